@@ -1,0 +1,74 @@
+"""Checks of what users hand in; each error names the value received and the remedy."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .state import state_tensors
+
+
+def check_inputs(inputs: Tensor, input_size: int, batch_first: bool = True) -> None:
+    """Raise ValueError or TypeError unless ``inputs`` is a float (B, T, I) with I = input_size and B, T >= 1."""
+    layout = "(batch, steps, features)" if batch_first else "(steps, batch, features)"
+    if not isinstance(inputs, Tensor):
+        raise TypeError(f"inputs must be a tensor {layout}, got {type(inputs).__name__}")
+    shape = tuple(inputs.shape)
+    if inputs.dim() != 3:
+        raise ValueError(f"inputs has shape {shape}, but must have three dimensions {layout}")
+    if inputs.shape[2] != input_size:
+        raise ValueError(
+            f"inputs has {inputs.shape[2]} features (shape {shape}), but the module was made with "
+            f"input_size={input_size}"
+        )
+    for size, name in zip(shape, ("batch", "steps") if batch_first else ("steps", "batch")):
+        if size == 0:
+            raise ValueError(f"inputs has {name} of size 0 (shape {shape}), but needs at least 1")
+    if not inputs.is_floating_point():
+        raise TypeError(f"inputs has dtype {inputs.dtype}, but must be floating point: call inputs.float()")
+
+
+def check_finite(inputs: Tensor) -> None:
+    """Raise ValueError naming the first NaN or Inf of ``inputs`` (B, T, I)."""
+    bad = ~torch.isfinite(inputs)
+    if bad.any():
+        b, t, i = (int(n) for n in bad.nonzero()[0])
+        raise ValueError(
+            f"inputs has {int(bad.sum())} values that are NaN or Inf; the first is {inputs[b, t, i].item()} at "
+            f"batch {b}, step {t}, feature {i}"
+        )
+
+
+def check_lengths(lengths: Tensor | Sequence[int], batch_size: int, steps: int) -> list[int]:
+    """The lengths as a list of ints within 0..steps, one a sequence; raises ValueError or TypeError."""
+    if isinstance(lengths, Tensor):
+        if lengths.is_floating_point() or lengths.dtype == torch.bool:
+            raise TypeError(f"lengths has dtype {lengths.dtype}, but must hold integers")
+        values = lengths.tolist()
+    else:
+        values = list(lengths)
+    if not isinstance(values, list) or len(values) != batch_size or any(isinstance(v, list) for v in values):
+        shape = tuple(torch.as_tensor(lengths).shape)
+        raise ValueError(f"lengths has shape {shape}, but must be ({batch_size},): one length a sequence")
+    for position, value in enumerate(values):
+        if not 0 <= value <= steps:
+            raise ValueError(
+                f"lengths[{position}] is {value}, but must lie within 0..{steps}, the steps of the inputs"
+            )
+    return values
+
+
+def check_state(state: Any, expected: Any) -> None:
+    """Raise ValueError or TypeError unless ``state`` has the kinds and shapes of ``expected``."""
+    if type(state) is not type(expected):
+        raise TypeError(
+            f"state is a {type(state).__name__}, but this module's state is a {type(expected).__name__}: "
+            "pass what the module returned, or None"
+        )
+    for got, want in zip(state_tensors(state), state_tensors(expected)):
+        if got.shape != want.shape:
+            raise ValueError(
+                f"state holds a tensor of shape {tuple(got.shape)} where {tuple(want.shape)} is needed: was it made "
+                "for another batch size, or before resize()?"
+            )

@@ -1,0 +1,85 @@
+"""Saving a module to a folder and loading it back, without pickle."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Self
+
+from torch import nn
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+
+
+class Pretrained:
+    """Adds ``save_pretrained`` and ``from_pretrained`` to a module whose ``config`` holds its arguments."""
+
+    config: dict[str, Any]
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Write ``config.json`` and ``model.safetensors`` into ``folder``, which is made if missing.
+
+        Returns:
+            The folder.
+
+        Raises:
+            NotADirectoryError: ``folder`` is a file.
+        """
+        from safetensors.torch import save
+
+        assert isinstance(self, nn.Module)
+        folder = Path(folder)
+        if folder.exists() and not folder.is_dir():
+            raise NotADirectoryError(f"{folder} is a file, but save_pretrained needs a folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
+        _write(folder / WEIGHTS, save(tensors, metadata={"format": "pt"}))
+        config = {"class": type(self).__name__, **self.config}
+        _write(folder / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+        return folder
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, **overrides: Any) -> Self:
+        """The module saved in ``folder``, on the CPU and in evaluation mode.
+
+        Args:
+            folder: what ``save_pretrained`` wrote.
+            overrides: arguments to change that no parameter depends on, such as ``slots`` or ``backend``.
+
+        Raises:
+            FileNotFoundError: the folder lacks one of the two files.
+            ValueError: another class was saved there, or an argument is unknown.
+        """
+        from safetensors.torch import load_file
+
+        folder = Path(folder)
+        for name in (CONFIG, WEIGHTS):
+            if not (folder / name).is_file():
+                raise FileNotFoundError(f"{folder} holds no {name}: was it written by save_pretrained?")
+        config = json.loads((folder / CONFIG).read_text())
+        saved = config.pop("class", None)
+        if saved != cls.__name__:
+            raise ValueError(
+                f"{folder} holds a {saved}, not a {cls.__name__}: use memnets.{saved}.from_pretrained"
+            )
+        unknown = sorted(set(overrides) - set(config))
+        if unknown:
+            raise ValueError(f"{cls.__name__} has no argument {unknown[0]!r}; it has {', '.join(config)}")
+        module = cls(**{**config, **overrides})
+        assert isinstance(module, nn.Module)
+        module.load_state_dict(load_file(folder / WEIGHTS))
+        module.eval()
+        return module
+
+
+def _write(path: Path, data: bytes) -> None:
+    """All of the file or nothing."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,139 @@
+"""Any cell over time, used like ``torch.nn.LSTM``."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from . import kernels
+from .checks import check_finite, check_inputs, check_lengths, check_state
+from .state import detach_state, index_state, stack_states
+
+Step = Callable[[Tensor, Any], tuple[Tensor, Any]]
+
+
+class Recurrent(nn.Module):
+    """A cell applied step by step, with lengths, carried state and truncated backpropagation through time.
+
+    Args:
+        cell: a module with ``input_size``, ``output_size``, ``initial_state(batch_size)`` and
+            ``forward(x (B, I), state) -> (output (B, F), state)``.
+        output_size: O; outputs are projected to this size, or the cell's own outputs if None.
+        batch_first: inputs and outputs are (B, T, .) if True, (T, B, .) if False. States are batch first always.
+        backend: "auto", "reference" or "compiled"; see :meth:`backend_report`.
+        truncated_bptt_steps: cut the gradient each time this many steps have passed, or None for never.
+        check_finite: refuse inputs with NaN or Inf (costs a pass over the inputs).
+
+    Raises:
+        ValueError: a size below 1, or an unknown backend.
+    """
+
+    def __init__(
+        self,
+        cell: nn.Module,
+        *,
+        output_size: int | None = None,
+        batch_first: bool = True,
+        backend: str = "auto",
+        truncated_bptt_steps: int | None = None,
+        check_finite: bool = False,
+    ):
+        super().__init__()
+        for name, value in (("output_size", output_size), ("truncated_bptt_steps", truncated_bptt_steps)):
+            if value is not None and value < 1:
+                raise ValueError(f"{name} is {value}, but must be at least 1, or None")
+        kernels.check_name(backend)
+        self.cell: Any = cell
+        self.input_size: int = self.cell.input_size
+        self.output_size: int = output_size or self.cell.output_size
+        self.batch_first = batch_first
+        self.backend = backend
+        self.truncated_bptt_steps = truncated_bptt_steps
+        self.check_finite = check_finite
+        self.output = nn.Linear(self.cell.output_size, output_size) if output_size else None
+
+    def initial_state(self, batch_size: int) -> Any:
+        """The state before the first step, for ``batch_size`` sequences."""
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}, but must be at least 1")
+        return self.cell.initial_state(batch_size)
+
+    def forward(
+        self, inputs: Tensor, state: Any = None, lengths: Tensor | Sequence[int] | None = None
+    ) -> tuple[Tensor, Any]:
+        """Run the cell over a batch of sequences.
+
+        Args:
+            inputs: ``(B, T, I)``, or ``(T, B, I)`` without ``batch_first``.
+            state: as returned by an earlier call, to go on with the same sequences; None starts afresh.
+            lengths: ``(B,)`` integers within 0..T. Steps past a sequence's length leave its state as it was and
+                output zeros. None means that all have T steps.
+
+        Returns:
+            Outputs ``(B, T, O)`` (or ``(T, B, O)``), and the state after each sequence's last step.
+
+        Raises:
+            ValueError, TypeError: inputs, state or lengths do not fit; the message says how.
+        """
+        check_inputs(inputs, self.input_size, self.batch_first)
+        if not self.batch_first:
+            inputs = inputs.transpose(0, 1)  # (B, T, I)
+        if self.check_finite:
+            check_finite(inputs)
+        batch_size, steps, _ = inputs.shape
+        if state is None:
+            state = self.cell.initial_state(batch_size)
+        else:
+            check_state(state, self.cell.initial_state(batch_size, device=torch.device("meta")))
+        step = kernels.step_function(self.cell, self.backend)
+        if lengths is None:
+            outputs, state = self._unroll(step, inputs, state)
+        else:
+            counts = check_lengths(lengths, batch_size, steps)
+            outputs, state = self._unroll_ragged(step, inputs, state, counts)
+        if not self.batch_first:
+            outputs = outputs.transpose(0, 1)
+        return outputs, state
+
+    def backend_report(self) -> dict[str, str]:
+        """Which backend runs, and for each other one why not: ``{"reference": "chosen: ...", ...}``."""
+        return kernels.report(self.cell, self.backend)
+
+    def _project(self, outputs: Tensor) -> Tensor:
+        return outputs if self.output is None else self.output(outputs)
+
+    def _cut(self, t: int, state: Any) -> Any:
+        every = self.truncated_bptt_steps
+        return detach_state(state) if every and t and t % every == 0 else state
+
+    def _unroll(self, step: Step, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+        outputs = []
+        for t, x in enumerate(inputs.unbind(1)):
+            out, state = step(x, self._cut(t, state))
+            outputs.append(out)
+        return self._project(torch.stack(outputs, dim=1)), state  # (B, T, O)
+
+    def _unroll_ragged(self, step: Step, inputs: Tensor, state: Any, counts: list[int]) -> tuple[Tensor, Any]:
+        """Longest sequence first, so that the ones still running are always the first of the batch."""
+        batch_size, steps, _ = inputs.shape
+        ranked = sorted(range(batch_size), key=lambda b: -counts[b])
+        order = torch.tensor(ranked, device=inputs.device)
+        inputs, state = inputs[order], index_state(state, order)
+        running, outputs, places, ended = batch_size, [], [], []
+        for t, x in enumerate(inputs[:, : max(counts)].unbind(1)):
+            still = sum(count > t for count in counts)
+            if still < running:
+                ended.append(index_state(state, slice(still, None)))
+                state, running = index_state(state, slice(still)), still
+            out, state = step(x[:running], self._cut(t, state))
+            outputs.append(out)  # (running, F)
+            places.append(order[:running] * steps + t)
+        state = stack_states([state, *reversed(ended)])
+        state = index_state(state, torch.argsort(order))
+        if not outputs:
+            return inputs.new_zeros(batch_size, steps, self.output_size), state
+        filled = self._project(torch.cat(outputs))  # (sum of lengths, O)
+        padded = filled.new_zeros(batch_size * steps, filled.shape[-1])
+        padded = padded.index_copy(0, torch.cat(places), filled)
+        return padded.unflatten(0, (batch_size, steps)), state  # (B, T, O)
