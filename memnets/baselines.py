@@ -49,7 +49,8 @@ class Baseline(nn.Module, Pretrained, abc.ABC):
         self.batch_first = batch_first
         self.truncated_bptt_steps = truncated_bptt_steps
         self.check_finite = check_finite
-        self.layer = self.layer_type(input_size, hidden_size, num_layers, batch_first=True)
+        layer_type: Any = self.layer_type
+        self.layer: nn.RNNBase = layer_type(input_size, hidden_size, num_layers, batch_first=True)
         self.output = nn.Linear(hidden_size, output_size) if output_size else None
 
     def initial_state(self, batch_size: int, *, device: torch.device | None = None) -> Any:
@@ -87,10 +88,7 @@ class Baseline(nn.Module, Pretrained, abc.ABC):
         hidden = torch.cat(outputs, dim=1) if len(outputs) > 1 else outputs[0]
         projected = hidden if self.output is None else self.output(hidden)  # (B, T, O)
         if counts is not None:
-            valid = (
-                torch.arange(steps, device=inputs.device)
-                < torch.tensor(counts, device=inputs.device)[:, None]
-            )
+            valid = torch.arange(steps, device=inputs.device) < torch.tensor(counts, device=inputs.device)[:, None]
             projected = projected * valid.unsqueeze(-1).to(projected.dtype)
         return (projected if self.batch_first else projected.transpose(0, 1)), state
 
@@ -119,8 +117,8 @@ class Baseline(nn.Module, Pretrained, abc.ABC):
         return hidden[back], map_state(lambda tensor: tensor[back], state)
 
     def _to_torch(self, state: Any) -> Any:
-        parts = tuple(part.transpose(0, 1).contiguous() for part in state)  # (L, B, H) each
-        return parts if len(parts) > 1 else parts[0]
+        parts = [part.transpose(0, 1).contiguous() for part in state]  # (L, B, H) each
+        return tuple(parts) if len(parts) > 1 else parts[0]
 
     def _from_torch(self, last: Any) -> Any:
         parts = last if isinstance(last, tuple) else (last,)

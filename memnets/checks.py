@@ -53,9 +53,7 @@ def check_lengths(lengths: Tensor | Sequence[int], batch_size: int, steps: int) 
         raise ValueError(f"lengths has shape {shape}, but must be ({batch_size},): one length a sequence")
     for position, value in enumerate(values):
         if not 0 <= value <= steps:
-            raise ValueError(
-                f"lengths[{position}] is {value}, but must lie within 0..{steps}, the steps of the inputs"
-            )
+            raise ValueError(f"lengths[{position}] is {value}, but must lie within 0..{steps}, the steps of the inputs")
     return values
 
 

@@ -59,9 +59,7 @@ class Pretrained:
         config = json.loads((folder / CONFIG).read_text())
         saved = config.pop("class", None)
         if saved != cls.__name__:
-            raise ValueError(
-                f"{folder} holds a {saved}, not a {cls.__name__}: use memnets.{saved}.from_pretrained"
-            )
+            raise ValueError(f"{folder} holds a {saved}, not a {cls.__name__}: use memnets.{saved}.from_pretrained")
         unknown = sorted(set(overrides) - set(config))
         if unknown:
             raise ValueError(f"{cls.__name__} has no argument {unknown[0]!r}; it has {', '.join(config)}")

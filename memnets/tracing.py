@@ -41,17 +41,10 @@ class Trace(Mapping[str, Tensor]):
         if len(self._calls) > 1:
             sizes = [len(lengths) for _, lengths in self._calls]
             if len(set(sizes)) > 1:
-                raise ValueError(
-                    f"calls with different batch sizes {sizes} were traced together: trace them apart"
-                )
-            if any(
-                len({records[name].shape[2:] for records, _ in self._calls}) > 1 for name in self._calls[0][0]
-            ):
+                raise ValueError(f"calls with different batch sizes {sizes} were traced together: trace them apart")
+            if any(len({records[name].shape[2:] for records, _ in self._calls}) > 1 for name in self._calls[0][0]):
                 raise ValueError("the memory was resized between the traced calls: trace them apart")
-            joined = {
-                name: torch.cat([records[name] for records, _ in self._calls], 1)
-                for name in self._calls[0][0]
-            }
+            joined = {name: torch.cat([records[name] for records, _ in self._calls], 1) for name in self._calls[0][0]}
             self._calls = [(joined, torch.stack([lengths for _, lengths in self._calls]).sum(0))]
         if not self._calls:
             return {}
@@ -83,7 +76,7 @@ class Trace(Mapping[str, Tensor]):
             self._calls.append((records, counts))
 
 
-class trace:  # noqa: N801 - reads as a function: ``with memnets.trace(model) as t:``
+class trace:
     """Record what ``module``'s memory does while the block runs.
 
     >>> with memnets.trace(ntm) as t:

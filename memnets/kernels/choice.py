@@ -69,8 +69,7 @@ def report(cell: nn.Module, backend: str) -> dict[str, str]:
             "compiled": f"cannot run: {missing}" if missing else "chosen: asked for by name",
         }
     return {
-        "reference": "chosen: "
-        + ("asked for by name" if backend == "reference" else "starts at once, runs anywhere"),
+        "reference": "chosen: " + ("asked for by name" if backend == "reference" else "starts at once, runs anywhere"),
         "compiled": f"cannot run: {missing}"
         if missing
         else "available by name; not automatic, since its first step costs some 20 s of compilation",

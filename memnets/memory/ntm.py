@@ -156,9 +156,7 @@ class NTMMemory(Memory):
     def step(self, interface: Tensor, state: NTMState) -> tuple[Tensor, NTMState]:
         """``forward`` without the regard to autocast."""
         heads = self.parse(interface)
-        read_weights, write_weights = self.address(heads, state).split(
-            (self.read_heads, self.write_heads), dim=1
-        )
+        read_weights, write_weights = self.address(heads, state).split((self.read_heads, self.write_heads), dim=1)
         memory = ops.write(state.memory, write_weights, heads.erase, heads.add)
         return ops.read(memory, read_weights), NTMState(memory, read_weights, write_weights)
 
