@@ -1,0 +1,24 @@
+"""Figures of tasks, of what a memory did (from a trace), and of training; all headless, none by pyplot."""
+
+from memnets.viz.batches import batch_figure, sequence_figure
+from memnets.viz.curves import lengths_figure, training_figure
+from memnets.viz.gates import gates_figure
+from memnets.viz.memory import memory_figure
+from memnets.viz.memory_work import memory_work_figure
+from memnets.viz.save import save_figure, to_array
+from memnets.viz.text import weightings_text
+from memnets.viz.weightings import weightings_figure
+
+__all__ = [
+    "batch_figure",
+    "gates_figure",
+    "lengths_figure",
+    "memory_figure",
+    "memory_work_figure",
+    "save_figure",
+    "sequence_figure",
+    "to_array",
+    "training_figure",
+    "weightings_figure",
+    "weightings_text",
+]

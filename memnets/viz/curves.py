@@ -1,0 +1,144 @@
+"""Numbers over training and over sequence length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, MaxNLocator, NullLocator
+
+from memnets.viz import _style
+
+
+def lengths_figure(
+    table: Mapping[int, Mapping[str, float]] | Mapping[str, Mapping[str, float]],
+    trained_on: tuple[int, int] | int | None = None,
+) -> Figure:
+    """Draw length generalisation: errors and accuracy over sequence length.
+
+    Bit errors stand on a scale that is logarithmic and still has a zero, so that a perfect length shows.
+
+    Args:
+        table: for each length (a whole number, or its text as in `result.json`) a mapping with bit_errors,
+            wrong bits per sequence, and sequence_accuracy, the share of sequences without any.
+        trained_on: the shortest and longest training length, or the longest alone; drawn as a band.
+
+    Returns:
+        A figure of two panels.
+
+    Raises:
+        ValueError: the table is empty, or a length lacks one of the two numbers.
+    """
+    rows = sorted((int(length), row) for length, row in table.items())
+    if not rows:
+        raise ValueError("the table of lengths is empty: evaluate at least one length")
+    for length, row in rows:
+        if missing := {"bit_errors", "sequence_accuracy"} - set(row):
+            raise ValueError(f"length {length} lacks {sorted(missing)}: it holds only {sorted(row)}")
+    lengths = [length for length, _ in rows]
+    errors = np.array([row["bit_errors"] for _, row in rows], dtype=float)
+    accuracy = np.array([row["sequence_accuracy"] for _, row in rows], dtype=float)
+
+    figure = _style.new_figure(9.5, 3.8, "Length generalisation")
+    left, right = figure.subplots(1, 2)
+    for panel, values in ((left, errors), (right, accuracy)):
+        _shade(panel, trained_on)
+        panel.plot(lengths, values, color=_style.LINES[0], marker="o", markersize=5.5, clip_on=False, zorder=3)
+        _length_axis(panel, lengths)
+        panel.grid(color=_style.GRID, linewidth=0.6)
+    _log_with_zero(left, [errors])
+    right.set_ylim(-0.03, 1.03)
+    _style.label(left, "wrong bits per sequence", "sequence length", "bit errors per sequence")
+    _style.label(right, "sequences without a wrong bit", "sequence length", "sequence accuracy (share)")
+    if trained_on is not None:
+        left.legend(fontsize=_style.TICK, loc="upper left", frameon=False)
+    return figure
+
+
+def training_figure(metrics: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Figure:
+    """Draw loss and bit errors over the sequences seen in training.
+
+    Args:
+        metrics: for each column such as `train/loss` or `val/bit_errors` two equally long lists: sequences
+            seen, and values. Columns that end in `loss` or `bit_errors` are drawn, others left out.
+
+    Returns:
+        A figure with a panel for the losses and one for the bit errors, where there are any.
+
+    Raises:
+        ValueError: there is nothing to draw, or a column's two lists differ in length.
+    """
+    kinds = {"loss": "loss", "bit_errors": "bit errors per sequence"}
+    columns = {kind: [name for name in metrics if name.endswith(kind)] for kind in kinds}
+    drawn = [kind for kind in kinds if columns[kind]]
+    if not drawn:
+        raise ValueError(f"no column ends in 'loss' or 'bit_errors': got {sorted(metrics)}")
+
+    figure = _style.new_figure(1.5 + 4.2 * len(drawn), 3.8, "Training")
+    panels = figure.subplots(1, len(drawn), squeeze=False)[0]
+    for panel, kind in zip(panels, drawn):
+        series = []
+        for number, name in enumerate(columns[kind]):
+            x, y = (np.asarray(values, dtype=float) for values in metrics[name])
+            if x.shape != y.shape:
+                raise ValueError(f"column '{name}' has {len(x)} sequence counts but {len(y)} values")
+            known = np.isfinite(x) & np.isfinite(y)
+            _curve(panel, x[known], y[known], name, _style.LINES[number % len(_style.LINES)])
+            series.append(y[known])
+        _log_with_zero(panel, series)
+        panel.grid(color=_style.GRID, linewidth=0.6)
+        panel.xaxis.set_major_locator(MaxNLocator(nbins=5))
+        panel.xaxis.set_major_formatter(EngFormatter(sep=""))
+        _style.label(panel, kind.replace("_", " "), "training sequences", kinds[kind])
+        panel.legend(fontsize=_style.TICK, loc="best", frameon=False)
+    return figure
+
+
+def _curve(axes: Axes, x: np.ndarray, y: np.ndarray, name: str, color: str) -> None:
+    """A line, with markers where few; a long one is drawn faintly under its running median."""
+    window = len(x) // 40 * 2 + 1
+    if window < 5:
+        axes.plot(x, y, color=color, linewidth=1.6, marker="o" if len(x) <= 40 else None, markersize=4, label=name)
+        return
+    axes.plot(x, y, color=color, linewidth=0.7, alpha=0.35)
+    medians = np.median(np.lib.stride_tricks.sliding_window_view(y, window), axis=-1)
+    middle = x[window // 2 : len(x) - window // 2]
+    axes.plot(middle, medians, color=color, linewidth=1.8, label=f"{name} (median of {window})")
+
+
+def _log_with_zero(axes: Axes, series: Iterable[np.ndarray]) -> None:
+    """A log scale; with zeros among the values, linear from zero to the decade of the smallest above it."""
+    values = np.concatenate([*series, np.empty(0)])
+    values = values[np.isfinite(values)]
+    positive = values[values > 0]
+    if len(positive) == len(values) and len(values):
+        axes.set_yscale("log")
+        return
+    smallest = 10.0 ** np.floor(np.log10(positive.min())) if positive.size else 1.0
+    axes.set_yscale("symlog", linthresh=smallest, linscale=0.5)
+    axes.set_ylim(min(-0.15 * smallest, values.min(initial=0.0)), 2 * max(smallest, values.max(initial=0.0)))
+
+
+def _shade(axes: Axes, trained_on: tuple[int, int] | int | None) -> None:
+    if trained_on is None:
+        return
+    first, last = (1, trained_on) if isinstance(trained_on, int) else trained_on
+    name = f"trained on {first} to {last}"
+    axes.axvspan(first, last, color=_style.LINES[4], alpha=0.22, linewidth=0, zorder=0, label=name)
+
+
+def _length_axis(axes: Axes, lengths: list[int]) -> None:
+    """Ticks at the lengths measured, on a log scale where they span more than a factor of eight."""
+    first, last = lengths[0], lengths[-1]
+    if first > 0 and last > 8 * first:
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xlim(first / 1.6, last * 1.2)
+    else:
+        axes.set_xlim(0, last * 1.06)
+    if len(lengths) <= 8:
+        axes.set_xticks(lengths, [str(length) for length in lengths])
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))

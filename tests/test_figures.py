@@ -1,0 +1,451 @@
+"""Figures show the data they are given: the right sequence, cut at its length, with clear errors."""
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from memnets import viz
+from memnets.viz._data import used_slots
+
+
+class Batch(NamedTuple):
+    inputs: Tensor
+    targets: Tensor
+    mask: Tensor
+    lengths: Tensor
+
+
+def copy_task(counts=(12, 7, 9), bits=6, slots=40, width=10, first_slot=5, wrong=0):
+    """An idealised solution of the copy task: the write head walks while reading in, the read head after."""
+    generator = torch.Generator().manual_seed(0)
+    steps, size = 2 * max(counts) + 1, len(counts)
+    inputs, targets = torch.zeros(size, steps, bits + 1), torch.zeros(size, steps, bits)
+    mask = torch.zeros(size, steps, dtype=torch.bool)
+    write, read = torch.zeros(size, steps, 1, slots), torch.zeros(size, steps, 1, slots)
+    add, gates = torch.zeros(size, steps, 1, width), torch.zeros(size, steps, 2)
+    memory, content = torch.zeros(size, steps, slots, width), torch.zeros(size, slots, width)
+    embed = torch.randn(bits, width, generator=generator)
+    for b, n in enumerate(counts):
+        pattern = (torch.rand(n, bits, generator=generator) < 0.5).float()
+        inputs[b, :n, :bits], inputs[b, n, bits] = pattern, 1
+        targets[b, n + 1 : 2 * n + 1], mask[b, n + 1 : 2 * n + 1] = pattern, True
+        walk = one_hot((first_slot + torch.arange(n)) % slots, slots).float()
+        walk = 0.9 * walk + 0.05 * walk.roll(1, -1) + 0.05 * walk.roll(-1, -1)
+        write[b, :n, 0] = walk
+        read[b, n + 1 : 2 * n + 1, 0] = walk
+        write[b, n : 2 * n + 1, 0, (first_slot + n - 1) % slots] = 0.9
+        read[b, : n + 1, 0, first_slot] = 0.9
+        add[b, :n, 0] = pattern @ embed
+        gates[b, n, 0] = 1
+    for t in range(steps):
+        content = content + write[:, t, 0, :, None] * add[:, t, 0, None, :]
+        memory[:, t] = content
+    lengths = torch.tensor([2 * n + 1 for n in counts])
+    shift = torch.zeros(size, steps, 2, 3)
+    shift[..., 2] = 0.95
+    shift[..., 1] = 0.05
+    trace = {
+        "read_weights": read,
+        "write_weights": write,
+        "memory": memory,
+        "reads": torch.einsum("btrn,btnm->btrm", read, memory),
+        "key": torch.randn(size, steps, 2, width, generator=generator),
+        "strength": 3 + 4 * torch.rand(size, steps, 2, generator=generator),
+        "interpolation_gate": gates,
+        "shift": shift,
+        "sharpening": 1 + 8 * torch.rand(size, steps, 2, generator=generator),
+        "erase": torch.ones(size, steps, 1, width),
+        "add": add,
+        "lengths": lengths,
+    }
+    outputs = (targets * 0.96 + 0.02).clamp(0, 1)
+    for k in range(wrong):
+        outputs[0, counts[0] + 2 + k, k % bits] = 1 - outputs[0, counts[0] + 2 + k, k % bits]
+    return Batch(inputs, targets, mask, lengths), outputs, trace
+
+
+def random_task(B=2, T=5, R=3, W=2, N=6, M=4, S=5, features=3, lengths=None):
+    """Random values of any sizes, dense in all slots."""
+    generator = torch.Generator().manual_seed(1)
+    H = R + W
+
+    def rand(*shape):
+        return torch.rand(*shape, generator=generator)
+
+    lengths = torch.tensor(lengths or [T] * B)
+    trace = {
+        "read_weights": rand(B, T, R, N).softmax(-1),
+        "write_weights": rand(B, T, W, N).softmax(-1),
+        "memory": rand(B, T, N, M) - 0.5,
+        "reads": rand(B, T, R, M) - 0.5,
+        "key": rand(B, T, H, M),
+        "strength": rand(B, T, H) * 20,
+        "interpolation_gate": rand(B, T, H),
+        "shift": rand(B, T, H, S).softmax(-1),
+        "sharpening": 1 + rand(B, T, H),
+        "erase": rand(B, T, W, M),
+        "add": rand(B, T, W, M) - 0.5,
+        "lengths": lengths,
+    }
+    batch = Batch(rand(B, T, features).round(), rand(B, T, 2).round(), rand(B, T) < 0.5, lengths)
+    return batch, rand(B, T, 2), trace
+
+
+def panel(figure: Figure, title: str):
+    """The one panel whose title starts with `title`."""
+    found = [axes for axes in figure.axes if axes.get_title(loc="left").startswith(title)]
+    assert len(found) == 1, [axes.get_title(loc="left") for axes in figure.axes]
+    return found[0]
+
+
+def shown(figure: Figure, title: str, image: int = 0) -> np.ndarray:
+    """The array drawn in a panel, rows by columns."""
+    return panel(figure, title).images[image].get_array()
+
+
+TRACE_FIGURES = [viz.weightings_figure, viz.memory_figure, viz.gates_figure]
+SIZES = [
+    {},
+    {"B": 1, "T": 1, "R": 3, "W": 2, "N": 1, "M": 1, "S": 1, "features": 1},
+    {"B": 3, "T": 7, "R": 1, "W": 3, "N": 127, "M": 3, "S": 3, "lengths": [7, 1, 4]},
+    {"B": 1, "T": 90, "R": 1, "W": 1, "N": 300, "M": 2},
+]
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_every_figure_can_be_drawn_at_odd_sizes(sizes):
+    batch, outputs, trace = random_task(**sizes)
+    for index in range(len(batch.lengths)):
+        figures = [draw(trace, index=index) for draw in TRACE_FIGURES]
+        figures.append(viz.memory_work_figure(batch, outputs, trace, index=index))
+        figures.append(viz.sequence_figure(batch, outputs, index=index))
+        for figure in figures if index == len(batch.lengths) - 1 else []:
+            assert viz.to_array(figure).std() > 0
+    assert viz.to_array(viz.batch_figure(batch)).std() > 0
+
+
+def test_weightings_are_the_traces_cut_at_the_sequences_length():
+    _, _, trace = random_task(B=2, T=5, R=3, W=2, N=6, lengths=[5, 3])
+    figure = viz.weightings_figure(trace, index=1)
+    for head in range(3):
+        expected = trace["read_weights"][1, :3, head].T
+        np.testing.assert_array_equal(shown(figure, f"read weightings (head {head})"), expected)
+    for head in range(2):
+        expected = trace["write_weights"][1, :3, head].T
+        np.testing.assert_array_equal(shown(figure, f"write weightings (head {head})"), expected)
+
+
+def test_weightings_show_only_the_used_slots():
+    _, _, trace = copy_task(counts=(12,), slots=128, first_slot=30)
+    figure = viz.weightings_figure(trace)
+    np.testing.assert_array_equal(shown(figure, "write"), trace["write_weights"][0, :, 0, 27:45].T)
+    assert "18 of 128" in panel(figure, "write").get_ylabel()
+    rows = dict(zip(panel(figure, "read").get_yticks(), panel(figure, "read").get_yticklabels()))
+    assert all(int(text.get_text()) == row + 27 for row, text in rows.items())
+
+
+def test_a_walk_past_the_last_slot_stays_in_one_piece():
+    _, _, trace = copy_task(counts=(12,), slots=128, first_slot=122)
+    figure = viz.weightings_figure(trace)
+    slots = [*range(119, 128), *range(0, 9)]
+    np.testing.assert_array_equal(shown(figure, "write"), trace["write_weights"][0][:, 0, slots].T)
+    rows = dict(zip(panel(figure, "read").get_yticks(), panel(figure, "read").get_yticklabels()))
+    assert all(int(text.get_text()) == slots[int(row)] for row, text in rows.items())
+
+
+def test_no_used_slot_is_left_out():
+    rng = np.random.default_rng(0)
+    for _ in range(500):
+        slots = int(rng.integers(1, 60))
+        weights = (rng.random((3, 2, slots)) < rng.random() ** 3).astype(float)
+        drawn = used_slots(weights)
+        assert set(np.flatnonzero(weights.any((0, 1)))) <= set(drawn)
+        assert len(set(drawn)) == len(drawn) <= slots
+        assert set(np.diff(drawn) % slots) <= {1 % slots}
+
+
+def test_all_slots_are_shown_where_all_are_used():
+    _, _, trace = random_task(N=127)
+    assert shown(viz.weightings_figure(trace), "write weightings (head 0)").shape == (127, 5)
+
+
+def test_weak_weightings_are_visible():
+    _, _, trace = random_task(N=127, R=1, W=1)
+    image = panel(viz.weightings_figure(trace), "read").images[0]
+    assert image.get_clim() == (0.0, pytest.approx(image.get_array().max(), rel=0.2))
+
+
+def test_memory_at_work_holds_the_six_panels_on_one_time_axis():
+    batch, outputs, trace = copy_task(counts=(12, 7, 9), wrong=2)
+    figure = viz.memory_work_figure(batch, outputs, trace, index=1)
+    np.testing.assert_array_equal(shown(figure, "external inputs"), batch.inputs[1, :15].T)
+    np.testing.assert_array_equal(shown(figure, "add vectors"), trace["add"][1, :15, 0].T)
+    np.testing.assert_array_equal(shown(figure, "read vectors"), trace["reads"][1, :15, 0].T)
+    assert {axes.get_xlim() for axes in figure.axes if axes.get_title(loc="left")} == {(-0.5, 14.5)}
+    assert "0 of 42 wrong" in panel(figure, "outputs").get_title(loc="left")
+    first = viz.memory_work_figure(batch, outputs, trace, index=0)
+    assert "2 of 72 wrong" in panel(first, "outputs").get_title(loc="left")
+
+
+def test_only_scored_outputs_are_shown():
+    batch, outputs, _ = copy_task(counts=(12, 7, 9))
+    outputs[:, :8] = 99.0  # unscored steps may hold anything
+    drawn = shown(viz.sequence_figure(batch, outputs, index=1), "outputs")
+    np.testing.assert_array_equal(np.ma.getmaskarray(drawn), ~batch.mask[1, :15].expand(6, -1))
+    np.testing.assert_array_equal(drawn[:, 8:], outputs[1, 8:15].T)
+
+
+def test_wrong_bits_are_marked_where_they_are():
+    batch, outputs, _ = copy_task(counts=(12, 7, 9), wrong=3)
+    figure = viz.sequence_figure(batch, outputs)
+    marked = ~np.ma.getmaskarray(shown(figure, "errors", image=1))
+    assert list(zip(*np.nonzero(marked))) == [(0, 14), (1, 15), (2, 16)]
+    assert figure.get_suptitle() == "Sequence 0: 3 wrong of 72 scored values"
+
+
+def test_batch_figure_sets_unscored_and_missing_steps_apart():
+    batch, _, _ = copy_task(counts=(12, 7, 9))
+    figure = viz.batch_figure(batch, count=2)
+    assert len([axes for axes in figure.axes if axes.images]) == 4
+    targets = panel(figure, "sequence 1: targets")
+    np.testing.assert_array_equal(targets.images[0].get_array(), batch.targets[1, :15].T)
+    (hatched,) = targets.patches
+    assert (hatched.get_x(), hatched.get_width()) == (-0.5, 8.0)
+    assert targets.get_xlim() == (-0.5, 24.5)
+    assert len(viz.batch_figure(batch, count=50).axes) == 7  # three sequences, and the colour bar
+
+
+def test_memory_is_drawn_at_the_steps_asked_and_the_last():
+    _, _, trace = random_task(B=2, T=9, lengths=[9, 6])
+    figure = viz.memory_figure(trace, index=1, steps=[2])
+    np.testing.assert_array_equal(shown(figure, "after step 2"), trace["memory"][1, 2])
+    np.testing.assert_array_equal(shown(figure, "after step 5 (last)"), trace["memory"][1, 5])
+    low, high = panel(figure, "after step 2").images[0].get_clim()
+    assert low == -high
+    with pytest.raises(IndexError, match=r"0\.\.5 for sequence 1, got 6"):
+        viz.memory_figure(trace, index=1, steps=[6])
+
+
+def test_gates_are_drawn_a_line_a_head():
+    _, _, trace = random_task(B=2, T=5, R=3, W=2, S=5, lengths=[5, 4])
+    figure = viz.gates_figure(trace, index=1)
+    for title, name in (("interpolation", "interpolation_gate"), ("key", "strength"), ("sharp", "sharpening")):
+        lines = panel(figure, title).get_lines()
+        np.testing.assert_array_equal([line.get_ydata() for line in lines], trace[name][1, :4].T)
+        assert [line.get_label() for line in lines][2:4] == ["read head 2", "write head 0"]
+    shift = panel(figure, "shift distribution of write head 1")
+    np.testing.assert_array_equal(shift.images[0].get_array(), trace["shift"][1, :4, 4].T)
+    viz.to_array(figure)
+    names = {round(row): text.get_text() for row, text in zip(shift.get_yticks(), shift.get_yticklabels())}
+    assert (names[0], names[2], names[4]) == ("-2", "0", "+2")
+    assert shift.get_ylim() == (-0.5, 4.5)  # forward is up
+
+
+def test_zeros_are_visible_over_length():
+    table = {
+        "40": {"bit_errors": 3.0, "sequence_accuracy": 0.5},
+        "20": {"bit_errors": 0.0, "sequence_accuracy": 1.0},
+        "120": {"bit_errors": 0.02, "sequence_accuracy": 0.98},
+    }
+    errors, accuracy = viz.lengths_figure(table, trained_on=(1, 20)).axes
+    (line,) = errors.get_lines()
+    assert list(line.get_xdata()) == [20, 40, 120]
+    assert list(line.get_ydata()) == [0.0, 3.0, 0.02]
+    pixels = errors.transData.transform(line.get_xydata())[:, 1]
+    box = errors.get_window_extent()
+    assert np.isfinite(pixels).all()
+    assert box.y0 + 3 < pixels[0] < pixels[2] - 10 < pixels[1] < box.y1 - 3
+    for axes in (errors, accuracy):
+        (band,) = axes.patches
+        assert (band.get_x(), band.get_width()) == (1, 19)
+
+
+@pytest.mark.parametrize("errors", [[0.0, 0.0], [2.0, 4.0], [0.0, 5e4], [float("nan"), 0.0]])
+def test_lengths_can_be_drawn_whatever_the_errors(errors):
+    table = {n: {"bit_errors": e, "sequence_accuracy": 0.0} for n, e in zip((1, 1000), errors)}
+    assert viz.to_array(viz.lengths_figure(table, trained_on=20)).std() > 0
+
+
+def test_training_curves_show_losses_and_zero_bit_errors():
+    counts = list(range(10, 2010, 10))
+    metrics = {
+        "train/loss": (counts, [1.0 / n for n in counts]),
+        "val/bit_errors": ([100, 200, 300], [5.0, float("nan"), 0.0]),
+        "lr": (counts, counts),
+    }
+    figure = viz.training_figure(metrics)
+    loss, bits = figure.axes
+    raw, median = loss.get_lines()
+    assert loss.get_yscale() == "log"
+    np.testing.assert_allclose(raw.get_ydata(), metrics["train/loss"][1])
+    assert "median of 11" in str(median.get_label())
+    np.testing.assert_allclose(median.get_ydata()[0], np.median(metrics["train/loss"][1][:11]))
+    assert median.get_xdata()[0] == counts[5]
+    assert list(bits.get_lines()[0].get_ydata()) == [5.0, 0.0]
+    assert bits.get_yscale() == "symlog"
+    assert bits.get_ylim()[0] < 0
+
+
+def test_save_writes_one_png_and_nothing_else(tmp_path):
+    _, _, trace = copy_task()
+    path = viz.save_figure(viz.weightings_figure(trace), tmp_path / "new" / "weights.png")
+    assert [file.name for file in path.parent.iterdir()] == ["weights.png"]
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        assert 1000 < image.width < 2500
+        assert 300 < image.height < 2500
+
+
+def test_a_failed_save_keeps_the_old_picture(tmp_path, monkeypatch):
+    path = tmp_path / "weights.png"
+    path.write_bytes(b"old")
+    _, _, trace = copy_task()
+    figure = viz.weightings_figure(trace)
+
+    def fail(part, **_):
+        part.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(figure, "savefig", fail)
+    with pytest.raises(OSError, match="disk full"):
+        viz.save_figure(figure, path)
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("weights.png", b"old")]
+
+
+def test_save_refuses_another_format(tmp_path):
+    with pytest.raises(ValueError, match=r"ends in \.png, got 'figure\.pdf'"):
+        viz.save_figure(Figure(), tmp_path / "figure.pdf")
+
+
+def test_to_array_gives_rgb_pixels():
+    figure = Figure(figsize=(3, 2), dpi=100, facecolor="#FF8000")
+    canvas = figure.canvas
+    pixels = viz.to_array(figure)
+    assert pixels.shape == (200, 300, 3)
+    assert pixels.dtype == np.uint8
+    assert pixels[0, 0].tolist() == [255, 128, 0]
+    assert figure.canvas is canvas
+
+
+def test_text_shows_the_walks_of_both_heads():
+    _, _, trace = copy_task(counts=(12, 7, 9), slots=128, first_slot=30)
+    lines = viz.weightings_text(trace).split("\n")
+    write, read = lines.index("write head 0"), lines.index("read head 0")
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 76
+    drawn = {int(line.split("|")[0]): line.split("|")[1] for line in lines[write + 1 : read]}
+    assert [drawn[30 + n][n] for n in range(12)] == ["█"] * 12
+    assert {drawn[30 + n][n + 2] for n in range(9)} == {" "}
+    assert all(len(row) == 25 for row in drawn.values())
+    assert lines[-1].split() == ["0", "24"]
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_text_stays_small(sizes):
+    lines = viz.weightings_text(random_task(**sizes)[2], width=60).split("\n")
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 60
+
+
+def test_a_single_hot_slot_survives_the_small_text():
+    _, _, trace = copy_task(counts=(1,), slots=1000)
+    trace["read_weights"] = torch.full((1, 500, 1, 1000), 1e-3)
+    trace["write_weights"] = torch.full((1, 500, 1, 1000), 0.1)  # all slots used: none cropped
+    trace["read_weights"][0, 321, 0, 777] = 1.0
+    trace["lengths"] = torch.tensor([500])
+    text = viz.weightings_text(trace)
+    assert text.count("█") == 2  # one in the scale above, one in the picture
+    with pytest.raises(ValueError, match="at least 40 characters, got 20"):
+        viz.weightings_text(trace, width=20)
+
+
+@pytest.mark.parametrize("draw", [*TRACE_FIGURES, viz.weightings_text])
+def test_a_wrong_index_names_the_batch(draw):
+    _, _, trace = random_task(B=2)
+    for index in (2, -1):
+        with pytest.raises(IndexError, match=rf"index must lie in 0\.\.1 .* got {index}"):
+            draw(trace, index=index)
+
+
+@pytest.mark.parametrize(
+    ("draw", "name"),
+    [
+        (viz.weightings_figure, "write_weights"),
+        (viz.memory_figure, "memory"),
+        (viz.gates_figure, "shift"),
+        (viz.weightings_text, "lengths"),
+    ],
+)
+def test_a_missing_record_is_named_with_what_there_is(draw, name):
+    _, _, trace = random_task()
+    del trace[name]
+    with pytest.raises(KeyError, match=rf"needs trace\['{name}'\], but the trace holds only \['add', "):
+        draw(trace)
+
+
+def test_bad_values_are_named_with_the_remedy():
+    batch, outputs, trace = random_task(B=2, T=5, lengths=[5, 3])
+    with pytest.raises(ValueError, match=r"probabilities in 0\.\.1, got values from .*logits\.sigmoid"):
+        viz.sequence_figure(batch, outputs * 20 - 10)
+    with pytest.raises(ValueError, match=r"shape of batch\.targets \(2, 5, 2\), got \(2, 5, 1\)"):
+        viz.sequence_figure(batch, outputs[..., :1])
+    with pytest.raises(ValueError, match="5 steps in the batch but 4 in the trace"):
+        viz.memory_work_figure(batch, outputs, trace | {"lengths": torch.tensor([4, 3])})
+    with pytest.raises(ValueError, match=r"must have shape \(B,T,N,M\), got \(2, 5, 6\)"):
+        viz.memory_figure(trace | {"memory": trace["memory"][..., 0]})
+    with pytest.raises(ValueError, match="sequence 1 has length 0"):
+        viz.weightings_figure(trace | {"lengths": torch.tensor([5, 0])}, index=1)
+    with pytest.raises(ValueError, match=r"agree in \(B,T\)"):
+        viz.batch_figure(batch._replace(mask=batch.mask[:, :3]))
+    with pytest.raises(ValueError, match="count must be at least 1, got 0"):
+        viz.batch_figure(batch, count=0)
+    with pytest.raises(ValueError, match=r"length 20 lacks \['sequence_accuracy'\]"):
+        viz.lengths_figure({20: {"bit_errors": 1.0}})
+    with pytest.raises(ValueError, match="empty"):
+        viz.lengths_figure({})
+    with pytest.raises(ValueError, match=r"no column ends in 'loss' or 'bit_errors': got \['lr'\]"):
+        viz.training_figure({"lr": ([1], [1])})
+    with pytest.raises(ValueError, match="2 sequence counts but 1 values"):
+        viz.training_figure({"train/loss": ([1, 2], [1])})
+
+
+def test_values_that_are_not_finite_are_drawn_as_missing():
+    _, _, trace = random_task(R=1, W=1)
+    trace["memory"][0, -1, 2] = float("nan")
+    figure = viz.memory_figure(trace)
+    assert all(np.isfinite(axes.images[0].get_clim()).all() for axes in figure.axes if axes.images)
+    assert viz.to_array(figure).std() > 0
+    trace["read_weights"][0, 2:] = float("nan")
+    trace["write_weights"][0, 2:] = float("nan")
+    assert viz.to_array(viz.weightings_figure(trace)).std() > 0
+    assert viz.weightings_text(trace)
+
+
+def test_half_precision_and_gradients_are_welcome():
+    batch, outputs, trace = random_task()
+    trace = {name: t if name == "lengths" else t.bfloat16().requires_grad_() for name, t in trace.items()}
+    assert viz.memory_work_figure(batch, outputs.bfloat16().requires_grad_(), trace)
+
+
+def test_no_global_state_is_touched(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # importing it fails
+    before = matplotlib.rcParams.copy()
+    batch, outputs, trace = copy_task()
+    viz.to_array(viz.memory_work_figure(batch, outputs, trace))
+    assert matplotlib.rcParams.copy() == before
+
+
+def test_figures_can_be_made_in_threads():
+    _, _, trace = random_task()
+    with ThreadPoolExecutor(4) as pool:
+        arrays = list(pool.map(lambda _: viz.to_array(viz.memory_figure(trace)), range(4)))
+    assert all((array == arrays[0]).all() for array in arrays)
