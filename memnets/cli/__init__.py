@@ -1,0 +1,47 @@
+"""The command line: ``memnets list | fit | resume | lengths | show | doctor``."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from .arguments import UsageError, parse
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit status. Errors that a user can mend are one line on standard error."""
+    arguments: list[str] = list(sys.argv[1:] if argv is None else argv)
+    try:
+        command, options = parse(arguments)
+        if command == "list":
+            from .experiments import print_experiments
+
+            return print_experiments()
+        if command == "doctor":
+            from .doctor import print_doctor
+
+            return print_doctor()
+        from . import commands
+
+        return getattr(commands, command)(options)
+    except UsageError as error:
+        return _fail(str(error), 2)
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if os.environ.get("MEMNETS_DEBUG") or not _is_known(error):
+            raise
+        return _fail(str(error), 1)
+
+
+def _is_known(error: Exception) -> bool:
+    """Errors whose message is made for the user; anything else is a fault of ours and keeps its traceback."""
+    names = {"RunError", "DivergedError", "WandbUnavailableError", "BackendUnavailableError"}
+    return type(error).__name__ in names or isinstance(error, (MemoryError, PermissionError))
+
+
+def _fail(message: str, status: int) -> int:
+    print("memnets: error: " + " ".join(message.split()), file=sys.stderr)
+    return status

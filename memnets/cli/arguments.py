@@ -1,0 +1,97 @@
+"""The outer command line, without importing torch."""
+
+import argparse
+import difflib
+from collections.abc import Iterable
+from typing import NoReturn
+
+USAGE = """\
+memnets: differentiable memory-augmented networks
+
+  memnets list                                    experiments, one line each
+  memnets fit EXPERIMENT|FILE.yaml [--key value]  train one; --help after its name shows every key
+  memnets resume RUN_DIR                          go on with a run that was stopped
+  memnets lengths RUN_DIR [--lengths 20,40] [--slots N] [--sequences N]
+                                                  length generalisation: table and plot
+  memnets show RUN_DIR [--length N]               figures of what the memory did
+  memnets doctor                                  devices, backends, compiler, versions, W&B mode
+"""
+COMMANDS = ("list", "fit", "resume", "lengths", "show", "doctor")
+
+
+class UsageError(Exception):
+    """The command line asks for something that is not there; the message is one line."""
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` for the nearest known names, or nothing."""
+    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
+    return f"; did you mean {' or '.join(near)}?" if near else ""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.prog.split()[-1]}: {message}")
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers such as 20,40,80") from None
+    return [_positive(str(number)) for number in numbers]
+
+
+def _positive(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} must be at least 1")
+    return number
+
+
+def parse(arguments: list[str]) -> tuple[str, argparse.Namespace]:
+    """The command and its options; what belongs to an experiment's own keys is left in ``options.overrides``.
+
+    Raises:
+        UsageError: an unknown command or option, or a value of the wrong type.
+        SystemExit: help or the version was asked for and printed.
+    """
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(USAGE, end="")
+        raise SystemExit(0)
+    if arguments[0] == "--version":
+        from .. import __version__
+
+        print(f"memnets {__version__}")
+        raise SystemExit(0)
+    command, rest = arguments[0], arguments[1:]
+    if command not in COMMANDS:
+        raise UsageError(f"unknown command {command!r}{suggest(command, COMMANDS)} (one of {', '.join(COMMANDS)})")
+    parser = _Parser(prog=f"memnets {command}", allow_abbrev=False)
+    if command == "fit":
+        return command, _parse_fit(rest)
+    if command in ("resume", "lengths", "show"):
+        parser.add_argument("run_dir", metavar="RUN_DIR", help="a run directory, such as runs/copy-ntm/<id>")
+    if command == "lengths":
+        parser.add_argument("--lengths", type=_numbers, help="such as 20,40,80,120; the task's own by default")
+        parser.add_argument("--slots", type=_positive, help="slots of memory to test with; as trained by default")
+        parser.add_argument("--sequences", type=_positive, default=100, help="sequences of each length (100)")
+    if command == "show":
+        parser.add_argument("--length", type=_positive, help="length of the sequence shown; the longest trained on")
+        parser.add_argument("--seed", type=int, default=0, help="which sequence (0)")
+    return command, parser.parse_args(rest)
+
+
+def _parse_fit(rest: list[str]) -> argparse.Namespace:
+    if not rest or rest[0] in ("-h", "--help"):
+        print("usage: memnets fit EXPERIMENT|FILE.yaml [--key value ...]\n")
+        print("`memnets list` shows the experiments; `memnets fit EXPERIMENT --help` every key.")
+        if not rest:
+            raise UsageError("fit: name an experiment (see `memnets list`) or a YAML file")
+        raise SystemExit(0)
+    if rest[0].startswith("-"):
+        raise UsageError(f"fit: the experiment comes first, got {rest[0]!r}: memnets fit EXPERIMENT [--key value ...]")
+    return argparse.Namespace(experiment=rest[0], overrides=rest[1:])

@@ -1,0 +1,112 @@
+"""The commands that need torch: fit, resume, lengths, show."""
+
+import argparse
+import datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from jsonargparse import Namespace
+
+from .. import viz
+from ..training.examine import draw_all, has_memory, run_example
+from ..training.lengths import Table, evaluate_lengths
+from ..training.loggers import read_metrics, resolve_wandb_mode
+from ..training.run_dir import RunDir, RunError
+from .arguments import UsageError
+from .experiments import find_experiment
+from .fitting import Fit
+from .parser import instantiate, parse_experiment, to_yaml
+from .printing import print_lengths, print_paths
+
+
+def fit(options: argparse.Namespace) -> int:
+    """``memnets fit``: train, evaluate, draw."""
+    experiment, path = find_experiment(options.experiment)
+    parser, config = parse_experiment(path, options.overrides)
+    mode = resolve_wandb_mode(config.wandb.mode)
+    torch.manual_seed(_seed(config))
+    objects = instantiate(parser, config)
+    work = Fit(experiment, parser, config, objects, mode)
+    name = config.run_id or f"{datetime.datetime.now():%Y%m%d-%H%M%S}-seed{config.seed}"
+    run = RunDir.create(Path(config.runs), experiment, name)
+    config.run_id = run.name
+    run.config.write_text(f"# {experiment}, as it was run\n" + to_yaml(parser, config))
+    return work.run(run)
+
+
+def resume(options: argparse.Namespace) -> int:
+    """``memnets resume``: go on with a stopped run, as if it had not been stopped."""
+    run = RunDir.open(options.run_dir)
+    if run.result.is_file():
+        raise RunError(f"{run.path} has ended (it holds result.json): start a new run with `memnets fit {run.config}`")
+    parser, config = parse_experiment(run.config, [])
+    mode = resolve_wandb_mode(config.wandb.mode)
+    torch.manual_seed(_seed(config))
+    objects = instantiate(parser, config)
+    if run.last.is_file():
+        run.load_weights(objects.model)
+    return Fit(run.path.parent.name, parser, config, objects, mode).run(run, resume=True)
+
+
+def lengths(options: argparse.Namespace) -> int:
+    """``memnets lengths``: errors on sequences of each length."""
+    run, config, objects = _load(options.run_dir)
+    model, task = objects.model, objects.task
+    wanted = options.lengths or list(task.evaluation_lengths)
+    if options.slots:
+        if not hasattr(model, "resize"):
+            raise UsageError(f"lengths: --slots needs a memory, but {type(model).__name__} has none")
+        model.resize(options.slots)
+    table = _user_errors(evaluate_lengths, model, task, wanted, sequences=options.sequences, seed=config.seed)
+    print_lengths(table, task, options.sequences)
+    suffix = f"-slots{options.slots}" if options.slots else ""
+    figure = viz.lengths_figure(table, trained_on=(task.min_length, task.max_length))
+    print_paths({"figure": viz.save_figure(figure, run.figures / f"lengths{suffix}.png")})
+    return 0
+
+
+def show(options: argparse.Namespace) -> int:
+    """``memnets show``: all figures of a run."""
+    run, _config, objects = _load(options.run_dir)
+    model, task = objects.model, objects.task
+    paths = draw_run(run, model, task, seed=options.seed, length=options.length)
+    if has_memory(model):
+        _, _, record = run_example(model, task, seed=options.seed, length=options.length)
+        assert record is not None
+        print(viz.weightings_text(record))
+    print_paths(paths)
+    return 0
+
+
+def draw_run(run: RunDir, model: Any, task: Any, *, seed: int, length: int | None = None) -> dict[str, Path]:
+    """Save every figure there is data for; returns name to path."""
+    figures = _user_errors(draw_all, model, task, seed=seed, length=length)
+    if run.metrics.is_file():
+        figures["training"] = viz.training_figure(read_metrics(run.metrics))
+    table: Table = {int(n): row for n, row in run.read_result().get("lengths", {}).items()}
+    if table:
+        figures["lengths"] = viz.lengths_figure(table, trained_on=(task.min_length, task.max_length))
+    return {name: viz.save_figure(figure, run.figures / f"{name}.png") for name, figure in figures.items()}
+
+
+def _load(path: str) -> tuple[RunDir, Namespace, Namespace]:
+    run = RunDir.open(path)
+    parser, config = parse_experiment(run.config, [])
+    objects = instantiate(parser, config)
+    run.load_weights(objects.model)
+    return run, config, objects
+
+
+def _seed(config: Namespace) -> int:
+    if config.seed < 0:
+        raise UsageError(f"fit: --seed is {config.seed}, but must be at least 0")
+    return config.seed
+
+
+def _user_errors(function: Any, *args: Any, **kwargs: Any) -> Any:
+    """Call with what the user gave; a ValueError is theirs to mend."""
+    try:
+        return function(*args, **kwargs)
+    except ValueError as error:
+        raise UsageError(str(error)) from error

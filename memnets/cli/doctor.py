@@ -1,0 +1,50 @@
+"""``memnets doctor``: what this machine offers."""
+
+import importlib.metadata
+import os
+import platform
+import shutil
+
+
+def print_doctor() -> int:
+    """Print versions, devices, compiler, backends and W&B's mode; the exit status is 0."""
+    import torch
+
+    from .. import NTM, __version__
+    from .experiments import config_folder, experiments
+
+    rows = [
+        ("memnets", __version__),
+        ("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
+    ]
+    rows += [(name, _version(name)) for name in ("torch", "lightning", "jsonargparse", "wandb", "numpy", "matplotlib")]
+    rows.append(("threads", f"{torch.get_num_threads()} of {os.cpu_count()} cores"))
+    devices = ["cpu"]
+    devices += [f"cuda:{i} {torch.cuda.get_device_name(i)}" for i in range(torch.cuda.device_count())]
+    rows.append(("devices", ", ".join(devices)))
+    compiler = next((path for name in ("cc", "gcc", "clang") if (path := shutil.which(name))), None)
+    rows.append(("C compiler", compiler or "none found"))
+    for backend, verdict in NTM(8, 100).backend_report().items():
+        rows.append((f"backend {backend}", verdict))
+    rows.append(("W&B", _wandb()))
+    rows.append(("experiments", f"{len(experiments())} in {config_folder()}"))
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        print(f"{name:<{width}}  {value}")
+    return 0
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _wandb() -> str:
+    try:
+        from ..training.loggers import resolve_wandb_mode
+
+        return f"mode {resolve_wandb_mode(None)}"
+    except Exception as error:
+        return str(error)

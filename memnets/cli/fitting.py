@@ -1,0 +1,235 @@
+"""Training one experiment: from its objects to a finished run directory."""
+
+import logging
+import signal
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+from jsonargparse import ArgumentParser, Namespace
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from .. import viz
+from ..training.callbacks import Checkpoints, Pictures, Progress, StopWhenSolved
+from ..training.examine import has_memory, run_example
+from ..training.learner import SequenceLearner
+from ..training.lengths import Table, evaluate_lengths
+from ..training.loggers import MetricsCSV, make_wandb_logger
+from ..training.run_dir import RunDir
+from .arguments import UsageError
+from .parser import to_plain
+from .printing import print_lengths, print_paths
+
+
+class Fit:
+    """One training, ready to start: everything that can be refused has been checked when this is made.
+
+    Args:
+        experiment: its name.
+        parser: what ``config`` was parsed with.
+        config: the resolved configuration.
+        objects: what it names, instantiated.
+        mode: W&B's, resolved.
+    """
+
+    def __init__(self, experiment: str, parser: ArgumentParser, config: Namespace, objects: Namespace, mode: str):
+        self.experiment = experiment
+        self.config = config
+        self.plain = to_plain(parser, config)
+        self.mode = mode
+        options = objects.training
+        try:
+            self.learner = SequenceLearner(
+                objects.model,
+                objects.task,
+                optimizer=objects.optimizer,
+                seed=config.seed,
+                batch_size=options.batch_size,
+                validation_size=options.validation_size,
+                curriculum=objects.curriculum,
+            )
+            threshold = objects.task.threshold if options.threshold is None else options.threshold
+            self.solved = StopWhenSolved(threshold, options.checks, options.anneal_steps)
+            self.pictures_every = Pictures("", options.pictures_every).every
+        except ValueError as error:
+            raise UsageError(f"fit: {error}") from error
+        if options.evaluation_sequences < 1:
+            raise UsageError(
+                f"fit: --training.evaluation_sequences is {options.evaluation_sequences}, but must be at least 1"
+            )
+        self.options = options
+        self.wandb = objects.wandb
+        self.trainer_arguments = dict(objects.trainer)
+
+    def run(self, run: RunDir, resume: bool = False) -> int:
+        """Train, evaluate, draw and write ``result.json``; returns the exit status."""
+        learner = self.learner
+        csv = MetricsCSV(run.metrics)
+        loggers: list[Any] = [csv]
+        if self.mode != "disabled":
+            loggers.append(
+                make_wandb_logger(
+                    run.path,
+                    mode=self.mode,
+                    experiment=self.experiment,
+                    project=self.wandb.project,
+                    entity=self.wandb.entity,
+                    group=self.wandb.group,
+                    resume=resume,
+                )
+            )
+        checkpoints = Checkpoints(run.checkpoints)
+        arguments = {**self.trainer_arguments, "logger": loggers, "default_root_dir": str(run.path)}
+        users = arguments.pop("callbacks") or []
+        callbacks = [Progress(), Pictures(run.figures, self.pictures_every), *_as_list(users), self.solved, checkpoints]
+        _quieten()
+        try:
+            trainer = pl.Trainer(**arguments, callbacks=callbacks, enable_checkpointing=False)
+        except (ValueError, MisconfigurationException) as error:
+            raise UsageError(f"fit: {error}") from error
+        checkpoint = str(run.last) if resume and run.last.is_file() else None
+        if resume:
+            csv.forget_after(run.read_checkpoint()["global_step"] if checkpoint else -1)
+        self._introduce(run, trainer, checkpoint)
+        for logger in loggers[1:]:
+            logger.experiment.config.update(self.plain, allow_val_change=True)
+        try:
+            trainer.fit(learner, ckpt_path=checkpoint, weights_only=True)
+        except BaseException:
+            csv.save()
+            _finish_wandb(loggers, 1)
+            if run.last.is_file():
+                print(f"the last good checkpoint is kept: {run.last}")
+            raise
+        if checkpoints.signal:
+            _finish_wandb(loggers, 1)
+            name = signal.Signals(checkpoints.signal).name
+            print(f"stopped by {name} at step {trainer.global_step}; go on with: memnets resume {run.path}")
+            return 128 + checkpoints.signal
+        learner.tick()
+        self._conclude(run, trainer, loggers)
+        return 0
+
+    def _introduce(self, run: RunDir, trainer: pl.Trainer, checkpoint: str | None) -> None:
+        parameters = sum(p.numel() for p in self.learner.model.parameters())
+        print(
+            f"{self.experiment}: {parameters:,} parameters, seed {self.config.seed}, device "
+            f"{trainer.strategy.root_device.type}, backend {_chosen_backend(self.learner.model)}"
+        )
+        again = f" (resumed from {Path(checkpoint).name})" if checkpoint else ""
+        print(f"run directory: {run.path}{again}; W&B {self.mode}", flush=True)
+
+    def _conclude(self, run: RunDir, trainer: pl.Trainer, loggers: list[Any]) -> None:
+        learner, solved = self.learner, self.solved.solved
+        task, model = learner.task, learner.model
+        lengths = evaluate_lengths(
+            model, task, task.evaluation_lengths, sequences=self.options.evaluation_sequences, seed=learner.seed
+        )
+        result = {
+            "experiment": self.experiment,
+            "seed": self.config.seed,
+            "solved": solved is not None,
+            "sequences_to_solve": int(solved["sequences"]) if solved else None,
+            "seconds_to_solve": round(solved["seconds"], 2) if solved else None,
+            "steps": trainer.global_step,
+            "sequences": learner.sequences,
+            "seconds": round(learner.seconds, 2),
+            "parameters": sum(p.numel() for p in model.parameters()),
+            "backend": _chosen_backend(model),
+            "device": str(trainer.strategy.root_device),
+            "metrics": {name: float(value) for name, value in trainer.callback_metrics.items()},
+            "lengths": {str(length): row for length, row in lengths.items()},
+        }
+        if not trainer.is_global_zero:
+            return
+        figures = _draw(run, learner, lengths)
+        self._log_end(run, loggers, lengths, figures)
+        _finish_wandb(loggers, 0)
+        run.write_result(result)
+        self._report(run, result, lengths, figures)
+
+    def _log_end(self, run: RunDir, loggers: list[Any], lengths: Table, figures: dict[str, Path]) -> None:
+        for logger in loggers[1:]:
+            columns = ["length", *next(iter(lengths.values()))]
+            logger.log_table(key="lengths", columns=columns, data=[[n, *row.values()] for n, row in lengths.items()])
+            for name, path in figures.items():
+                logger.log_image(key=f"figures/{name}", images=[str(path)])
+            if self.wandb.log_checkpoint:
+                import wandb
+
+                artifact = wandb.Artifact(f"{self.experiment}-{run.name}", type="model")
+                artifact.add_file(str(run.last))
+                logger.experiment.log_artifact(artifact)
+
+    def _report(self, run: RunDir, result: dict[str, Any], lengths: Table, figures: dict[str, Path]) -> None:
+        learner = self.learner
+        if result["solved"]:
+            print(
+                f"\nsolved after {result['sequences_to_solve']:,} sequences ({result['seconds_to_solve']:.0f} s); "
+                f"trained on {result['sequences']:,} in {result['seconds']:.0f} s\n"
+            )
+        else:
+            print(
+                f"\nnot solved within {result['sequences']:,} sequences: {learner.validation_error:.2f} errors per "
+                f"sequence, and solved means below {self.solved.threshold:g} at {self.solved.checks} checks in a row\n"
+            )
+        if has_memory(learner.model):
+            _, _, record = run_example(learner.model, learner.task, seed=learner.seed)
+            assert record is not None
+            print(viz.weightings_text(record) + "\n")
+        print_lengths(lengths, learner.task, self.options.evaluation_sequences)
+        paths: dict[str, Path | str] = {"run directory": run.path, "figures": run.figures}
+        main = figures.get("memory-at-work") or figures.get("sequence")
+        if main:
+            paths["memory at work"] = main
+        if self.mode != "disabled":
+            paths["W&B run"] = _wandb_place(run)
+        print_paths(paths)
+
+
+def _draw(run: RunDir, learner: SequenceLearner, lengths: Table) -> dict[str, Path]:
+    from ..training.examine import draw_all
+    from ..training.loggers import read_metrics
+
+    task = learner.task
+    figures = draw_all(learner.model, task, seed=learner.seed)
+    figures["lengths"] = viz.lengths_figure(lengths, trained_on=(task.min_length, task.max_length))
+    if run.metrics.is_file():
+        figures["training"] = viz.training_figure(read_metrics(run.metrics))
+    return {name: viz.save_figure(figure, run.figures / f"{name}.png") for name, figure in figures.items()}
+
+
+def _wandb_place(run: RunDir) -> Path:
+    """The newest W&B folder of the run."""
+    found = sorted(p for p in run.wandb.glob("*run-*") if p.is_dir())
+    return found[-1] if found else run.wandb
+
+
+def _finish_wandb(loggers: list[Any], status: int) -> None:
+    if len(loggers) > 1:
+        import wandb
+
+        wandb.finish(exit_code=status)
+
+
+def _chosen_backend(model: Any) -> str:
+    report = model.backend_report() if hasattr(model, "backend_report") else {}
+    return next((name for name, reason in report.items() if reason.startswith("chosen")), "torch")
+
+
+def _as_list(callbacks: Any) -> list[Any]:
+    return list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+
+
+def _quieten() -> None:
+    """Lightning's tips and its worries about loaders, which do not apply: batches are made in the step itself."""
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for pattern in (
+        ".*does not have many workers.*",
+        ".*your dataloader is not resumable.*",
+        ".*IterableDataset.*",
+        ".*LeafSpec.*",
+    ):
+        warnings.filterwarnings("ignore", pattern)

@@ -1,0 +1,8 @@
+"""Callbacks: stopping when solved, checkpoints and signals, progress, pictures."""
+
+from .checkpoints import Checkpoints
+from .pictures import Pictures
+from .progress import Progress
+from .solved import StopWhenSolved
+
+__all__ = ["Checkpoints", "Pictures", "Progress", "StopWhenSolved"]

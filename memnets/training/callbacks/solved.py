@@ -1,0 +1,86 @@
+"""Stopping when the task is solved, after the learning rate has been brought to zero."""
+
+from typing import Any
+
+import lightning.pytorch as pl
+
+from ..learner import SequenceLearner
+
+
+class StopWhenSolved(pl.Callback):
+    """Stops training once validation errors have stayed below a threshold, after some last, annealed steps.
+
+    A run counts as solved at the first of ``checks`` validations in a row whose errors per sequence are below
+    ``threshold``. Then the learning rate falls linearly to zero over ``anneal_steps``, which settles the weights
+    and makes the network generalise to longer sequences, and training stops.
+
+    Args:
+        threshold: errors per sequence, in the task's unit.
+        checks: validations in a row, at least 1.
+        anneal_steps: training steps after that, at least 0.
+
+    Raises:
+        ValueError: a number is below its minimum.
+    """
+
+    def __init__(self, threshold: float, checks: int = 3, anneal_steps: int = 0):
+        for name, value, least in (("checks", checks, 1), ("anneal_steps", anneal_steps, 0)):
+            if value < least:
+                raise ValueError(f"{name} is {value}, but must be at least {least}")
+        if not threshold > 0:
+            raise ValueError(f"threshold is {threshold}, but must be above 0: no error count lies below it")
+        self.threshold = threshold
+        self.checks = checks
+        self.anneal_steps = anneal_steps
+        self.streak: list[dict[str, float]] = []
+        self.solved: dict[str, float] | None = None
+        """Where it was first solved: step, sequences, seconds."""
+        self.anneal_from: int | None = None
+        self.last_step = -1
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Count the check, once a step."""
+        assert isinstance(pl_module, SequenceLearner)
+        if trainer.sanity_checking or trainer.global_step == self.last_step:
+            return
+        self.last_step = trainer.global_step
+        if self.solved is None:
+            if pl_module.validation_error < self.threshold:
+                place = {"step": trainer.global_step, "sequences": pl_module.sequences, "seconds": pl_module.tick()}
+                self.streak.append(place)
+            else:
+                self.streak = []
+            if len(self.streak) >= self.checks:
+                self.solved, self.anneal_from = self.streak[0], trainer.global_step
+        self._stop_when_over(trainer)
+
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        """Set the learning rate of the step to come."""
+        if self.anneal_from is None:
+            return
+        left = 1 - (trainer.global_step - self.anneal_from) / max(self.anneal_steps, 1)
+        for group in trainer.optimizers[0].param_groups:
+            group.setdefault("full_lr", group["lr"])
+            group["lr"] = group["full_lr"] * max(left, 0.0)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Stop at the end of the annealed steps."""
+        self._stop_when_over(trainer)
+
+    def _stop_when_over(self, trainer: pl.Trainer) -> None:
+        if self.anneal_from is not None and trainer.global_step >= self.anneal_from + self.anneal_steps:
+            trainer.should_stop = True
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs to stop where an unbroken one would."""
+        return {
+            "streak": self.streak,
+            "solved": self.solved,
+            "anneal_from": self.anneal_from,
+            "last_step": self.last_step,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take that back."""
+        for name, value in state_dict.items():
+            setattr(self, name, value)

@@ -1,0 +1,61 @@
+"""Figures of what a trained module does with one sequence."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from .. import viz
+from ..memory import Memory
+from ..seeding import generator
+from ..tracing import Trace, trace
+
+
+def has_memory(model: nn.Module) -> bool:
+    """Whether there is a memory to look into."""
+    return any(isinstance(part, Memory) for part in model.modules())
+
+
+@torch.no_grad()
+def run_example(model: nn.Module, task: Any, *, seed: int = 0, length: int | None = None) -> tuple[Any, Any, Any]:
+    """One fresh sequence through the model.
+
+    Returns:
+        The batch of one, the outputs as probabilities (1, T, O), and the trace, or None without a memory.
+    """
+    random = generator(seed, "example", 0, next(model.parameters()).device)
+    batch = task.sample(1, length or task.max_length, random)
+    was_training = model.training
+    model.eval()
+    record: Trace | None = None
+    if has_memory(model):
+        with trace(model) as record:
+            logits, _ = model(batch.inputs, lengths=batch.lengths)
+    else:
+        logits, _ = model(batch.inputs, lengths=batch.lengths)
+    model.train(was_training)
+    return batch.to("cpu"), torch.sigmoid(logits.float()).cpu(), _to_cpu(record)
+
+
+def _to_cpu(record: Trace | None) -> dict[str, torch.Tensor] | None:
+    return None if record is None else {name: tensor.cpu() for name, tensor in record.items()}
+
+
+def draw_example(model: nn.Module, task: Any, *, seed: int = 0, length: int | None = None) -> Any:
+    """The memory at work on one sequence; without a memory, its inputs, targets and outputs."""
+    batch, outputs, record = run_example(model, task, seed=seed, length=length)
+    if record is None:
+        return viz.sequence_figure(batch, outputs)
+    return viz.memory_work_figure(batch, outputs, record)
+
+
+def draw_all(model: nn.Module, task: Any, *, seed: int = 0, length: int | None = None) -> dict[str, Any]:
+    """Every figure of one sequence, by file name without its ending."""
+    batch, outputs, record = run_example(model, task, seed=seed, length=length)
+    figures = {"sequence": viz.sequence_figure(batch, outputs)}
+    if record is not None:
+        figures["memory-at-work"] = viz.memory_work_figure(batch, outputs, record)
+        figures["weightings"] = viz.weightings_figure(record)
+        figures["memory"] = viz.memory_figure(record)
+        figures["gates"] = viz.gates_figure(record)
+    return figures

@@ -1,0 +1,211 @@
+"""The LightningModule that trains any sequence module on any task."""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.utils.data import DataLoader, IterableDataset
+
+from ..seeding import generator
+from .protocols import Curriculum, Task
+
+
+class DivergedError(RuntimeError):
+    """The loss or a gradient became NaN or Inf; the message says where and when."""
+
+
+class _Steps(IterableDataset):
+    """Nothing, as often as asked: batches are made by the learner from (seed, step)."""
+
+    def __init__(self, count: int | None = None):
+        self.count = count
+
+    def __iter__(self) -> Iterator[int]:
+        step = 0
+        while self.count is None or step < self.count:
+            yield step
+            step += 1
+
+
+def rmsprop(parameters: Iterable[Any]) -> Optimizer:
+    """The default optimiser: RMSprop, rate 5e-4, momentum 0.9 (Graves et al. 2014, section 4.6, with a higher rate)."""
+    return torch.optim.RMSprop(parameters, lr=5e-4, momentum=0.9, alpha=0.95)
+
+
+def _named(stage: str, loss: Tensor, metrics: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{stage}/{name}": value.detach() for name, value in {"loss": loss, **metrics}.items()}
+
+
+class SequenceLearner(pl.LightningModule):
+    """Trains ``model(inputs, lengths=...)`` on a task whose batches are a function of (seed, step) alone.
+
+    Logged at each training step: loss, the task's metrics, the gradient's norm before clipping. At each
+    validation: the same on fresh sequences of the training lengths.
+
+    Args:
+        model: a module of the contract of :class:`memnets.Recurrent`: (B, T, I) to (B, T, O) logits.
+        task: what to learn, such as ``memnets_tasks.Copy``.
+        optimizer: makes an optimiser from parameters; :func:`rmsprop` if None.
+        seed: of the batches (the weights' seed is set by whoever makes ``model``).
+        batch_size: B, sequences a step in each process.
+        validation_size: sequences at each validation.
+        curriculum: a cap on training lengths, such as ``memnets_tasks.Growing``; None trains on all at once.
+
+    Raises:
+        ValueError: a size below 1, a negative seed, or a model and task whose sizes differ.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        task: Task,
+        *,
+        optimizer: Callable[[Iterable[Any]], Optimizer] | None = None,
+        seed: int = 0,
+        batch_size: int = 16,
+        validation_size: int = 256,
+        curriculum: Curriculum | None = None,
+    ):
+        super().__init__()
+        for name, value in (("batch_size", batch_size), ("validation_size", validation_size)):
+            if value < 1:
+                raise ValueError(f"{name} is {value}, but must be at least 1")
+        for name in ("input_size", "output_size"):
+            wanted, got = getattr(task, name), getattr(model, name, None)
+            if got is not None and got != wanted:
+                raise ValueError(f"the model's {name} is {got}, but {type(task).__name__} needs {wanted}")
+        generator(seed, "train", 0)
+        self.model = model
+        self.task = task
+        self.make_optimizer = optimizer or rmsprop
+        self.seed = seed
+        self.batch_size = batch_size
+        self.validation_size = validation_size
+        self.curriculum = curriculum
+        self.batches = 0
+        """Training batches drawn so far, in this process and before a resumption."""
+        self.seconds = 0.0
+        """Time spent training so far, validation included."""
+        self.validation_error = math.inf
+        """Errors per sequence at the last validation, in the unit of the task's threshold."""
+        self._last_loss: Tensor | None = None
+        self._numbers: dict[str, Tensor] = {}
+        self._clock: float | None = None
+
+    @property
+    def sequences(self) -> int:
+        """Training sequences seen so far, in all processes."""
+        return self.batches * self.batch_size * self._world_size
+
+    @property
+    def _world_size(self) -> int:
+        return self._trainer.world_size if self._trainer is not None else 1
+
+    def training_batch(self, step: int) -> Any:
+        """This process's share of the batch of step ``step`` (counted from 0)."""
+        world, rank = self._world_size, self._trainer.global_rank if self._trainer is not None else 0
+        random = generator(self.seed, "train", step, self.device)
+        cap = self.curriculum.max_length(step, self.task) if self.curriculum else None
+        lengths = self.task.sample_lengths(self.batch_size * world, random, max_length=cap)
+        batch = self.task.sample(self.batch_size * world, lengths, random)
+        return batch if world == 1 else type(batch)(*(part[rank::world] for part in batch))
+
+    def forward(self, batch: Any) -> Tensor:
+        """Logits (B, T, O) of a batch."""
+        return self.model(batch.inputs, lengths=batch.lengths)[0]
+
+    def training_step(self, _: Any, batch_idx: int) -> Tensor:
+        """Draw the next batch and score it."""
+        batch = self.training_batch(self.batches)
+        logits = self(batch)
+        loss = self.task.loss(logits, batch)
+        self._last_loss = loss.detach()
+        self.batches += 1
+        trainer: Any = self.trainer
+        self._numbers = {}
+        if trainer.log_every_n_steps and self.batches % trainer.log_every_n_steps == 0:
+            self._numbers = _named("train", self._last_loss, self.task.metrics(logits.detach(), batch))
+            self.log_dict(self._numbers, logger=False, prog_bar=True, batch_size=self.batch_size)
+        return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Hand the step's numbers to the loggers."""
+        if self._numbers:
+            self._to_loggers(self._numbers)
+
+    def validation_step(self, _: Any, batch_idx: int) -> None:
+        """Score fresh sequences of the training lengths."""
+        random = generator(self.seed, "validate", self.trainer.global_step, self.device)
+        lengths = self.task.sample_lengths(self.validation_size, random)
+        batch = self.task.sample(self.validation_size, lengths, random)
+        logits = self(batch)
+        self.validation_error = float(self.task.per_sequence_errors(logits, batch).mean())
+        numbers = _named("val", self.task.loss(logits, batch), self.task.metrics(logits, batch))
+        self.log_dict(numbers, logger=False, batch_size=self.validation_size)
+        if not self.trainer.sanity_checking:
+            self._to_loggers(numbers)
+
+    def _to_loggers(self, numbers: dict[str, Tensor]) -> None:
+        values = {name: float(value) for name, value in numbers.items()}
+        for logger in self.loggers:
+            logger.log_metrics({**values, "sequences": float(self.sequences)}, step=self.trainer.global_step)
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Refuse a step whose loss or gradient is not finite, before it reaches the weights."""
+        norm = nn.utils.get_total_norm(p.grad for p in self.parameters() if p.grad is not None)
+        if not torch.isfinite(norm):
+            raise DivergedError(self._describe_divergence())
+        if self._numbers:
+            self._numbers["train/grad_norm"] = norm
+
+    def _describe_divergence(self) -> str:
+        named = [
+            name for name, p in self.model.named_parameters() if p.grad is not None and not p.grad.isfinite().all()
+        ]
+        what = f"the gradient of {named[0]}" if named else "the gradient's norm"
+        if len(named) > 1:
+            what += f" (and of {len(named) - 1} other parameters)"
+        if self._last_loss is not None and not torch.isfinite(self._last_loss):
+            what = f"the loss ({self._last_loss.item()}) and {what}"
+        return (
+            f"{what} became NaN or Inf at step {self.trainer.global_step + 1}; the weights were left as they were "
+            "before it. Try a lower --optimizer.lr or --trainer.gradient_clip_val"
+        )
+
+    def configure_optimizers(self) -> Optimizer:
+        """The optimiser of all parameters."""
+        return self.make_optimizer(self.parameters())
+
+    def train_dataloader(self) -> DataLoader:
+        """An endless loader of nothing: see :meth:`training_batch`."""
+        return DataLoader(_Steps(), batch_size=None)
+
+    def val_dataloader(self) -> DataLoader:
+        """One item: see :meth:`validation_step`."""
+        return DataLoader(_Steps(1), batch_size=None)
+
+    def on_train_start(self) -> None:
+        """Start the clock."""
+        self._clock = time.perf_counter()
+
+    def tick(self) -> float:
+        """Bring ``seconds`` up to now and return it."""
+        if self._clock is not None:
+            now = time.perf_counter()
+            self.seconds += now - self._clock
+            self._clock = now
+        return self.seconds
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the counters, as plain values."""
+        checkpoint["memnets"] = {"batches": self.batches, "seconds": self.tick()}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the counters back."""
+        self.batches = checkpoint["memnets"]["batches"]
+        self.seconds = checkpoint["memnets"]["seconds"]

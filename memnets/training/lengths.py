@@ -1,0 +1,55 @@
+"""Length generalisation: errors on sequences of given lengths."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..seeding import generator
+
+Table = dict[int, dict[str, float]]
+
+
+@torch.no_grad()
+def evaluate_lengths(
+    model: nn.Module, task: Any, lengths: Sequence[int], *, sequences: int = 100, seed: int = 0, batch_size: int = 100
+) -> Table:
+    """Errors on fresh sequences of each length.
+
+    Args:
+        model: a trained module of the contract of :class:`memnets.Recurrent`.
+        task: the task.
+        lengths: in the task's ``length_unit``.
+        sequences: how many of each length.
+        seed: of the sequences; the same seed gives the same ones.
+        batch_size: sequences at a time.
+
+    Returns:
+        For each length the task's metrics, averaged over the sequences: for binary tasks ``bit_errors`` (wrong bits
+        per sequence) and ``sequence_accuracy`` (share without a wrong bit).
+
+    Raises:
+        ValueError: no length, or a number below 1.
+    """
+    if not lengths:
+        raise ValueError("lengths is empty, but needs at least one length")
+    for name, value in (("sequences", sequences), ("batch_size", batch_size), ("a length", min(lengths))):
+        if value < 1:
+            raise ValueError(f"{name} is {value}, but must be at least 1")
+    device = next(model.parameters()).device
+    was_training = model.training
+    model.eval()
+    table: Table = {}
+    for length in lengths:
+        random = generator(seed, "evaluate", length, device)
+        totals: dict[str, float] = {}
+        for start in range(0, sequences, batch_size):
+            count = min(batch_size, sequences - start)
+            batch = task.sample(count, length, random)
+            metrics = task.metrics(model(batch.inputs, lengths=batch.lengths)[0], batch)
+            for name, value in metrics.items():
+                totals[name] = totals.get(name, 0.0) + float(value) * count
+        table[length] = {name: total / sequences for name, total in totals.items()}
+    model.train(was_training)
+    return table

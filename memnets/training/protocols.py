@@ -1,0 +1,46 @@
+"""What training asks of a task and of a curriculum; ``memnets_tasks`` has those of this project."""
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+
+class Task(Protocol):
+    """A task: see ``memnets_tasks.Task`` for the meaning of each part."""
+
+    input_size: int
+    output_size: int
+    min_length: int
+    max_length: int
+    evaluation_lengths: tuple[int, ...]
+    length_unit: str
+    threshold: float
+
+    def sample_lengths(self, batch_size: int, generator: torch.Generator, max_length: int | None = None) -> Tensor:
+        """Training lengths (B,)."""
+        ...
+
+    def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> Any:
+        """A batch with ``inputs``, ``targets``, ``mask`` and ``lengths``."""
+        ...
+
+    def loss(self, logits: Tensor, batch: Any) -> Tensor:
+        """A scalar."""
+        ...
+
+    def metrics(self, logits: Tensor, batch: Any) -> dict[str, Tensor]:
+        """Named scalars."""
+        ...
+
+    def per_sequence_errors(self, logits: Tensor, batch: Any) -> Tensor:
+        """Errors (B,) in the unit of ``threshold``."""
+        ...
+
+
+class Curriculum(Protocol):
+    """A cap on the training length, a function of the step alone."""
+
+    def max_length(self, step: int, task: Any) -> int:
+        """The longest length to train on at ``step``."""
+        ...

@@ -1,0 +1,118 @@
+"""A run's directory: what is where, and reading it back."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..files import write_atomically
+from .callbacks.checkpoints import LAST
+
+
+class RunError(RuntimeError):
+    """A run directory cannot be used; the message says why and what to do."""
+
+
+class RunDir:
+    """Paths within ``runs/<experiment>/<id>/``.
+
+    Args:
+        path: the directory.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.config = self.path / "config.yaml"
+        self.metrics = self.path / "metrics.csv"
+        self.checkpoints = self.path / "checkpoints"
+        self.last = self.checkpoints / LAST
+        self.figures = self.path / "figures"
+        self.wandb = self.path / "wandb"
+        self.result = self.path / "result.json"
+
+    @property
+    def name(self) -> str:
+        """The run's id."""
+        return self.path.name
+
+    @classmethod
+    def create(cls, root: Path, experiment: str, name: str) -> "RunDir":
+        """A new directory; with a number after its name if that is taken.
+
+        Raises:
+            RunError: it cannot be made.
+        """
+        for number in range(1, 1000):
+            path = root / experiment / (name if number == 1 else f"{name}-{number}")
+            try:
+                path.mkdir(parents=True, exist_ok=False)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise RunError(f"{path} cannot be made: {error.strerror}; choose another folder with --runs") from error
+            run = cls(path)
+            run.checkpoints.mkdir()
+            run.figures.mkdir()
+            return run
+        raise RunError(f"{root / experiment} holds 999 runs called {name}: choose another --run_id")
+
+    @classmethod
+    def open(cls, path: str | Path) -> "RunDir":
+        """An existing run.
+
+        Raises:
+            RunError: there is no such directory, or it is not one of a run.
+        """
+        run = cls(path)
+        if not run.path.is_dir():
+            raise RunError(f"{run.path} is not a directory; give one such as runs/copy-ntm/20260101-120000-seed0")
+        if not run.config.is_file():
+            inside = sorted(p.parent for p in run.path.glob("**/config.yaml"))
+            hint = f"; did you mean {inside[-1]}?" if inside else "; `memnets fit` makes such directories under runs/"
+            raise RunError(f"{run.path} is not a run directory: it holds no config.yaml{hint}")
+        return run
+
+    def load_weights(self, model: nn.Module) -> nn.Module:
+        """Put the last checkpoint's weights into ``model``, without executing code from the file.
+
+        Raises:
+            RunError: there is no checkpoint, it cannot be read, or it belongs to a model of other shapes.
+        """
+        state = self.read_checkpoint()["state_dict"]
+        weights = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
+        own = model.state_dict()
+        for name in sorted({*weights, *own}):
+            if name not in own or name not in weights:
+                where = "checkpoint" if name in weights else "model"
+                raise RunError(f"{self.last} does not fit the model of {self.config}: only the {where} has {name}")
+            if weights[name].shape != own[name].shape:
+                raise RunError(
+                    f"{self.last} does not fit the model of {self.config}: {name} is {tuple(weights[name].shape)} "
+                    f"in the checkpoint, {tuple(own[name].shape)} in the model; use the settings it was trained with"
+                )
+        model.load_state_dict(weights)
+        return model
+
+    def read_checkpoint(self) -> dict[str, Any]:
+        """The last checkpoint, tensors and plain values only.
+
+        Raises:
+            RunError: there is none, or it cannot be read.
+        """
+        if not self.last.is_file():
+            raise RunError(f"{self.path} holds no {self.last.name}: it was stopped before the first was saved")
+        try:
+            return torch.load(self.last, map_location="cpu", weights_only=True)
+        except Exception as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise RunError(f"{self.last} cannot be read as a checkpoint: {reason}") from error
+
+    def read_result(self) -> dict[str, Any]:
+        """``result.json``, or nothing if the run has not ended."""
+        return json.loads(self.result.read_text()) if self.result.is_file() else {}
+
+    def write_result(self, result: dict[str, Any]) -> None:
+        """``result.json``, whole; it says that the run has ended."""
+        write_atomically({self.result: (json.dumps(result, indent=2) + "\n").encode()})
