@@ -1,12 +1,11 @@
 """Checks of what users hand in; each error names the value received and the remedy."""
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
-
-from .state import state_tensors
 
 
 def check_inputs(inputs: Tensor, input_size: int, batch_first: bool = True) -> None:
@@ -47,10 +46,13 @@ def check_lengths(lengths: Tensor | Sequence[int], batch_size: int, steps: int) 
             raise TypeError(f"lengths has dtype {lengths.dtype}, but must hold integers")
         values = lengths.tolist()
     else:
-        values = list(lengths)
+        values = list(lengths) if isinstance(lengths, Iterable) else lengths
     if not isinstance(values, list) or len(values) != batch_size or any(isinstance(v, list) for v in values):
         shape = tuple(torch.as_tensor(lengths).shape)
         raise ValueError(f"lengths has shape {shape}, but must be ({batch_size},): one length a sequence")
+    if not all(hasattr(value, "__index__") and not isinstance(value, bool) for value in values):
+        raise TypeError(f"lengths is {values}, but must hold integers")
+    values = [operator.index(value) for value in values]
     for position, value in enumerate(values):
         if not 0 <= value <= steps:
             raise ValueError(f"lengths[{position}] is {value}, but must lie within 0..{steps}, the steps of the inputs")
@@ -58,15 +60,29 @@ def check_lengths(lengths: Tensor | Sequence[int], batch_size: int, steps: int) 
 
 
 def check_state(state: Any, expected: Any) -> None:
-    """Raise ValueError or TypeError unless ``state`` has the kinds and shapes of ``expected``."""
-    if type(state) is not type(expected):
+    """Raise ValueError or TypeError unless ``state`` has the kinds and shapes of ``expected``, all the way down."""
+    if type(state) is not type(expected) and not isinstance(expected, Tensor):
         raise TypeError(
             f"state is a {type(state).__name__}, but this module's state is a {type(expected).__name__}: "
             "pass what the module returned, or None"
         )
-    for got, want in zip(state_tensors(state), state_tensors(expected)):
-        if got.shape != want.shape:
-            raise ValueError(
-                f"state holds a tensor of shape {tuple(got.shape)} where {tuple(want.shape)} is needed: was it made "
-                "for another batch size, or before resize()?"
-            )
+    _check_parts(state, expected)
+
+
+def _check_parts(state: Any, expected: Any) -> None:
+    if not isinstance(expected, Tensor) and not hasattr(expected, "_fields"):
+        raise TypeError(f"a state is a NamedTuple of tensors and states, got {type(expected).__name__}")
+    kind = Tensor if isinstance(expected, Tensor) else type(expected)
+    if not isinstance(state, kind):
+        raise TypeError(
+            f"state holds a {type(state).__name__} where a {kind.__name__} is needed: was it made by a module of "
+            "another kind?"
+        )
+    if not isinstance(expected, Tensor):
+        for part, expected_part in zip(state, expected):
+            _check_parts(part, expected_part)
+    elif state.shape != expected.shape:
+        raise ValueError(
+            f"state holds a tensor of shape {tuple(state.shape)} where {tuple(expected.shape)} is needed: was it made "
+            "for another batch size, or before resize()?"
+        )

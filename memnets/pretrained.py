@@ -1,12 +1,12 @@
 """Saving a module to a folder and loading it back, without pickle."""
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any, Self
 
 from torch import nn
+
+from .files import write_atomically
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
@@ -33,9 +33,13 @@ class Pretrained:
             raise NotADirectoryError(f"{folder} is a file, but save_pretrained needs a folder")
         folder.mkdir(parents=True, exist_ok=True)
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
-        _write(folder / WEIGHTS, save(tensors, metadata={"format": "pt"}))
         config = {"class": type(self).__name__, **self.config}
-        _write(folder / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+        write_atomically(
+            {
+                folder / WEIGHTS: save(tensors, metadata={"format": "pt"}),
+                folder / CONFIG: (json.dumps(config, indent=2) + "\n").encode(),
+            }
+        )
         return folder
 
     @classmethod
@@ -65,19 +69,6 @@ class Pretrained:
             raise ValueError(f"{cls.__name__} has no argument {unknown[0]!r}; it has {', '.join(config)}")
         module = cls(**{**config, **overrides})
         assert isinstance(module, nn.Module)
-        module.load_state_dict(load_file(folder / WEIGHTS))
+        module.load_state_dict(load_file(folder / WEIGHTS), assign=True)  # keeps the dtype that was saved
         module.eval()
         return module
-
-
-def _write(path: Path, data: bytes) -> None:
-    """All of the file or nothing."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

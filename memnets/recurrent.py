@@ -17,7 +17,7 @@ class Recurrent(nn.Module):
     """A cell applied step by step, with lengths, carried state and truncated backpropagation through time.
 
     Args:
-        cell: a module with ``input_size``, ``output_size``, ``initial_state(batch_size)`` and
+        cell: a module with ``input_size``, ``output_size``, ``initial_state(batch_size, device=None)`` and
             ``forward(x (B, I), state) -> (output (B, F), state)``.
         output_size: O; outputs are projected to this size, or the cell's own outputs if None.
         batch_first: inputs and outputs are (B, T, .) if True, (T, B, .) if False. States are batch first always.

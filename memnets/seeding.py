@@ -26,7 +26,7 @@ def generator(seed: int, stream: str, step: int, device: torch.device | str = "c
     """
     for name, value in (("seed", seed), ("step", step)):
         if value < 0:
-            raise ValueError(f"{name} is {value}, but must be at least 0")
+            raise ValueError(f"{name} is {value}; give a whole number of at least 0")
     # crc32, as Python's own hash of a string changes from one process to the next.
     mixed = np.random.SeedSequence(seed, spawn_key=(zlib.crc32(stream.encode()), step))
     return torch.Generator(device=device).manual_seed(int(mixed.generate_state(1, np.uint64)[0]))

@@ -44,7 +44,13 @@ class Trace(Mapping[str, Tensor]):
                 raise ValueError(f"calls with different batch sizes {sizes} were traced together: trace them apart")
             if any(len({records[name].shape[2:] for records, _ in self._calls}) > 1 for name in self._calls[0][0]):
                 raise ValueError("the memory was resized between the traced calls: trace them apart")
+            # A sequence that ended within a call goes on right there in the next: its steps come first, zeros last.
+            order = torch.cat([_past(records, lengths) for records, lengths in self._calls], 1).argsort(
+                dim=1, stable=True
+            )
             joined = {name: torch.cat([records[name] for records, _ in self._calls], 1) for name in self._calls[0][0]}
+            rows = torch.arange(len(order)).unsqueeze(1)  # (B, 1)
+            joined = {name: records[rows, order] for name, records in joined.items()}
             self._calls = [(joined, torch.stack([lengths for _, lengths in self._calls]).sum(0))]
         if not self._calls:
             return {}
@@ -62,7 +68,7 @@ class Trace(Mapping[str, Tensor]):
 
     def _finish(self, batch_size: int, steps: int, lengths: Any) -> None:
         counts = torch.full((batch_size,), steps) if lengths is None else torch.as_tensor(lengths).cpu()
-        order = torch.argsort(counts, descending=True, stable=True)
+        order = torch.sort(counts, descending=True, stable=True).indices
         names = self._steps[0] if self._steps else {}
         records = {}
         for name in names:
@@ -74,6 +80,12 @@ class Trace(Mapping[str, Tensor]):
         self._steps = []
         if records:
             self._calls.append((records, counts))
+
+
+def _past(records: dict[str, Tensor], lengths: Tensor) -> Tensor:
+    """1 at the steps past each sequence's length and 0 before, (B, T)."""
+    steps = next(iter(records.values())).shape[1]
+    return (torch.arange(steps) >= lengths.unsqueeze(1)).int()
 
 
 class trace:

@@ -1,7 +1,7 @@
 """Training one experiment: from its objects to a finished run directory."""
 
 import logging
-import signal
+import math
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from jsonargparse import ArgumentParser, Namespace
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from .. import viz
-from ..training.callbacks import Checkpoints, Pictures, Progress, StopWhenSolved
+from ..training.callbacks import Checkpoints, Pictures, Progress, StoppedBySignal, StopWhenSolved
 from ..training.examine import has_memory, run_example
 from ..training.learner import SequenceLearner
 from ..training.lengths import Table, evaluate_lengths
@@ -52,7 +52,9 @@ class Fit:
             threshold = objects.task.threshold if options.threshold is None else options.threshold
             self.solved = StopWhenSolved(threshold, options.checks, options.anneal_steps)
             self.pictures_every = Pictures("", options.pictures_every).every
-        except ValueError as error:
+            _quieten()
+            pl.Trainer(**{**objects.trainer, "logger": False, "enable_checkpointing": False, "callbacks": []})
+        except (ValueError, MisconfigurationException) as error:
             raise UsageError(f"fit: {error}") from error
         if options.evaluation_sequences < 1:
             raise UsageError(
@@ -79,15 +81,11 @@ class Fit:
                     resume=resume,
                 )
             )
-        checkpoints = Checkpoints(run.checkpoints)
         arguments = {**self.trainer_arguments, "logger": loggers, "default_root_dir": str(run.path)}
         users = arguments.pop("callbacks") or []
-        callbacks = [Progress(), Pictures(run.figures, self.pictures_every), *_as_list(users), self.solved, checkpoints]
-        _quieten()
-        try:
-            trainer = pl.Trainer(**arguments, callbacks=callbacks, enable_checkpointing=False)
-        except (ValueError, MisconfigurationException) as error:
-            raise UsageError(f"fit: {error}") from error
+        callbacks = [Progress(), Pictures(run.figures, self.pictures_every), *_as_list(users), self.solved]
+        callbacks.append(Checkpoints(run.checkpoints))
+        trainer = pl.Trainer(**arguments, callbacks=callbacks, enable_checkpointing=False)
         checkpoint = str(run.last) if resume and run.last.is_file() else None
         if resume:
             csv.forget_after(run.read_checkpoint()["global_step"] if checkpoint else -1)
@@ -96,17 +94,17 @@ class Fit:
             logger.experiment.config.update(self.plain, allow_val_change=True)
         try:
             trainer.fit(learner, ckpt_path=checkpoint, weights_only=True)
+        except StoppedBySignal as stopped:
+            csv.save()
+            _finish_wandb(loggers, 1)
+            print(f"{stopped}; go on with: memnets resume {run.path}")
+            return 128 + stopped.number
         except BaseException:
             csv.save()
             _finish_wandb(loggers, 1)
             if run.last.is_file():
                 print(f"the last good checkpoint is kept: {run.last}")
             raise
-        if checkpoints.signal:
-            _finish_wandb(loggers, 1)
-            name = signal.Signals(checkpoints.signal).name
-            print(f"stopped by {name} at step {trainer.global_step}; go on with: memnets resume {run.path}")
-            return 128 + checkpoints.signal
         learner.tick()
         self._conclude(run, trainer, loggers)
         return 0
@@ -170,9 +168,11 @@ class Fit:
                 f"trained on {result['sequences']:,} in {result['seconds']:.0f} s\n"
             )
         else:
+            error = learner.validation_error
+            seen = f"{error:.2f} errors per sequence" if math.isfinite(error) else "no validation"
             print(
-                f"\nnot solved within {result['sequences']:,} sequences: {learner.validation_error:.2f} errors per "
-                f"sequence, and solved means below {self.solved.threshold:g} at {self.solved.checks} checks in a row\n"
+                f"\nnot solved within {result['sequences']:,} sequences: {seen}, and solved "
+                f"means below {self.solved.threshold:g} at {self.solved.checks} checks in a row\n"
             )
         if has_memory(learner.model):
             _, _, record = run_example(learner.model, learner.task, seed=learner.seed)

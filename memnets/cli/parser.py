@@ -76,14 +76,58 @@ OWN: set[str | int] = {"logger", "default_root_dir", "enable_checkpointing", "en
 
 
 class _ExperimentParser(ArgumentParser):
+    """Turns jsonargparse's nested messages into one line, with the names nearest to what was written."""
+
+    written: tuple[Path, list[str]] | None = None
+    """The file and the command line; None in the parsers that jsonargparse makes for nested classes."""
+
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        raise UsageError("fit: " + _one_line(message, self.known_keys()))
+        if self.written is None:
+            super().error(message, ex)
+        raise UsageError("fit: " + self.one_line(message, *self.written))
 
-    def known_keys(self) -> list[str]:
-        return [action.dest for action in self._actions if action.dest not in ("help", "config")]
+    def one_line(self, message: str, path: Path, overrides: list[str]) -> str:
+        lines = [line.strip(" -") for line in message.splitlines() if line.strip()]
+        keys = list(dict.fromkeys(re.findall(r"Parser key \"([\w.]+)\":", message)))
+        refused = re.search(r"Option '([\w.]+)' is not accepted|unrecognized arguments: --([\w.]+)", message)
+        if refused:
+            owner = "" if refused[2] else "".join(f"{key}." for key in keys[:1])
+            key = owner + (refused[1] or refused[2])
+            return f"unknown setting {key!r}{suggest(key, self.known_keys(path, overrides))}"
+        expected = [line for line in lines if line.startswith("Expected a <class") and "Got value" in line]
+        if keys and expected:
+            kind = re.sub(r"<class '([\w.]+)'>", r"\1", expected[0])
+            return f"--{'.'.join(keys)}: {kind[0].lower()}{kind[1:]}".replace(" a int.", " an int.")
+        return " ".join(lines)
+
+    def known_keys(self, path: Path, overrides: list[str]) -> list[str]:
+        """Every setting there is, those of the classes named in the file and on the command line included."""
+        import yaml
+
+        keys = [action.dest for action in self._actions if not action.dest.endswith(("help", "config"))]
+        content = yaml.safe_load(path.read_text())
+        for owner in ("task", "model", "optimizer", "curriculum"):
+            part = content.get(owner) if isinstance(content, dict) else None
+            class_path = part.get("class_path") if isinstance(part, dict) else None
+            if f"--{owner}" in overrides[:-1]:
+                class_path = overrides[overrides.index(f"--{owner}") + 1]
+            keys += [f"{owner}.{name}" for name in _parameters(class_path)]
+        return keys
 
 
-def make_parser() -> ArgumentParser:
+def _parameters(class_path: str | None) -> list[str]:
+    """The arguments of a class, if it can be found."""
+    import importlib
+    import inspect
+
+    module, _, name = (class_path or "").rpartition(".")
+    try:
+        return list(inspect.signature(getattr(importlib.import_module(module), name)).parameters)
+    except (ImportError, AttributeError, ValueError):
+        return []
+
+
+def make_parser() -> _ExperimentParser:
     """The parser of an experiment: seed, task, model, optimizer, curriculum, training, wandb, trainer."""
     parser = _ExperimentParser(prog="memnets fit EXPERIMENT", allow_abbrev=False)
     parser.add_argument("--config", action="config", help="a YAML file")
@@ -112,6 +156,7 @@ def parse_experiment(path: Path, overrides: list[str]) -> tuple[ArgumentParser, 
         UsageError: a key is unknown, a value has the wrong type, or the file is not valid.
     """
     parser = make_parser()
+    parser.written = (path, overrides)
     for position, argument in enumerate(overrides):
         if not argument.startswith("-") and (position == 0 or not overrides[position - 1].startswith("-")):
             raise UsageError(f"fit: {argument!r} belongs to no key: settings are written --key value")
@@ -140,36 +185,3 @@ def to_plain(parser: ArgumentParser, config: Namespace) -> dict[str, Any]:
 def to_yaml(parser: ArgumentParser, config: Namespace) -> str:
     """The resolved configuration as YAML that ``memnets fit`` takes."""
     return parser.dump(config, skip_unset=False)
-
-
-def _one_line(message: str, known: list[str]) -> str:
-    """The innermost cause in jsonargparse's nested messages, with near misses."""
-    option = re.search(r"Option '([\w.]+)' is not accepted", message)
-    owner = re.search(r"Parser key \"(\w+)\"", message)
-    target = re.search(r"class_path '([\w.]+)'", message)
-    if option and owner and target:
-        names = _parameters(target[1])
-        return f"{target[1]} has no setting {option[1]!r} (--{owner[1]}.{option[1]}){suggest(option[1], names)}"
-    unknown = re.search(r"unrecognized arguments: (\S+)", message) or re.search(
-        r"[Kk]ey '?\"?([\w.]+)'?\"? is not", message
-    )
-    if unknown:
-        key = unknown[1].lstrip("-").split("=")[0]
-        return f"unknown setting --{key}{suggest(key, known)}"
-    lines = [line.strip(" -") for line in message.splitlines() if line.strip()]
-    wrong = [line for line in lines if line.startswith("Expected") and "NoneType" not in line]
-    keys = re.findall(r"Parser key \"([\w.]+)\"", message)
-    if wrong and keys:
-        path = ".".join(dict.fromkeys(keys))
-        value = re.search(r"Given value: (.*)", message)
-        given = "" if "Got value" in wrong[-1] or not value else f" Got value: {value[1]}"
-        return f"--{path}: {wrong[-1].replace('<class ', '').replace('>', '')}{given}"
-    return " ".join(lines)
-
-
-def _parameters(class_path: str) -> list[str]:
-    import importlib
-    import inspect
-
-    module, _, name = class_path.rpartition(".")
-    return list(inspect.signature(getattr(importlib.import_module(module), name)).parameters)

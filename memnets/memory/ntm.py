@@ -148,7 +148,7 @@ class NTMMemory(Memory):
             The vectors read ``(B, R, M)``, and the new state.
         """
         device = interface.device.type
-        if torch.is_autocast_enabled(device):
+        if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):  # not so on 'meta'
             with torch.autocast(device, enabled=False):
                 return self.step(interface.to(state.memory.dtype), state)
         return self.step(interface, state)

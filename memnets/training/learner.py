@@ -158,23 +158,21 @@ class SequenceLearner(pl.LightningModule):
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Refuse a step whose loss or gradient is not finite, before it reaches the weights."""
         norm = nn.utils.get_total_norm(p.grad for p in self.parameters() if p.grad is not None)
-        if not torch.isfinite(norm):
-            raise DivergedError(self._describe_divergence())
+        if self._last_loss is not None and not torch.isfinite(norm + self._last_loss):
+            raise DivergedError(self._describe_divergence(self._last_loss))
         if self._numbers:
             self._numbers["train/grad_norm"] = norm
 
-    def _describe_divergence(self) -> str:
-        named = [
-            name for name, p in self.model.named_parameters() if p.grad is not None and not p.grad.isfinite().all()
-        ]
-        what = f"the gradient of {named[0]}" if named else "the gradient's norm"
-        if len(named) > 1:
-            what += f" (and of {len(named) - 1} other parameters)"
-        if self._last_loss is not None and not torch.isfinite(self._last_loss):
-            what = f"the loss ({self._last_loss.item()}) and {what}"
+    def _describe_divergence(self, loss: Tensor) -> str:
+        bad = [name for name, p in self.model.named_parameters() if p.grad is not None and not p.grad.isfinite().all()]
+        what = [] if torch.isfinite(loss) else [f"the loss ({loss.item()})"]
+        if bad:
+            others = f" (and of {len(bad) - 1} other parameters)" if len(bad) > 1 else ""
+            what.append(f"the gradient of {bad[0]}{others}")
         return (
-            f"{what} became NaN or Inf at step {self.trainer.global_step + 1}; the weights were left as they were "
-            "before it. Try a lower --optimizer.lr or --trainer.gradient_clip_val"
+            f"{' and '.join(what) or 'the norm of the gradient'} became NaN or Inf at step "
+            f"{self.trainer.global_step + 1}; the weights were left as they were before it. Try a lower "
+            "--optimizer.lr or --trainer.gradient_clip_val"
         )
 
     def configure_optimizers(self) -> Optimizer:

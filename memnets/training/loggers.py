@@ -118,7 +118,7 @@ def _has_key() -> bool:
         return True
     import wandb
 
-    return bool(wandb.setup().settings.api_key or wandb.api.api_key)
+    return wandb.login(prompt=False)
 
 
 def make_wandb_logger(

@@ -10,6 +10,14 @@ import lightning.pytorch as pl
 LAST = "last.ckpt"
 
 
+class StoppedBySignal(Exception):
+    """Training was saved and ended because the process was asked to; ``number`` is the signal."""
+
+    def __init__(self, number: int, step: int):
+        super().__init__(f"stopped by {signal.Signals(number).name} at step {step}")
+        self.number = number
+
+
 class Checkpoints(pl.Callback):
     """Saves ``last.ckpt`` after each validation and at the end; on SIGTERM or SIGINT saves and stops.
 
@@ -18,12 +26,15 @@ class Checkpoints(pl.Callback):
 
     Args:
         folder: where ``last.ckpt`` goes.
+
+    Raises:
+        StoppedBySignal: from within ``Trainer.fit``, once the step at hand is done and saved. (``should_stop``
+            would first run a validation that an unbroken run does not have.)
     """
 
     def __init__(self, folder: str | Path):
         self.path = Path(folder) / LAST
-        self.signal: int | None = None
-        """The signal that stopped training, or None."""
+        self._signal: int | None = None
         self._previous: dict[int, Any] = {}
         self._saved_step = -1
 
@@ -34,32 +45,33 @@ class Checkpoints(pl.Callback):
                 self._previous[number] = signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: Any) -> None:
-        self.signal = number
-        self._restore()
+        self._signal = number
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def _restore(self) -> None:
         for number, handler in self._previous.items():
-            default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
-            signal.signal(number, default if self.signal else handler)
+            signal.signal(number, handler)
         self._previous = {}
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Save if this was the last step, unless a validation follows, after which it is saved."""
-        if self.signal:
-            trainer.should_stop = True
+        """On a signal, save and stop; where a validation follows, that is done after it."""
         every = trainer.val_check_interval
         due = isinstance(every, int) and (batch_idx + 1) % every == 0
-        over = trainer.should_stop or (0 <= trainer.max_steps <= trainer.global_step)
-        if over and not due:
+        if self._signal and not due:
             self._save(trainer)
+            raise StoppedBySignal(self._signal, trainer.global_step)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Save."""
-        if not trainer.sanity_checking and trainer.state.fn == "fit":
-            self._save(trainer)
+        """Save, and stop on a signal."""
+        if trainer.sanity_checking or trainer.state.fn != "fit":
+            return
+        self._save(trainer)
+        if self._signal:
+            raise StoppedBySignal(self._signal, trainer.global_step)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Save if time or another callback ended training in between, and leave the signals alone again."""
+        """Save the last steps, and leave the signals alone again."""
         if trainer.global_step != self._saved_step:
             self._save(trainer)
         self._restore()
@@ -69,5 +81,7 @@ class Checkpoints(pl.Callback):
         self._restore()
 
     def _save(self, trainer: pl.Trainer) -> None:
+        for logger in trainer.loggers:
+            logger.save()  # before the checkpoint, so that no number up to its step can be lost
         trainer.save_checkpoint(self.path)
         self._saved_step = trainer.global_step

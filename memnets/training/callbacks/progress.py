@@ -39,11 +39,15 @@ class Progress(TQDMProgressBar):
         bar.disable = True
         return bar
 
+    def on_train_start(self, *args: Any) -> None:
+        """Start the clock."""
+        super().on_train_start(*args)
+        self._mark = (time.perf_counter(), self.trainer.global_step)
+
     def on_train_epoch_start(self, trainer: pl.Trainer, *args: Any) -> None:
         """Name the bar after what it counts."""
         super().on_train_epoch_start(trainer, *args)
         self.train_progress_bar.set_description("Training")
-        self._mark = (time.perf_counter(), trainer.global_step)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Measure speed over the steps since the last validation."""

@@ -1,0 +1,109 @@
+"""The one list of all memories, cells and recurrent modules, and what the tests of their contracts share."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.testing import assert_close
+
+import memnets
+import oracles
+from memnets.controllers import GRUController
+from memnets.state import map_state, state_tensors
+
+INPUTS, HIDDEN, BATCH, STEPS = 3, 5, 3, 5
+BASELINES = {memnets.LSTM: "lstm", memnets.GRU: "gru", memnets.RNN: "rnn"}
+
+
+class Case(NamedTuple):
+    """A module under every contract; ``build`` takes the options that all of them share."""
+
+    name: str
+    build: Callable[..., nn.Module]
+
+    def make(self, dtype: torch.dtype = torch.float64, seed: int = 1, **options: Any) -> Any:
+        torch.manual_seed(seed)
+        return self.build(**options).to(dtype)
+
+
+def ntm(name: str, **arguments: Any) -> Case:
+    sizes = {"slots": 6, "width": 4, **arguments}
+    return Case(name, lambda **options: memnets.NTM(INPUTS, HIDDEN, **sizes, **options))
+
+
+def baseline(kind: type[nn.Module], name: str, **arguments: Any) -> Case:
+    return Case(name, lambda **options: kind(INPUTS, HIDDEN, **arguments, **options))
+
+
+def around_a_cell(**options: Any) -> nn.Module:
+    memory = memnets.NTMMemory(slots=6, width=4, read_heads=2)
+    cell = memnets.MemoryCell(GRUController(INPUTS + 2 * 4, HIDDEN), memory)
+    return memnets.Recurrent(cell, output_size=2, **options)
+
+
+CASES = [
+    ntm("ntm-lstm"),
+    ntm("ntm-lstm-2-layers", num_layers=2, output_size=2),
+    ntm("ntm-gru", controller="gru", output_size=2),
+    ntm("ntm-rnn", controller="rnn", output_size=2, num_layers=2),
+    ntm("ntm-feedforward", controller="feedforward", output_size=2),
+    ntm("ntm-many-heads", read_heads=2, write_heads=3),
+    ntm("ntm-no-shift", shift_range=0, output_size=2),
+    ntm("ntm-more-shifts-than-slots", shift_range=2, slots=3, output_size=2),
+    Case("recurrent-memory-cell", around_a_cell),
+    baseline(memnets.LSTM, "lstm"),
+    baseline(memnets.LSTM, "lstm-2-layers", num_layers=2, output_size=2),
+    baseline(memnets.GRU, "gru", output_size=2),
+    baseline(memnets.RNN, "rnn", num_layers=2, output_size=2),
+]
+
+
+def sequences(batch: int = BATCH, steps: int = STEPS, seed: int = 2, dtype: torch.dtype = torch.float64) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(batch, steps, INPUTS, generator=generator, dtype=torch.float64).to(dtype)
+
+
+def used_state(module: Any, batch: int = BATCH, seed: int = 3) -> Any:
+    """A state that is not the initial one."""
+    dtype = next(module.parameters()).dtype
+    inputs = sequences(batch, seed=seed, dtype=dtype)
+    with torch.no_grad():
+        return module(inputs if module.batch_first else inputs.transpose(0, 1))[1]
+
+
+def clone_state(state: Any) -> Any:
+    return map_state(lambda tensor: tensor.detach().clone(), state)
+
+
+def assert_same_state(got: Any, want: Any, **tolerance: float) -> None:
+    assert type(got) is type(want)
+    for a, b in zip(state_tensors(got), state_tensors(want), strict=True):
+        assert_close(a, b, **tolerance)
+
+
+def is_memory(module: nn.Module) -> bool:
+    return any(isinstance(part, memnets.Memory) for part in module.modules())
+
+
+def run_oracle(module: Any, inputs: Tensor) -> tuple[np.ndarray, list[np.ndarray]]:
+    """What the loops of ``oracles`` make of ``inputs`` (B, T, I): outputs, and the last state's arrays in order."""
+    weights = {name: tensor.double().numpy() for name, tensor in module.state_dict().items()}
+    array = inputs.double().numpy()
+    if type(module) in BASELINES:
+        outputs, state = oracles.baseline(BASELINES[type(module)], array, weights)
+        return outputs, list(state.values())
+    memory = module.cell.memory
+    kind = type(module.cell.controller).__name__.removesuffix("Controller").lower()
+    outputs, controller, last, reads = oracles.ntm(
+        kind,
+        array,
+        weights,
+        slots=memory.slots,
+        width=memory.width,
+        read_heads=memory.read_heads,
+        write_heads=memory.write_heads,
+        shift_range=memory.shifts // 2,
+    )
+    return outputs, [*controller.values(), *last, reads]

@@ -1,0 +1,24 @@
+"""Settings and helpers for all tests."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import hypothesis
+import pytest
+import torch
+
+hypothesis.settings.register_profile(
+    "suite", max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(hypothesis.HealthCheck)
+)
+hypothesis.settings.load_profile("suite")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes more than 20 s on one core; leave out with -m 'not slow'")
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    """Each test starts from the same random numbers, whatever ran before it."""
+    torch.manual_seed(0)

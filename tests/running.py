@@ -1,0 +1,53 @@
+"""Running the command line from tests: a tiny experiment, in this process or in another."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from memnets.cli import main
+
+ROOT = Path(__file__).resolve().parent.parent
+
+TINY_TASK = ["--task.bits", "3", "--task.max_length", "4", "--task.evaluation_lengths", "[3,6]"]
+TINY_MODEL = ["--model.hidden_size", "12", "--model.slots", "9", "--model.width", "5"]
+TINY = [
+    *TINY_TASK,
+    *TINY_MODEL,
+    *("--training.batch_size", "4", "--training.validation_size", "8"),
+    *("--training.evaluation_sequences", "5", "--training.pictures_every", "0"),
+]
+"""Settings that make copy-ntm train at hundreds of steps a second."""
+
+
+def fit(runs: Path, *more: str, experiment: str = "copy-ntm", run_id: str = "run", wandb: str = "disabled") -> Path:
+    """Train the tiny experiment in this process; returns its run directory."""
+    arguments = ["fit", experiment, *TINY, "--runs", str(runs), "--run_id", run_id, "--wandb.mode", wandb]
+    status = main([*arguments, *more])
+    assert status == 0
+    return runs / Path(experiment).stem / run_id
+
+
+def command(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run ``memnets`` in a process of its own; ``settings`` are environment variables."""
+    return subprocess.run(
+        [sys.executable, "-m", "memnets", *arguments],
+        capture_output=True,
+        text=True,
+        env=environment(**settings),
+        stdin=subprocess.DEVNULL,
+        timeout=300,
+        cwd=settings.get("PWD", ROOT),
+    )
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """This environment without W&B's settings, with one thread, and with ``settings``."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+    return {**kept, "OMP_NUM_THREADS": "1", **settings}
+
+
+def result(run: Path) -> dict:
+    """``result.json``."""
+    return json.loads((run / "result.json").read_text())

@@ -1,0 +1,204 @@
+"""The commands, as a user runs them."""
+
+import csv
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+import time
+
+import pytest
+import yaml
+from PIL import Image
+
+from memnets.cli import main
+from memnets.cli.experiments import experiments
+from running import ROOT, TINY, command, environment, fit, result
+
+PAPER_TASKS = ("copy", "repeat-copy", "associative-recall")
+
+
+def test_list_names_every_experiment_without_torch_and_at_once():
+    script = "import sys; from memnets.cli import main; main(['list']); sys.exit('torch' in sys.modules)"
+    took = []
+    for _ in range(3):
+        start = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment())
+        took.append(time.perf_counter() - start)
+    assert done.returncode == 0, "memnets list imported torch"
+    lines = dict(line.split("  ", 1) for line in done.stdout.splitlines())
+    assert set(lines) >= {f"{task}-{kind}" for task in PAPER_TASKS for kind in ("ntm", "ntm-ff", "lstm")}
+    assert all(text.strip() for text in lines.values())
+    assert min(took) < 0.3
+
+
+def test_help_and_version(capsys):
+    for arguments, expected in ((["--help"], "memnets fit EXPERIMENT"), (["--version"], "memnets 0.1.0")):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == 0
+        assert expected in capsys.readouterr().out
+
+
+def test_fit_help_shows_every_key():
+    done = command("fit", "copy-ntm", "--help")
+    assert done.returncode == 0
+    for key in ("--model", "--task", "--training.batch_size", "--wandb.mode", "--trainer.max_steps", "--curriculum"):
+        assert key in done.stdout
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    steps = ("--trainer.max_steps", "30", "--trainer.val_check_interval", "10", "--training.pictures_every", "2")
+    return fit(tmp_path_factory.mktemp("runs"), *steps, "--seed", "3")
+
+
+def test_run_directory_holds_everything(run):
+    assert {"config.yaml", "metrics.csv", "checkpoints", "figures", "result.json"} <= {p.name for p in run.iterdir()}
+    assert [p.name for p in (run / "checkpoints").iterdir()] == ["last.ckpt"]
+    names = {p.stem for p in (run / "figures").iterdir()}
+    expected = {"sequence", "memory-at-work", "weightings", "memory", "gates", "lengths", "training", "step-000020"}
+    assert names == expected
+    for path in (run / "figures").iterdir():
+        with Image.open(path) as image:
+            assert image.width > 300
+            assert image.height > 200
+
+
+def test_result_has_every_field_of_the_contract(run):
+    got = result(run)
+    fields = (
+        "experiment seed solved sequences_to_solve seconds_to_solve steps sequences seconds parameters backend device "
+        "metrics lengths"
+    )
+    assert set(got) == set(fields.split())
+    assert (got["experiment"], got["seed"], got["steps"], got["sequences"]) == ("copy-ntm", 3, 30, 120)
+    assert got["solved"] is False
+    assert got["sequences_to_solve"] is None
+    assert set(got["lengths"]) == {"3", "6"}
+    assert set(got["lengths"]["6"]) == {"bit_errors", "sequence_accuracy"}
+    assert 0 < got["lengths"]["6"]["bit_errors"] <= 18
+
+
+def test_metrics_have_each_number_once_a_step(run):
+    with (run / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in rows] == [10, 20, 30]
+    assert [float(row["sequences"]) for row in rows] == [40, 80, 120]
+    for row in rows:
+        for name in ("train/loss", "train/bit_errors", "train/grad_norm", "val/bit_errors", "val/sequence_accuracy"):
+            assert float(row[name]) >= 0
+        assert float(row["train/steps_per_second"]) > 0
+
+
+def test_config_is_resolved_and_gives_the_same_run_again(run, tmp_path):
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    assert config["model"]["init_args"]["slots"] == 9
+    assert config["model"]["init_args"]["shift_range"] == 1  # a default that the experiment leaves alone
+    assert config["trainer"]["gradient_clip_val"] == 10
+    assert main(["fit", str(run / "config.yaml"), "--runs", str(tmp_path), "--run_id", "again"]) == 0
+    again = tmp_path / "copy-ntm" / "again"
+    assert result(again)["lengths"] == result(run)["lengths"]
+    assert result(again)["metrics"] == result(run)["metrics"]
+
+
+def test_run_id_is_never_overwritten(run):
+    before = (run / "result.json").read_text()
+    fit(run.parent.parent, "--trainer.max_steps", "1")
+    assert (run / "result.json").read_text() == before
+    assert (run.parent / "run-2" / "result.json").is_file()
+
+
+def test_lengths(run, capsys):
+    assert main(["lengths", str(run), "--lengths", "2,5", "--sequences", "7", "--slots", "20"]) == 0
+    printed = capsys.readouterr().out
+    assert "7 sequences each; trained on 1-4" in printed
+    rows = [line.split("│")[1:4] for line in printed.splitlines() if line.startswith("│")]
+    assert [int(row[0]) for row in rows] == [2, 5]
+    assert (run / "figures" / "lengths-slots20.png").is_file()
+
+
+def test_lengths_repeats_what_the_run_ended_with(run, capsys):
+    assert main(["lengths", str(run), "--sequences", "5"]) == 0
+    printed = capsys.readouterr().out
+    for length, row in result(run)["lengths"].items():
+        line = next(line for line in printed.splitlines() if line.startswith("│") and f" {length} " in line)
+        assert f"{row['bit_errors']:.2f}" in line
+
+
+def test_show(run, capsys):
+    (run / "figures" / "gates.png").unlink()
+    assert main(["show", str(run), "--length", "7"]) == 0
+    printed = capsys.readouterr().out
+    assert "write head 0" in printed
+    assert str(run / "figures" / "gates.png") in printed
+    assert (run / "figures" / "gates.png").is_file()
+
+
+def test_doctor(capsys, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert main(["doctor"]) == 0
+    lines = {line.split("  ")[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert {"python", "torch", "lightning", "threads", "devices", "C compiler", "backend reference", "W&B"} <= set(
+        lines
+    )
+    assert "mode disabled" in lines["W&B"]
+    assert "chosen" in lines["backend reference"] or "available" in lines["backend reference"]
+
+
+@pytest.mark.parametrize("name", sorted(experiments()))
+def test_every_experiment_trains(name, tmp_path):
+    settings = ["--trainer.max_steps", "2", "--training.validation_size", "2", "--training.evaluation_sequences", "1"]
+    shorter = ["--trainer.val_check_interval", "2", "--task.evaluation_lengths", "[3]", "--wandb.mode", "disabled"]
+    assert main(["fit", name, *settings, *shorter, "--runs", str(tmp_path), "--run_id", "a"]) == 0
+    assert result(tmp_path / name / "a")["steps"] == 2
+
+
+def test_user_yaml_and_user_callbacks(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(
+        "import lightning.pytorch as pl\n"
+        "class Note(pl.Callback):\n"
+        "    def __init__(self, path: str):\n        self.path = path\n"
+        "    def on_train_end(self, trainer, learner):\n        open(self.path, 'w').write(str(trainer.global_step))\n"
+    )
+    text = (ROOT / "configs" / "copy-ntm.yaml").read_text()
+    note = f"  callbacks:\n    - class_path: mine.Note\n      init_args: {{path: {tmp_path / 'note'}}}\n"
+    (tmp_path / "my.yaml").write_text(text.rstrip() + "\n" + note)
+    monkeypatch.syspath_prepend(tmp_path)
+    run = fit(tmp_path / "runs", "--trainer.max_steps", "3", experiment=str(tmp_path / "my.yaml"))
+    assert run.parent.name == "my"
+    assert (tmp_path / "note").read_text() == "3"
+
+
+def test_stops_by_itself_when_solved(tmp_path, capsys):
+    easy = ["--training.threshold", "100", "--training.checks", "2", "--training.anneal_steps", "7"]
+    run = fit(tmp_path, *easy, "--trainer.val_check_interval", "5", "--trainer.max_steps", "1000")
+    got = result(run)
+    assert got["solved"] is True
+    assert got["sequences_to_solve"] == 20  # the first of the two checks, 5 steps of 4 sequences
+    assert got["steps"] == 17  # solved at the second check, step 10, and 7 annealed steps
+    assert "solved after 20 sequences" in capsys.readouterr().out
+
+
+def test_progress_is_a_live_bar_on_a_terminal(tmp_path):
+    arguments = ["fit", "copy-ntm", *TINY, "--trainer.max_steps", "60", "--wandb.mode", "disabled"]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ.update(environment(TERM="xterm"))
+        os.execv(sys.executable, [sys.executable, "-m", "memnets", *arguments, "--runs", str(tmp_path)])
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+    shown = b""
+    while True:
+        try:
+            part = os.read(terminal, 4096)
+        except OSError:
+            break
+        if not part:
+            break
+        shown += part
+    assert os.waitpid(pid, 0)[1] == 0
+    assert b"Training" in shown
+    assert b"/60" in shown

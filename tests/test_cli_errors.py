@@ -1,0 +1,166 @@
+"""Every mistake at the command line is one line that names it and the way out, and leaves nothing behind."""
+
+import pytest
+import torch
+
+from memnets.cli import main
+from running import fit
+
+MISTAKES = {
+    "no such command": (["fot"], 2, "unknown command 'fot'; did you mean fit?"),
+    "no experiment": (["fit"], 2, "name an experiment"),
+    "unknown experiment": (["fit", "copy-nmt"], 2, "unknown experiment 'copy-nmt'; did you mean copy-ntm or"),
+    "no such file": (["fit", "mine.yaml"], 2, "there is no file mine.yaml"),
+    "misspelt model key": (
+        ["fit", "copy-ntm", "--model.hiden_size", "3"],
+        2,
+        "unknown setting 'model.hiden_size'; did you mean model.hidden_size",
+    ),
+    "misspelt task key": (
+        ["fit", "copy-ntm", "--task.bit", "3"],
+        2,
+        "unknown setting 'task.bit'; did you mean task.bits",
+    ),
+    "misspelt optimizer key": (["fit", "copy-ntm", "--optimizer.lrr", "3"], 2, "did you mean optimizer.lr"),
+    "abbreviated key": (["fit", "copy-ntm", "--trainer.max_step", "3"], 2, "did you mean trainer.max_steps"),
+    "unknown key": (["fit", "copy-ntm", "--bogus", "3"], 2, "unknown setting 'bogus'"),
+    "wrong type": (
+        ["fit", "copy-ntm", "--model.hidden_size", "abc"],
+        2,
+        "--model.hidden_size: expected an int. Got value: abc",
+    ),
+    "wrong type in trainer": (
+        ["fit", "copy-ntm", "--trainer.max_steps", "x"],
+        2,
+        "--trainer.max_steps: expected an int",
+    ),
+    "no dashes": (["fit", "copy-ntm", "seed=3"], 2, "'seed=3' belongs to no key"),
+    "no such class": (["fit", "copy-ntm", "--model", "memnets.NTN"], 2, "has no attribute 'NTN'"),
+    "no such controller": (
+        ["fit", "copy-ntm", "--model.controller", "lstn"],
+        2,
+        "controller is 'lstn', but must be one of",
+    ),
+    "no such backend": (
+        ["fit", "copy-ntm", "--model.backend", "fast"],
+        2,
+        "backend is 'fast', but must be one of auto",
+    ),
+    "batch of zero": (["fit", "copy-ntm", "--training.batch_size", "0"], 2, "batch_size is 0, but must be at least 1"),
+    "no slots": (["fit", "copy-ntm", "--model.slots", "0"], 2, "slots is 0, but must be at least 1"),
+    "no checks": (["fit", "copy-ntm", "--training.checks", "0"], 2, "checks is 0, but must be at least 1"),
+    "no threshold": (["fit", "copy-ntm", "--training.threshold", "0"], 2, "threshold is 0.0, but must be above 0"),
+    "negative seed": (["fit", "copy-ntm", "--seed", "-1"], 2, "--seed is -1, but must be at least 0"),
+    "nothing to evaluate": (
+        ["fit", "copy-ntm", "--training.evaluation_sequences", "0"],
+        2,
+        "evaluation_sequences is 0, but must be at least 1",
+    ),
+    "no such W&B mode": (
+        ["fit", "copy-ntm", "--wandb.mode", "onlin"],
+        1,
+        "--wandb.mode is 'onlin', but must be one of",
+    ),
+    "not a directory": (["lengths", "nowhere"], 1, "nowhere is not a directory"),
+    "no run directory": (["show", "."], 1, "is not a run directory: it holds no config.yaml"),
+    "lengths not numbers": (["lengths", ".", "--lengths", "3,x"], 2, "'3,x' is not a list of whole numbers"),
+    "length of zero": (["lengths", ".", "--lengths", "3,0"], 2, "0 must be at least 1"),
+    "unknown option": (["show", ".", "--lenght", "3"], 2, "unrecognized arguments: --lenght 3"),
+    "options of list": (["list", "--all"], 2, "unrecognized arguments: --all"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistake_is_one_line_and_leaves_nothing(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    arguments, status, message = MISTAKES[name]
+    assert main(arguments) == status
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.startswith("memnets: error: ")
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_missing_accelerator_leaves_no_run_directory(tmp_path, capsys):
+    assert main(["fit", "copy-ntm", "--trainer.accelerator", "gpu", "--runs", str(tmp_path / "runs")]) == 2
+    assert "gpu" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_online_without_a_key_is_refused_at_once(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    runs = tmp_path / "runs"
+    assert main(["fit", "copy-ntm", "--wandb.mode", "online", "--runs", str(runs)]) == 1
+    assert "no W&B key was found: run `wandb login`, set WANDB_API_KEY" in capsys.readouterr().err
+    assert not runs.exists()
+
+
+def test_runs_folder_that_cannot_be_made(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["fit", "copy-ntm", "--runs", str(tmp_path / "file"), "--wandb.mode", "disabled"]) == 1
+    assert "cannot be made" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return fit(tmp_path_factory.mktemp("runs"), "--trainer.max_steps", "2", "--trainer.val_check_interval", "2")
+
+
+def test_checkpoint_of_another_shape(run, tmp_path, capsys):
+    other = tmp_path / "other"
+    (other / "checkpoints").mkdir(parents=True)
+    (other / "config.yaml").write_text((run / "config.yaml").read_text().replace("hidden_size: 12", "hidden_size: 13"))
+    (other / "checkpoints/last.ckpt").write_bytes((run / "checkpoints/last.ckpt").read_bytes())
+    assert main(["lengths", str(other)]) == 1
+    error = capsys.readouterr().err
+    assert "does not fit the model" in error
+    assert "is (48,) in the checkpoint, (52,) in the model" in error
+
+
+def test_checkpoint_that_is_none(run, tmp_path, capsys):
+    other = tmp_path / "other"
+    (other / "checkpoints").mkdir(parents=True)
+    (other / "config.yaml").write_text((run / "config.yaml").read_text())
+    assert main(["lengths", str(other)]) == 1
+    assert "stopped before the first was saved" in capsys.readouterr().err
+    (other / "checkpoints/last.ckpt").write_bytes(b"not a checkpoint")
+    assert main(["lengths", str(other)]) == 1
+    assert "cannot be read as a checkpoint" in capsys.readouterr().err
+
+
+def test_checkpoint_with_code_is_not_executed(run, tmp_path, capsys):
+    class Bomb:
+        def __reduce__(self):
+            return (tmp_path.joinpath("exploded").write_text, ("boom",))
+
+    other = tmp_path / "other"
+    (other / "checkpoints").mkdir(parents=True)
+    (other / "config.yaml").write_text((run / "config.yaml").read_text())
+    torch.save({"state_dict": Bomb()}, other / "checkpoints/last.ckpt")
+    assert main(["lengths", str(other)]) == 1
+    assert "cannot be read as a checkpoint" in capsys.readouterr().err
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_resuming_a_run_that_has_ended(run, capsys):
+    assert main(["resume", str(run)]) == 1
+    assert "has ended (it holds result.json)" in capsys.readouterr().err
+
+
+def test_a_folder_of_runs_is_not_a_run(run, capsys):
+    assert main(["lengths", str(run.parent)]) == 1
+    assert f"did you mean {run}?" in capsys.readouterr().err
+
+
+def test_slots_of_a_network_without_memory(tmp_path, capsys):
+    arguments = ["--model", "memnets.LSTM", "--model.hidden_size", "4", "--task.max_length", "3"]
+    settings = ["--trainer.max_steps", "1", "--task.evaluation_lengths", "[2]", "--wandb.mode", "disabled"]
+    assert main(["fit", "copy-ntm", *arguments, *settings, "--runs", str(tmp_path), "--run_id", "a"]) == 0
+    assert main(["lengths", str(tmp_path / "copy-ntm/a"), "--slots", "4"]) == 2
+    assert "--slots needs a memory, but LSTM has none" in capsys.readouterr().err

@@ -1,0 +1,343 @@
+"""Every contract of the recurrent modules, for each module on the one list in ``cases``."""
+
+import copy
+import inspect
+import io
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+import memnets
+import memnets.memory
+from cases import (
+    BASELINES,
+    BATCH,
+    CASES,
+    STEPS,
+    assert_same_state,
+    clone_state,
+    run_oracle,
+    sequences,
+    used_state,
+)
+from memnets.state import index_state, map_state, stack_states, state_tensors
+
+every_module = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+
+
+def test_no_public_module_is_missing_from_the_list():
+    public = {getattr(memnets, name) for name in memnets.__all__}
+    public |= {getattr(memnets.memory, name) for name in memnets.memory.__all__}
+    modules = {x for x in public if inspect.isclass(x) and issubclass(x, nn.Module) and not inspect.isabstract(x)}
+    assert {memnets.NTM, memnets.NTMMemory} <= modules
+    listed = {type(part) for case in CASES for part in case.make().modules()}
+    missing = sorted(module.__name__ for module in modules - listed)
+    assert not missing, f"add {', '.join(missing)} to CASES in tests/cases.py"
+
+
+@every_module
+def test_a_sequence_equals_the_loops(case):
+    module, inputs = case.make(), sequences()
+    outputs, state = module(inputs)
+    expected, last = run_oracle(module, inputs)
+    np.testing.assert_allclose(outputs.detach().numpy(), expected, rtol=1e-9, atol=1e-12)
+    for got, want in zip(state_tensors(state), last, strict=True):
+        np.testing.assert_allclose(got.detach().numpy(), want, rtol=1e-9, atol=1e-12)
+
+
+@every_module
+def test_shapes_and_initial_state(case):
+    module, inputs = case.make(), sequences()
+    initial = module.initial_state(BATCH)
+    assert all(len(tensor) == BATCH and tensor.dtype == torch.float64 for tensor in state_tensors(initial))
+    outputs, state = module(inputs)
+    assert outputs.shape == (BATCH, STEPS, module.output_size)
+    again, state_again = module(inputs, initial)
+    assert torch.equal(outputs, again)
+    assert_same_state(state_again, state, rtol=0, atol=0)
+
+
+@every_module
+def test_nothing_handed_in_is_changed(case):
+    module, inputs = case.make(), sequences()
+    state, lengths = used_state(module), torch.tensor([2, 0, 5])
+    kept = inputs.clone(), clone_state(state), lengths.clone()
+    module(inputs, state, lengths)
+    assert torch.equal(inputs, kept[0])
+    assert_same_state(state, kept[1], rtol=0, atol=0)
+    assert torch.equal(lengths, kept[2])
+
+
+@every_module
+@pytest.mark.parametrize("lengths", [None, [5, 2, 0]])
+def test_two_parts_equal_the_whole(case, lengths):
+    module, inputs = case.make(), sequences()
+    start = used_state(module)
+    whole, last = module(inputs, start, lengths)
+    for cut in range(1, STEPS):
+        first = None if lengths is None else [min(n, cut) for n in lengths]
+        second = None if lengths is None else [max(n - cut, 0) for n in lengths]
+        head, state = module(inputs[:, :cut], start, first)
+        tail, state = module(inputs[:, cut:], state, second)
+        assert_close(torch.cat([head, tail], 1), whole)
+        assert_same_state(state, last)
+
+
+@every_module
+def test_step_by_step_equals_the_whole(case):
+    module, inputs = case.make(), sequences()
+    whole, last = module(inputs)
+    state, outputs = None, []
+    for t in range(STEPS):
+        output, state = module(inputs[:, t : t + 1], state)
+        outputs.append(output)
+    assert_close(torch.cat(outputs, 1), whole)
+    assert_same_state(state, last)
+
+
+@every_module
+def test_lengths_equal_each_sequence_alone(case):
+    """Every length from 0 to T, in no order, from a state that is not the initial one."""
+    module = case.make()
+    lengths = [2, 5, 0, 3, 1, 4]
+    inputs, start = sequences(batch=6), used_state(module, batch=6)
+    outputs, state = module(inputs, start, lengths)
+    for b, length in enumerate(lengths):
+        assert outputs[b, length:].eq(0).all()
+        alone = index_state(start, b)
+        if length:
+            expected, alone = module(inputs[b : b + 1, :length], alone)
+            assert_close(outputs[b : b + 1, :length], expected)
+            assert_same_state(index_state(state, b), alone)
+        else:
+            assert_same_state(index_state(state, b), alone, rtol=0, atol=0)
+
+
+@every_module
+@pytest.mark.parametrize("garbage", [1e3, float("nan")])
+def test_padding_changes_nothing(case, garbage):
+    module, lengths = case.make(), torch.tensor([2, 5, 0])
+    inputs = sequences()
+    padded = inputs.clone()
+    for b, length in enumerate(lengths):
+        padded[b, length:] = garbage
+    for parameter in module.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    outputs, state = module(inputs, None, lengths)
+    outputs_padded, state_padded = module(padded, None, lengths)
+    assert torch.equal(outputs, outputs_padded)
+    assert_same_state(state_padded, state, rtol=0, atol=0)
+    outputs_padded.sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in module.parameters())
+
+
+@every_module
+def test_lengths_of_any_kind_and_none_at_all(case):
+    module, inputs = case.make(), sequences()
+    expected, last = module(inputs, None, [4, 1, 3])
+    for lengths in (torch.tensor([4, 1, 3]), torch.tensor([4, 1, 3], dtype=torch.int32), (4, 1, 3)):
+        outputs, state = module(inputs, lengths=lengths)
+        assert torch.equal(outputs, expected)
+        assert_same_state(state, last)
+    assert_close(module(inputs, None, [STEPS] * BATCH)[0], module(inputs)[0])
+    start = used_state(module)
+    outputs, state = module(inputs, start, [0, 0, 0])
+    assert outputs.shape == expected.shape
+    assert outputs.eq(0).all()
+    assert_same_state(state, start, rtol=0, atol=0)
+
+
+@every_module
+def test_sequences_of_a_batch_are_independent(case):
+    module, inputs = case.make(), sequences().requires_grad_()
+    outputs, state = module(inputs)
+    total = outputs[1].sum() + sum(tensor[1].sum() for tensor in state_tensors(state))
+    (gradient,) = torch.autograd.grad(total, inputs)
+    assert gradient[[0, 2]].eq(0).all()
+    for b in range(BATCH):
+        assert_close(outputs[b : b + 1], module(inputs[b : b + 1])[0])
+
+
+@every_module
+@pytest.mark.parametrize("lengths", [None, torch.tensor([2, 5, 3])])
+def test_the_order_of_the_batch_does_not_matter(case, lengths):
+    module, inputs, order = case.make(), sequences(), torch.tensor([2, 0, 1])
+    start = used_state(module)
+    outputs, state = module(inputs, start, lengths)
+    mixed, mixed_state = module(inputs[order], index_state(start, order), None if lengths is None else lengths[order])
+    assert_close(mixed, outputs[order])
+    assert_same_state(mixed_state, index_state(state, order))
+
+
+@every_module
+def test_batch_second(case):
+    module, other = case.make(), case.make(batch_first=False)
+    inputs, start = sequences(), used_state(module)
+    for lengths in (None, [2, 5, 0]):
+        outputs, state = module(inputs, start, lengths)
+        outputs_other, state_other = other(inputs.transpose(0, 1), start, lengths)
+        assert_close(outputs_other, outputs.transpose(0, 1))
+        assert_same_state(state_other, state)
+
+
+@every_module
+def test_dtype_and_device_moves(case):
+    single, inputs = case.make(torch.float32), sequences(dtype=torch.float32)
+    outputs, state = single(inputs)
+    assert {tensor.dtype for tensor in (outputs, *state_tensors(state))} == {torch.float32}
+    double = copy.deepcopy(single).double()
+    outputs_double, state_double = double(inputs.double())
+    assert {tensor.dtype for tensor in (outputs_double, *state_tensors(state_double))} == {torch.float64}
+    assert_close(outputs, outputs_double.float(), rtol=1e-4, atol=1e-5)
+    outputs, state = double.to("meta")(inputs.double().to("meta"))
+    assert {tensor.device.type for tensor in (outputs, *state_tensors(state))} == {"meta"}
+
+
+@every_module
+def test_a_deep_copy_is_equal_and_apart(case):
+    module, inputs = case.make(), sequences()
+    expected, _ = module(inputs)
+    twin = copy.deepcopy(module)
+    assert torch.equal(twin(inputs)[0], expected)
+    with torch.no_grad():
+        for parameter in twin.parameters():
+            parameter.zero_()
+    assert torch.equal(module(inputs)[0], expected)
+    assert not torch.equal(twin(inputs)[0], expected)
+
+
+@every_module
+def test_two_interleaved_sequences_do_not_disturb_each_other(case):
+    module, a, b = case.make(), sequences(seed=4), sequences(seed=5)
+    expected_a, expected_b = module(a)[0], module(b)[0]
+    first_a, state_a = module(a[:, :2])
+    first_b, state_b = module(b[:, :3])
+    second_a, _ = module(a[:, 2:], state_a)
+    second_b, _ = module(b[:, 3:], state_b)
+    assert_close(torch.cat([first_a, second_a], 1), expected_a)
+    assert_close(torch.cat([first_b, second_b], 1), expected_b)
+    assert not [name for name, _ in module.named_buffers()], "a sequence's tensors do not live on the module"
+
+
+@every_module
+def test_states_of_several_batches_join(case):
+    module, inputs = case.make(), sequences()
+    _, state = module(inputs)
+    parts = [index_state(state, b) for b in range(BATCH)]
+    assert_same_state(stack_states(parts), state, rtol=0, atol=0)
+
+
+@every_module
+def test_state_dict_round_trip(case):
+    module, inputs = case.make(), sequences()
+    file = io.BytesIO()
+    torch.save(module.state_dict(), file)
+    file.seek(0)
+    other = case.make(seed=99)
+    assert not torch.equal(other(inputs)[0], module(inputs)[0])
+    other.load_state_dict(torch.load(file, weights_only=True))
+    assert torch.equal(other(inputs)[0], module(inputs)[0])
+
+
+@every_module
+def test_whole_graph_compiles(case):
+    """torch cannot compile its own LSTM, GRU and RNN in one graph; everything else must."""
+    torch._dynamo.reset()
+    module, inputs = case.make(), sequences(batch=2, steps=2)
+    compiled = torch.compile(module, backend="aot_eager", fullgraph=type(module) not in BASELINES)
+    outputs, state = compiled(inputs)
+    expected, expected_state = module(inputs)
+    assert_close(outputs, expected)
+    assert_same_state(state, expected_state)
+    parameters = list(module.parameters())
+    wanted = torch.autograd.grad(expected.square().sum(), parameters)
+    for got, want in zip(torch.autograd.grad(outputs.square().sum(), parameters), wanted):
+        assert_close(got, want)
+
+
+@every_module
+@pytest.mark.parametrize("lengths", [None, [5, 2, 0]])
+def test_bfloat16_autocast_is_finite_and_close(case, lengths):
+    module, inputs = case.make(torch.float32), sequences(dtype=torch.float32)
+    expected, _ = module(inputs, None, lengths)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        outputs, state = module(inputs[:, :2], None, lengths and [min(n, 2) for n in lengths])
+        rest, state = module(inputs[:, 2:], state, lengths and [max(n - 2, 0) for n in lengths])
+    outputs = torch.cat([outputs, rest], 1).float()
+    assert_close(outputs, expected, rtol=0.05, atol=0.05)
+    assert all(tensor.isfinite().all() for tensor in state_tensors(state))
+    outputs.sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in module.parameters())
+
+
+@every_module
+def test_extreme_inputs_stay_finite(case):
+    module, inputs = case.make(torch.float32), sequences(dtype=torch.float32)
+    inputs[0], inputs[1] = inputs[0] * 1e30, 0
+    inputs.requires_grad_()
+    outputs, _ = module(inputs)
+    outputs.sum().backward()
+    assert outputs.isfinite().all()
+    assert inputs.grad.isfinite().all()
+    assert all(parameter.grad.isfinite().all() for parameter in module.parameters())
+
+
+def weighted(tensors):
+    """A sum in which no two numbers weigh the same, so that no gradients cancel."""
+    generator = torch.Generator().manual_seed(7)
+    return sum((x * torch.randn(x.shape, generator=generator, dtype=x.dtype)).sum() for x in tensors)
+
+
+@every_module
+def test_gradient_reaches_parameters_inputs_and_state(case):
+    module, inputs = case.make(), sequences().requires_grad_()
+    start = map_state(lambda tensor: tensor.clone().requires_grad_(), used_state(module))
+    outputs, _ = module(inputs, start)
+    weighted([outputs]).backward()
+    for name, parameter in module.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.ne(0).any(), name
+    assert inputs.grad.ne(0).any(-1).all()
+    for tensor in state_tensors(start):
+        assert tensor.grad is not None
+        assert tensor.grad.flatten(1).ne(0).any(1).all()
+
+
+@every_module
+@pytest.mark.parametrize("lengths", [None, [2, 3, 0]])
+def test_gradients_through_time_are_right(case, lengths):
+    """Against finite differences: a path that is cut, such as from a read to the next step, shows."""
+    module, inputs = case.make(), sequences(steps=3).requires_grad_()
+    start = map_state(lambda tensor: tensor.clone().requires_grad_(), used_state(module))
+
+    def run(*leaves):
+        outputs, state = module(inputs, start, lengths)
+        return outputs, *state_tensors(state)
+
+    leaves = [inputs, *state_tensors(start), *module.parameters()]
+    assert torch.autograd.gradcheck(run, leaves, fast_mode=True)
+
+
+@every_module
+@pytest.mark.parametrize("lengths", [None, [5, 5, 3]])
+def test_truncated_bptt_cuts_exactly_where_said(case, lengths):
+    every = 2
+    module, whole = case.make(truncated_bptt_steps=every), case.make()
+    inputs = sequences().requires_grad_()
+    start = map_state(lambda tensor: tensor.clone().requires_grad_(), used_state(module))
+    outputs, state = module(inputs, start, lengths)
+    assert_close(outputs, whole(inputs, start, lengths)[0])
+    for t in range(STEPS):
+        loss = weighted([outputs[:2, t]])
+        gradient, *to_state = torch.autograd.grad(
+            loss, [inputs, *state_tensors(start)], retain_graph=True, allow_unused=True, materialize_grads=True
+        )
+        first = t // every * every
+        reached = gradient[:2].ne(0).any(-1)  # (2, T)
+        assert reached.eq((torch.arange(STEPS) >= first) & (torch.arange(STEPS) <= t)).all()
+        assert all(grad[:2].ne(0).any() == (first == 0) for grad in to_state)
+    (gradient,) = torch.autograd.grad(weighted(state_tensors(state)), inputs)
+    assert gradient[0].ne(0).any(-1).tolist() == [t >= (STEPS - 1) // every * every for t in range(STEPS)]

@@ -1,0 +1,149 @@
+"""What importing loads, which part may import which, and that every public name is there."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import memnets
+
+ROOT = Path(memnets.__file__).parent
+TASKS = ROOT.parent / "tasks" / "memnets_tasks"
+
+ORDER = (
+    {"state", "ops", "files", "seeding"},
+    {"memory", "controllers", "checks", "pretrained"},
+    {"cell"},
+    {"kernels"},
+    {"recurrent"},
+    {"ntm", "baselines", "tracing"},
+    {"encoders", "decoders", "viz"},
+    {"training"},
+    {"cli"},
+    {"__main__"},
+)
+"""Parts of memnets: each may import itself and what stands in the sets before its own."""
+
+ONLY = {
+    "lightning": {"training", "cli"},
+    "wandb": {"training", "cli"},
+    "jsonargparse": {"cli"},
+    "rich": {"cli"},
+    "matplotlib": {"viz"},
+    "memnets_tasks": set(),
+}
+"""Which parts of memnets may import a heavy library, or the tasks."""
+
+
+def loaded_by(code: str) -> set[str]:
+    """The top-level modules that a fresh interpreter holds after ``code``."""
+    program = f"{code}\nimport json, sys\nprint(json.dumps(sorted({{name.split('.')[0] for name in sys.modules}})))"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(json.loads(result.stdout.splitlines()[-1]))
+
+
+def test_import_memnets_loads_almost_nothing():
+    loaded = loaded_by("import memnets; memnets.__version__; dir(memnets)")
+    assert "memnets" in loaded
+    assert not loaded & {"torch", "numpy", *ONLY}
+
+
+def test_using_a_memory_loads_no_training_and_no_plots():
+    loaded = loaded_by(
+        "from memnets import NTM, trace; import torch; trace(NTM(3, 5)); NTM(3, 5)(torch.zeros(1, 1, 3))"
+    )
+    assert "torch" in loaded
+    assert not loaded & (set(ONLY) | {"safetensors", "PIL"})
+
+
+def test_importing_the_package_of_tasks_loads_no_training():
+    assert not loaded_by("import memnets_tasks") & (set(ONLY) - {"memnets_tasks"})
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def targets(path: Path) -> set[str]:
+    """Dotted names of all that the file imports, relative ones resolved; "memnets.NTM" becomes its home's name."""
+    package = ("memnets", *path.relative_to(ROOT).parts[:-1])
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            base = ".".join([*base, *([node.module] if node.module else [])])
+            for alias in node.names:
+                home = memnets._HOMES.get(alias.name, alias.name)
+                found.add(f"memnets.{home}" if base == "memnets" else base)
+    return found - {"memnets.__version__"}
+
+
+FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
+
+
+def rank(part: str) -> int:
+    ranks = [n for n, parts in enumerate(ORDER) if part in parts]
+    assert ranks, f"memnets/{part} has no place in ORDER of tests/test_imports.py"
+    return ranks[0]
+
+
+def test_the_check_of_imports_sees_them():
+    assert {"memnets.training.learner", "memnets.viz"} <= targets(ROOT / "cli" / "fitting.py")
+    assert {"memnets.state", "memnets.ops", "memnets.memory.base"} <= targets(ROOT / "memory" / "ntm.py")
+    assert {"memnets.kernels", "torch"} <= targets(ROOT / "recurrent.py")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_one_way(path):
+    part = part_of(path)
+    for target in targets(path):
+        top, *rest = target.split(".")
+        if top != "memnets":
+            assert part in ONLY.get(top, {part}), f"{path.name} imports {target}"
+        elif rest and rest[0] != part:
+            assert rank(rest[0]) < rank(part), (
+                f"memnets.{part} ({path.name}) imports memnets.{rest[0]}, against the order of DESIGN"
+            )
+
+
+def test_figures_read_traces_only():
+    for path in (ROOT / "viz").rglob("*.py"):
+        parts = {target.split(".")[1] for target in targets(path) if target.startswith("memnets.")}
+        assert parts <= {"viz", "tracing"}, path.name
+
+
+@pytest.mark.skipif(not TASKS.is_dir(), reason="not in a clone")
+def test_tasks_need_no_training():
+    files = list(TASKS.rglob("*.py"))
+    assert files
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            assert not {name.split(".")[0] for name in names} & {"lightning", "wandb", "matplotlib"}, path.name
+            assert not [name for name in names if name.startswith(("memnets.training", "memnets.cli"))], path.name
+
+
+@pytest.mark.parametrize("name", memnets.__all__)
+def test_every_public_name_is_there(name):
+    assert getattr(memnets, name) is not None
+    assert name in dir(memnets)
+
+
+def test_the_lists_of_public_names_agree():
+    """What type checkers see, what ``import *`` gives, and what is found at run time."""
+    tree = ast.parse((ROOT / "__init__.py").read_text())
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    seen = {alias.name for node in block.body for alias in node.names}
+    assert seen == set(memnets.__all__)
+    assert set(memnets._HOMES) == set(memnets.__all__) - {"ops", "viz"}
+
+
+def test_a_name_that_is_not_there():
+    with pytest.raises(AttributeError, match="module 'memnets' has no attribute 'NTMM'"):
+        memnets.NTMM  # noqa: B018

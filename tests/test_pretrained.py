@@ -1,0 +1,156 @@
+"""Saving to a folder and loading back: bitwise, without pickle, all or nothing."""
+
+import errno
+import inspect
+import json
+import os
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import memnets
+from cases import BASELINES, sequences
+
+MODELS = {
+    "ntm": lambda: memnets.NTM(
+        3, 5, output_size=2, slots=6, width=4, read_heads=2, write_heads=2, shift_range=2, controller="gru",
+        num_layers=2, truncated_bptt_steps=3, check_finite=True, backend="reference",
+    ),
+    "ntm-default": lambda: memnets.NTM(3, 5),
+    **{kind.__name__: lambda kind=kind: kind(3, 5, output_size=2, num_layers=2) for kind in BASELINES},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_round_trip_is_bitwise(name, dtype, tmp_path):
+    model = MODELS[name]().to(dtype).train()
+    assert model.save_pretrained(tmp_path / "deep" / "model") == tmp_path / "deep" / "model"
+    loaded = type(model).from_pretrained(str(tmp_path / "deep" / "model"))
+    assert type(loaded) is type(model)
+    assert loaded.config == model.config
+    assert not loaded.training
+    state, expected = loaded.state_dict(), model.state_dict()
+    assert list(state) == list(expected)
+    for key, tensor in expected.items():
+        assert state[key].dtype == dtype
+        assert torch.equal(state[key], tensor)
+    assert all(parameter.requires_grad for parameter in loaded.parameters())
+    if dtype == torch.float32:
+        inputs = sequences(dtype=dtype)
+        assert torch.equal(loaded(inputs)[0], model(inputs)[0])
+
+
+def test_every_argument_is_saved():
+    """An argument missing from ``config`` would come back as its default."""
+    for kind in (memnets.NTM, *BASELINES):
+        arguments = set(inspect.signature(kind).parameters)
+        assert set(kind(3, 5).config) == arguments, kind.__name__
+
+
+def test_the_files_need_no_pickle(tmp_path):
+    model = MODELS["ntm"]()
+    model.save_pretrained(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "model.safetensors"]
+    assert json.loads((tmp_path / "config.json").read_text()) == {"class": "NTM", **model.config}
+    assert set(load_file(tmp_path / "model.safetensors")) == set(model.state_dict())
+
+
+def test_saving_again_replaces(tmp_path):
+    MODELS["ntm"]().save_pretrained(tmp_path)
+    model = memnets.LSTM(3, 7)
+    model.save_pretrained(tmp_path)
+    assert torch.equal(memnets.LSTM.from_pretrained(tmp_path).layer.weight_hh_l0, model.layer.weight_hh_l0)
+
+
+def test_slots_and_backend_can_be_changed_when_loading(tmp_path):
+    model = MODELS["ntm"]()
+    model.save_pretrained(tmp_path)
+    loaded = memnets.NTM.from_pretrained(tmp_path, slots=40, backend="auto")
+    assert loaded.config == {**model.config, "slots": 40, "backend": "auto"}
+    inputs = sequences(dtype=torch.float32)
+    assert torch.equal(loaded(inputs)[0], model.resize(40)(inputs)[0])
+
+
+def test_a_resized_model_keeps_its_size(tmp_path):
+    MODELS["ntm"]().resize(17).save_pretrained(tmp_path)
+    assert memnets.NTM.from_pretrained(tmp_path).cell.memory.slots == 17
+
+
+def test_an_override_that_weights_depend_on(tmp_path):
+    MODELS["ntm"]().save_pretrained(tmp_path)
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        memnets.NTM.from_pretrained(tmp_path, width=9)
+
+
+def test_an_unknown_argument(tmp_path):
+    MODELS["ntm"]().save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"NTM has no argument 'slotz'; it has input_size, hidden_size, .*slots"):
+        memnets.NTM.from_pretrained(tmp_path, slotz=9)
+
+
+def test_another_class(tmp_path):
+    MODELS["ntm"]().save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"holds a NTM, not a LSTM: use memnets.NTM.from_pretrained"):
+        memnets.LSTM.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("missing", ["config.json", "model.safetensors"])
+def test_a_missing_file(missing, tmp_path):
+    MODELS["ntm"]().save_pretrained(tmp_path)
+    (tmp_path / missing).unlink()
+    with pytest.raises(FileNotFoundError, match=f"holds no {missing}: was it written by save_pretrained"):
+        memnets.NTM.from_pretrained(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"nowhere holds no config.json"):
+        memnets.NTM.from_pretrained(tmp_path / "nowhere")
+
+
+def test_the_target_is_a_file(tmp_path):
+    target = tmp_path / "model"
+    target.write_text("kept")
+    with pytest.raises(NotADirectoryError, match="model is a file, but save_pretrained needs a folder"):
+        MODELS["ntm"]().save_pretrained(target)
+    assert target.read_text() == "kept"
+
+
+class Full:
+    """Stands in for a file on a disk that has no room: the n-th file is written by half, then fails."""
+
+    def __init__(self, failing):
+        self.failing, self.opened, self.real = failing, 0, os.fdopen
+
+    def __call__(self, *args, **kwargs):
+        self.opened += 1
+        file = self.real(*args, **kwargs)
+        if self.opened == self.failing:
+            write = file.write
+
+            class Half:
+                def __enter__(self):
+                    return self
+
+                def __exit__(self, *exception):
+                    file.close()
+
+                def write(self, data):
+                    write(data[: len(data) // 2])
+                    raise OSError(errno.ENOSPC, "No space left on device")
+
+            return Half()
+        return file
+
+
+@pytest.mark.parametrize("failing", [1, 2])
+@pytest.mark.parametrize("existing", [False, True])
+def test_nothing_half_written_when_the_disk_is_full(failing, existing, tmp_path, monkeypatch):
+    if existing:
+        MODELS["ntm"]().save_pretrained(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdopen", Full(failing))
+        with pytest.raises(OSError, match="No space left on device"):
+            memnets.LSTM(3, 5).save_pretrained(tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    memnets.LSTM(3, 5).save_pretrained(tmp_path)
+    memnets.LSTM.from_pretrained(tmp_path)

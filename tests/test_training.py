@@ -1,0 +1,170 @@
+"""The learner and its callbacks, apart from the command line."""
+
+import lightning.pytorch as pl
+import pytest
+import torch
+from torch import nn
+
+from memnets import LSTM, NTM
+from memnets.training import SequenceLearner, evaluate_lengths
+from memnets.training.callbacks import Checkpoints, StopWhenSolved
+from memnets.training.learner import DivergedError
+from memnets.training.loggers import MetricsCSV, read_metrics
+from memnets_tasks import Copy, Growing
+
+
+def learner(**settings):
+    task = Copy(bits=3, max_length=4)
+    torch.manual_seed(0)
+    model = NTM(task.input_size, 8, output_size=task.output_size, slots=6, width=4)
+    return SequenceLearner(model, task, **{"batch_size": 4, "validation_size": 4, **settings})
+
+
+def trainer(**settings) -> pl.Trainer:
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    return pl.Trainer(
+        **{"accelerator": "cpu", "enable_model_summary": False, "max_epochs": -1, "max_steps": 4, **quiet, **settings}
+    )
+
+
+def test_a_batch_is_a_function_of_seed_and_step_alone():
+    one, two = learner(seed=1), learner(seed=1)
+    two.training_batch(7)
+    two.training_batch(3)
+    for a, b in zip(one.training_batch(5), two.training_batch(5)):
+        assert torch.equal(a, b)
+    assert not torch.equal(one.training_batch(5).inputs, one.training_batch(6).inputs)
+    assert not torch.equal(one.training_batch(5).inputs, learner(seed=2).training_batch(5).inputs)
+
+
+def test_training_and_validation_draw_different_sequences():
+    work = learner(seed=0, batch_size=64)
+    seen = []
+    work.task.sample = lambda *args, draw=work.task.sample: seen.append(draw(*args)) or seen[-1]
+    trainer(max_steps=1, val_check_interval=1, check_val_every_n_epoch=None, num_sanity_val_steps=0).fit(work)
+    train, validate = seen
+    assert train.inputs.shape[0] == 64
+    assert validate.inputs.shape[0] == 4
+    assert not torch.equal(train.inputs[:4, :3], validate.inputs[:, :3])
+
+
+def test_the_curriculum_advances():
+    work = learner(curriculum=Growing(start=1, steps=10), batch_size=64)
+    longest = [int(work.training_batch(step).lengths.max()) for step in (0, 5, 10)]
+    assert longest == [3, 5, 9]  # lengths 1, 2 and 4
+
+
+def test_the_learner_checks_that_model_and_task_fit():
+    with pytest.raises(ValueError, match="the model's output_size is 5, but Copy needs 3"):
+        SequenceLearner(NTM(4, 8, output_size=5), Copy(bits=3))
+    for name in ("batch_size", "validation_size"):
+        with pytest.raises(ValueError, match=f"{name} is 0, but must be at least 1"):
+            learner(**{name: 0})
+
+
+def test_nan_in_a_gradient_names_the_parameter_and_the_step_and_spares_the_weights():
+    work = learner()
+    weight = work.model.cell.interface.weight
+    before = {}
+
+    class Poison(pl.Callback):
+        def on_after_backward(self, trainer, module):
+            if trainer.global_step == 2:
+                before.update({name: p.detach().clone() for name, p in module.named_parameters()})
+                weight.grad[1, 2] = torch.nan
+
+    with pytest.raises(DivergedError, match=r"the gradient of cell.interface.weight became NaN or Inf at step 3"):
+        trainer(callbacks=[Poison()]).fit(work)
+    for name, parameter in work.named_parameters():
+        assert torch.equal(parameter, before[name]), name
+
+
+def test_nan_in_the_loss_is_named(tmp_path):
+    work = learner()
+
+    class Poison(pl.Callback):
+        def on_train_batch_start(self, trainer, module, batch, batch_idx):
+            if batch_idx == 3:
+                module.model.output.bias.data[0] = torch.inf
+
+    callbacks = [Poison(), Checkpoints(tmp_path)]
+    checks = {"val_check_interval": 2, "check_val_every_n_epoch": None, "num_sanity_val_steps": 0}
+    with pytest.raises(DivergedError, match=r"the loss \((nan|inf)\).* became NaN or Inf at step 4"):
+        trainer(callbacks=callbacks, **checks).fit(work)
+    kept = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    assert kept["global_step"] == 2
+    assert all(torch.isfinite(t).all() for t in kept["state_dict"].values())
+
+
+def test_the_annealed_rate_falls_linearly_to_zero():
+    rates = []
+
+    class Watch(pl.Callback):
+        def on_train_batch_end(self, trainer, module, *args):
+            rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+    solved = StopWhenSolved(threshold=1e9, checks=2, anneal_steps=4)
+    checks = {"val_check_interval": 2, "check_val_every_n_epoch": None, "num_sanity_val_steps": 0}
+    work = learner(optimizer=lambda p: torch.optim.SGD(p, lr=1.0))
+    trainer(max_steps=100, callbacks=[solved, Watch()], **checks).fit(work)
+    assert rates == [1, 1, 1, 1, 1, 0.75, 0.5, 0.25]
+    assert solved.solved["step"] == 2
+
+
+def test_a_check_above_the_threshold_breaks_the_streak():
+    solved, work = StopWhenSolved(threshold=1.0, checks=2), learner()
+
+    class Stub:
+        sanity_checking, should_stop, global_step = False, False, 0
+
+    stub = Stub()
+    for step, error in ((1, 0.5), (2, 3.0), (3, 0.5), (3, 0.5), (4, 0.9)):  # step 3 is checked twice: a resumption
+        stub.global_step, work.validation_error = step, error
+        assert not stub.should_stop
+        solved.on_validation_end(stub, work)
+    assert stub.should_stop
+    assert solved.solved["step"] == 3
+
+
+def test_metrics_csv_survives_a_resumption(tmp_path):
+    path = tmp_path / "metrics.csv"
+    first = MetricsCSV(path)
+    for step in (1, 2, 3):
+        first.log_metrics({"train/loss": step / 2, "sequences": step * 4}, step=step)
+    first.save()
+    second = MetricsCSV(path)
+    second.forget_after(2)
+    second.log_metrics({"val/bit_errors": 7, "sequences": 12}, step=3)
+    second.save()
+    assert read_metrics(path) == {"train/loss": ([4.0, 8.0], [0.5, 1.0]), "val/bit_errors": ([12.0], [7.0])}
+    assert [p.name for p in tmp_path.iterdir()] == ["metrics.csv"]
+
+
+def test_evaluation_counts_wrong_bits_and_leaves_the_model_as_it_was():
+    class Echo(nn.Module):
+        """Answers every copy with ones: about half of the bits are wrong."""
+
+        def __init__(self):
+            super().__init__()
+            self.anchor = nn.Parameter(torch.zeros(()))
+
+        def forward(self, inputs, lengths):
+            return torch.ones(*inputs.shape[:2], 3) + self.anchor, None
+
+    task, model = Copy(bits=3, max_length=4), Echo().train()
+    table = evaluate_lengths(model, task, [2, 8], sequences=230, batch_size=100)
+    assert model.training
+    assert table[8]["bit_errors"] == pytest.approx(12, abs=1)
+    assert table[2]["sequence_accuracy"] == pytest.approx(1 / 64, abs=0.03)
+    assert table == evaluate_lengths(model, task, [2, 8], sequences=230, batch_size=100)
+    with pytest.raises(ValueError, match="lengths is empty"):
+        evaluate_lengths(model, task, [])
+    with pytest.raises(ValueError, match="sequences is 0"):
+        evaluate_lengths(model, task, [2], sequences=0)
+
+
+def test_a_baseline_trains_in_a_plain_lightning_trainer():
+    task = Copy(bits=3, max_length=4)
+    work = SequenceLearner(LSTM(task.input_size, 8, output_size=3), task, batch_size=4, validation_size=4)
+    trainer(max_steps=3, limit_val_batches=1).fit(work)
+    assert work.sequences == 12
