@@ -1,0 +1,34 @@
+"""The examples of docs/extending.md work."""
+
+import re
+
+import torch
+
+from memnets.tracing import trace
+from running import ROOT
+
+
+def _run(number: int) -> dict:
+    code = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "extending.md").read_text(), re.DOTALL)[number]
+    names: dict = {"__name__": "docs"}
+    exec(code, names)
+    return names
+
+
+def test_the_task():
+    task = _run(0)["Reverse"](bits=3)
+    lengths = torch.tensor([1, 4, 2])
+    batch = task.sample(3, lengths, torch.Generator().manual_seed(0))
+    for b, length in enumerate(lengths.tolist()):
+        shown = batch.inputs[b, :length, :3]
+        assert torch.equal(batch.targets[b, length + 1 : 2 * length + 1], shown.flip(0))
+        assert batch.mask[b].nonzero().flatten().tolist() == list(range(length + 1, 2 * length + 1))
+    assert float(task.metrics(batch.targets * 10 - 5, batch)["bit_errors"]) == 0
+
+
+def test_the_memory():
+    names = _run(1)
+    assert names["output"].shape == (2, 7, 3)
+    with trace(names["model"]) as record:
+        names["model"](torch.randn(2, 7, 5))
+    assert record["memory"].shape == (2, 7, 4, 8)
