@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .checks import check_finite, check_inputs, check_lengths, check_state
+from .checks import check_dtype, check_finite, check_inputs, check_lengths, check_state
 from .pretrained import Pretrained
 from .state import HiddenState, LSTMState, detach_state, map_state, stack_states
 
@@ -68,6 +68,7 @@ class Baseline(nn.Module, Pretrained, abc.ABC):
     ) -> tuple[Tensor, Any]:
         """As :meth:`memnets.Recurrent.forward`: inputs (B, T, I) to outputs (B, T, O) and the last state."""
         check_inputs(inputs, self.input_size, self.batch_first)
+        check_dtype(inputs, self)
         if not self.batch_first:
             inputs = inputs.transpose(0, 1)  # (B, T, I)
         if self.check_finite:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def check_inputs(inputs: Tensor, input_size: int, batch_first: bool = True) -> None:
@@ -26,6 +26,16 @@ def check_inputs(inputs: Tensor, input_size: int, batch_first: bool = True) -> N
             raise ValueError(f"inputs has {name} of size 0 (shape {shape}), but needs at least 1")
     if not inputs.is_floating_point():
         raise TypeError(f"inputs has dtype {inputs.dtype}, but must be floating point: call inputs.float()")
+
+
+def check_dtype(inputs: Tensor, module: nn.Module) -> None:
+    """Raise TypeError if ``inputs`` are not in the precision of ``module``'s parameters; autocast takes any."""
+    dtype, device = next(module.parameters()).dtype, inputs.device.type
+    cast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+    if inputs.dtype != dtype and not cast:
+        raise TypeError(
+            f"inputs has dtype {inputs.dtype}, but the module's parameters are {dtype}: call inputs.to({dtype})"
+        )
 
 
 def check_finite(inputs: Tensor) -> None:

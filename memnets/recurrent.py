@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from . import kernels
-from .checks import check_finite, check_inputs, check_lengths, check_state
+from .checks import check_dtype, check_finite, check_inputs, check_lengths, check_state
 from .state import detach_state, index_state, stack_states
 
 Step = Callable[[Tensor, Any], tuple[Tensor, Any]]
@@ -77,6 +77,7 @@ class Recurrent(nn.Module):
             ValueError, TypeError: inputs, state or lengths do not fit; the message says how.
         """
         check_inputs(inputs, self.input_size, self.batch_first)
+        check_dtype(inputs, self)
         if not self.batch_first:
             inputs = inputs.transpose(0, 1)  # (B, T, I)
         if self.check_finite:

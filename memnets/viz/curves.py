@@ -92,7 +92,7 @@ def training_figure(metrics: Mapping[str, tuple[Sequence[float], Sequence[float]
         panel.xaxis.set_major_locator(MaxNLocator(nbins=5))
         panel.xaxis.set_major_formatter(EngFormatter(sep=""))
         _style.label(panel, kind.replace("_", " "), "training sequences", kinds[kind])
-        panel.legend(fontsize=_style.TICK, loc="best", frameon=False)
+        panel.legend(fontsize=_style.TICK, loc="upper right", frameon=False)
     return figure
 
 
