@@ -19,7 +19,11 @@ every_module = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name
         ([[[0.0] * INPUTS]], TypeError, r"inputs must be a tensor \(batch, steps, features\), got list"),
         (torch.zeros(2, INPUTS), ValueError, r"inputs has shape \(2, 3\), but must have three dimensions"),
         (torch.zeros(2, 4, 7), ValueError, r"inputs has 7 features \(shape \(2, 4, 7\)\).*input_size=3"),
-        (torch.zeros(2, 4, INPUTS, dtype=torch.double), TypeError, r"dtype torch.float64, but .* are torch.float32"),
+        (
+            torch.zeros(2, 4, INPUTS, dtype=torch.half),
+            TypeError,
+            r"dtype torch.float16, but the module.s parameters are",
+        ),
         (torch.zeros(2, 4, INPUTS, dtype=torch.long), TypeError, r"dtype torch.int64.*call inputs.float\(\)"),
         (torch.zeros(0, 4, INPUTS), ValueError, r"inputs has batch of size 0 \(shape \(0, 4, 3\)\)"),
         (torch.zeros(2, 0, INPUTS), ValueError, r"inputs has steps of size 0"),
