@@ -76,16 +76,23 @@ def _hooked(cell: nn.Module) -> bool:
 def choose(cell: Any, backend: str, inputs: Tensor) -> str:
     """The backend that runs this call: "reference", "compiled" or "fused".
 
-    "auto" takes the fused kernel where it can run. What a single call forbids (a trace that is being recorded, a
-    function transform) makes it run the reference, which is said once.
+    "auto" takes the fused kernel where it can run. What a single call forbids (a trace that is being recorded)
+    makes it run the reference, which is said once.
 
     Raises:
-        BackendUnavailableError: "fused" was asked for and does not know this configuration.
+        BackendUnavailableError: "fused" was asked for and does not know this configuration, or meets torch.func.
     """
     if backend in ("reference", "compiled"):
         return backend
     reason = cpu.unsupported(cell) or _kernel_missing(cell.interface.weight.dtype)
     if reason is None:
+        if _transformed():
+            if backend == "auto":
+                return "reference"
+            raise BackendUnavailableError(
+                "backend 'fused' cannot run under torch.func: function transforms do not reach into it; use "
+                "backend='reference'"
+            )
         passing = _passing_reason(cell, inputs)
         if passing:
             _say(passing)
@@ -109,14 +116,18 @@ def _custom_controller(cell: Any) -> bool:
     return controller is not None and type(controller) not in CONTROLLERS.values()
 
 
+def _transformed() -> bool:
+    if torch.compiler.is_compiling():
+        return False
+    return torch._C._functorch.peek_interpreter_stack() is not None  # pyright: ignore[reportAttributeAccessIssue]
+
+
 def _passing_reason(cell: Any, inputs: Tensor) -> str | None:
     """Why this call, though not the module, needs the reference."""
     if _hooked(cell):
         return "a module inside the cell has hooks (a trace is being recorded, for one)"
     if torch.compiler.is_compiling():
         return None
-    if torch._C._functorch.peek_interpreter_stack() is not None:
-        return "function transforms (torch.func) do not reach into the fused kernel"
     if type(inputs) not in (Tensor, nn.Parameter) or inputs.device.type != "cpu":
         return f"inputs are a {type(inputs).__name__} on {inputs.device}"
     if inputs.dtype != cell.interface.weight.dtype and not torch.is_autocast_enabled("cpu"):
@@ -132,15 +143,13 @@ def _say(reason: str) -> None:
     _log.warning("the plain cell (backend 'reference') runs in place of the fused kernel: %s", reason)
 
 
-@torch.compiler.disable
 def _warn(reason: str) -> None:
-    if reason not in _said:
-        _said.add(reason)
-        warnings.warn(
-            f"the fused kernel cannot run, and the slower backend 'reference' is used: {reason}",
-            RuntimeWarning,
-            stacklevel=4,
-        )
+    """Warn, once in a process, that the kernel could have run but for this machine."""
+    if torch.compiler.is_compiling() or reason in _said:
+        return
+    _said.add(reason)
+    message = f"the fused kernel cannot run, and the slower backend 'reference' is used: {reason}"
+    warnings.warn(message, RuntimeWarning, stacklevel=4)
 
 
 def report(cell: nn.Module, backend: str) -> dict[str, str]:

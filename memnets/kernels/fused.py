@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..state import detach_state, index_state, state_tensors
+from ..state import detach_state, index_state, stack_states, state_tensors
 from . import cpu
 from .cpu.calls import Plan
 
@@ -40,7 +40,8 @@ def run_sequence(
         ranked = sorted(range(len(counts)), key=lambda b: -counts[b])
         if ranked != list(range(len(counts))):
             order = torch.tensor(ranked, device=inputs.device)
-            inputs, state, counts = inputs[order], index_state(state, order), [counts[b] for b in ranked]
+            inputs, state = inputs[order], index_state(state, order)
+            counts = sorted(counts, reverse=True)
     inputs = inputs.to(dtype).transpose(0, 1)  # (T, B, I)
     plan = Plan(hasattr(state.controller, "cell"), cell.controller.num_layers, cell.memory.shifts)
     parameters = cpu.parameters_of(cell)
@@ -48,12 +49,11 @@ def run_sequence(
     starts = _starts(steps, detach_every, checkpoint_every)
     for start, stop in zip(starts, [*starts[1:], steps]):
         if detach_every and start and start % detach_every == 0:
-            state = detach_state(state)
+            still = len(inputs[0]) if counts is None else sum(n > start for n in counts)
+            state = _detach_first(state, still)
         within = None if counts is None else [min(max(n - start, 0), stop - start) for n in counts]
         tensors = [t.to(dtype) for t in state_tensors(state)]
-        part, last = cpu.run(
-            plan, inputs[start:stop], tensors, parameters, within, repeat=bool(checkpoint_every)
-        )
+        part, last = cpu.run(plan, inputs[start:stop], tensors, parameters, within, repeat=bool(checkpoint_every))
         outputs.append(part)
         state = _rebuild(state, iter(last))
     outputs = torch.cat(outputs) if len(outputs) > 1 else outputs[0]
@@ -61,6 +61,12 @@ def run_sequence(
         back = torch.argsort(order)
         outputs, state = outputs[:, back], index_state(state, back)
     return outputs, state
+
+
+def _detach_first(state: Any, still: int) -> Any:
+    """Sequences that ended before keep the gradient of their last state."""
+    running, ended = index_state(state, slice(still)), index_state(state, slice(still, None))
+    return stack_states([detach_state(running), ended])
 
 
 def _starts(steps: int, *every: int | None) -> list[int]:

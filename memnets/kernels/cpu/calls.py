@@ -42,7 +42,7 @@ def empty(like: Tensor, *shape: int) -> Tensor:
 def layer_parameters(plan: Plan, parameters: Sequence[Tensor]) -> list[Sequence[Tensor]]:
     """For each layer (weight_ih, weight_hh, bias_ih, bias_hh), or (weight, bias) without recurrence."""
     size = 4 if plan.lstm else 2
-    return [parameters[l * size : (l + 1) * size] for l in range(plan.layers)]
+    return [parameters[n * size : (n + 1) * size] for n in range(plan.layers)]
 
 
 def _bias(layer: Sequence[Tensor]) -> Tensor:
@@ -99,9 +99,7 @@ def _full(state: Sequence[Tensor | None]) -> list[Tensor | None]:
     return [None] * (6 - len(state)) + list(state)
 
 
-def shapes(
-    plan: Plan, inputs: Tensor, state: Sequence[Tensor], parameters: Sequence[Tensor], keep: bool
-) -> Kept:
+def shapes(plan: Plan, inputs: Tensor, state: Sequence[Tensor], parameters: Sequence[Tensor], keep: bool) -> Kept:
     """The buffers that the forward pass fills. Without ``keep`` most have room for one step only."""
     lanes = load(inputs.dtype).memnets_lanes()
     steps, batch, _ = inputs.shape
@@ -241,21 +239,21 @@ def _parameter_gradients(
     before, after = kept.outputs[:-1].flatten(0, 1), kept.outputs[1:].flatten(0, 1)  # (T B, C + R M)
     grads: list[Tensor | None] = []
     per_layer = 4 if plan.lstm else 2
-    for l in range(plan.layers):
-        needed = needs[l * per_layer : (l + 1) * per_layer]
-        d = d_gates[l].flatten(0, 1).t()  # (G, T B)
-        top = l == plan.layers - 1
-        if l == 0:
+    for layer in range(plan.layers):
+        needed = needs[layer * per_layer : (layer + 1) * per_layer]
+        d = d_gates[layer].flatten(0, 1).t()  # (G, T B)
+        top = layer == plan.layers - 1
+        if layer == 0:
             weight_ih = empty(inputs, d.shape[0], features + before.shape[1] - hidden)
             if needed[0]:
                 torch.mm(d, inputs.view(-1, features), out=weight_ih[:, :features])
                 torch.mm(d, before[:, hidden:], out=weight_ih[:, features:])
         else:
-            below = kept.lower[l - 1, 1:].flatten(0, 1) if plan.lstm else kept.gates[l - 1].flatten(0, 1)
+            below = kept.lower[layer - 1, 1:].flatten(0, 1) if plan.lstm else kept.gates[layer - 1].flatten(0, 1)
             weight_ih = torch.mm(d, below) if needed[0] else None
         grads.append(weight_ih if needed[0] else None)
         if plan.lstm:
-            own = before[:, :hidden] if top else kept.lower[l, :-1].flatten(0, 1)
+            own = before[:, :hidden] if top else kept.lower[layer, :-1].flatten(0, 1)
             grads.append(torch.mm(d, own) if needed[1] else None)
         bias = d.sum(1) if any(needed[per_layer // 2 :]) else None
         grads.append(bias if needed[per_layer // 2] else None)

@@ -3,6 +3,7 @@
 import ctypes
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,32 +13,26 @@ from . import build
 _Pointers = ctypes.POINTER(ctypes.c_void_p)
 
 
+def _fields(kind: Any, names: str) -> list[tuple[str, Any]]:
+    return [(name, kind) for name in names.split()]
+
+
 class _State(ctypes.Structure):
-    _fields_ = [
-        (name, ctypes.c_void_p)
-        for name in ("hidden", "cell", "memory", "read_weights", "write_weights", "reads")
-    ]
+    _fields_ = _fields(ctypes.c_void_p, "hidden cell memory read_weights write_weights reads")
 
 
 class Args(ctypes.Structure):
     """Mirrors ``Args`` in sequence.c."""
 
     _fields_ = [
-        *(
-            (name, ctypes.c_int64)
-            for name in ("batch", "steps", "inputs", "hidden", "layers", "lstm")
-            + ("slots", "width", "readers", "writers", "shifts", "every", "keep", "threads")
-        ),
+        *_fields(ctypes.c_int64, "batch steps inputs hidden layers lstm"),
+        *_fields(ctypes.c_int64, "slots width readers writers shifts every keep threads"),
         ("lengths", ctypes.POINTER(ctypes.c_int64)),
-        *((name, _Pointers) for name in ("weight_ih", "weight_hh", "bias")),
-        *((name, ctypes.c_void_p) for name in ("interface_weight", "interface_bias", "packed", "scratch")),
-        ("first", _State),
-        ("last", _State),
-        *(
-            (name, ctypes.c_void_p)
-            for name in ("gates", "cells", "lower", "outputs", "told", "weights", "memories")
-            + ("d_outputs", "d_gates", "d_interface")
-        ),
+        *_fields(_Pointers, "weight_ih weight_hh bias"),
+        *_fields(ctypes.c_void_p, "interface_weight interface_bias packed scratch"),
+        *_fields(_State, "first last"),
+        *_fields(ctypes.c_void_p, "gates cells lower outputs told weights memories"),
+        *_fields(ctypes.c_void_p, "d_outputs d_gates d_interface"),
     ]
 
 

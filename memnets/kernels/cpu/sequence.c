@@ -344,9 +344,11 @@ static void forward_block(const Args *a, const Sizes *s, const Room *r, i64 b, i
         i64 active = running(a, b, rows, t);
         real *out = a->outputs + ((t + 1) * s->B + b) * s->O;
         memset(out + active * s->O, 0, sizeof(real) * (rows - active) * s->O);
-        for (i64 l = 0; a->keep && a->lstm && l < s->L - 1; l++)
-            memset(a->lower + ((l * (s->T + 1) + t + 1) * s->B + b + active) * s->C, 0,
-                   sizeof(real) * (rows - active) * s->C);
+        for (i64 l = 0; a->keep && l < s->L - 1; l++) { /* all that products over steps will read */
+            real *h = a->lstm ? a->lower + ((l * (s->T + 1) + t + 1) * s->B + b + active) * s->C
+                              : a->gates + ((l * s->T + t) * s->B + b + active) * s->G;
+            memset(h, 0, sizeof(real) * (rows - active) * s->C);
+        }
         if (!active) continue;
         if (a->memories && t % a->every == 0)
             memcpy(a->memories + (t / a->every * s->B + b) * memory, r->memory, sizeof(real) * active * memory);

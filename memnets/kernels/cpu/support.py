@@ -32,8 +32,11 @@ def unsupported(cell: Any) -> str | None:
     if type(cell.controller) not in (LSTMController, FeedforwardController):
         return f"it knows the controllers lstm and feedforward only, not {type(cell.controller).__name__}"
     kind = nn.LSTMCell if type(cell.controller) is LSTMController else nn.Linear
-    parts = [*cell.controller.layers, cell.interface]
-    if any(type(layer).forward is not (nn.Linear if layer is cell.interface else kind).forward for layer in parts):
+    layers: Any = cell.controller.layers
+    interface: Any = nn.Linear
+    if any(type(layer).forward is not kind.forward for layer in layers) or (
+        type(cell.interface).forward is not interface.forward
+    ):
         return "a layer of the cell was replaced by one of another kind"
     tensors = list(cell.parameters())
     devices, dtypes = {t.device.type for t in tensors}, {t.dtype for t in tensors}
