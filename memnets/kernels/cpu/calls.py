@@ -233,33 +233,40 @@ def _input_gradient(inputs: Tensor, parameters: Sequence[Tensor], d_gates: Tenso
 def _parameter_gradients(
     plan: Plan, inputs: Tensor, kept: Kept, d_gates: Tensor, d_told: Tensor, needs: Sequence[bool]
 ) -> list[Tensor | None]:
-    """Each a single product over all steps and samples."""
-    features = inputs.shape[2]
+    """Each a single product over all steps and samples, of a layer's gradient with all that the layer was given.
+
+    The product is taken with the layer's units as columns, then turned: with few rows that is several times faster.
+    """
     hidden = kept.gates.shape[-1] // (4 if plan.lstm else 1)
     before, after = kept.outputs[:-1].flatten(0, 1), kept.outputs[1:].flatten(0, 1)  # (T B, C + R M)
     grads: list[Tensor | None] = []
     per_layer = 4 if plan.lstm else 2
     for layer in range(plan.layers):
         needed = needs[layer * per_layer : (layer + 1) * per_layer]
-        d = d_gates[layer].flatten(0, 1).t()  # (G, T B)
-        top = layer == plan.layers - 1
-        if layer == 0:
-            weight_ih = empty(inputs, d.shape[0], features + before.shape[1] - hidden)
-            if needed[0]:
-                torch.mm(d, inputs.view(-1, features), out=weight_ih[:, :features])
-                torch.mm(d, before[:, hidden:], out=weight_ih[:, features:])
+        d = d_gates[layer].flatten(0, 1)  # (T B, G)
+        only, first = plan.layers == 1, layer == 0
+        own = before[:, :hidden] if layer == plan.layers - 1 else kept.lower[layer, :-1].flatten(0, 1)
+        weight_ih = weight_hh = None
+        if plan.lstm and first and only and needed[0] and needed[1]:  # own and reads lie side by side
+            weight_hh, reads = torch.mm(before.t(), d).split([hidden, before.shape[1] - hidden])
+            weight_ih = torch.cat([torch.mm(inputs.flatten(0, 1).t(), d), reads]).t()
         else:
-            below = kept.lower[layer - 1, 1:].flatten(0, 1) if plan.lstm else kept.gates[layer - 1].flatten(0, 1)
-            weight_ih = torch.mm(d, below) if needed[0] else None
-        grads.append(weight_ih if needed[0] else None)
+            if needed[0] and first:
+                given = [inputs.flatten(0, 1), before[:, hidden:]]
+                weight_ih = torch.cat([torch.mm(x.t(), d) for x in given]).t()
+            elif needed[0]:
+                below = kept.lower[layer - 1, 1:] if plan.lstm else kept.gates[layer - 1]
+                weight_ih = torch.mm(below.flatten(0, 1).t(), d).t()
+            if plan.lstm and needed[1]:
+                weight_hh = torch.mm(own.t(), d)
+        grads.append(None if weight_ih is None else weight_ih.contiguous())
         if plan.lstm:
-            own = before[:, :hidden] if top else kept.lower[layer, :-1].flatten(0, 1)
-            grads.append(torch.mm(d, own) if needed[1] else None)
-        bias = d.sum(1) if any(needed[per_layer // 2 :]) else None
+            grads.append(None if weight_hh is None else weight_hh.t().contiguous())
+        bias = d.sum(0) if any(needed[per_layer // 2 :]) else None
         grads.append(bias if needed[per_layer // 2] else None)
         if plan.lstm:
             grads.append(bias.clone() if bias is not None and needed[3] else None)
-    d = d_told.flatten(0, 1).t()  # (F, T B)
-    grads.append(torch.mm(d, after[:, :hidden]) if needs[-2] else None)
-    grads.append(d.sum(1) if needs[-1] else None)
+    d = d_told.flatten(0, 1)  # (T B, F)
+    grads.append(torch.mm(d.t(), after[:, :hidden]) if needs[-2] else None)
+    grads.append(d.sum(0) if needs[-1] else None)
     return grads
