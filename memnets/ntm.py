@@ -28,8 +28,10 @@ class NTM(Recurrent, Pretrained):
         controller: "lstm", "gru", "rnn" or "feedforward".
         num_layers: layers of the controller.
         batch_first: inputs and outputs are (B, T, .) if True, (T, B, .) if False.
-        backend: "auto", "reference" or "compiled"; see :meth:`backend_report`.
+        backend: "auto", "reference", "compiled" or "fused"; see :meth:`backend_report`.
         truncated_bptt_steps: cut the gradient each time this many steps have passed, or None for never.
+        checkpoint_every: keep the state each time this many steps have passed and nothing between, for less memory
+            in exchange for some time (fused backend only); None keeps all that the backward pass needs.
         check_finite: refuse inputs with NaN or Inf.
 
     Raises:
@@ -57,6 +59,7 @@ class NTM(Recurrent, Pretrained):
         batch_first: bool = True,
         backend: str = "auto",
         truncated_bptt_steps: int | None = None,
+        checkpoint_every: int | None = None,
         check_finite: bool = False,
     ):
         if input_size < 1:
@@ -69,6 +72,7 @@ class NTM(Recurrent, Pretrained):
             batch_first=batch_first,
             backend=backend,
             truncated_bptt_steps=truncated_bptt_steps,
+            checkpoint_every=checkpoint_every,
             check_finite=check_finite,
         )
         self.config = {
@@ -85,6 +89,7 @@ class NTM(Recurrent, Pretrained):
             "batch_first": batch_first,
             "backend": backend,
             "truncated_bptt_steps": truncated_bptt_steps,
+            "checkpoint_every": checkpoint_every,
             "check_finite": check_finite,
         }
 

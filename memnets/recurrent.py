@@ -21,8 +21,11 @@ class Recurrent(nn.Module):
             ``forward(x (B, I), state) -> (output (B, F), state)``.
         output_size: O; outputs are projected to this size, or the cell's own outputs if None.
         batch_first: inputs and outputs are (B, T, .) if True, (T, B, .) if False. States are batch first always.
-        backend: "auto", "reference" or "compiled"; see :meth:`backend_report`.
+        backend: "auto", "reference", "compiled" or "fused"; see :meth:`backend_report`.
         truncated_bptt_steps: cut the gradient each time this many steps have passed, or None for never.
+        checkpoint_every: trade time for memory on long sequences: keep the state each time this many steps have
+            passed and nothing between, and run those steps again on the way back. For the fused backend; others
+            keep everything.
         check_finite: refuse inputs with NaN or Inf (costs a pass over the inputs).
 
     Raises:
@@ -37,10 +40,15 @@ class Recurrent(nn.Module):
         batch_first: bool = True,
         backend: str = "auto",
         truncated_bptt_steps: int | None = None,
+        checkpoint_every: int | None = None,
         check_finite: bool = False,
     ):
         super().__init__()
-        for name, value in (("output_size", output_size), ("truncated_bptt_steps", truncated_bptt_steps)):
+        for name, value in (
+            ("output_size", output_size),
+            ("truncated_bptt_steps", truncated_bptt_steps),
+            ("checkpoint_every", checkpoint_every),
+        ):
             if value is not None and value < 1:
                 raise ValueError(f"{name} is {value}, but must be at least 1, or None")
         kernels.check_name(backend)
@@ -50,6 +58,7 @@ class Recurrent(nn.Module):
         self.batch_first = batch_first
         self.backend = backend
         self.truncated_bptt_steps = truncated_bptt_steps
+        self.checkpoint_every = checkpoint_every
         self.check_finite = check_finite
         self.output = nn.Linear(self.cell.output_size, output_size) if output_size else None
 
@@ -87,12 +96,14 @@ class Recurrent(nn.Module):
             state = self.cell.initial_state(batch_size)
         else:
             check_state(state, self.cell.initial_state(batch_size, device=torch.device("meta")))
-        step = kernels.step_function(self.cell, self.backend)
-        if lengths is None:
-            outputs, state = self._unroll(step, inputs, state)
+        counts = None if lengths is None else check_lengths(lengths, batch_size, steps)
+        backend = kernels.choose(self.cell, self.backend, inputs)
+        if backend == "fused":
+            outputs, state = self._run_fused(inputs, state, counts)
+        elif counts is None:
+            outputs, state = self._unroll(kernels.step_function(self.cell, backend), inputs, state)
         else:
-            counts = check_lengths(lengths, batch_size, steps)
-            outputs, state = self._unroll_ragged(step, inputs, state, counts)
+            outputs, state = self._unroll_ragged(kernels.step_function(self.cell, backend), inputs, state, counts)
         if not self.batch_first:
             outputs = outputs.transpose(0, 1)
         return outputs, state
@@ -103,6 +114,22 @@ class Recurrent(nn.Module):
 
     def _project(self, outputs: Tensor) -> Tensor:
         return outputs if self.output is None else self.output(outputs)
+
+    def _run_fused(self, inputs: Tensor, state: Any, counts: list[int] | None) -> tuple[Tensor, Any]:
+        outputs, state = kernels.run_sequence(
+            self.cell,
+            inputs,
+            state,
+            counts,
+            detach_every=self.truncated_bptt_steps,
+            checkpoint_every=self.checkpoint_every,
+        )  # (T, B, F)
+        outputs = self._project(outputs)
+        if counts is not None and self.output is not None:  # the projection's bias reaches past the lengths
+            steps = torch.arange(len(outputs), device=outputs.device).unsqueeze(1)  # (T, 1)
+            over = steps >= torch.tensor(counts, device=outputs.device)  # (T, B)
+            outputs = outputs.masked_fill(over.unsqueeze(-1), 0)
+        return outputs.transpose(0, 1), state  # (B, T, O)
 
     def _cut(self, t: int, state: Any) -> Any:
         every = self.truncated_bptt_steps

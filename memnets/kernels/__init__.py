@@ -1,8 +1,10 @@
 """How a sequence is computed, and the choice between the ways.
 
 ``reference``: the cell in plain PyTorch, the truth, works everywhere. ``compiled``: ``torch.compile`` of one step.
+``fused``: the whole sequence in hand-written code, forward and backward.
 """
 
-from .choice import BACKENDS, BackendUnavailableError, check_name, report, step_function
+from .choice import BACKENDS, BackendUnavailableError, check_name, choose, report, step_function
+from .fused import run_sequence
 
-__all__ = ["BACKENDS", "BackendUnavailableError", "check_name", "report", "step_function"]
+__all__ = ["BACKENDS", "BackendUnavailableError", "check_name", "choose", "report", "run_sequence", "step_function"]

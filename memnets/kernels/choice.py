@@ -1,17 +1,24 @@
 """The choice of a backend, and the reasons."""
 
 import functools
+import logging
 import shutil
+import warnings
 import weakref
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-BACKENDS = ("reference", "compiled")
+from ..controllers import CONTROLLERS
+from . import cpu
+
+BACKENDS = ("reference", "compiled", "fused")
 
 _compiled: weakref.WeakKeyDictionary[nn.Module, Callable[..., Any]] = weakref.WeakKeyDictionary()
+_said: set[str] = set()
+_log = logging.getLogger("memnets")
 
 
 class BackendUnavailableError(RuntimeError):
@@ -43,7 +50,7 @@ def step_function(cell: nn.Module, backend: str) -> Callable[..., Any]:
     reason = _compiler_missing()
     if reason:
         raise BackendUnavailableError(f"backend 'compiled' cannot run: {reason}; use backend='auto'")
-    if any(module._forward_hooks for module in cell.modules()):  # a trace is being recorded
+    if _hooked(cell):  # a trace is being recorded
         return cell
     if cell not in _compiled:
         _compiled[cell] = torch.compile(_call(weakref.ref(cell)), dynamic=False)
@@ -59,18 +66,107 @@ def _call(cell: Any) -> Callable[..., Any]:
     return step
 
 
+def _hooked(cell: nn.Module) -> bool:
+    return any(
+        module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
+        for module in cell.modules()
+    )
+
+
+def choose(cell: Any, backend: str, inputs: Tensor) -> str:
+    """The backend that runs this call: "reference", "compiled" or "fused".
+
+    "auto" takes the fused kernel where it can run. What a single call forbids (a trace that is being recorded)
+    makes it run the reference, which is said once.
+
+    Raises:
+        BackendUnavailableError: "fused" was asked for and does not know this configuration, or meets torch.func.
+    """
+    if backend in ("reference", "compiled"):
+        return backend
+    reason = cpu.unsupported(cell) or _kernel_missing(cell.interface.weight.dtype)
+    if reason is None:
+        if _transformed():
+            if backend == "auto":
+                return "reference"
+            raise BackendUnavailableError(
+                "backend 'fused' cannot run under torch.func: function transforms do not reach into it; use "
+                "backend='reference'"
+            )
+        passing = _passing_reason(cell, inputs)
+        if passing:
+            _say(passing)
+        return "reference" if passing else "fused"
+    if backend == "fused" and not _custom_controller(cell):
+        raise BackendUnavailableError(f"backend 'fused' cannot run: {reason}; use backend='auto'")
+    if cpu.unsupported(cell) is None:
+        _warn(reason)
+    elif backend == "fused":
+        _say(f"the controller {type(cell.controller).__name__} is not one the fused kernel knows")
+    return "reference"
+
+
+@torch.compiler.assume_constant_result
+def _kernel_missing(dtype: torch.dtype) -> str | None:
+    return cpu.unavailable(dtype)
+
+
+def _custom_controller(cell: Any) -> bool:
+    controller = getattr(cell, "controller", None)
+    return controller is not None and type(controller) not in CONTROLLERS.values()
+
+
+def _transformed() -> bool:
+    if torch.compiler.is_compiling():
+        return False
+    return torch._C._functorch.peek_interpreter_stack() is not None  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _passing_reason(cell: Any, inputs: Tensor) -> str | None:
+    """Why this call, though not the module, needs the reference."""
+    if _hooked(cell):
+        return "a module inside the cell has hooks (a trace is being recorded, for one)"
+    if torch.compiler.is_compiling():
+        return None
+    if type(inputs) not in (Tensor, nn.Parameter) or inputs.device.type != "cpu":
+        return f"inputs are a {type(inputs).__name__} on {inputs.device}"
+    if inputs.dtype != cell.interface.weight.dtype and not torch.is_autocast_enabled("cpu"):
+        return f"inputs are {inputs.dtype} and parameters {cell.interface.weight.dtype}"
+    return None
+
+
+def _say(reason: str) -> None:
+    """Log, once in a process, that the reference runs in place of the fused kernel."""
+    if torch.compiler.is_compiling() or reason in _said:
+        return
+    _said.add(reason)
+    _log.warning("the plain cell (backend 'reference') runs in place of the fused kernel: %s", reason)
+
+
+def _warn(reason: str) -> None:
+    """Warn, once in a process, that the kernel could have run but for this machine."""
+    if torch.compiler.is_compiling() or reason in _said:
+        return
+    _said.add(reason)
+    message = f"the fused kernel cannot run, and the slower backend 'reference' is used: {reason}"
+    warnings.warn(message, RuntimeWarning, stacklevel=4)
+
+
 def report(cell: nn.Module, backend: str) -> dict[str, str]:
     """For each backend whether it was chosen, and otherwise why not."""
     check_name(backend)
     missing = _compiler_missing()
-    if backend == "compiled":
-        return {
-            "reference": "available; 'compiled' was asked for",
-            "compiled": f"cannot run: {missing}" if missing else "chosen: asked for by name",
-        }
-    return {
-        "reference": "chosen: " + ("asked for by name" if backend == "reference" else "starts at once, runs anywhere"),
+    no_fused = cpu.unsupported(cell) or cpu.unavailable(next(cell.parameters()).dtype)
+    if backend == "auto":
+        chosen, why = ("reference", "starts at once, runs anywhere") if no_fused else ("fused", "the fastest here")
+    else:
+        chosen, why = backend, "asked for by name"
+    others = {
+        "reference": "available" + (f"; {chosen!r} was asked for" if backend != "auto" else "; slower"),
         "compiled": f"cannot run: {missing}"
         if missing
         else "available by name; not automatic, since its first step costs some 20 s of compilation",
+        "fused": f"cannot run: {no_fused}" if no_fused else f"available; {chosen!r} was asked for",
     }
+    cannot = others[chosen].startswith("cannot run")
+    return {**others, chosen: others[chosen] if cannot else f"chosen: {why}"}

@@ -1,0 +1,79 @@
+"""A cell over a sequence through the fused kernel: lengths, segments, and states as users hold them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..state import detach_state, index_state, stack_states, state_tensors
+from . import cpu
+from .cpu.calls import Plan
+
+
+def run_sequence(
+    cell: Any,
+    inputs: Tensor,
+    state: Any,
+    counts: Sequence[int] | None,
+    *,
+    detach_every: int | None = None,
+    checkpoint_every: int | None = None,
+) -> tuple[Tensor, Any]:
+    """The cell's outputs and last state.
+
+    Args:
+        cell: a MemoryCell that :func:`memnets.kernels.choose` found fit.
+        inputs: ``(B, T, I)``.
+        state: before the first step.
+        counts: the sequences' lengths, or None.
+        detach_every: cut the gradient each time this many steps have passed.
+        checkpoint_every: keep the state each time this many steps have passed and nothing between, and run those
+            steps again on the way back.
+
+    Returns:
+        ``[h, reads] (T, B, F)``, zero past a sequence's length, and the state after each sequence's last step.
+    """
+    dtype = cell.interface.weight.dtype
+    order = None
+    if counts is not None:
+        ranked = sorted(range(len(counts)), key=lambda b: -counts[b])
+        if ranked != list(range(len(counts))):
+            order = torch.tensor(ranked, device=inputs.device)
+            inputs, state = inputs[order], index_state(state, order)
+            counts = sorted(counts, reverse=True)
+    inputs = inputs.to(dtype).transpose(0, 1)  # (T, B, I)
+    plan = Plan(hasattr(state.controller, "cell"), cell.controller.num_layers, cell.memory.shifts)
+    parameters = cpu.parameters_of(cell)
+    outputs, steps = [], len(inputs)
+    starts = _starts(steps, detach_every, checkpoint_every)
+    for start, stop in zip(starts, [*starts[1:], steps]):
+        if detach_every and start and start % detach_every == 0:
+            still = len(inputs[0]) if counts is None else sum(n > start for n in counts)
+            state = _detach_first(state, still)
+        within = None if counts is None else [min(max(n - start, 0), stop - start) for n in counts]
+        tensors = [t.to(dtype) for t in state_tensors(state)]
+        part, last = cpu.run(plan, inputs[start:stop], tensors, parameters, within, repeat=bool(checkpoint_every))
+        outputs.append(part)
+        state = _rebuild(state, iter(last))
+    outputs = torch.cat(outputs) if len(outputs) > 1 else outputs[0]
+    if order is not None:
+        back = torch.argsort(order)
+        outputs, state = outputs[:, back], index_state(state, back)
+    return outputs, state
+
+
+def _detach_first(state: Any, still: int) -> Any:
+    """Sequences that ended before keep the gradient of their last state."""
+    running, ended = index_state(state, slice(still)), index_state(state, slice(still, None))
+    return stack_states([detach_state(running), ended])
+
+
+def _starts(steps: int, *every: int | None) -> list[int]:
+    return sorted({0, *(t for size in every if size for t in range(0, steps, size))})
+
+
+def _rebuild(state: Any, tensors: Any) -> Any:
+    if isinstance(state, Tensor):
+        return next(tensors)
+    return type(state)(*(_rebuild(part, tensors) for part in state))
