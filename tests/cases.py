@@ -45,7 +45,9 @@ def around_a_cell(**options: Any) -> nn.Module:
 
 CASES = [
     ntm("ntm-lstm"),
+    ntm("ntm-lstm-reference", backend="reference"),
     ntm("ntm-lstm-2-layers", num_layers=2, output_size=2),
+    ntm("ntm-lstm-2-layers-reference", num_layers=2, output_size=2, backend="reference"),
     ntm("ntm-gru", controller="gru", output_size=2),
     ntm("ntm-rnn", controller="rnn", output_size=2, num_layers=2),
     ntm("ntm-feedforward", controller="feedforward", output_size=2),

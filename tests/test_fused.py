@@ -5,11 +5,11 @@ import logging
 
 import pytest
 import torch
-from fused_cases import Case, assert_agree, distance
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from fused_cases import Case, assert_agree, distance
 from memnets import NTM, BackendUnavailableError, trace
 from memnets.kernels import choice, cpu
 from memnets.kernels.cpu import calls

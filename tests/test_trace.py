@@ -31,7 +31,7 @@ def test_records_equal_a_run_by_hand(case):
     expected_output, _ = module(inputs)
     with memnets.trace(module) as trace:
         output, _ = module(inputs)
-    assert torch.equal(output, expected_output), "tracing changed the output"
+    torch.testing.assert_close(output, expected_output, rtol=1e-9, atol=1e-12)  # fused outside, plain within
     expected = by_hand(module, inputs)
     assert set(trace) == {*expected[0], "lengths"}
     assert len(trace) == len(expected[0]) + 1
@@ -152,7 +152,7 @@ def test_training_while_tracing_keeps_the_gradient():
     with memnets.trace(module):
         module(inputs)[0].square().sum().backward()
     for parameter, want in zip(module.parameters(), expected):
-        assert torch.equal(parameter.grad, want)
+        torch.testing.assert_close(parameter.grad, want, rtol=1e-9, atol=1e-12)
 
 
 def test_the_memory_within_a_network_is_found():

@@ -37,19 +37,22 @@ def run_sequence(
     dtype = cell.interface.weight.dtype
     order = None
     if counts is not None:
-        ranked = sorted(range(len(counts)), key=lambda b: -counts[b])
+        ranked = sorted(range(len(counts)), key=[-count for count in counts].__getitem__)
         if ranked != list(range(len(counts))):
             order = torch.tensor(ranked, device=inputs.device)
             inputs, state = inputs[order], index_state(state, order)
             counts = sorted(counts, reverse=True)
     inputs = inputs.to(dtype).transpose(0, 1)  # (T, B, I)
+    if counts is not None:  # whatever stands in the padding, NaN too, must not reach a weight's gradient
+        over = torch.arange(len(inputs)).unsqueeze(1) >= torch.tensor(counts)  # (T, B)
+        inputs = inputs.masked_fill(over.unsqueeze(-1), 0)
     plan = Plan(hasattr(state.controller, "cell"), cell.controller.num_layers, cell.memory.shifts)
     parameters = cpu.parameters_of(cell)
     outputs, steps = [], len(inputs)
     starts = _starts(steps, detach_every, checkpoint_every)
     for start, stop in zip(starts, [*starts[1:], steps]):
         if detach_every and start and start % detach_every == 0:
-            still = len(inputs[0]) if counts is None else sum(n > start for n in counts)
+            still = inputs.shape[1] if counts is None else sum(n > start for n in counts)
             state = _detach_first(state, still)
         within = None if counts is None else [min(max(n - start, 0), stop - start) for n in counts]
         tensors = [t.to(dtype) for t in state_tensors(state)]
