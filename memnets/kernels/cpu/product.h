@@ -7,7 +7,10 @@
 
 #include "vector.h"
 
-#if BYTES == 64
+#ifdef XROWS
+#define ROWS XROWS
+#define PANEL 3
+#elif BYTES == 64
 #define ROWS 8
 #define PANEL 3
 #else
