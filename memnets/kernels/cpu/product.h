@@ -7,10 +7,7 @@
 
 #include "vector.h"
 
-#ifdef XROWS
-#define ROWS XROWS
-#define PANEL 3
-#elif BYTES == 64
+#if BYTES == 64
 #define ROWS 8
 #define PANEL 3
 #else
