@@ -67,8 +67,19 @@ static inline void interpolate(const Slots *s, const real *content, const real *
 
 /* Equation 8: w~(i) = sum_k s(k) w^g(i - k + reach). */
 INLINE vec shifted(const Slots *s, const real *ring, const real *shift, i64 n) {
+    if (s->shifts == 3)
+        return shift[0] * load(ring + n + 1) + shift[1] * load(ring + n) + shift[2] * load(ring + n - 1);
     vec x = {0};
     for (i64 k = 0; k < s->shifts; k++) x += shift[k] * load(ring + n + s->reach - k);
+    return x;
+}
+
+/* Its transpose: x(j) = sum_k s(k) y(j + k - reach). */
+INLINE vec shifted_back(const Slots *s, const real *ring, const real *shift, i64 n) {
+    if (s->shifts == 3)
+        return shift[0] * load(ring + n - 1) + shift[1] * load(ring + n) + shift[2] * load(ring + n + 1);
+    vec x = {0};
+    for (i64 k = 0; k < s->shifts; k++) x += shift[k] * load(ring + n + k - s->reach);
     return x;
 }
 
@@ -123,8 +134,7 @@ static void address_backward(const Slots *s, const Told *told, const real *cosin
     close_ring(s, d_ring);
     vec d_gate = {0}, mean_content = {0};
     for (i64 n = 0; n < s->across; n += LANES) { /* (7) */
-        vec x = {0};
-        for (i64 k = 0; k < s->shifts; k++) x += told->shift[k] * load(d_ring + n + k - s->reach);
+        vec x = shifted_back(s, d_ring, told->shift, n);
         if (n == last) x = (vec)((mask)x & real_slots(s, n));
         vec c = load(content_ + n);
         d_gate += x * (c - load(prev + n));

@@ -10,7 +10,7 @@ from torch import Tensor
 from .library import Args, load, pointers
 from .library import state as c_state
 
-EVERY = 4
+EVERY = 8
 """The memory is kept before each such step; those between are written again on the way back."""
 
 

@@ -21,46 +21,55 @@ typedef struct {
         for (; n < across; n += LANES) body(1);                            \
     } while (0)
 
-/* out[n] = sum_m key[m] memory[m][n], for one or two keys at once. */
-INLINE void dot_tile(const int wide, const int keys, i64 width, i64 across, const real *memory, const real *key,
-                     real *out) {
-    vec total[2][TILE];
-    for (int h = 0; h < keys; h++)
-        for (int v = 0; v < wide; v++) total[h][v] = (vec){0};
+/* out[n] = sum_m key[m] memory[m][n], for up to two keys at once; square[n] = |M(n)|^2, unless it is null. */
+INLINE void dot_tile(const int wide, const int keys, const int norms, i64 width, i64 across, const real *memory,
+                     const real *key, real *out, real *square) {
+    vec total[2][TILE], norm[TILE];
+    for (int v = 0; v < wide; v++) total[0][v] = total[1][v] = norm[v] = (vec){0};
     for (i64 m = 0; m < width; m++)
         for (int v = 0; v < wide; v++) {
             vec x = load(memory + m * across + v * LANES);
             for (int h = 0; h < keys; h++) total[h][v] += key[h * width + m] * x;
+            if (norms) norm[v] += x * x;
         }
-    for (int h = 0; h < keys; h++)
-        for (int v = 0; v < wide; v++) store(out + h * across + v * LANES, total[h][v]);
+    for (int v = 0; v < wide; v++) {
+        for (int h = 0; h < keys; h++) store(out + h * across + v * LANES, total[h][v]);
+        if (norms) store(square + v * LANES, norm[v]);
+    }
 }
 
-/* The products (heads, across) of all slots with the vectors key (heads, width). */
-static void dots(i64 heads, i64 width, i64 across, const real *memory, const real *key, real *out) {
-    for (; heads >= 2; heads -= 2, key += 2 * width, out += 2 * across) {
-#define BODY(wide) dot_tile(wide, 2, width, across, memory + n, key, out + n)
-        FOR_TILES(BODY);
-#undef BODY
+/* The products (heads, across) of all slots with the vectors key (heads, width), and the squared norms on request. */
+static void dots(i64 heads, i64 width, i64 across, const real *memory, const real *key, real *out, real *square) {
+#define BODY(wide) dot_tile(wide, KEYS, NORMS, width, across, memory + n, key, out + n, square + n)
+#define NORMS 1
+    if (square) {
+        if (heads >= 2) {
+#define KEYS 2
+            FOR_TILES(BODY);
+            heads -= 2, key += 2 * width, out += 2 * across;
+        } else {
+#undef KEYS
+#define KEYS heads != 0
+            FOR_TILES(BODY);
+            heads = 0;
+        }
     }
-    if (heads) {
-#define BODY(wide) dot_tile(wide, 1, width, across, memory + n, key, out + n)
-        FOR_TILES(BODY);
+#undef KEYS
+#undef NORMS
+#define NORMS 0
+#define KEYS 2
+    for (; heads >= 2; heads -= 2, key += 2 * width, out += 2 * across) FOR_TILES(BODY);
+#undef KEYS
+#define KEYS 1
+    if (heads) FOR_TILES(BODY);
+#undef KEYS
+#undef NORMS
 #undef BODY
-    }
 }
 
 /* 1 / sqrt(|M(n)|^2 + epsilon) of each slot, from the squared norms. */
 static inline void inverse_norms(i64 across, const real *square, real *out) {
     for (i64 n = 0; n < across; n += LANES) store(out + n, R(1.0) / vector_sqrt(load(square + n) + NORM_EPSILON));
-}
-
-static inline void square_norms(i64 width, i64 across, const real *memory, real *out) {
-    for (i64 n = 0; n < across; n += LANES) {
-        vec total = {0};
-        for (i64 m = 0; m < width; m++) total += load(memory + m * across + n) * load(memory + m * across + n);
-        store(out + n, total);
-    }
 }
 
 static inline real inverse_norm(i64 width, const real *key) {

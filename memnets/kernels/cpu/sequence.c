@@ -213,9 +213,10 @@ static inline Told told_of(const Sizes *s, const Parts *p, i64 head) {
     return (Told){p->strength[head], p->gate[head], R(1.0) + p->sharpening[head], p->shift + head * s->slots.shifts};
 }
 
-/* Equation 6 for all heads: cosine (H, across). Needs r->inverse. */
-static void cosines(const Sizes *s, const Room *r, const real *memory, const real *key) {
-    dots(s->H, s->M, s->across, memory, key, r->cosine);
+/* Equation 6 for all heads: r->cosine (H, across), and r->inverse. The memory's squared norms are known, or null. */
+static void cosines(const Sizes *s, const Room *r, const real *memory, const real *known, const real *key) {
+    dots(s->H, s->M, s->across, memory, key, r->cosine, known ? 0 : r->square);
+    inverse_norms(s->across, known ? known : r->square, r->inverse);
     for (i64 h = 0; h < s->H; h++) {
         real inverse_key = inverse_norm(s->M, key + h * s->M);
         for (i64 n = 0; n < s->across; n += LANES) {
@@ -247,7 +248,7 @@ static void start(const Args *a, const Sizes *s, const Room *r, i64 b, i64 i) {
     }
     real *memory = r->memory + i * s->M * s->across;
     to_width_major(s->N, s->M, s->across, first->memory + b * s->N * s->M, memory);
-    square_norms(s->M, s->across, memory, r->square + i * s->across);
+    dots(0, s->M, s->across, memory, 0, 0, r->square + i * s->across);
 }
 
 /* The state of sample b, whose last step was t - 1. */
@@ -313,8 +314,7 @@ static void access(const Args *a, const Sizes *s, const Room *r, i64 t, i64 b, i
     const real *prev = a->weights + now * s->H * s->across;
     activate(s, sums, a->interface_bias, told);
     Parts p = parts_of(s, told);
-    inverse_norms(s->across, square, r->inverse);
-    cosines(s, r, memory, p.key);
+    cosines(s, r, memory, square, p.key);
     for (i64 h = 0; h < s->H; h++) {
         Told head = told_of(s, &p, h);
         i64 at = h * s->across;
@@ -434,9 +434,7 @@ static void access_backward(const Args *a, const Sizes *s, const Room *r, i64 t,
     for (i64 j = 0; j < s->RM; j++) d_reads[j] += d_out[j];
     read_and_write_backward(&s->shape, memory, d_memory, weights, write_weights, p.erase, p.add, d_reads, d_weights,
                             d_weights + s->shape.readers * across, r->rows, d.erase, d.add);
-    square_norms(M, across, memory, r->square);
-    inverse_norms(across, r->square, r->inverse);
-    cosines(s, r, memory, p.key);
+    cosines(s, r, memory, 0, p.key);
     for (i64 n = 0; n < across; n += LANES) store(r->push + n, (vec){0});
     real along[s->H], inverse_key[s->H];
     for (i64 h = 0; h < s->H; h++) {
