@@ -37,7 +37,7 @@ def run_sequence(
     dtype = cell.interface.weight.dtype
     order = None
     if counts is not None:
-        ranked = sorted(range(len(counts)), key=[-count for count in counts].__getitem__)
+        ranked = sorted(range(len(counts)), key=counts.__getitem__, reverse=True)
         if ranked != list(range(len(counts))):
             order = torch.tensor(ranked, device=inputs.device)
             inputs, state = inputs[order], index_state(state, order)
