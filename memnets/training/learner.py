@@ -135,8 +135,13 @@ class SequenceLearner(pl.LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Hand the step's numbers to the loggers."""
+        self.log_step()
+
+    def log_step(self) -> None:
+        """Hand the step's numbers to the loggers, unless that is done; who stops within the step calls it."""
         if self._numbers:
             self._to_loggers(self._numbers)
+        self._numbers = {}
 
     def validation_step(self, _: Any, batch_idx: int) -> None:
         """Score fresh sequences of the training lengths."""

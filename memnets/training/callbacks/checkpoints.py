@@ -7,6 +7,8 @@ from typing import Any
 
 import lightning.pytorch as pl
 
+from ..learner import SequenceLearner
+
 LAST = "last.ckpt"
 
 
@@ -59,6 +61,8 @@ class Checkpoints(pl.Callback):
         every = trainer.val_check_interval
         due = isinstance(every, int) and (batch_idx + 1) % every == 0
         if self._signal and not due:
+            if isinstance(pl_module, SequenceLearner):
+                pl_module.log_step()
             self._save(trainer)
             raise StoppedBySignal(self._signal, trainer.global_step)
 
