@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .checks import check_dtype, check_finite, check_inputs, check_lengths, check_state
+from .checks import check_dtype, check_finite, check_inputs, check_lengths, check_state, check_whole
 from .pretrained import Pretrained
 from .state import HiddenState, LSTMState, detach_state, map_state, stack_states
 
@@ -40,8 +40,8 @@ class Baseline(nn.Module, Pretrained, abc.ABC):
             "check_finite": check_finite,
         }
         for name, value in self.config.items():
-            if value is not None and value is not False and value < 1:
-                raise ValueError(f"{name} is {value}, but must be at least 1")
+            if value is not None and name not in ("batch_first", "check_finite"):
+                check_whole(name, value)
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.output_size = output_size or hidden_size

@@ -8,6 +8,14 @@ import torch
 from torch import Tensor, nn
 
 
+def check_whole(name: str, value: Any, minimum: int = 1) -> None:
+    """Raise TypeError unless ``value`` is a whole number, ValueError unless it is at least ``minimum``."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} is {value!r}, but must be a whole number")
+    if value < minimum:
+        raise ValueError(f"{name} is {value}, but must be at least {minimum}")
+
+
 def check_inputs(inputs: Tensor, input_size: int, batch_first: bool = True) -> None:
     """Raise ValueError or TypeError unless ``inputs`` is a float (B, T, I) with I = input_size and B, T >= 1."""
     layout = "(batch, steps, features)" if batch_first else "(steps, batch, features)"

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from .checks import check_whole
 from .state import FeedforwardState, HiddenState, LSTMState
 
 
@@ -16,8 +17,7 @@ class Controller(nn.Module):
             ("num_layers", num_layers),
             ("input_size", input_size),
         ):
-            if value < 1:
-                raise ValueError(f"{name} is {value}, but must be at least 1")
+            check_whole(name, value)
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.num_layers = num_layers

@@ -15,6 +15,8 @@ def write_atomically(files: Mapping[Path, bytes]) -> None:
             handle, written[path] = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
             os.chmod(written[path], 0o666 & ~_umask())
         for path, temporary in written.items():
             os.replace(temporary, path)

@@ -3,6 +3,7 @@
 from typing import Self
 
 from .cell import MemoryCell
+from .checks import check_whole
 from .controllers import make_controller
 from .memory import NTMMemory
 from .pretrained import Pretrained
@@ -62,8 +63,7 @@ class NTM(Recurrent, Pretrained):
         checkpoint_every: int | None = None,
         check_finite: bool = False,
     ):
-        if input_size < 1:
-            raise ValueError(f"input_size is {input_size}, but must be at least 1")
+        check_whole("input_size", input_size)
         memory = NTMMemory(slots, width, read_heads, write_heads, shift_range)
         driver = make_controller(controller, input_size + read_heads * width, hidden_size, num_layers)
         super().__init__(

@@ -52,23 +52,36 @@ class Pretrained:
 
         Raises:
             FileNotFoundError: the folder lacks one of the two files.
-            ValueError: another class was saved there, or an argument is unknown.
+            ValueError: another class was saved there, an argument is unknown, or the weights do not fit.
         """
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
         folder = Path(folder)
         for name in (CONFIG, WEIGHTS):
             if not (folder / name).is_file():
                 raise FileNotFoundError(f"{folder} holds no {name}: was it written by save_pretrained?")
-        config = json.loads((folder / CONFIG).read_text())
+        try:
+            config = json.loads((folder / CONFIG).read_text())
+            weights = load_file(folder / WEIGHTS)
+        except (ValueError, SafetensorError) as error:
+            raise ValueError(f"{folder} is damaged: {error}; save the module again") from error
         saved = config.pop("class", None)
         if saved != cls.__name__:
-            raise ValueError(f"{folder} holds a {saved}, not a {cls.__name__}: use memnets.{saved}.from_pretrained")
+            raise ValueError(f"{folder} holds a {saved}, not a {cls.__name__}: load it with {saved}.from_pretrained")
         unknown = sorted(set(overrides) - set(config))
         if unknown:
             raise ValueError(f"{cls.__name__} has no argument {unknown[0]!r}; it has {', '.join(config)}")
         module = cls(**{**config, **overrides})
         assert isinstance(module, nn.Module)
-        module.load_state_dict(load_file(folder / WEIGHTS), assign=True)  # keeps the dtype that was saved
+        own = module.state_dict()
+        for name in sorted({*own, *weights}):
+            shapes = [tuple(part[name].shape) if name in part else "missing" for part in (weights, own)]
+            if shapes[0] != shapes[1]:
+                raise ValueError(
+                    f"{folder} does not fit: {name} is {shapes[0]} there and {shapes[1]} in this {cls.__name__}; "
+                    "override only arguments that no parameter depends on, such as slots"
+                )
+        module.load_state_dict(weights, assign=True)  # keeps the dtype that was saved
         module.eval()
         return module

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from . import kernels
-from .checks import check_dtype, check_finite, check_inputs, check_lengths, check_state
+from .checks import check_dtype, check_finite, check_inputs, check_lengths, check_state, check_whole
 from .state import detach_state, index_state, stack_states
 
 Step = Callable[[Tensor, Any], tuple[Tensor, Any]]
@@ -49,8 +49,8 @@ class Recurrent(nn.Module):
             ("truncated_bptt_steps", truncated_bptt_steps),
             ("checkpoint_every", checkpoint_every),
         ):
-            if value is not None and value < 1:
-                raise ValueError(f"{name} is {value}, but must be at least 1, or None")
+            if value is not None:
+                check_whole(name, value)
         kernels.check_name(backend)
         self.cell: Any = cell
         self.input_size: int = self.cell.input_size
@@ -159,9 +159,8 @@ class Recurrent(nn.Module):
             places.append(order[:running] * steps + t)
         state = stack_states([state, *reversed(ended)])
         state = index_state(state, torch.argsort(order))
-        if not outputs:
-            return inputs.new_zeros(batch_size, steps, self.output_size), state
-        filled = self._project(torch.cat(outputs))  # (sum of lengths, O)
+        features = torch.cat(outputs) if outputs else inputs.new_zeros(0, self.cell.output_size)
+        filled = self._project(features)  # (sum of lengths, O)
         padded = filled.new_zeros(batch_size * steps, filled.shape[-1])
-        padded = padded.index_copy(0, torch.cat(places), filled)
+        padded = padded.index_copy(0, torch.cat([*places, order[:0]]), filled)
         return padded.unflatten(0, (batch_size, steps)), state  # (B, T, O)

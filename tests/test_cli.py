@@ -9,14 +9,16 @@ import subprocess
 import sys
 import termios
 import time
+from pathlib import Path
 
 import pytest
 import yaml
 from PIL import Image
 
-from memnets.cli import main
+from memnets.cli import commands, main
 from memnets.cli.experiments import experiments
-from running import ROOT, TINY, command, environment, fit, result
+from memnets.training.lengths import evaluate_lengths
+from running import ROOT, TINY, TINY_TASK, command, environment, fit, result
 
 PAPER_TASKS = ("copy", "repeat-copy", "associative-recall")
 
@@ -112,13 +114,21 @@ def test_run_id_is_never_overwritten(run):
     assert (run.parent / "run-2" / "result.json").is_file()
 
 
-def test_lengths(run, capsys):
+def test_lengths(run, capsys, monkeypatch):
+    tested = []
+
+    def spy(model, *args, **options):
+        tested.append(model.cell.memory.slots)
+        return evaluate_lengths(model, *args, **options)
+
+    monkeypatch.setattr(commands, "evaluate_lengths", spy)
     assert main(["lengths", str(run), "--lengths", "2,5", "--sequences", "7", "--slots", "20"]) == 0
     printed = capsys.readouterr().out
     assert "7 sequences each; trained on 1-4" in printed
     rows = [line.split("│")[1:4] for line in printed.splitlines() if line.startswith("│")]
     assert [int(row[0]) for row in rows] == [2, 5]
     assert (run / "figures" / "lengths-slots20.png").is_file()
+    assert tested == [20]
 
 
 def test_lengths_repeats_what_the_run_ended_with(run, capsys):
@@ -155,6 +165,31 @@ def test_every_experiment_trains(name, tmp_path):
     shorter = ["--trainer.val_check_interval", "2", "--task.evaluation_lengths", "[3]", "--wandb.mode", "disabled"]
     assert main(["fit", name, *settings, *shorter, "--runs", str(tmp_path), "--run_id", "a"]) == 0
     assert result(tmp_path / name / "a")["steps"] == 2
+
+
+def test_a_class_of_ones_own_in_the_current_directory(tmp_path):
+    """As the README promises: nothing to register, no PYTHONPATH."""
+    (tmp_path / "mine.py").write_text(
+        "import memnets\nclass Net(memnets.GRU):\n"
+        "    def __init__(self, input_size: int, output_size: int, units: int = 4):\n"
+        "        super().__init__(input_size, units, output_size=output_size)\n"
+    )
+    memnets = Path(sys.executable).parent / "memnets"
+    settings = [*TINY_TASK, "--model", "mine.Net", "--model.units", "3", "--trainer.max_steps", "2"]
+    few = ["--training.evaluation_sequences", "2", "--wandb.mode", "disabled", "--run_id", "a"]
+    done = subprocess.run(
+        [memnets, "fit", "copy-ntm", *settings, *few], cwd=tmp_path, env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert result(tmp_path / "runs" / "copy-ntm" / "a")["parameters"] == 3 * 3 * (4 + 3 + 2) + 3 * 3 + 3
+
+
+def test_growing_lengths_in_half_precision_with_summed_gradients(tmp_path):
+    growing = ["--curriculum", "memnets_tasks.Growing", "--curriculum.start", "1", "--curriculum.steps", "5"]
+    precision = ["--trainer.precision", "bf16-true", "--trainer.accumulate_grad_batches", "2"]
+    run = fit(tmp_path, *growing, *precision, "--trainer.max_steps", "4", "--trainer.val_check_interval", "2")
+    assert result(run)["steps"] == 4
+    assert result(run)["sequences"] == 32
 
 
 def test_user_yaml_and_user_callbacks(tmp_path, monkeypatch):

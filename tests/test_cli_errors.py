@@ -1,5 +1,7 @@
 """Every mistake at the command line is one line that names it and the way out, and leaves nothing behind."""
 
+import shutil
+
 import pytest
 import torch
 
@@ -48,6 +50,31 @@ MISTAKES = {
     ),
     "batch of zero": (["fit", "copy-ntm", "--training.batch_size", "0"], 2, "batch_size is 0, but must be at least 1"),
     "no slots": (["fit", "copy-ntm", "--model.slots", "0"], 2, "slots is 0, but must be at least 1"),
+    "no learning rate": (["fit", "copy-ntm", "--optimizer.lr", "-1"], 2, "Invalid learning rate: -1"),
+    "optimizer of the wrong type": (["fit", "copy-ntm", "--optimizer.lr", "abc"], 2, "--optimizer"),
+    "no steps between validations": (
+        ["fit", "copy-ntm", "--trainer.val_check_interval", "0"],
+        2,
+        "val_check_interval is 0, but must be a whole number of batches, at least 1",
+    ),
+    "validations amid a sum of gradients": (
+        ["fit", "copy-ntm", "--trainer.val_check_interval", "3", "--trainer.accumulate_grad_batches", "2"],
+        2,
+        "val_check_interval is 3, but must be a whole number of batches, at least 1 and a multiple of",
+    ),
+    "batch not first": (["fit", "copy-ntm", "--model.batch_first", "false"], 2, "the model has batch_first=False"),
+    "not a model of the contract": (
+        ["fit", "copy-ntm", "--model", "torch.nn.Identity"],
+        2,
+        "Identity does not work as model(inputs (B, T, 9), lengths=(B,)) -> (logits (B, T, 8), state)",
+    ),
+    "sizes that the task says": (["fit", "copy-ntm", "--model.output_size", "4"], 2, "cannot be set: the task says it"),
+    "a run id that is a path": (
+        ["fit", "copy-ntm", "--run_id", "../x"],
+        1,
+        "--run_id is '../x', but must be one folder",
+    ),
+    "not one device": (["fit", "copy-ntm", "--trainer.devices", "2"], 2, "--trainer.devices 1"),
     "no checks": (["fit", "copy-ntm", "--training.checks", "0"], 2, "checks is 0, but must be at least 1"),
     "no threshold": (["fit", "copy-ntm", "--training.threshold", "0"], 2, "threshold is 0.0, but must be above 0"),
     "negative seed": (["fit", "copy-ntm", "--seed", "-1"], 2, "--seed is -1, but must be at least 0"),
@@ -146,6 +173,24 @@ def test_checkpoint_with_code_is_not_executed(run, tmp_path, capsys):
     assert main(["lengths", str(other)]) == 1
     assert "cannot be read as a checkpoint" in capsys.readouterr().err
     assert not (tmp_path / "exploded").exists()
+
+
+def test_damaged_files_are_named(run, tmp_path, capsys):
+    other = tmp_path / "other"
+    shutil.copytree(run, other)
+    (other / "metrics.csv").write_text("nothing\n1\n")
+    assert main(["show", str(other)]) == 1
+    assert "metrics.csv is damaged" in capsys.readouterr().err
+    (other / "metrics.csv").write_text("")
+    (other / "result.json").write_text("{")
+    assert main(["show", str(other)]) == 1
+    assert "result.json cannot be read" in capsys.readouterr().err
+    (other / "config.yaml").write_text("")
+    assert main(["show", str(other)]) == 1
+    assert "config.yaml is empty" in capsys.readouterr().err
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    assert main(["fit", str(tmp_path / "binary.yaml")]) == 2
+    assert "is not a text file" in capsys.readouterr().err
 
 
 def test_resuming_a_run_that_has_ended(run, capsys):

@@ -61,7 +61,7 @@ def test_make_targets_exist():
 
 
 def test_python(tmp_path):
-    """The examples run as one program, with fewer steps; the first of them must bring the loss down."""
+    """The examples run as one program, with fewer steps."""
     code = blocks(README, "python")
     assert "from memnets import NTM" in code[0]
     assert len([line for line in code[0].splitlines() if line.strip()]) <= 14

@@ -103,6 +103,50 @@ def test_signal_saves_and_exits_and_resume_is_bitwise_the_same(number, status, t
     check_same(run, unbroken)
 
 
+def test_stopped_after_training_and_moved(tmp_path, unbroken):
+    """A signal while figures are drawn; the directory is then moved, and resumed from within."""
+    process = start(tmp_path, "late")
+    run = tmp_path / "copy-ntm" / "late"
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("step    480"):  # the last of this run
+            break
+    time.sleep(0.3)
+    process.send_signal(signal.SIGTERM)
+    printed = process.communicate(timeout=60)[0]
+    if process.returncode == 0:
+        pytest.skip("it had ended before the signal came")
+    assert process.returncode == 143, printed
+    assert "go on with: memnets resume" in printed
+    moved = run.rename(tmp_path / "elsewhere")
+    resumed = command("resume", ".", PWD=str(moved))
+    assert resumed.returncode == 0, resumed.stderr
+    check_same(moved, unbroken)
+
+
+def test_random_numbers_go_on_where_they_were(tmp_path):
+    """Dropout draws the same after a resumption."""
+    (tmp_path / "mine.py").write_text(
+        "import torch, memnets\nclass Net(torch.nn.Module):\n"
+        "    def __init__(self, input_size: int, output_size: int):\n        super().__init__()\n"
+        "        self.drop, self.net = torch.nn.Dropout(0.5), memnets.GRU(input_size, 6, output_size=output_size)\n"
+        "    def forward(self, inputs, lengths=None):\n        return self.net(self.drop(inputs), lengths=lengths)\n"
+    )
+    settings = [*TINY[:6], "--model", "mine.Net", "--training.batch_size", "4", "--training.evaluation_sequences", "2"]
+    settings += ["--trainer.val_check_interval", "10", "--wandb.mode", "disabled", "--run_id", "a"]
+    whole = command("fit", "copy-ntm", *settings, "--trainer.max_steps", "20", "--runs", "whole", PWD=str(tmp_path))
+    assert whole.returncode == 0, whole.stderr
+    half = command("fit", "copy-ntm", *settings, "--trainer.max_steps", "10", "--runs", "half", PWD=str(tmp_path))
+    assert half.returncode == 0, half.stderr
+    run = tmp_path / "half" / "copy-ntm" / "a"
+    (run / "result.json").unlink()
+    config = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(config.replace("max_steps: 10\n", "max_steps: 20\n"))
+    assert command("resume", str(run), PWD=str(tmp_path)).returncode == 0
+    ours, theirs = weights(run), weights(tmp_path / "whole" / "copy-ntm" / "a")
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
 def test_killed_before_the_first_checkpoint(tmp_path, unbroken):
     process = start(tmp_path, "early")
     run = tmp_path / "copy-ntm" / "early"

@@ -1,5 +1,7 @@
 """The learner and its callbacks, apart from the command line."""
 
+import itertools
+
 import lightning.pytorch as pl
 import pytest
 import torch
@@ -38,14 +40,13 @@ def test_a_batch_is_a_function_of_seed_and_step_alone():
 
 
 def test_training_and_validation_draw_different_sequences():
-    work = learner(seed=0, batch_size=64)
+    work = learner(seed=0, batch_size=16, validation_size=16)
     seen = []
     work.task.sample = lambda *args, draw=work.task.sample: seen.append(draw(*args)) or seen[-1]
-    trainer(max_steps=1, val_check_interval=1, check_val_every_n_epoch=None, num_sanity_val_steps=0).fit(work)
-    train, validate = seen
-    assert train.inputs.shape[0] == 64
-    assert validate.inputs.shape[0] == 4
-    assert not torch.equal(train.inputs[:4, :3], validate.inputs[:, :3])
+    trainer(max_steps=2, val_check_interval=1, check_val_every_n_epoch=None, num_sanity_val_steps=0).fit(work)
+    assert len(seen) == 4  # train, validate, train, validate
+    for a, b in itertools.combinations(seen, 2):
+        assert not (a.inputs.shape == b.inputs.shape and torch.equal(a.inputs, b.inputs))
 
 
 def test_the_curriculum_advances():
@@ -140,6 +141,23 @@ def test_metrics_csv_survives_a_resumption(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["metrics.csv"]
 
 
+def test_a_failed_write_keeps_the_numbers_there_were(tmp_path, monkeypatch):
+    log = MetricsCSV(tmp_path / "metrics.csv")
+    log.log_metrics({"train/loss": 1.0}, step=1)
+    log.save()
+    before = log.path.read_text()
+    log.log_metrics({"train/loss": 2.0}, step=2)
+
+    def full(*args):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(OSError, match="no space"):
+        log.save()
+    assert log.path.read_text() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["metrics.csv"]
+
+
 def test_evaluation_counts_wrong_bits_and_leaves_the_model_as_it_was():
     class Echo(nn.Module):
         """Answers every copy with ones: about half of the bits are wrong."""
@@ -149,6 +167,7 @@ def test_evaluation_counts_wrong_bits_and_leaves_the_model_as_it_was():
             self.anchor = nn.Parameter(torch.zeros(()))
 
         def forward(self, inputs, lengths):
+            assert not self.training, "evaluated as if in training"
             return torch.ones(*inputs.shape[:2], 3) + self.anchor, None
 
     task, model = Copy(bits=3, max_length=4), Echo().train()

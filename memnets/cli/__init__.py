@@ -1,5 +1,6 @@
 """The command line: ``memnets list | fit | resume | lengths | show | doctor``."""
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,8 @@ from .arguments import UsageError, parse
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status. Errors that a user can mend are one line on standard error."""
     arguments: list[str] = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without block characters
     try:
         command, options = parse(arguments)
         if command == "list":
@@ -20,6 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             from .doctor import print_doctor
 
             return print_doctor()
+        if os.getcwd() not in sys.path:
+            sys.path.append(os.getcwd())  # a YAML file may name a class of the user's, beside it
         from . import commands
 
         return getattr(commands, command)(options)

@@ -9,6 +9,7 @@ import torch
 from jsonargparse import Namespace
 
 from .. import viz
+from ..files import write_atomically
 from ..training.examine import draw_all, has_memory, run_example
 from ..training.lengths import Table, evaluate_lengths
 from ..training.loggers import read_metrics, resolve_wandb_mode
@@ -27,11 +28,12 @@ def fit(options: argparse.Namespace) -> int:
     mode = resolve_wandb_mode(config.wandb.mode)
     torch.manual_seed(_seed(config))
     objects = instantiate(parser, config)
+    config.experiment = experiment = config.experiment or experiment
     work = Fit(experiment, parser, config, objects, mode)
     name = config.run_id or f"{datetime.datetime.now():%Y%m%d-%H%M%S}-seed{config.seed}"
     run = RunDir.create(Path(config.runs), experiment, name)
     config.run_id = run.name
-    run.config.write_text(f"# {experiment}, as it was run\n" + to_yaml(parser, config))
+    write_atomically({run.config: f"# {experiment}, as it was run\n{to_yaml(parser, config)}".encode()})
     return work.run(run)
 
 
@@ -46,7 +48,7 @@ def resume(options: argparse.Namespace) -> int:
     objects = instantiate(parser, config)
     if run.last.is_file():
         run.load_weights(objects.model)
-    return Fit(run.path.parent.name, parser, config, objects, mode).run(run, resume=True)
+    return Fit(config.experiment or run.path.resolve().parent.name, parser, config, objects, mode).run(run, resume=True)
 
 
 def lengths(options: argparse.Namespace) -> int:
@@ -82,8 +84,9 @@ def show(options: argparse.Namespace) -> int:
 def draw_run(run: RunDir, model: Any, task: Any, *, seed: int, length: int | None = None) -> dict[str, Path]:
     """Save every figure there is data for; returns name to path."""
     figures = _user_errors(draw_all, model, task, seed=seed, length=length)
-    if run.metrics.is_file():
-        figures["training"] = viz.training_figure(read_metrics(run.metrics))
+    numbers = read_metrics(run.metrics) if run.metrics.is_file() else {}
+    if numbers:
+        figures["training"] = viz.training_figure(numbers)
     table: Table = {int(n): row for n, row in run.read_result().get("lengths", {}).items()}
     if table:
         figures["lengths"] = viz.lengths_figure(table, trained_on=(task.min_length, task.max_length))

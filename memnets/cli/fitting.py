@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import torch
 from jsonargparse import ArgumentParser, Namespace
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from .. import viz
-from ..training.callbacks import Checkpoints, Pictures, Progress, StoppedBySignal, StopWhenSolved
+from ..kernels import BackendUnavailableError
+from ..seeding import generator
+from ..training.callbacks import Checkpoints, Pictures, Progress, StoppedBySignal, StopWhenSolved, stop_on_signals
 from ..training.examine import has_memory, run_example
 from ..training.learner import SequenceLearner
 from ..training.lengths import Table, evaluate_lengths
-from ..training.loggers import MetricsCSV, make_wandb_logger
+from ..training.loggers import MetricsCSV, WandbUnavailableError, make_wandb_logger
 from ..training.run_dir import RunDir
 from .arguments import UsageError
 from .parser import to_plain
@@ -53,9 +56,12 @@ class Fit:
             self.solved = StopWhenSolved(threshold, options.checks, options.anneal_steps)
             self.pictures_every = Pictures("", options.pictures_every).every
             _quieten()
-            pl.Trainer(**{**objects.trainer, "logger": False, "enable_checkpointing": False, "callbacks": []})
-        except (ValueError, MisconfigurationException) as error:
+            trial = pl.Trainer(**{**objects.trainer, "logger": False, "enable_checkpointing": False, "callbacks": []})
+            objects.optimizer(objects.model.parameters())
+        except (ValueError, TypeError, MisconfigurationException) as error:
             raise UsageError(f"fit: {error}") from error
+        _check_trainer(trial, objects.trainer)
+        _check_model(self.learner)
         if options.evaluation_sequences < 1:
             raise UsageError(
                 f"fit: --training.evaluation_sequences is {options.evaluation_sequences}, but must be at least 1"
@@ -66,7 +72,6 @@ class Fit:
 
     def run(self, run: RunDir, resume: bool = False) -> int:
         """Train, evaluate, draw and write ``result.json``; returns the exit status."""
-        learner = self.learner
         csv = MetricsCSV(run.metrics)
         loggers: list[Any] = [csv]
         if self.mode != "disabled":
@@ -91,9 +96,13 @@ class Fit:
             csv.forget_after(run.read_checkpoint()["global_step"] if checkpoint else -1)
         self._introduce(run, trainer, checkpoint)
         for logger in loggers[1:]:
-            logger.experiment.config.update(self.plain, allow_val_change=True)
+            _start_wandb(logger, self.plain)
         try:
-            trainer.fit(learner, ckpt_path=checkpoint, weights_only=True)
+            with stop_on_signals(lambda: trainer.global_step):
+                trainer.fit(self.learner, ckpt_path=checkpoint, weights_only=True)
+                self.learner.tick()
+                self._conclude(run, trainer, loggers)
+            return 0
         except StoppedBySignal as stopped:
             csv.save()
             _finish_wandb(loggers, 1)
@@ -105,9 +114,6 @@ class Fit:
             if run.last.is_file():
                 print(f"the last good checkpoint is kept: {run.last}")
             raise
-        learner.tick()
-        self._conclude(run, trainer, loggers)
-        return 0
 
     def _introduce(self, run: RunDir, trainer: pl.Trainer, checkpoint: str | None) -> None:
         parameters = sum(p.numel() for p in self.learner.model.parameters())
@@ -136,7 +142,7 @@ class Fit:
             "parameters": sum(p.numel() for p in model.parameters()),
             "backend": _chosen_backend(model),
             "device": str(trainer.strategy.root_device),
-            "metrics": {name: float(value) for name, value in trainer.callback_metrics.items()},
+            "metrics": learner.last_numbers,
             "lengths": {str(length): row for length, row in lengths.items()},
         }
         if not trainer.is_global_zero:
@@ -180,9 +186,8 @@ class Fit:
             print(viz.weightings_text(record) + "\n")
         print_lengths(lengths, learner.task, self.options.evaluation_sequences)
         paths: dict[str, Path | str] = {"run directory": run.path, "figures": run.figures}
-        main = figures.get("memory-at-work") or figures.get("sequence")
-        if main:
-            paths["memory at work"] = main
+        if "memory-at-work" in figures:
+            paths["memory at work"] = figures["memory-at-work"]
         if self.mode != "disabled":
             paths["W&B run"] = _wandb_place(run)
         print_paths(paths)
@@ -195,8 +200,9 @@ def _draw(run: RunDir, learner: SequenceLearner, lengths: Table) -> dict[str, Pa
     task = learner.task
     figures = draw_all(learner.model, task, seed=learner.seed)
     figures["lengths"] = viz.lengths_figure(lengths, trained_on=(task.min_length, task.max_length))
-    if run.metrics.is_file():
-        figures["training"] = viz.training_figure(read_metrics(run.metrics))
+    numbers = read_metrics(run.metrics) if run.metrics.is_file() else {}
+    if numbers:
+        figures["training"] = viz.training_figure(numbers)
     return {name: viz.save_figure(figure, run.figures / f"{name}.png") for name, figure in figures.items()}
 
 
@@ -204,6 +210,46 @@ def _wandb_place(run: RunDir) -> Path:
     """The newest W&B folder of the run."""
     found = sorted(p for p in run.wandb.glob("*run-*") if p.is_dir())
     return found[-1] if found else run.wandb
+
+
+def _check_trainer(trial: pl.Trainer, settings: Any) -> None:
+    """Refuse what a run here cannot do, before anything is made."""
+    every, whole = settings["val_check_interval"], trial.accumulate_grad_batches
+    if not isinstance(every, int) or every < 1 or every % whole:
+        raise UsageError(
+            f"fit: --trainer.val_check_interval is {every}, but must be a whole number of batches, at least 1"
+            + (f" and a multiple of --trainer.accumulate_grad_batches {whole}" if whole > 1 else "")
+        )
+    if trial.world_size > 1:
+        raise UsageError(f"fit: {trial.world_size} devices were asked for, but a run takes one: --trainer.devices 1")
+
+
+def _check_model(learner: SequenceLearner) -> None:
+    """Put one short sequence through the model: does it take and give what the task needs?"""
+    task = learner.task
+    batch = task.sample(1, task.min_length, generator(learner.seed, "probe", 0))
+    try:
+        with torch.no_grad():
+            task.loss(learner.model(batch.inputs, lengths=batch.lengths)[0], batch)
+    except BackendUnavailableError:
+        raise
+    except Exception as error:
+        raise UsageError(
+            f"fit: {type(learner.model).__name__} does not work as model(inputs (B, T, {task.input_size}), "
+            f"lengths=(B,)) -> (logits (B, T, {task.output_size}), state): {error}"
+        ) from error
+
+
+def _start_wandb(logger: Any, config: dict[str, Any]) -> None:
+    """Start the run now, so that what is wrong with the connection is said before training."""
+    import wandb
+
+    try:
+        logger.experiment.config.update(config, allow_val_change=True)
+    except wandb.Error as error:
+        raise WandbUnavailableError(
+            f"W&B did not start: {error}; check the key and the connection, or use --wandb.mode offline"
+        ) from error
 
 
 def _finish_wandb(loggers: list[Any], status: int) -> None:

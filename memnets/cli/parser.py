@@ -62,6 +62,7 @@ class WandbOptions:
 
 
 TRAINER_DEFAULTS = {
+    "trainer.devices": 1,
     "trainer.max_steps": 10_000,
     "trainer.max_epochs": -1,
     "trainer.val_check_interval": 100,
@@ -71,8 +72,11 @@ TRAINER_DEFAULTS = {
     "trainer.gradient_clip_val": 10.0,
     "trainer.enable_model_summary": False,
 }
-OWN: set[str | int] = {"logger", "default_root_dir", "enable_checkpointing", "enable_progress_bar"}
-"""Trainer arguments that the command line sets itself."""
+OWN: set[str | int] = {
+    *("logger", "default_root_dir", "enable_checkpointing", "enable_progress_bar"),
+    *("fast_dev_run", "barebones", "limit_val_batches", "reload_dataloaders_every_n_epochs"),
+}
+"""Trainer arguments that the command line sets itself, or that would leave a run without its checks."""
 
 
 class _ExperimentParser(ArgumentParser):
@@ -94,7 +98,7 @@ class _ExperimentParser(ArgumentParser):
             owner = "" if refused[2] else "".join(f"{key}." for key in keys[:1])
             key = owner + (refused[1] or refused[2])
             return f"unknown setting {key!r}{suggest(key, self.known_keys(path, overrides))}"
-        expected = [line for line in lines if line.startswith("Expected a <class") and "Got value" in line]
+        expected = re.findall(r"Expected a <class '[^']*'>\. Got value: [^\n]*", message)
         if keys and expected:
             kind = re.sub(r"<class '([\w.]+)'>", r"\1", expected[0])
             return f"--{'.'.join(keys)}: {kind[0].lower()}{kind[1:]}".replace(" a int.", " an int.")
@@ -132,6 +136,7 @@ def make_parser() -> _ExperimentParser:
     parser = _ExperimentParser(prog="memnets fit EXPERIMENT", allow_abbrev=False)
     parser.add_argument("--config", action="config", help="a YAML file")
     parser.add_argument("--seed", type=int, default=0, help="of weights and batches")
+    parser.add_argument("--experiment", type=str | None, default=None, help="its name; by default that of the file")
     parser.add_argument("--runs", type=str, default="runs", help="folder of run directories")
     parser.add_argument(
         "--run_id", type=str | None, default=None, help="name of the run directory; by default the time"
@@ -160,7 +165,12 @@ def parse_experiment(path: Path, overrides: list[str]) -> tuple[ArgumentParser, 
     for position, argument in enumerate(overrides):
         if not argument.startswith("-") and (position == 0 or not overrides[position - 1].startswith("-")):
             raise UsageError(f"fit: {argument!r} belongs to no key: settings are written --key value")
-    return parser, parser.parse_args(["--config", str(path), *overrides])
+        if argument.split("=")[0] in ("--model.input_size", "--model.output_size"):
+            raise UsageError(f"fit: {argument} cannot be set: the task says it")
+    try:
+        return parser, parser.parse_args(["--config", str(path), *overrides])
+    except UnicodeDecodeError as error:
+        raise UsageError(f"fit: {path} is not a text file: {error.reason}") from error
 
 
 def instantiate(parser: ArgumentParser, config: Namespace) -> Namespace:

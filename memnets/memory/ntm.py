@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import ops
+from ..checks import check_whole
 from ..state import NTMState
 from .base import Memory
 
@@ -72,8 +73,7 @@ class NTMMemory(Memory):
         least = {"slots": 1, "width": 1, "read_heads": 1, "write_heads": 1, "shift_range": 0}
         given = (slots, width, read_heads, write_heads, shift_range)
         for (name, minimum), value in zip(least.items(), given):
-            if value < minimum:
-                raise ValueError(f"{name} is {value}, but must be at least {minimum}")
+            check_whole(name, value, minimum)
         self.slots = slots
         self.width = width
         self.read_heads = read_heads
@@ -91,8 +91,7 @@ class NTMMemory(Memory):
 
     def resize(self, slots: int) -> None:
         """Change the number of slots; nothing learnt depends on it."""
-        if slots < 1:
-            raise ValueError(f"slots is {slots}, but must be at least 1")
+        check_whole("slots", slots)
         self.slots = slots
 
     def initial_state(

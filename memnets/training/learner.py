@@ -75,6 +75,8 @@ class SequenceLearner(pl.LightningModule):
         for name, value in (("batch_size", batch_size), ("validation_size", validation_size)):
             if value < 1:
                 raise ValueError(f"{name} is {value}, but must be at least 1")
+        if getattr(model, "batch_first", True) is False:
+            raise ValueError("the model has batch_first=False, but tasks have the batch first: leave it at True")
         for name in ("input_size", "output_size"):
             wanted, got = getattr(task, name), getattr(model, name, None)
             if got is not None and got != wanted:
@@ -93,6 +95,9 @@ class SequenceLearner(pl.LightningModule):
         """Time spent training so far, validation included."""
         self.validation_error = math.inf
         """Errors per sequence at the last validation, in the unit of the task's threshold."""
+        self.last_numbers: dict[str, float] = {}
+        """The last value of everything that was logged."""
+        self._random: dict[str, Any] | None = None
         self._last_loss: Tensor | None = None
         self._numbers: dict[str, Tensor] = {}
         self._clock: float | None = None
@@ -117,7 +122,8 @@ class SequenceLearner(pl.LightningModule):
 
     def forward(self, batch: Any) -> Tensor:
         """Logits (B, T, O) of a batch."""
-        return self.model(batch.inputs, lengths=batch.lengths)[0]
+        inputs = batch.inputs.to(next(self.model.parameters()).dtype)
+        return self.model(inputs, lengths=batch.lengths)[0]
 
     def training_step(self, _: Any, batch_idx: int) -> Tensor:
         """Draw the next batch and score it."""
@@ -130,7 +136,8 @@ class SequenceLearner(pl.LightningModule):
         self._numbers = {}
         if trainer.log_every_n_steps and self.batches % trainer.log_every_n_steps == 0:
             self._numbers = _named("train", self._last_loss, self.task.metrics(logits.detach(), batch))
-            self.log_dict(self._numbers, logger=False, prog_bar=True, batch_size=self.batch_size)
+            self.log_dict(self._numbers, logger=False, batch_size=self.batch_size)
+            self.log("loss", self._last_loss, logger=False, prog_bar=True, batch_size=self.batch_size)
         return loss
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -157,13 +164,15 @@ class SequenceLearner(pl.LightningModule):
 
     def _to_loggers(self, numbers: dict[str, Tensor]) -> None:
         values = {name: float(value) for name, value in numbers.items()}
+        self.last_numbers.update(values)
         for logger in self.loggers:
             logger.log_metrics({**values, "sequences": float(self.sequences)}, step=self.trainer.global_step)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Refuse a step whose loss or gradient is not finite, before it reaches the weights."""
         norm = nn.utils.get_total_norm(p.grad for p in self.parameters() if p.grad is not None)
-        if self._last_loss is not None and not torch.isfinite(norm + self._last_loss):
+        scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None  # it skips such steps itself
+        if self._last_loss is not None and not torch.isfinite(self._last_loss + (0 if scaled else norm)):
             raise DivergedError(self._describe_divergence(self._last_loss))
         if self._numbers:
             self._numbers["train/grad_norm"] = norm
@@ -193,8 +202,13 @@ class SequenceLearner(pl.LightningModule):
         return DataLoader(_Steps(1), batch_size=None)
 
     def on_train_start(self) -> None:
-        """Start the clock."""
+        """Start the clock, and go on with the random numbers of the run that is resumed."""
         self._clock = time.perf_counter()
+        if self._random is not None:
+            torch.set_rng_state(self._random["cpu"])
+            if self._random["cuda"] and torch.cuda.device_count() == len(self._random["cuda"]):
+                torch.cuda.set_rng_state_all(self._random["cuda"])
+            self._random = None
 
     def tick(self) -> float:
         """Bring ``seconds`` up to now and return it."""
@@ -205,10 +219,21 @@ class SequenceLearner(pl.LightningModule):
         return self.seconds
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the counters, as plain values."""
-        checkpoint["memnets"] = {"batches": self.batches, "seconds": self.tick()}
+        """Add the counters and the state of torch's random numbers, as plain values and tensors."""
+        checkpoint["memnets"] = {
+            "batches": self.batches,
+            "seconds": self.tick(),
+            "validation_error": self.validation_error,
+            "last_numbers": dict(self.last_numbers),
+            "random": {
+                "cpu": torch.get_rng_state(),
+                "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            },
+        }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take the counters back."""
-        self.batches = checkpoint["memnets"]["batches"]
-        self.seconds = checkpoint["memnets"]["seconds"]
+        saved = checkpoint["memnets"]
+        self.batches, self.seconds = saved["batches"], saved["seconds"]
+        self.validation_error, self.last_numbers = saved["validation_error"], saved["last_numbers"]
+        self._random = saved["random"]

@@ -11,6 +11,7 @@ from lightning.pytorch.loggers import Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from ..files import write_atomically
+from .run_dir import RunError
 
 MODES = ("online", "offline", "disabled")
 
@@ -29,8 +30,7 @@ class MetricsCSV(Logger):
         self.path = Path(path)
         self.rows: dict[int, dict[str, Any]] = {}
         if self.path.is_file():
-            with self.path.open(newline="") as file:
-                self.rows = {int(row.pop("step")): {k: v for k, v in row.items() if v} for row in csv.DictReader(file)}
+            self.rows = {int(row.pop("step")): {k: v for k, v in row.items() if v} for row in _read(self.path)}
 
     @property
     def name(self) -> str:
@@ -79,15 +79,27 @@ class MetricsCSV(Logger):
 def read_metrics(path: Path) -> dict[str, tuple[list[float], list[float]]]:
     """``metrics.csv`` as columns: name to (sequences, values), where a value was logged."""
     columns: dict[str, tuple[list[float], list[float]]] = {}
-    with path.open(newline="") as file:
-        for row in csv.DictReader(file):
-            x = float(row.get("sequences") or "nan")
-            for name, value in row.items():
-                if value and name not in ("step", "sequences"):
-                    xs, ys = columns.setdefault(name, ([], []))
-                    xs.append(x)
-                    ys.append(float(value))
+    for row in _read(path):
+        x = float(row.get("sequences") or "nan")
+        for name, value in row.items():
+            if value and name not in ("step", "sequences"):
+                xs, ys = columns.setdefault(name, ([], []))
+                xs.append(x)
+                ys.append(float(value))
     return columns
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    """The rows of ``metrics.csv``; RunError if it is damaged."""
+    try:
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        for row in rows:
+            int(row["step"])
+            [float(value) for value in row.values() if value]
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
+        raise RunError(f"{path} is damaged ({error!r}): delete it to go on without its numbers") from error
+    return rows
 
 
 class WandbUnavailableError(RuntimeError):
@@ -137,7 +149,7 @@ def make_wandb_logger(
         group=group,
         mode=mode,  # pyright: ignore[reportArgumentType]
         resume="allow" if resume and mode == "online" else None,
-        settings=wandb.Settings(console="off", silent=True),
+        settings=wandb.Settings(console="off", silent=True, init_timeout=30),
         log_model=False,
     )
     logger._wandb_init.pop("anonymous", None)  # wandb warns of it, whatever its value

@@ -35,7 +35,7 @@ class RunDir:
     @property
     def name(self) -> str:
         """The run's id."""
-        return self.path.name
+        return self.path.resolve().name
 
     @classmethod
     def create(cls, root: Path, experiment: str, name: str) -> "RunDir":
@@ -44,6 +44,8 @@ class RunDir:
         Raises:
             RunError: it cannot be made.
         """
+        if Path(name).name != name or name in (".", ".."):
+            raise RunError(f"--run_id is {name!r}, but must be one folder's name, without / in it")
         for number in range(1, 1000):
             path = root / experiment / (name if number == 1 else f"{name}-{number}")
             try:
@@ -72,6 +74,8 @@ class RunDir:
             inside = sorted(p.parent for p in run.path.glob("**/config.yaml"))
             hint = f"; did you mean {inside[-1]}?" if inside else "; `memnets fit` makes such directories under runs/"
             raise RunError(f"{run.path} is not a run directory: it holds no config.yaml{hint}")
+        if not run.config.read_bytes().strip():
+            raise RunError(f"{run.config} is empty: start the run anew with `memnets fit`")
         return run
 
     def load_weights(self, model: nn.Module) -> nn.Module:
@@ -110,8 +114,13 @@ class RunDir:
             raise RunError(f"{self.last} cannot be read as a checkpoint: {reason}") from error
 
     def read_result(self) -> dict[str, Any]:
-        """``result.json``, or nothing if the run has not ended."""
-        return json.loads(self.result.read_text()) if self.result.is_file() else {}
+        """``result.json``, or nothing if the run has not ended; RunError if it is damaged."""
+        if not self.result.is_file():
+            return {}
+        try:
+            return json.loads(self.result.read_text())
+        except ValueError as error:
+            raise RunError(f"{self.result} cannot be read ({error}): delete it and `memnets resume` the run") from error
 
     def write_result(self, result: dict[str, Any]) -> None:
         """``result.json``, whole; it says that the run has ended."""

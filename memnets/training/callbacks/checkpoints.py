@@ -1,12 +1,17 @@
 """One checkpoint, always the latest, and a clean stop on a signal."""
 
+import contextlib
+import io
 import signal
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import torch
 
+from ...files import write_atomically
 from ..learner import SequenceLearner
 
 LAST = "last.ckpt"
@@ -18,6 +23,27 @@ class StoppedBySignal(Exception):
     def __init__(self, number: int, step: int):
         super().__init__(f"stopped by {signal.Signals(number).name} at step {step}")
         self.number = number
+
+
+@contextlib.contextmanager
+def stop_on_signals(step: Callable[[], int]) -> Iterator[None]:
+    """While the block runs, SIGTERM and SIGINT raise :class:`StoppedBySignal` at once; ``step`` tells where.
+
+    Within training :class:`Checkpoints` takes the signals over, to finish the step at hand first.
+    """
+
+    def stop(number: int, frame: Any) -> None:
+        raise StoppedBySignal(number, step())
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 class Checkpoints(pl.Callback):
@@ -60,7 +86,8 @@ class Checkpoints(pl.Callback):
         """On a signal, save and stop; where a validation follows, that is done after it."""
         every = trainer.val_check_interval
         due = isinstance(every, int) and (batch_idx + 1) % every == 0
-        if self._signal and not due:
+        whole = (batch_idx + 1) % trainer.accumulate_grad_batches == 0  # no gradient is half summed
+        if self._signal and whole and not due:
             if isinstance(pl_module, SequenceLearner):
                 pl_module.log_step()
             self._save(trainer)
@@ -87,5 +114,9 @@ class Checkpoints(pl.Callback):
     def _save(self, trainer: pl.Trainer) -> None:
         for logger in trainer.loggers:
             logger.save()  # before the checkpoint, so that no number up to its step can be lost
-        trainer.save_checkpoint(self.path)
+        checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
+        if trainer.is_global_zero:
+            data = io.BytesIO()
+            torch.save(checkpoint, data)
+            write_atomically({self.path: data.getvalue()})  # Lightning's own save may move across file systems
         self._saved_step = trainer.global_step

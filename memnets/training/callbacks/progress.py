@@ -33,6 +33,11 @@ class Progress(TQDMProgressBar):
         budget = self.trainer.max_steps * self.trainer.accumulate_grad_batches
         return budget if budget > 0 else math.inf
 
+    @property
+    def train_description(self) -> str:
+        """What the bar counts."""
+        return "Training"
+
     def init_validation_tqdm(self) -> Any:
         """No bar of its own for validation, which takes a moment."""
         bar = super().init_validation_tqdm()
