@@ -51,7 +51,7 @@ MISTAKES = {
     "batch of zero": (["fit", "copy-ntm", "--training.batch_size", "0"], 2, "batch_size is 0, but must be at least 1"),
     "no slots": (["fit", "copy-ntm", "--model.slots", "0"], 2, "slots is 0, but must be at least 1"),
     "no learning rate": (["fit", "copy-ntm", "--optimizer.lr", "-1"], 2, "Invalid learning rate: -1"),
-    "optimizer of the wrong type": (["fit", "copy-ntm", "--optimizer.lr", "abc"], 2, "--optimizer"),
+    "optimizer of the wrong type": (["fit", "copy-ntm", "--optimizer.lr", "abc"], 2, "--optimizer.lr: 'abc' is not"),
     "no steps between validations": (
         ["fit", "copy-ntm", "--trainer.val_check_interval", "0"],
         2,
@@ -72,7 +72,7 @@ MISTAKES = {
     "a run id that is a path": (
         ["fit", "copy-ntm", "--run_id", "../x"],
         1,
-        "--run_id is '../x', but must be one folder",
+        "--run_id is '../x', but must be",
     ),
     "not one device": (["fit", "copy-ntm", "--trainer.devices", "2"], 2, "--trainer.devices 1"),
     "no checks": (["fit", "copy-ntm", "--training.checks", "0"], 2, "checks is 0, but must be at least 1"),

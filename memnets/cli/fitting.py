@@ -14,6 +14,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from .. import viz
 from ..kernels import BackendUnavailableError
 from ..seeding import generator
+from ..training.apply import apply
 from ..training.callbacks import Checkpoints, Pictures, Progress, StoppedBySignal, StopWhenSolved, stop_on_signals
 from ..training.examine import has_memory, run_example
 from ..training.learner import SequenceLearner
@@ -57,11 +58,11 @@ class Fit:
             self.pictures_every = Pictures("", options.pictures_every).every
             _quieten()
             trial = pl.Trainer(**{**objects.trainer, "logger": False, "enable_checkpointing": False, "callbacks": []})
+            _check_model(self.learner)
             objects.optimizer(objects.model.parameters())
         except (ValueError, TypeError, MisconfigurationException) as error:
             raise UsageError(f"fit: {error}") from error
         _check_trainer(trial, objects.trainer)
-        _check_model(self.learner)
         if options.evaluation_sequences < 1:
             raise UsageError(
                 f"fit: --training.evaluation_sequences is {options.evaluation_sequences}, but must be at least 1"
@@ -230,7 +231,7 @@ def _check_model(learner: SequenceLearner) -> None:
     batch = task.sample(1, task.min_length, generator(learner.seed, "probe", 0))
     try:
         with torch.no_grad():
-            task.loss(learner.model(batch.inputs, lengths=batch.lengths)[0], batch)
+            task.loss(apply(learner.model, batch), batch)
     except BackendUnavailableError:
         raise
     except Exception as error:

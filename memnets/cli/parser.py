@@ -5,6 +5,7 @@ optimiser side by side, of which the learner is made, where LightningCLI has one
 """
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -102,6 +103,10 @@ class _ExperimentParser(ArgumentParser):
         if keys and expected:
             kind = re.sub(r"<class '([\w.]+)'>", r"\1", expected[0])
             return f"--{'.'.join(keys)}: {kind[0].lower()}{kind[1:]}".replace(" a int.", " an int.")
+        given = re.findall(r"Given value: (.*?)(?:\. Got value|\n|$)", message)
+        wrong = [key for key, value in itertools.pairwise(overrides) if value in given and key.startswith("--")]
+        if wrong and given:
+            return f"{wrong[0]}: {given[0]!r} is not a value of the right type"
         return " ".join(lines)
 
     def known_keys(self, path: Path, overrides: list[str]) -> list[str]:

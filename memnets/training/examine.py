@@ -9,6 +9,7 @@ from .. import viz
 from ..memory import Memory
 from ..seeding import generator
 from ..tracing import Trace, trace
+from .apply import apply
 
 
 def has_memory(model: nn.Module) -> bool:
@@ -30,9 +31,9 @@ def run_example(model: nn.Module, task: Any, *, seed: int = 0, length: int | Non
     record: Trace | None = None
     if has_memory(model):
         with trace(model) as record:
-            logits, _ = model(batch.inputs, lengths=batch.lengths)
+            logits = apply(model, batch)
     else:
-        logits, _ = model(batch.inputs, lengths=batch.lengths)
+        logits = apply(model, batch)
     model.train(was_training)
     return batch.to("cpu"), torch.sigmoid(logits.float()).cpu(), _to_cpu(record)
 

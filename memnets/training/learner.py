@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader, IterableDataset
 
 from ..seeding import generator
+from .apply import apply
 from .protocols import Curriculum, Task
 
 
@@ -122,8 +123,7 @@ class SequenceLearner(pl.LightningModule):
 
     def forward(self, batch: Any) -> Tensor:
         """Logits (B, T, O) of a batch."""
-        inputs = batch.inputs.to(next(self.model.parameters()).dtype)
-        return self.model(inputs, lengths=batch.lengths)[0]
+        return apply(self.model, batch)
 
     def training_step(self, _: Any, batch_idx: int) -> Tensor:
         """Draw the next batch and score it."""

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from ..seeding import generator
+from .apply import apply
 
 Table = dict[int, dict[str, float]]
 
@@ -47,7 +48,7 @@ def evaluate_lengths(
         for start in range(0, sequences, batch_size):
             count = min(batch_size, sequences - start)
             batch = task.sample(count, length, random)
-            metrics = task.metrics(model(batch.inputs, lengths=batch.lengths)[0], batch)
+            metrics = task.metrics(apply(model, batch), batch)
             for name, value in metrics.items():
                 totals[name] = totals.get(name, 0.0) + float(value) * count
         table[length] = {name: total / sequences for name, total in totals.items()}

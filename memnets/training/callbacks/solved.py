@@ -38,6 +38,10 @@ class StopWhenSolved(pl.Callback):
         self.anneal_from: int | None = None
         self.last_step = -1
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """A run that is resumed after its last step has nothing left to do."""
+        self._stop_when_over(trainer)
+
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Count the check, once a step."""
         assert isinstance(pl_module, SequenceLearner)
