@@ -4,7 +4,7 @@ With the address and undefined-behaviour sanitisers (gcc; a cache of its own, fo
 
     LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \\
     CC="gcc -fsanitize=address,undefined -fno-sanitize-recover=undefined -g" MEMNETS_CACHE=build/sanitised \\
-    python -m pytest tests/test_fused.py -k "not compiles"
+    python -m pytest -n 0 tests/test_fused.py -k "not compiles"
 """
 
 import copy
