@@ -112,6 +112,39 @@ def test_the_annealed_rate_falls_linearly_to_zero():
     assert solved.solved["step"] == 2
 
 
+def test_a_collapse_while_annealing_undoes_the_solution():
+    rates, errors = [], {2: 0.5, 4: 3.0, 6: 0.5, 8: 0.5, 10: 0.5}
+
+    class Script(pl.Callback):
+        def on_train_batch_end(self, trainer, module, *args):
+            rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+        def on_validation_end(self, trainer, module):
+            module.validation_error = errors[trainer.global_step]
+
+    solved = StopWhenSolved(threshold=1.0, checks=1, anneal_steps=4)
+    checks = {"val_check_interval": 2, "check_val_every_n_epoch": None, "num_sanity_val_steps": 0}
+    work = learner(optimizer=lambda p: torch.optim.SGD(p, lr=1.0))
+    trainer(max_steps=100, callbacks=[Script(), solved], **checks).fit(work)
+    assert rates == [1, 1, 1, 0.75, 1, 1, 1, 0.75, 0.5, 0.25]
+    assert solved.solved["step"] == 6
+
+
+def test_a_collapse_at_the_last_annealed_step_does_not_end_the_run():
+    errors = {2: 0.5, 4: 3.0, 6: 0.5, 8: 0.5}
+
+    class Script(pl.Callback):
+        def on_validation_end(self, trainer, module):
+            module.validation_error = errors[trainer.global_step]
+
+    solved = StopWhenSolved(threshold=1.0, checks=1, anneal_steps=2)
+    checks = {"val_check_interval": 2, "check_val_every_n_epoch": None, "num_sanity_val_steps": 0}
+    run = trainer(max_steps=100, callbacks=[Script(), solved], **checks)
+    run.fit(learner())
+    assert run.global_step == 8
+    assert solved.solved["step"] == 6
+
+
 def test_a_check_above_the_threshold_breaks_the_streak():
     solved, work = StopWhenSolved(threshold=1.0, checks=2), learner()
 

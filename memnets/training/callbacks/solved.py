@@ -12,7 +12,8 @@ class StopWhenSolved(pl.Callback):
 
     A run counts as solved at the first of ``checks`` validations in a row whose errors per sequence are below
     ``threshold``. Then the learning rate falls linearly to zero over ``anneal_steps``, which settles the weights
-    and makes the network generalise to longer sequences, and training stops.
+    and makes the network generalise to longer sequences, and training stops. If a validation meanwhile is not below
+    the threshold, the task is not solved after all: the rate is full again, and the count starts anew.
 
     Args:
         threshold: errors per sequence, in the task's unit.
@@ -48,6 +49,10 @@ class StopWhenSolved(pl.Callback):
         if trainer.sanity_checking or trainer.global_step == self.last_step:
             return
         self.last_step = trainer.global_step
+        if self.anneal_from is not None and pl_module.validation_error >= self.threshold:
+            self.solved, self.anneal_from, self.streak = None, None, []
+            trainer.should_stop = False
+            self._set_rate(trainer, 1.0)
         if self.solved is None:
             if pl_module.validation_error < self.threshold:
                 place = {"step": trainer.global_step, "sequences": pl_module.sequences, "seconds": pl_module.tick()}
@@ -63,9 +68,12 @@ class StopWhenSolved(pl.Callback):
         if self.anneal_from is None:
             return
         left = 1 - (trainer.global_step - self.anneal_from) / max(self.anneal_steps, 1)
+        self._set_rate(trainer, max(left, 0.0))
+
+    def _set_rate(self, trainer: pl.Trainer, share: float) -> None:
         for group in trainer.optimizers[0].param_groups:
             group.setdefault("full_lr", group["lr"])
-            group["lr"] = group["full_lr"] * max(left, 0.0)
+            group["lr"] = group["full_lr"] * share
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Stop at the end of the annealed steps."""
