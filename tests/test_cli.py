@@ -100,7 +100,7 @@ def test_config_is_resolved_and_gives_the_same_run_again(run, tmp_path):
     config = yaml.safe_load((run / "config.yaml").read_text())
     assert config["model"]["init_args"]["slots"] == 9
     assert config["model"]["init_args"]["shift_range"] == 1  # a default that the experiment leaves alone
-    assert config["trainer"]["gradient_clip_val"] == 10
+    assert config["trainer"]["gradient_clip_val"] == 0.3
     assert main(["fit", str(run / "config.yaml"), "--runs", str(tmp_path), "--run_id", "again"]) == 0
     again = tmp_path / "copy-ntm" / "again"
     assert result(again)["lengths"] == result(run)["lengths"]

@@ -15,7 +15,8 @@ TASKS = ROOT.parent / "tasks" / "memnets_tasks"
 
 ORDER = (
     {"state", "ops", "files", "seeding"},
-    {"memory", "controllers", "checks", "pretrained"},
+    {"checks"},
+    {"memory", "controllers", "pretrained"},
     {"cell"},
     {"kernels"},
     {"recurrent"},
