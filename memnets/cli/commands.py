@@ -3,18 +3,18 @@
 import argparse
 import datetime
 from pathlib import Path
-from typing import Any
 
 import torch
 from jsonargparse import Namespace
 
 from .. import viz
 from ..files import write_atomically
-from ..training.examine import draw_all, has_memory, run_example
+from ..training.examine import has_memory, run_example
 from ..training.lengths import Table, evaluate_lengths
-from ..training.loggers import read_metrics, resolve_wandb_mode
+from ..training.loggers import resolve_wandb_mode
 from ..training.run_dir import RunDir, RunError
 from .arguments import UsageError
+from .drawing import draw_run
 from .experiments import find_experiment
 from .fitting import Fit
 from .parser import instantiate, parse_experiment, to_yaml
@@ -60,7 +60,10 @@ def lengths(options: argparse.Namespace) -> int:
         if not hasattr(model, "resize"):
             raise UsageError(f"lengths: --slots needs a memory, but {type(model).__name__} has none")
         model.resize(options.slots)
-    table = _user_errors(evaluate_lengths, model, task, wanted, sequences=options.sequences, seed=config.seed)
+    try:
+        table = evaluate_lengths(model, task, wanted, sequences=options.sequences, seed=config.seed)
+    except ValueError as error:
+        raise UsageError(f"lengths: {error}") from error
     print_lengths(table, task, options.sequences)
     suffix = f"-slots{options.slots}" if options.slots else ""
     figure = viz.lengths_figure(table, trained_on=(task.min_length, task.max_length))
@@ -72,25 +75,14 @@ def show(options: argparse.Namespace) -> int:
     """``memnets show``: all figures of a run."""
     run, _config, objects = _load(options.run_dir)
     model, task = objects.model, objects.task
-    paths = draw_run(run, model, task, seed=options.seed, length=options.length)
+    table: Table = {int(n): row for n, row in run.read_result().get("lengths", {}).items()}
+    paths = draw_run(run, model, task, table, seed=options.seed, length=options.length)
     if has_memory(model):
         _, _, record = run_example(model, task, seed=options.seed, length=options.length)
         assert record is not None
         print(viz.weightings_text(record))
     print_paths(paths)
     return 0
-
-
-def draw_run(run: RunDir, model: Any, task: Any, *, seed: int, length: int | None = None) -> dict[str, Path]:
-    """Save every figure there is data for; returns name to path."""
-    figures = _user_errors(draw_all, model, task, seed=seed, length=length)
-    numbers = read_metrics(run.metrics) if run.metrics.is_file() else {}
-    if numbers:
-        figures["training"] = viz.training_figure(numbers)
-    table: Table = {int(n): row for n, row in run.read_result().get("lengths", {}).items()}
-    if table:
-        figures["lengths"] = viz.lengths_figure(table, trained_on=(task.min_length, task.max_length))
-    return {name: viz.save_figure(figure, run.figures / f"{name}.png") for name, figure in figures.items()}
 
 
 def _load(path: str) -> tuple[RunDir, Namespace, Namespace]:
@@ -105,11 +97,3 @@ def _seed(config: Namespace) -> int:
     if config.seed < 0:
         raise UsageError(f"fit: --seed is {config.seed}, but must be at least 0")
     return config.seed
-
-
-def _user_errors(function: Any, *args: Any, **kwargs: Any) -> Any:
-    """Call with what the user gave; a ValueError is theirs to mend."""
-    try:
-        return function(*args, **kwargs)
-    except ValueError as error:
-        raise UsageError(str(error)) from error

@@ -22,6 +22,7 @@ from ..training.lengths import Table, evaluate_lengths
 from ..training.loggers import MetricsCSV, WandbUnavailableError, make_wandb_logger
 from ..training.run_dir import RunDir
 from .arguments import UsageError
+from .drawing import draw_run
 from .parser import to_plain
 from .printing import print_lengths, print_paths
 
@@ -148,7 +149,7 @@ class Fit:
         }
         if not trainer.is_global_zero:
             return
-        figures = _draw(run, learner, lengths)
+        figures = draw_run(run, model, task, lengths, seed=learner.seed)
         self._log_end(run, loggers, lengths, figures)
         _finish_wandb(loggers, 0)
         run.write_result(result)
@@ -192,19 +193,6 @@ class Fit:
         if self.mode != "disabled":
             paths["W&B run"] = _wandb_place(run)
         print_paths(paths)
-
-
-def _draw(run: RunDir, learner: SequenceLearner, lengths: Table) -> dict[str, Path]:
-    from ..training.examine import draw_all
-    from ..training.loggers import read_metrics
-
-    task = learner.task
-    figures = draw_all(learner.model, task, seed=learner.seed)
-    figures["lengths"] = viz.lengths_figure(lengths, trained_on=(task.min_length, task.max_length))
-    numbers = read_metrics(run.metrics) if run.metrics.is_file() else {}
-    if numbers:
-        figures["training"] = viz.training_figure(numbers)
-    return {name: viz.save_figure(figure, run.figures / f"{name}.png") for name, figure in figures.items()}
 
 
 def _wandb_place(run: RunDir) -> Path:
