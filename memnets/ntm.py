@@ -32,7 +32,7 @@ class NTM(Recurrent, Pretrained):
         backend: "auto", "reference", "compiled" or "fused"; see :meth:`backend_report`.
         truncated_bptt_steps: cut the gradient each time this many steps have passed, or None for never.
         checkpoint_every: keep the state each time this many steps have passed and nothing between, for less memory
-            in exchange for some time (fused backend only); None keeps all that the backward pass needs.
+            in exchange for some time; None keeps all that the backward pass needs.
         check_finite: refuse inputs with NaN or Inf.
 
     Raises:

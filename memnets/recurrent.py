@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from . import kernels
 from .checks import check_dtype, check_finite, check_inputs, check_lengths, check_state, check_whole
@@ -24,8 +25,7 @@ class Recurrent(nn.Module):
         backend: "auto", "reference", "compiled" or "fused"; see :meth:`backend_report`.
         truncated_bptt_steps: cut the gradient each time this many steps have passed, or None for never.
         checkpoint_every: trade time for memory on long sequences: keep the state each time this many steps have
-            passed and nothing between, and run those steps again on the way back. For the fused backend; others
-            keep everything.
+            passed and nothing between, and run those steps again on the way back.
         check_finite: refuse inputs with NaN or Inf (costs a pass over the inputs).
 
     Raises:
@@ -100,10 +100,8 @@ class Recurrent(nn.Module):
         backend = kernels.choose(self.cell, self.backend, inputs)
         if backend == "fused":
             outputs, state = self._run_fused(inputs, state, counts)
-        elif counts is None:
-            outputs, state = self._unroll(kernels.step_function(self.cell, backend), inputs, state)
         else:
-            outputs, state = self._unroll_ragged(kernels.step_function(self.cell, backend), inputs, state, counts)
+            outputs, state = self._run_steps(kernels.step_function(self.cell, backend), inputs, state, counts)
         if not self.batch_first:
             outputs = outputs.transpose(0, 1)
         return outputs, state
@@ -131,18 +129,41 @@ class Recurrent(nn.Module):
             outputs = outputs.masked_fill(over.unsqueeze(-1), 0)
         return outputs.transpose(0, 1), state  # (B, T, O)
 
+    def _run_steps(self, step: Step, inputs: Tensor, state: Any, counts: list[int] | None) -> tuple[Tensor, Any]:
+        steps = inputs.shape[1]
+        every = self.checkpoint_every or steps
+        if every >= steps or not torch.is_grad_enabled() or kernels.hooked(self.cell):  # hooks must see a step once
+            return self._unroll(step, inputs, state, counts, 0)
+        parts = []
+        for start in range(0, steps, every):
+            part = inputs[:, start : start + every]
+            within = None if counts is None else [min(max(n - start, 0), part.shape[1]) for n in counts]
+            out, state = checkpoint(self._unroll, step, part, state, within, start, use_reentrant=False)  # pyright: ignore[reportGeneralTypeIssues]
+            parts.append(out)
+        return torch.cat(parts, dim=1), state  # (B, T, O)
+
+    def _unroll(
+        self, step: Step, inputs: Tensor, state: Any, counts: list[int] | None, start: int
+    ) -> tuple[Tensor, Any]:
+        """The steps of ``inputs``, of which the first is step ``start`` of the sequence."""
+        if counts is None:
+            return self._unroll_even(step, inputs, state, start)
+        return self._unroll_ragged(step, inputs, state, counts, start)
+
     def _cut(self, t: int, state: Any) -> Any:
         every = self.truncated_bptt_steps
         return detach_state(state) if every and t and t % every == 0 else state
 
-    def _unroll(self, step: Step, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+    def _unroll_even(self, step: Step, inputs: Tensor, state: Any, start: int) -> tuple[Tensor, Any]:
         outputs = []
-        for t, x in enumerate(inputs.unbind(1)):
+        for t, x in enumerate(inputs.unbind(1), start):
             out, state = step(x, self._cut(t, state))
             outputs.append(out)
         return self._project(torch.stack(outputs, dim=1)), state  # (B, T, O)
 
-    def _unroll_ragged(self, step: Step, inputs: Tensor, state: Any, counts: list[int]) -> tuple[Tensor, Any]:
+    def _unroll_ragged(
+        self, step: Step, inputs: Tensor, state: Any, counts: list[int], start: int
+    ) -> tuple[Tensor, Any]:
         """Longest sequence first, so that the ones still running are always the first of the batch."""
         batch_size, steps, _ = inputs.shape
         ranked = sorted(range(batch_size), key=lambda b: -counts[b])
@@ -154,7 +175,7 @@ class Recurrent(nn.Module):
             if still < running:
                 ended.append(index_state(state, slice(still, None)))
                 state, running = index_state(state, slice(still)), still
-            out, state = step(x[:running], self._cut(t, state))
+            out, state = step(x[:running], self._cut(start + t, state))
             outputs.append(out)  # (running, F)
             places.append(order[:running] * steps + t)
         state = stack_states([state, *reversed(ended)])

@@ -22,6 +22,7 @@ from cases import (
     run_oracle,
     sequences,
     used_state,
+    weighted,
 )
 from memnets.state import index_state, map_state, stack_states, state_tensors
 
@@ -283,12 +284,6 @@ def test_extreme_inputs_stay_finite(case):
     assert outputs.isfinite().all()
     assert inputs.grad.isfinite().all()
     assert all(parameter.grad.isfinite().all() for parameter in module.parameters())
-
-
-def weighted(tensors):
-    """A sum in which no two numbers weigh the same, so that no gradients cancel."""
-    generator = torch.Generator().manual_seed(7)
-    return sum((x * torch.randn(x.shape, generator=generator, dtype=x.dtype)).sum() for x in tensors)
 
 
 @every_module

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 import memnets
-from cases import CASES, assert_same_state, is_memory, sequences
+from cases import CASES, assert_same_state, is_memory, sequences, used_state, weighted
 from memnets import kernels
 from memnets.kernels import choice
 from memnets.state import map_state, state_tensors
@@ -164,3 +164,40 @@ def test_the_compiled_backend_equals_the_reference():
     del module, results, loss, leaves, outputs, outputs_compiled, state, state_compiled, gradients, gradients_compiled
     gc.collect()
     assert gone() is None, "the compiled step keeps its cell alive"
+
+
+STEPWISE = [case for case in CASES if isinstance(case.make(), memnets.Recurrent)]
+
+
+@pytest.mark.parametrize("case", STEPWISE, ids=lambda case: case.name)
+@pytest.mark.parametrize("lengths", [None, [2, 5, 0]])
+@pytest.mark.parametrize("every", [1, 2, 3, 9])
+def test_checkpointing_changes_nothing(case, lengths, every):
+    """Steps that are run again on the way back give the same outputs, state and gradients."""
+    found = []
+    for options in ({}, {"checkpoint_every": every}, {"checkpoint_every": every, "truncated_bptt_steps": 2}):
+        module, inputs = case.make(**options), sequences().requires_grad_()
+        start = map_state(lambda tensor: tensor.clone().requires_grad_(), used_state(module))
+        outputs, state = module(inputs, start, lengths)
+        results = [outputs, *state_tensors(state)]
+        leaves = [inputs, *state_tensors(start), *module.parameters()]
+        found.append([*results, *torch.autograd.grad(weighted(results), leaves, materialize_grads=True)])
+    whole, repeated, cut = found
+    assert_close(repeated, whole)
+    assert_close(cut[: len(results)], whole[: len(results)])
+    short = case.make(truncated_bptt_steps=2)
+    outputs, state = short(inputs, start, lengths)
+    results = [outputs, *state_tensors(state)]
+    leaves = [inputs, *state_tensors(start), *short.parameters()]
+    assert_close(cut[len(results) :], list(torch.autograd.grad(weighted(results), leaves, materialize_grads=True)))
+
+
+def test_checkpointing_keeps_less_for_the_way_back():
+    def kept(every):
+        sizes = []
+        module = memnets.NTM(3, 5, slots=8, width=4, backend="reference", checkpoint_every=every)
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: sizes.append(t.numel()) or t, lambda t: t):
+            module(torch.randn(2, 64, 3))
+        return sum(sizes)
+
+    assert kept(8) < kept(None) / 5

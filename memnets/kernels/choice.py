@@ -50,7 +50,7 @@ def step_function(cell: nn.Module, backend: str) -> Callable[..., Any]:
     reason = _compiler_missing()
     if reason:
         raise BackendUnavailableError(f"backend 'compiled' cannot run: {reason}; use backend='auto'")
-    if _hooked(cell):  # a trace is being recorded
+    if hooked(cell):  # a trace is being recorded
         return cell
     if cell not in _compiled:
         _compiled[cell] = torch.compile(_call(weakref.ref(cell)), dynamic=False)
@@ -66,7 +66,8 @@ def _call(cell: Any) -> Callable[..., Any]:
     return step
 
 
-def _hooked(cell: nn.Module) -> bool:
+def hooked(cell: nn.Module) -> bool:
+    """Whether a module of the cell has hooks, which only the plain cell calls."""
     return any(
         module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
         for module in cell.modules()
@@ -124,7 +125,7 @@ def _transformed() -> bool:
 
 def _passing_reason(cell: Any, inputs: Tensor) -> str | None:
     """Why this call, though not the module, needs the reference."""
-    if _hooked(cell):
+    if hooked(cell):
         return "a module inside the cell has hooks (a trace is being recorded, for one)"
     if torch.compiler.is_compiling():
         return None
