@@ -16,7 +16,7 @@ TINY = [
     *TINY_TASK,
     *TINY_MODEL,
     *("--training.batch_size", "4", "--training.validation_size", "8"),
-    *("--training.evaluation_sequences", "5", "--training.pictures_every", "0"),
+    *("--training.evaluation_sequences", "5", "--training.pictures_every", "0", "--training.min_slots", "5"),
 ]
 """Settings that make copy-ntm train at hundreds of steps a second."""
 

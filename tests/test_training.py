@@ -9,7 +9,8 @@ from torch import nn
 
 from memnets import LSTM, NTM
 from memnets.training import SequenceLearner, evaluate_lengths
-from memnets.training.callbacks import Checkpoints, StopWhenSolved
+from memnets.training.callbacks import Checkpoints, StopWhenSolved, VaryingSlots
+from memnets.training.clipping import SpikeClip
 from memnets.training.learner import DivergedError
 from memnets.training.loggers import MetricsCSV, read_metrics
 from memnets_tasks import Copy, Growing
@@ -220,3 +221,73 @@ def test_a_baseline_trains_in_a_plain_lightning_trainer():
     work = SequenceLearner(LSTM(task.input_size, 8, output_size=3), task, batch_size=4, validation_size=4)
     trainer(max_steps=3, limit_val_batches=1).fit(work)
     assert work.sequences == 12
+
+
+def test_each_training_step_has_its_own_number_of_slots():
+    def seen(steps, seed=0):
+        work, slots, validated = learner(seed=seed), [], []
+        memory = work.model.cell.memory
+        work.model.register_forward_pre_hook(
+            lambda module, inputs: (slots if module.training else validated).append(memory.slots)
+        )
+        settings = {"val_check_interval": 10, "check_val_every_n_epoch": None, "num_sanity_val_steps": 0}
+        trainer(max_steps=steps, callbacks=[VaryingSlots(3)], **settings).fit(work)
+        assert memory.slots == 6
+        assert set(validated) == {6}
+        return slots
+
+    slots = seen(40)
+    assert set(slots) == {3, 4, 5, 6}
+    assert seen(20) == slots[:20]
+    assert seen(20, seed=1) != slots[:20]
+
+
+def test_a_memory_with_fewer_slots_is_left_as_it_is():
+    work = learner()
+    trainer(callbacks=[VaryingSlots(7)]).fit(work)
+    assert work.model.cell.memory.slots == 6
+    with pytest.raises(ValueError, match="min_slots is 0, but must be at least 1"):
+        VaryingSlots(0)
+
+
+def test_slots_are_put_back_when_a_step_breaks():
+    work = learner()
+
+    class Break(pl.Callback):
+        def on_after_backward(self, trainer, module):
+            raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        trainer(callbacks=[VaryingSlots(1), Break()]).fit(work)
+    assert work.model.cell.memory.slots == 6
+
+
+def test_the_bound_on_spikes_is_a_multiple_of_the_median_before():
+    clip = SpikeClip(3.0, window=3)
+    bounds = [clip.bound(norm) for norm in (1.0, 5.0, 2.0, 40.0, 3.0)]
+    assert bounds == [None, 3.0, 9.0, 6.0, 15.0]
+    other = SpikeClip(3.0, window=3)
+    other.load_state_dict(clip.state_dict())
+    assert other.bound(1.0) == clip.bound(1.0) == 9.0
+    for factor in (0.0, -1.0, float("nan")):
+        with pytest.raises(ValueError, match=rf"spike_clip is {factor}, but must be above 0"):
+            SpikeClip(factor)
+
+
+def test_a_spike_is_clipped_in_training_and_a_usual_gradient_is_not():
+    used, raw = [], []
+
+    class Spike(pl.Callback):
+        def on_after_backward(self, trainer, module):
+            norm = nn.utils.get_total_norm(p.grad for p in module.parameters())
+            for p in module.parameters():
+                p.grad *= (100.0 if trainer.global_step == 4 else 1.0) / norm
+
+        def on_before_zero_grad(self, trainer, module, optimizer):
+            grads = [p.grad for p in module.parameters() if p.grad is not None]
+            used.append(float(nn.utils.get_total_norm(grads)) if grads else None)
+
+    work = learner(spike_clip=2.0)
+    trainer(max_steps=6, callbacks=[Spike()]).fit(work)
+    raw = [round(norm, 3) for norm in used if norm is not None]
+    assert raw[:5] == pytest.approx([1.0, 1.0, 1.0, 1.0, 2.0], rel=1e-3)

@@ -15,7 +15,15 @@ from .. import viz
 from ..kernels import BackendUnavailableError
 from ..seeding import generator
 from ..training.apply import apply
-from ..training.callbacks import Checkpoints, Pictures, Progress, StoppedBySignal, StopWhenSolved, stop_on_signals
+from ..training.callbacks import (
+    Checkpoints,
+    Pictures,
+    Progress,
+    StoppedBySignal,
+    StopWhenSolved,
+    VaryingSlots,
+    stop_on_signals,
+)
 from ..training.examine import has_memory, run_example
 from ..training.learner import SequenceLearner
 from ..training.lengths import Table, evaluate_lengths
@@ -53,7 +61,9 @@ class Fit:
                 batch_size=options.batch_size,
                 validation_size=options.validation_size,
                 curriculum=objects.curriculum,
+                spike_clip=options.spike_clip,
             )
+            self.varying = None if options.min_slots is None else VaryingSlots(options.min_slots)
             threshold = objects.task.threshold if options.threshold is None else options.threshold
             self.solved = StopWhenSolved(threshold, options.checks, options.anneal_steps)
             self.pictures_every = Pictures("", options.pictures_every).every
@@ -91,6 +101,7 @@ class Fit:
         arguments = {**self.trainer_arguments, "logger": loggers, "default_root_dir": str(run.path)}
         users = arguments.pop("callbacks") or []
         callbacks = [Progress(), Pictures(run.figures, self.pictures_every), *_as_list(users), self.solved]
+        callbacks += [] if self.varying is None else [self.varying]
         callbacks.append(Checkpoints(run.checkpoints))
         trainer = pl.Trainer(**arguments, callbacks=callbacks, enable_checkpointing=False)
         checkpoint = str(run.last) if resume and run.last.is_file() else None

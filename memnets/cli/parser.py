@@ -30,6 +30,9 @@ class TrainingOptions:
         checks: validations in a row below the threshold that make a run solved.
         threshold: errors per sequence; the task's own by default.
         anneal_steps: steps after that, over which the learning rate falls to zero.
+        spike_clip: clip the gradient's norm at this many times the median of the last 100; null for not.
+        min_slots: train each step on a number of slots drawn from this to the model's own; null for the latter. Without
+            effect on a model that has no memory, or no more slots.
         evaluation_sequences: sequences of each length in the table at the end.
         pictures_every: validations between pictures of the memory; 0 for none.
     """
@@ -39,6 +42,8 @@ class TrainingOptions:
     checks: int = 3
     threshold: float | None = None
     anneal_steps: int = 0
+    spike_clip: float | None = None
+    min_slots: int | None = None
     evaluation_sequences: int = 100
     pictures_every: int = 5
 

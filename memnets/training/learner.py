@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from ..seeding import generator
 from .apply import apply
+from .clipping import SpikeClip
 from .protocols import Curriculum, Task
 
 
@@ -56,6 +57,8 @@ class SequenceLearner(pl.LightningModule):
         batch_size: B, sequences a step in each process.
         validation_size: sequences at each validation.
         curriculum: a cap on training lengths, such as ``memnets_tasks.Growing``; None trains on all at once.
+        spike_clip: clip the gradient's norm at this many times its recent median, on top of the trainer's clipping;
+            see :class:`memnets.training.clipping.SpikeClip`. None leaves it at the trainer's.
 
     Raises:
         ValueError: a size below 1, a negative seed, or a model and task whose sizes differ.
@@ -71,6 +74,7 @@ class SequenceLearner(pl.LightningModule):
         batch_size: int = 16,
         validation_size: int = 256,
         curriculum: Curriculum | None = None,
+        spike_clip: float | None = None,
     ):
         super().__init__()
         for name, value in (("batch_size", batch_size), ("validation_size", validation_size)):
@@ -90,6 +94,7 @@ class SequenceLearner(pl.LightningModule):
         self.batch_size = batch_size
         self.validation_size = validation_size
         self.curriculum = curriculum
+        self.spikes = None if spike_clip is None else SpikeClip(spike_clip)
         self.batches = 0
         """Training batches drawn so far, in this process and before a resumption."""
         self.seconds = 0.0
@@ -102,6 +107,7 @@ class SequenceLearner(pl.LightningModule):
         self._last_loss: Tensor | None = None
         self._numbers: dict[str, Tensor] = {}
         self._clock: float | None = None
+        self._norm = 0.0
 
     @property
     def sequences(self) -> int:
@@ -174,8 +180,23 @@ class SequenceLearner(pl.LightningModule):
         scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None  # it skips such steps itself
         if self._last_loss is not None and not torch.isfinite(self._last_loss + (0 if scaled else norm)):
             raise DivergedError(self._describe_divergence(self._last_loss))
+        self._norm = norm
         if self._numbers:
             self._numbers["train/grad_norm"] = norm
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """The trainer's clipping, then that of spikes."""
+        self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        norm = float(self._norm)
+        if self.spikes is not None and math.isfinite(norm):
+            bound = self.spikes.bound(norm)
+            if bound is not None:
+                nn.utils.clip_grad_norm_(self.parameters(), bound)
 
     def _describe_divergence(self, loss: Tensor) -> str:
         bad = [name for name, p in self.model.named_parameters() if p.grad is not None and not p.grad.isfinite().all()]
@@ -225,6 +246,7 @@ class SequenceLearner(pl.LightningModule):
             "seconds": self.tick(),
             "validation_error": self.validation_error,
             "last_numbers": dict(self.last_numbers),
+            "spikes": self.spikes.state_dict() if self.spikes else None,
             "random": {
                 "cpu": torch.get_rng_state(),
                 "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
@@ -237,3 +259,5 @@ class SequenceLearner(pl.LightningModule):
         self.batches, self.seconds = saved["batches"], saved["seconds"]
         self.validation_error, self.last_numbers = saved["validation_error"], saved["last_numbers"]
         self._random = saved["random"]
+        if self.spikes and saved.get("spikes"):
+            self.spikes.load_state_dict(saved["spikes"])

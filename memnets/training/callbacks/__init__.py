@@ -1,8 +1,17 @@
-"""Callbacks: stopping when solved, checkpoints and signals, progress, pictures."""
+"""Callbacks: stopping when solved, checkpoints and signals, progress, pictures, sizes of the memory."""
 
 from .checkpoints import Checkpoints, StoppedBySignal, stop_on_signals
 from .pictures import Pictures
 from .progress import Progress
+from .slots import VaryingSlots
 from .solved import StopWhenSolved
 
-__all__ = ["Checkpoints", "Pictures", "Progress", "StopWhenSolved", "StoppedBySignal", "stop_on_signals"]
+__all__ = [
+    "Checkpoints",
+    "Pictures",
+    "Progress",
+    "StopWhenSolved",
+    "StoppedBySignal",
+    "VaryingSlots",
+    "stop_on_signals",
+]
