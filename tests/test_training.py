@@ -113,8 +113,9 @@ def test_the_annealed_rate_falls_linearly_to_zero():
     assert solved.solved["step"] == 2
 
 
-def test_a_collapse_while_annealing_undoes_the_solution():
-    rates, errors = [], {2: 0.5, 4: 3.0, 6: 0.5, 8: 0.5, 10: 0.5}
+def scripted(errors, **settings):
+    """A run whose validation errors are given by step; returns the rate of each step, and the callback."""
+    rates = []
 
     class Script(pl.Callback):
         def on_train_batch_end(self, trainer, module, *args):
@@ -123,26 +124,37 @@ def test_a_collapse_while_annealing_undoes_the_solution():
         def on_validation_end(self, trainer, module):
             module.validation_error = errors[trainer.global_step]
 
-    solved = StopWhenSolved(threshold=1.0, checks=1, anneal_steps=4)
+    solved = StopWhenSolved(**{"threshold": 1.0, "checks": 1, "anneal_steps": 4, **settings})
     checks = {"val_check_interval": 2, "check_val_every_n_epoch": None, "num_sanity_val_steps": 0}
     work = learner(optimizer=lambda p: torch.optim.SGD(p, lr=1.0))
     trainer(max_steps=100, callbacks=[Script(), solved], **checks).fit(work)
-    assert rates == [1, 1, 1, 0.75, 1, 1, 1, 0.75, 0.5, 0.25]
+    assert len(rates) == max(errors)
+    return rates, solved
+
+
+def test_a_collapse_while_annealing_ends_it_and_halves_the_rate():
+    rates, solved = scripted({2: 0.5, 4: 10.0, 6: 0.5, 8: 0.5, 10: 0.5})
+    assert rates == [1, 1, 1, 0.75, 0.5, 0.5, 0.5, 0.375, 0.25, 0.125]
     assert solved.solved["step"] == 6
 
 
-def test_a_collapse_at_the_last_annealed_step_does_not_end_the_run():
-    errors = {2: 0.5, 4: 3.0, 6: 0.5, 8: 0.5}
+def test_a_few_errors_while_annealing_only_start_the_count_anew():
+    rates, solved = scripted({2: 0.5, 4: 9.9, 6: 0.5})
+    assert rates == [1, 1, 1, 0.75, 0.5, 0.25]
+    assert solved.solved["step"] == 6
 
-    class Script(pl.Callback):
-        def on_validation_end(self, trainer, module):
-            module.validation_error = errors[trainer.global_step]
 
-    solved = StopWhenSolved(threshold=1.0, checks=1, anneal_steps=2)
-    checks = {"val_check_interval": 2, "check_val_every_n_epoch": None, "num_sanity_val_steps": 0}
-    run = trainer(max_steps=100, callbacks=[Script(), solved], **checks)
-    run.fit(learner())
-    assert run.global_step == 8
+def test_a_count_too_short_at_the_last_annealed_step_does_not_end_the_run():
+    errors = {2: 0.5, 4: 0.5, 6: 3.0, 8: 0.5, 10: 0.5, 12: 0.5, 14: 0.5, 16: 0.5}
+    rates, solved = scripted(errors, checks=2)
+    assert rates[4:8] == [1, 0.75, 0.5, 0.25]
+    assert rates[8:] == [0.5] * 4 + [0.5, 0.375, 0.25, 0.125]
+    assert solved.solved["step"] == 10
+
+
+def test_errors_at_the_last_annealed_step_do_not_end_the_run():
+    rates, solved = scripted({2: 0.5, 4: 3.0, 6: 0.5, 8: 0.5}, anneal_steps=2)
+    assert rates == [1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.25]
     assert solved.solved["step"] == 6
 
 

@@ -6,14 +6,19 @@ import lightning.pytorch as pl
 
 from ..learner import SequenceLearner
 
+COLLAPSE = 10
+"""Times the threshold: errors from which annealing alone does not come back."""
+
 
 class StopWhenSolved(pl.Callback):
     """Stops training once validation errors have stayed below a threshold, after some last, annealed steps.
 
-    A run counts as solved at the first of ``checks`` validations in a row whose errors per sequence are below
-    ``threshold``. Then the learning rate falls linearly to zero over ``anneal_steps``, which settles the weights
-    and makes the network generalise to longer sequences, and training stops. If a validation meanwhile is not below
-    the threshold, the task is not solved after all: the rate is full again, and the count starts anew.
+    A run is solved at the first of ``checks`` or more validations in a row whose errors per sequence are below
+    ``threshold``, up to the last. From then on the learning rate falls linearly to zero over ``anneal_steps``, which
+    settles the weights and makes the network generalise to longer sequences, and training stops. A validation above
+    the threshold meanwhile starts the count anew, though not the annealing, which is what ends such errors. Where
+    errors rise above ten times the threshold, or the steps end without a new count, annealing is over: training goes
+    on at half of the rate it had before, since the whole rate has been too much.
 
     Args:
         threshold: errors per sequence, in the task's unit.
@@ -33,11 +38,17 @@ class StopWhenSolved(pl.Callback):
         self.threshold = threshold
         self.checks = checks
         self.anneal_steps = anneal_steps
-        self.streak: list[dict[str, float]] = []
-        self.solved: dict[str, float] | None = None
-        """Where it was first solved: step, sequences, seconds."""
+        self.streak = 0
+        """Validations in a row below the threshold, up to the last."""
+        self.since: dict[str, float] = {}
+        """Where the first of them was: step, sequences, seconds."""
         self.anneal_from: int | None = None
         self.last_step = -1
+
+    @property
+    def solved(self) -> dict[str, float] | None:
+        """Where the task was solved, to stay so until now: step, sequences, seconds."""
+        return self.since if self.streak >= self.checks else None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """A run that is resumed after its last step has nothing left to do."""
@@ -49,18 +60,25 @@ class StopWhenSolved(pl.Callback):
         if trainer.sanity_checking or trainer.global_step == self.last_step:
             return
         self.last_step = trainer.global_step
-        if self.anneal_from is not None and pl_module.validation_error >= self.threshold:
-            self.solved, self.anneal_from, self.streak = None, None, []
+        error = pl_module.validation_error
+        if error < self.threshold:
+            if not self.streak:
+                self.since = {
+                    "step": trainer.global_step,
+                    "sequences": pl_module.sequences,
+                    "seconds": pl_module.tick(),
+                }
+            self.streak += 1
+        else:
+            self.streak = 0
+        if self.anneal_from is None:
+            self.anneal_from = trainer.global_step if self.solved else None
+        elif error >= COLLAPSE * self.threshold or (self._over(trainer) and not self.solved):
+            self.anneal_from, self.streak = None, 0
             trainer.should_stop = False
+            for group in trainer.optimizers[0].param_groups:
+                group["full_lr"] = group.get("full_lr", group["lr"]) / 2
             self._set_rate(trainer, 1.0)
-        if self.solved is None:
-            if pl_module.validation_error < self.threshold:
-                place = {"step": trainer.global_step, "sequences": pl_module.sequences, "seconds": pl_module.tick()}
-                self.streak.append(place)
-            else:
-                self.streak = []
-            if len(self.streak) >= self.checks:
-                self.solved, self.anneal_from = self.streak[0], trainer.global_step
         self._stop_when_over(trainer)
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
@@ -80,14 +98,17 @@ class StopWhenSolved(pl.Callback):
         self._stop_when_over(trainer)
 
     def _stop_when_over(self, trainer: pl.Trainer) -> None:
-        if self.anneal_from is not None and trainer.global_step >= self.anneal_from + self.anneal_steps:
+        if self._over(trainer):
             trainer.should_stop = True
+
+    def _over(self, trainer: pl.Trainer) -> bool:
+        return self.anneal_from is not None and trainer.global_step >= self.anneal_from + self.anneal_steps
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs to stop where an unbroken one would."""
         return {
             "streak": self.streak,
-            "solved": self.solved,
+            "since": self.since,
             "anneal_from": self.anneal_from,
             "last_step": self.last_step,
         }
