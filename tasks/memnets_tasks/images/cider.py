@@ -16,7 +16,7 @@ def _ngrams(words: Sequence[str], order: int) -> Counter[tuple[str, ...]]:
 
 
 def _weighted(counts: _Counts, images_with: _Counts, images: int) -> dict[tuple[str, ...], float]:
-    """Term frequency times inverse document frequency; the scale of the frequencies cancels in the cosine."""
+    """Counts times inverse document frequency: counts, as in the authors' code, since CIDEr-D clips by them."""
     return {gram: n * math.log(images / max(1, images_with.get(gram, 0))) for gram, n in counts.items()}
 
 
