@@ -17,7 +17,8 @@ class TextLineBatch(NamedTuple):
         widths: `(B,)`, int64; the pixels of each line that are not padding.
         texts: B strings, in Unicode normal form C.
         boxes: `(B, L, 2)`, float32; left and right edge of a box around each character's ink, in pixels (a space:
-            of the room it takes); slant and perspective bend the box, so it may be a little wide. NaN where unknown and past the end of a text. L is 0 where no box of the batch is known.
+            of the room it takes). Slant and perspective bend the box with the ink, so it may be a little wide. NaN
+            where unknown and past the end of a text. L is 0 where no box of the batch is known.
     """
 
     images: Tensor

@@ -8,7 +8,10 @@ from torch.nn import functional as F
 
 
 class Bend(NamedTuple):
-    """How each of B lines is bent, in numbers that mean the same for short lines and long ones.
+    """How each of B lines is bent, in numbers that mean the same for long lines and very long ones.
+
+    Lines of less than three times the image's height are tilted and tapered in proportion to their width, or a
+    single character would be turned as far as a whole line.
 
     Attributes:
         slant: `(B,)`; pixels to the left for each pixel downwards.
@@ -39,7 +42,7 @@ def bend_matrices(sizes: Tensor, bend: Bend, *, height: int, margins: Tensor, pl
     """
     width, line_height = sizes.double().unbind(1)
     one, zero = torch.ones_like(width), torch.zeros_like(width)
-    half = (width / 2).clamp_min(1)
+    half = (width / 2).clamp_min(1.5 * height)
     rows = [
         [one, -bend.slant.double(), zero],
         [bend.tilt.double() / half, one, zero],
