@@ -13,11 +13,18 @@ COUNT = b"num-samples"
 _environments: dict[tuple[int, str], Any] = {}
 
 
+def _close_inherited() -> None:
+    """Give up what was open when this process was forked: it must not be read, and it bars opening anew."""
+    for key in [key for key in _environments if key[0] != os.getpid()]:
+        _environments.pop(key).close()
+
+
 def _environment(path: str) -> Any:
     import lmdb
 
     key = os.getpid(), os.path.realpath(path)
     if key not in _environments:
+        _close_inherited()
         try:
             _environments[key] = lmdb.open(
                 path,
