@@ -187,7 +187,7 @@ class TestLmdbAcrossProcesses:
         expected = next(task.batches(8)).images  # open here before the fork
         context = multiprocessing.get_context(method)
         with context.Pool(1) as pool:
-            opened, images = pool.apply(read_elsewhere, (task,))
+            opened, images = pool.apply_async(read_elsewhere, (task,)).get(timeout=120)
         torch.testing.assert_close(torch.from_numpy(images), expected)
         assert opened == 1
 

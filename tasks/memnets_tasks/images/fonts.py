@@ -28,7 +28,7 @@ class Font(NamedTuple):
     family: str
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)
 def _read_font(path: str) -> tuple[str, dict[int, str]]:
     """The family of a font file, and its glyphs' names by code point."""
     from fontTools.ttLib import TTFont, TTLibError

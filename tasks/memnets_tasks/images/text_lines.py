@@ -42,7 +42,8 @@ class TextLines(TextTask):
         words: None for random strings of the charset; a list of words, the path of a UTF-8 file with one on each
             line, or "generated" for made-up ones. A line of several is as long as asked, in characters.
         charset: Characters that may occur. None takes the 94 printable ASCII characters, or with a list of words
-            the characters of the words. The separator is added where there are words.
+            the characters of the words. The separator is added where there are words; a space stands only between
+            words, never in a random string.
         separator: What stands between words; "" for scripts without spaces.
         fonts: Font files and folders; None takes matplotlib's DejaVu and STIX, or for a charset that they lack,
             such as Chinese, the system's fonts that have it. A file that lacks a character is refused; in a folder
