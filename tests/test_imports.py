@@ -60,8 +60,35 @@ def test_using_a_memory_loads_no_training_and_no_plots():
     assert not loaded & (set(ONLY) | {"safetensors", "PIL"})
 
 
-def test_importing_the_package_of_tasks_loads_no_training():
-    assert not loaded_by("import memnets_tasks") & (set(ONLY) - {"memnets_tasks"})
+IMAGE_LIBRARIES = {"PIL", "fontTools", "lmdb", "sklearn", "torchmetrics"}
+"""What the tasks of images load when they draw, decode or score, and not before."""
+
+
+def test_importing_the_tasks_loads_no_training_and_no_library_of_images():
+    names = "TextLines, DigitLines, Scenes, TextLineFiles, CaptionFiles"
+    loaded = loaded_by(f"import memnets_tasks; dir(memnets_tasks); from memnets_tasks import Copy, {names}")
+    assert not loaded & ((set(ONLY) | IMAGE_LIBRARIES) - {"memnets_tasks"})
+
+
+def test_drawing_lines_loads_no_training_and_no_plots():
+    """Matplotlib's fonts are found without matplotlib."""
+    loaded = loaded_by(
+        "import torch; from memnets_tasks import TextLines; TextLines().sample(1, 3, torch.Generator().manual_seed(0))"
+    )
+    assert {"PIL", "fontTools"} <= loaded
+    assert not loaded & ((set(ONLY) | {"lmdb", "sklearn", "torchmetrics"}) - {"memnets_tasks"})
+
+
+def test_every_public_name_of_the_tasks_is_there():
+    import memnets_tasks
+    import memnets_tasks.images
+
+    for module in (memnets_tasks, memnets_tasks.images):
+        for name in module.__all__:
+            assert getattr(module, name) is not None
+            assert name in dir(module)
+    with pytest.raises(AttributeError, match="module 'memnets_tasks' has no attribute 'TextLine'"):
+        memnets_tasks.TextLine  # noqa: B018
 
 
 def part_of(path: Path) -> str:

@@ -13,6 +13,8 @@ training step draws its batch from a generator that is a function of the seed an
     (16,)
 """
 
+from typing import TYPE_CHECKING, Any
+
 from memnets_tasks.associative_recall import AssociativeRecall
 from memnets_tasks.binary import BinaryTask
 from memnets_tasks.copy import Copy
@@ -21,15 +23,38 @@ from memnets_tasks.repeat_copy import RepeatCopy
 from memnets_tasks.seeding import generator
 from memnets_tasks.task import Batch, Task
 
+if TYPE_CHECKING:
+    from memnets_tasks.images import CaptionFiles, DigitLines, Scenes, TextLineFiles, TextLines
+
 __all__ = [
     "AssociativeRecall",
     "Batch",
     "BinaryTask",
+    "CaptionFiles",
     "Copy",
     "Curriculum",
+    "DigitLines",
     "Growing",
     "RepeatCopy",
+    "Scenes",
     "Task",
+    "TextLineFiles",
+    "TextLines",
     "Uniform",
     "generator",
 ]
+
+_IMAGES = {"CaptionFiles", "DigitLines", "Scenes", "TextLineFiles", "TextLines"}
+
+
+def __getattr__(name: str) -> Any:
+    """The tasks of images, loaded when first asked for: see `memnets_tasks.images`."""
+    if name not in _IMAGES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import memnets_tasks.images
+
+    return getattr(memnets_tasks.images, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_IMAGES})

@@ -1,0 +1,32 @@
+"""Tasks of reading and describing images: lines of text, handwritten digits, scenes, and files of real ones.
+
+Importing this loads no library of images; what draws or decodes loads it when first used.
+"""
+
+from memnets_tasks.images.base import ImageTask, SceneTask, TextTask
+from memnets_tasks.images.batches import Box, SceneBatch, TextLineBatch
+from memnets_tasks.images.caption_files import CaptionFiles
+from memnets_tasks.images.digit_lines import DigitLines
+from memnets_tasks.images.scenes import Scenes
+from memnets_tasks.images.text_files import TextLineFiles
+from memnets_tasks.images.text_lines import TextLines
+from memnets_tasks.images.words import CHINESE_WORDS, pseudo_words
+from memnets_tasks.images.writers import write_captions, write_text_lines
+
+__all__ = [
+    "CHINESE_WORDS",
+    "Box",
+    "CaptionFiles",
+    "DigitLines",
+    "ImageTask",
+    "SceneBatch",
+    "SceneTask",
+    "Scenes",
+    "TextLineBatch",
+    "TextLineFiles",
+    "TextLines",
+    "TextTask",
+    "pseudo_words",
+    "write_captions",
+    "write_text_lines",
+]

@@ -1,0 +1,202 @@
+"""The contract of a task of images, and the scoring that all reading and all describing tasks share."""
+
+import abc
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from memnets_tasks.images import metrics
+from memnets_tasks.images.batches import SceneBatch, TextLineBatch
+from memnets_tasks.task import Task
+
+
+class ImageTask(abc.ABC):
+    """A task whose inputs are images and whose answers are sequences of symbols.
+
+    As in `memnets_tasks.Task`, training draws lengths from `min_length` to `max_length` and evaluation uses
+    `evaluation_lengths`, all in `length_unit`. The loss is the model's own, as it knows its symbols; the task
+    scores what the model reads or says.
+
+    Attributes:
+        min_length: Shortest training length, in `length_unit`.
+        max_length: Longest training length, in `length_unit`.
+        evaluation_lengths: Lengths at which generalisation is measured, in `length_unit`.
+        length_unit: What a length counts, in the plural.
+        threshold: Mean of `per_sequence_errors` below which the task counts as solved.
+    """
+
+    min_length: int
+    max_length: int
+    evaluation_lengths: tuple[int, ...]
+    length_unit: str
+    threshold: float
+
+    def sample_lengths(self, batch_size: int, generator: torch.Generator, max_length: int | None = None) -> Tensor:
+        """Draw training lengths `(B,)`, int64, as `memnets_tasks.Task.sample_lengths` does.
+
+        Args:
+            batch_size: Number of lengths, `B`.
+            generator: Source of randomness; the lengths are made on its device.
+            max_length: A cap given by a curriculum. The task's own `max_length` still holds above it.
+
+        Raises:
+            ValueError: If `batch_size` is below 1 or `max_length` is below the task's `min_length`.
+        """
+        return Task.sample_lengths(cast(Any, self), batch_size, generator, max_length)
+
+    @abc.abstractmethod
+    def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> Any:
+        """Draw a batch, a function of the arguments and of the generator's state alone.
+
+        Args:
+            batch_size: Number of images, `B`.
+            length: One length for all, or one for each: `(B,)`, int64. In `length_unit`.
+            generator: Source of randomness; the tensors are made on its device.
+
+        Raises:
+            ValueError: If `batch_size` or a length is too small, or `length` has another shape or dtype.
+        """
+
+    @abc.abstractmethod
+    def per_sequence_errors(self, predictions: Sequence[Any], batch: Any) -> Tensor:
+        """Errors of each answer, in the unit of `threshold`: `(B,)`, float32."""
+
+    @abc.abstractmethod
+    def score_all(self, pairs: Iterable[tuple[Sequence[Any], Any]]) -> dict[str, Tensor]:
+        """Score a corpus: `(predictions, batch)` for each of its batches.
+
+        Not the mean of the batches' scores: errors are summed over all of the corpus before they are divided.
+        `task.score_all((read(batch), batch) for batch in batches)` holds one batch of images at a time.
+
+        Raises:
+            ValueError: If there is no pair, or predictions are of another number than their batch.
+        """
+
+    def score(self, predictions: Sequence[Any], batch: Any) -> dict[str, Tensor]:
+        """Score one batch by itself. Takes one prediction for each image; raises what `score_all` does."""
+        return self.score_all([(predictions, batch)])
+
+
+def _check_predictions(predictions: Sequence[Any], count: int) -> None:
+    if len(predictions) != count:
+        raise ValueError(f"there are {len(predictions)} predictions for a batch of {count}; give one for each image")
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _as_tensors(scores: dict[str, float]) -> dict[str, Tensor]:
+    return {name: torch.tensor(value, dtype=torch.float32) for name, value in scores.items()}
+
+
+class TextTask(ImageTask):
+    """Reading lines. A prediction has `text` and `weights`, `(characters, columns)` or None.
+
+    Abstract: a subclass sets the attributes and defines `sample`.
+
+    Attributes:
+        charset: Every character that may occur, each once.
+    """
+
+    charset: str
+    length_unit = "characters"
+    threshold = 0.02
+
+    def per_sequence_errors(self, predictions: Sequence[Any], batch: TextLineBatch) -> Tensor:
+        """Edit distance of each line divided by the characters written: `(B,)`, float32, not bounded by 1.
+
+        Raises:
+            ValueError: If there is not one prediction for each line.
+        """
+        _check_predictions(predictions, len(batch.texts))
+        errors = [
+            metrics.edit_distance(prediction.text, text) / max(1, len(text))
+            for prediction, text in zip(predictions, batch.texts)
+        ]
+        return torch.tensor(errors, dtype=torch.float32)
+
+    def score_all(self, pairs: Iterable[tuple[Sequence[Any], TextLineBatch]]) -> dict[str, Tensor]:
+        """Score a corpus of lines: see `ImageTask.score_all`.
+
+        Returns:
+            `character_error_rate` (all edits over all characters), `word_accuracy` (share of lines without an
+            error), `one_minus_ned`, and, where attention and boxes are known, `alignment_error` (mean distance
+            between attention's centre and a correctly read character's, in widths of a glyph).
+
+        Raises:
+            ValueError: If there is no pair, or predictions are of another number than their batch.
+        """
+        readings: list[str] = []
+        texts: list[str] = []
+        distances: list[float] = []
+        for predictions, batch in pairs:
+            _check_predictions(predictions, len(batch.texts))
+            readings += [prediction.text for prediction in predictions]
+            texts += batch.texts
+            for prediction, text, boxes in zip(predictions, batch.texts, batch.boxes):
+                if prediction.weights is not None:
+                    width = batch.images.shape[-1]
+                    distances += metrics.alignment_errors(prediction.text, text, prediction.weights, boxes, width)
+        scores = {
+            "character_error_rate": metrics.character_error_rate(readings, texts),
+            "word_accuracy": metrics.word_accuracy(readings, texts),
+            "one_minus_ned": metrics.one_minus_ned(readings, texts),
+        }
+        if distances:
+            scores["alignment_error"] = _mean(distances)
+        return _as_tensors(scores)
+
+
+class SceneTask(ImageTask):
+    """Describing pictures. A prediction has `words` and `weights`, `(words, rows, columns)` or None.
+
+    Abstract: a subclass sets the attributes and defines `sample`.
+
+    Attributes:
+        vocabulary: Every word a model may say, without special symbols.
+    """
+
+    vocabulary: tuple[str, ...]
+    threshold = 0.05
+
+    def per_sequence_errors(self, predictions: Sequence[Any], batch: SceneBatch) -> Tensor:
+        """0 for each caption that is one of its image's references, else 1: `(B,)`, float32.
+
+        Raises:
+            ValueError: If there is not one prediction for each image.
+        """
+        _check_predictions(predictions, len(batch.captions))
+        wrong = [" ".join(p.words) not in captions for p, captions in zip(predictions, batch.captions)]
+        return torch.tensor(wrong, dtype=torch.float32)
+
+    def score_all(self, pairs: Iterable[tuple[Sequence[Any], SceneBatch]]) -> dict[str, Tensor]:
+        """Score a corpus of captions: see `ImageTask.score_all`.
+
+        Returns:
+            `bleu1` to `bleu4`, `cider` (CIDEr-D), `exact_match` (share of captions that are a reference), and,
+            where attention and boxes are known, `pointing_accuracy` (share of the words with a box at which
+            attention peaks within it).
+
+        Raises:
+            ValueError: If there is no pair, or predictions are of another number than their batch.
+        """
+        captions: list[tuple[str, ...]] = []
+        references: list[tuple[str, ...]] = []
+        hits: list[bool] = []
+        for predictions, batch in pairs:
+            _check_predictions(predictions, len(batch.captions))
+            captions += [tuple(prediction.words) for prediction in predictions]
+            references += batch.captions
+            height, width = batch.images.shape[-2:]
+            for prediction, boxes in zip(predictions, batch.boxes):
+                if prediction.weights is not None:
+                    hits += metrics.pointing_hits(prediction.words, prediction.weights, boxes, (height, width))
+        scores = {f"bleu{n}": value for n, value in enumerate(metrics.bleu(captions, references), start=1)}
+        scores["cider"] = metrics.cider(captions, references)
+        scores["exact_match"] = _mean([float(" ".join(c) in r) for c, r in zip(captions, references)])
+        if hits:
+            scores["pointing_accuracy"] = _mean([float(hit) for hit in hits])
+        return _as_tensors(scores)

@@ -1,0 +1,149 @@
+"""Pictures with captions from files: Karpathy's splits, COCO, Flickr8k."""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal, final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from memnets_tasks._checks import check_at_least
+from memnets_tasks.images.base import SceneTask
+from memnets_tasks.images.batches import SceneBatch
+from memnets_tasks.images.caption_formats import CAPTION_FORMATS, SPLITS, Captioned, guess_caption_format, words_of
+from memnets_tasks.images.checks import check_split
+from memnets_tasks.images.drops import Drops
+from memnets_tasks.images.file_task import FileTask
+from memnets_tasks.images.folders import ImageFolder, existing_file
+from memnets_tasks.images.pictures import colour_square
+
+
+@final
+class CaptionFiles(FileTask, SceneTask):
+    """Describe pictures of a data set on disk.
+
+    Captions are read at once, pictures when they are drawn. Captions come as lower-case words, each parted by one
+    space, without punctuation. The vocabulary is counted over the training captions alone, whatever the split;
+    the captions of a test set may hold words outside it. What cannot be used is left out, reported with its key,
+    and counted in `dropped`; `check_images()` looks at all pictures beforehand. The length of an item is the
+    number of words of its first caption.
+
+    | format     | path                 | splits                                                     |
+    |------------|----------------------|------------------------------------------------------------|
+    | `karpathy` | `dataset_*.json`     | in the file                                                |
+    | `coco`     | `captions_*.json`    | a file each: `training_path` names that of the training set |
+    | `flickr8k` | `Flickr8k.token.txt` | `Flickr_8k.trainImages.txt` and so on beside it            |
+
+    No boxes are known: each image's are empty.
+
+    Args:
+        path: The file.
+        format: One of the above; None goes by the path's name.
+        images: The folder of the pictures; None for that of the file.
+        split: "train", "val" or "test".
+        training_path: With `coco` and another split than "train": the training set's file.
+        size: Rows and columns of the images, in pixels: the middle square, resized.
+        min_word_count: How often a word must occur in the training captions to be in the vocabulary.
+        min_length: Fewest words in training; None for the shortest.
+        max_length: Most words in training; None for the longest.
+        evaluation_lengths: Words at which to evaluate; None for the median, the ninth decile and the longest.
+
+    Raises:
+        ValueError: If the path is not there or not of the format, an argument is out of range, or no image is left.
+    """
+
+    length_unit = "words"
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        format: Literal["karpathy", "coco", "flickr8k"] | None = None,
+        images: str | None = None,
+        split: Literal["train", "val", "test"] = "train",
+        training_path: str | None = None,
+        size: int = 224,
+        min_word_count: int = 5,
+        min_length: int | None = None,
+        max_length: int | None = None,
+        evaluation_lengths: tuple[int, ...] | None = None,
+    ) -> None:
+        check_at_least("size", size, 8)
+        check_at_least("min_word_count", min_word_count, 1)
+        check_split(split, SPLITS)
+        source = existing_file(path)
+        chosen = format or guess_caption_format(source)
+        if chosen not in CAPTION_FORMATS:
+            raise ValueError(f"format is {format!r}; give one of {', '.join(map(repr, CAPTION_FORMATS))}, or None")
+        self._drops = Drops(str(source))
+        items = CAPTION_FORMATS[chosen](source, self._drops)
+        training = _training_items(items, chosen, split, training_path)
+        self.path, self.format, self.split, self.size = str(source), chosen, split, size
+        self.vocabulary = _vocabulary(training, min_word_count)
+        self._folder = ImageFolder(source.parent if images is None else existing_file(images))
+        self._captions: list[tuple[str, ...]] = []
+        keys = []
+        for item in items:
+            if item.split in (None, split):
+                captions = self._normalised(item)
+                if captions:
+                    keys.append(item.key)
+                    self._captions.append(captions)
+        self._set_items(
+            keys,
+            [len(captions[0].split()) for captions in self._captions],
+            min_length=min_length,
+            max_length=max_length,
+            evaluation_lengths=evaluation_lengths,
+        )
+
+    def _normalised(self, item: Captioned) -> tuple[str, ...]:
+        captions = [" ".join(words_of(caption)) for caption in item.captions]
+        for number, caption in enumerate(captions):
+            if not caption:
+                self._drops.add(f"{item.key}#{number}", "caption without a word")
+        kept = tuple(caption for caption in captions if caption)
+        if not kept:
+            self._drops.add(item.key, "image without a caption")
+        return kept
+
+    def _decode(self, position: int) -> npt.NDArray[np.uint8]:
+        return colour_square(self._folder.read(self._keys[position]), self.size)
+
+    def _batch(self, positions: list[int], images: list[npt.NDArray[np.uint8]]) -> SceneBatch:
+        return SceneBatch(
+            images=torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255,
+            captions=tuple(self._captions[position] for position in positions),
+            boxes=tuple({} for _ in positions),
+        )
+
+
+def _training_items(items: list[Captioned], format: str, split: str, training_path: str | None) -> Iterable[Captioned]:
+    """The items whose captions may be counted."""
+    if format != "coco":
+        if training_path is not None:
+            raise ValueError(f"training_path is {training_path!r}, but a {format} file names its splits; leave it out")
+        return [item for item in items if item.split == "train"]
+    if split == "train":
+        return items
+    if training_path is None:
+        raise ValueError(
+            f"split is {split!r} and training_path is None; give the training set's captions_*.json, as the "
+            "vocabulary is counted there"
+        )
+    training = existing_file(training_path)
+    return CAPTION_FORMATS["coco"](training, Drops(str(Path(training))))
+
+
+def _vocabulary(items: Iterable[Captioned], min_word_count: int) -> tuple[str, ...]:
+    """Words by falling count, and by letter where counts agree."""
+    counts = Counter(word for item in items for caption in item.captions for word in words_of(caption))
+    kept = [word for word, count in counts.items() if count >= min_word_count]
+    if not kept:
+        raise ValueError(
+            f"no word occurs {min_word_count} times in the training captions ({len(counts)} different words); "
+            "give a lower min_word_count, or the right training captions"
+        )
+    return tuple(sorted(kept, key=lambda word: (-counts[word], word)))

@@ -1,0 +1,169 @@
+"""Lines of handwritten digits, put together from scikit-learn's."""
+
+from functools import lru_cache
+from typing import Literal, NamedTuple, final
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from memnets_tasks._checks import (
+    check_at_least,
+    check_batch_size,
+    check_evaluation_lengths,
+    check_range,
+    expand_counts,
+)
+from memnets_tasks.images.base import TextTask
+from memnets_tasks.images.batches import TextLineBatch
+from memnets_tasks.images.checks import check_not_negative, check_split
+
+INK = 0.2
+"""Share of full ink from which a column belongs to a digit's box."""
+
+
+class Digits(NamedTuple):
+    """Handwritten digits, cut to the columns they cover.
+
+    Attributes:
+        images: `(n, size, size)`, float32 from 0 to 1; ink from the first column on, zero past the last.
+        widths: `(n,)`, int64; columns covered.
+        values: `(n,)`, int64, 0 to 9.
+    """
+
+    images: Tensor
+    widths: Tensor
+    values: Tensor
+
+
+@lru_cache(maxsize=8)
+def _digits(size: int, split: str) -> Digits:
+    """The images of one split: the last fifth of scikit-learn's is for testing, the rest for training."""
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise ImportError("DigitLines needs scikit-learn; install memnets[images]") from error
+    pixels, values = load_digits(return_X_y=True)
+    images = torch.as_tensor(pixels, dtype=torch.float32).view(-1, 1, 8, 8) / 16
+    images = F.interpolate(images, size=(size, size), mode="bilinear", align_corners=False).squeeze(1)
+    inked = (images > INK).any(dim=1)  # (n, size)
+    columns = torch.arange(size)
+    first = torch.where(inked, columns, size).amin(dim=1, keepdim=True)  # (n, 1)
+    widths = torch.where(inked, columns, -1).amax(dim=1) - first.squeeze(1) + 1
+    source = (columns + first).clamp_max(size - 1)  # (n, size)
+    shifted = images.gather(2, source.unsqueeze(1).expand(-1, size, -1))
+    shifted = shifted * (columns < widths.view(-1, 1, 1))
+    test = torch.arange(len(values)) >= len(values) * 4 // 5
+    kept = test if split == "test" else ~test
+    return Digits(shifted[kept], widths[kept], torch.as_tensor(values, dtype=torch.int64)[kept])
+
+
+@final
+class DigitLines(TextTask):
+    """Read a line of handwritten digits.
+
+    The pixels are those of the 1797 digits of 8 x 8 pixels that scikit-learn ships (Alpaydin & Kaynak 1998,
+    "Optical recognition of handwritten digits", UCI), enlarged. Ink is white on black, as the padding is black.
+    Test lines are made of images that no training line holds.
+
+    Args:
+        height: Rows of the images, in pixels.
+        jitter: Most rows that a digit is moved up or down; it is drawn `height - 2 * jitter` rows high.
+        min_spacing: Fewest columns between digits; below 0 they may touch.
+        max_spacing: Most columns between digits, and before the first and after the last.
+        noise: Standard deviation of the noise of each pixel, where 1 is from black to white.
+        split: "train", or "test" for lines of held-out images.
+        min_length: Fewest digits in training.
+        max_length: Most digits in training.
+        evaluation_lengths: Digits at which generalisation is measured.
+
+    Raises:
+        ValueError: If an argument is out of range.
+        ImportError: If scikit-learn is not installed.
+    """
+
+    charset = "0123456789"
+    length_unit = "digits"
+
+    def __init__(
+        self,
+        *,
+        height: int = 16,
+        jitter: int = 1,
+        min_spacing: int = 0,
+        max_spacing: int = 4,
+        noise: float = 0.0,
+        split: Literal["train", "test"] = "train",
+        min_length: int = 1,
+        max_length: int = 12,
+        evaluation_lengths: tuple[int, ...] = (6, 12, 18, 24, 36),
+    ) -> None:
+        check_at_least("jitter", jitter, 0)
+        check_at_least("height", height, 8 + 2 * jitter)
+        check_range("min_spacing", min_spacing, "max_spacing", max_spacing, minimum=-2)
+        check_at_least("max_spacing", max_spacing, 0)
+        check_not_negative("noise", noise)
+        check_split(split, ("train", "test"))
+        check_range("min_length", min_length, "max_length", max_length, minimum=1)
+        self.height, self.jitter, self.noise, self.split = height, jitter, noise, split
+        self.min_spacing, self.max_spacing = min_spacing, max_spacing
+        self.min_length, self.max_length = min_length, max_length
+        self.evaluation_lengths = check_evaluation_lengths(evaluation_lengths, minimum=1)
+        _digits(self._size, split)  # an ImportError now rather than at the first step
+
+    @property
+    def _size(self) -> int:
+        return self.height - 2 * self.jitter
+
+    def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> TextLineBatch:
+        """Draw lines of digits, each digit and each image of it as likely as in the data.
+
+        Args:
+            batch_size: Number of lines, `B`.
+            length: Digits of each line: one number for all, or `(B,)`, int64. At least 1.
+            generator: Source of randomness; the tensors are made on its device.
+
+        Returns:
+            The batch, with the boxes of all digits.
+
+        Raises:
+            ValueError: If `batch_size` or a length is below 1, or `length` has another shape or dtype.
+        """
+        check_batch_size(batch_size)
+        device = generator.device
+        lengths = expand_counts("length", length, batch_size, device, minimum=1, unit=self.length_unit)
+        digits = Digits(*(part.to(device) for part in _digits(self._size, self.split)))
+        shape = batch_size, int(lengths.max())
+
+        def draw(low: int, high: int, *more: int) -> Tensor:
+            return torch.randint(low, high + 1, (*shape, *more), generator=generator, device=device)
+
+        chosen = draw(0, len(digits.values) - 1)  # (B, L)
+        rows = draw(0, 2 * self.jitter)
+        gaps = draw(self.min_spacing, self.max_spacing)
+        ends = draw(0, self.max_spacing, 2)[:, 0]  # (B, 2), columns before the first and after the last
+        present = torch.arange(shape[1], device=device) < lengths.unsqueeze(1)  # (B, L)
+
+        advance = (digits.widths[chosen] + gaps) * present
+        left = ends[:, :1] + advance.cumsum(dim=1) - advance  # (B, L)
+        right = left + digits.widths[chosen]
+        widths = torch.where(present, right, 0).amax(dim=1) + ends[:, 1]
+        images = self._compose(digits.images[chosen], left, rows, present, int(widths.max()))
+        if self.noise:
+            noisy = images + self.noise * torch.randn(images.shape, generator=generator, device=device)
+            valid = torch.arange(images.shape[-1], device=device) < widths.view(-1, 1, 1, 1)
+            images = noisy.clamp(0, 1) * valid
+        boxes = torch.stack([left, right], dim=-1).float().masked_fill(~present.unsqueeze(-1), float("nan"))
+        values = digits.values[chosen].tolist()
+        texts = tuple("".join(map(str, row[:n])) for row, n in zip(values, lengths.tolist()))
+        return TextLineBatch(images, widths, texts, boxes)
+
+    def _compose(self, digits: Tensor, left: Tensor, rows: Tensor, present: Tensor, width: int) -> Tensor:
+        """Lay digits `(B, L, size, size)` at their columns and rows; where two touch, the lighter ink shows."""
+        size = torch.arange(self._size, device=digits.device)
+        y = rows[..., None, None] + size[:, None]  # (B, L, size, 1)
+        x = left[..., None, None] + size  # (B, L, 1, size), past the image only where a digit is blank
+        place = (y * width + x.clamp(0, width - 1)).flatten(1)  # (B, L size size)
+        ink = (digits * present[..., None, None] * (x < width)).flatten(1)
+        flat = digits.new_zeros(len(digits), self.height * width)
+        return flat.scatter_reduce(1, place, ink, reduce="amax").view(-1, 1, self.height, width)

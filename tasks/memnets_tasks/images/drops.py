@@ -1,0 +1,31 @@
+"""What was left out of a data set, and why."""
+
+import warnings
+
+MOST_WARNINGS = 5
+"""Warnings for each reason; further items are only counted and listed."""
+
+
+class Drops:
+    """Items that could not be used, by reason. None is left out silently.
+
+    Args:
+        source: The file or folder the items are from, for messages.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.keys: dict[str, list[str]] = {}
+
+    def add(self, key: str, reason: str, detail: str = "") -> None:
+        """Count an item, and warn of it unless many of its kind were warned of already."""
+        keys = self.keys.setdefault(reason, [])
+        keys.append(key)
+        if len(keys) <= MOST_WARNINGS:
+            more = "; further ones are counted in .dropped" if len(keys) == MOST_WARNINGS else ""
+            warnings.warn(f"{self.source}: {key} left out: {detail or reason}{more}", stacklevel=2)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many items were left out, by reason."""
+        return {reason: len(keys) for reason, keys in self.keys.items()}

@@ -1,0 +1,182 @@
+"""Which fonts there are, which of them have the characters wanted, and which are held out for testing."""
+
+import importlib.util
+import unicodedata
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+PRINTABLE = "".join(chr(code) for code in range(33, 127))
+"""The 94 printable ASCII characters, without the space."""
+
+DEFAULT_HELD_OUT = "STIXGeneral"
+"""Family of matplotlib's fonts that is kept from training."""
+
+SUFFIXES = {".ttf", ".otf", ".ttc"}
+
+# Only these: the Computer Modern files beside them say "<" and draw an inverted exclamation mark.
+_DEFAULT_PREFIXES = ("DejaVuSans", "DejaVuSerif", "STIXGeneral")
+
+_SYSTEM_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts")
+
+
+class Font(NamedTuple):
+    """A font file and the name of its family, such as "DejaVu Sans"."""
+
+    path: str
+    family: str
+
+
+@lru_cache(maxsize=64)
+def _read_font(path: str) -> tuple[str, dict[int, str]]:
+    """The family of a font file, and its glyphs' names by code point."""
+    from fontTools.ttLib import TTFont, TTLibError
+
+    try:
+        with TTFont(path, fontNumber=0, lazy=True) as font:
+            return font["name"].getDebugName(1) or Path(path).stem, dict(font.getBestCmap() or {})  # type: ignore[reportAttributeAccessIssue]
+    except (TTLibError, KeyError) as error:
+        raise ValueError(f"{path} is not a font that can be read ({error}); give a .ttf, .otf or .ttc file") from error
+
+
+def lacking(path: str, charset: str) -> str:
+    """The characters of `charset` that a font cannot show.
+
+    For printable ASCII the names of the glyphs are looked at too: some fonts of symbols offer a picture of their
+    own under "<" or "A", and a text drawn with them would not say what its label says.
+
+    Raises:
+        ValueError: If the file is not a font.
+    """
+    from fontTools import agl
+
+    glyphs = _read_font(path)[1]
+    printable = [glyphs[code] for code in range(33, 127) if code in glyphs]
+
+    def shows(character: str) -> bool:
+        name = glyphs.get(ord(character))
+        if name is None or character not in PRINTABLE:
+            return name is not None
+        return agl.toUnicode(name) in ("", character) and printable.count(name) == 1
+
+    return "".join(character for character in charset if not shows(character))
+
+
+def check_charset(charset: str) -> None:
+    """Raise ValueError unless `charset` has one or more characters, each once, that stand side by side."""
+    if not charset:
+        raise ValueError("charset is empty; give the characters that lines are made of")
+    if len(set(charset)) < len(charset):
+        twice = sorted({character for character in charset if charset.count(character) > 1})
+        raise ValueError(f"charset holds {''.join(twice)!r} more than once; give each character once")
+    if unicodedata.normalize("NFC", charset) != charset:
+        raise ValueError("charset is not in Unicode normal form C; pass unicodedata.normalize('NFC', charset)")
+    bad = [character for character in charset if not _stands_alone(character)]
+    if bad:
+        raise ValueError(
+            f"charset holds {', '.join(f'U+{ord(character):04X}' for character in bad)}: control characters, marks "
+            "that combine, jamo, and scripts written from the right cannot be drawn character by character"
+        )
+
+
+def _stands_alone(character: str) -> bool:
+    joins = unicodedata.category(character)[0] in "MC" or 0x1100 <= ord(character) <= 0x11FF
+    return not joins and unicodedata.bidirectional(character) not in ("R", "AL")
+
+
+def _matplotlib_fonts() -> list[Path]:
+    spec = importlib.util.find_spec("matplotlib")
+    if spec is None or spec.origin is None:
+        raise ValueError("matplotlib, whose fonts are the default, is not installed; install it or give fonts=[...]")
+    folder = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf"
+    return sorted(path for path in folder.glob("*.ttf") if path.name.startswith(_DEFAULT_PREFIXES))
+
+
+def _font_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+
+
+def _covering(paths: Iterable[Path], charset: str) -> list[Font]:
+    """The fonts that have every character; files that are no fonts, and fonts that lack one, are passed over."""
+    found = []
+    for path in paths:
+        try:
+            if not lacking(str(path), charset):
+                found.append(Font(str(path), _read_font(str(path))[0]))
+        except ValueError:
+            continue
+    return found
+
+
+def find_fonts(fonts: Sequence[str | Path] | None, charset: str) -> list[Font]:
+    """The fonts to draw a charset with.
+
+    Args:
+        fonts: Font files, and folders which are searched, subfolders included. A file must have every character;
+            of a folder those fonts are taken that have. None takes matplotlib's DejaVu and STIX fonts, or, where
+            none of them has every character (as with Chinese), those of the system's fonts that have.
+        charset: The characters wanted.
+
+    Returns:
+        At least one font, in a fixed order.
+
+    Raises:
+        ValueError: If a file is no font or lacks a character, a path is not there, or no font is left.
+    """
+    if fonts is None:
+        found = _covering(_matplotlib_fonts(), charset)
+        for folder in _SYSTEM_FOLDERS if not found else ():
+            found += _covering(_font_files(Path(folder).expanduser()), charset)
+    elif isinstance(fonts, (str, Path)):
+        raise ValueError(f"fonts is {str(fonts)!r}; give a list of files and folders, such as [{str(fonts)!r}]")
+    else:
+        found = [font for path in fonts for font in _given(Path(path).expanduser(), charset)]
+    if not found:
+        where = "among matplotlib's and the system's fonts" if fonts is None else f"in {[str(path) for path in fonts]}"
+        raise ValueError(
+            f"no font {where} has every character of the charset ({_shown(charset)}); give fonts=[...] that have, "
+            "for Chinese for instance the wqy-microhei.ttc of Debian's package fonts-wqy-microhei"
+        )
+    return list(dict.fromkeys(found))
+
+
+def _given(path: Path, charset: str) -> list[Font]:
+    if path.is_dir():
+        return _covering(_font_files(path), charset)
+    if not path.is_file():
+        raise ValueError(f"fonts names {path}, which is not there; give font files, or folders of them")
+    missing = lacking(str(path), charset)
+    if missing:
+        raise ValueError(
+            f"the font {path.name} has no glyph of its own for {_shown(missing)}; give another font, or a charset "
+            "without them"
+        )
+    return [Font(str(path), _read_font(str(path))[0])]
+
+
+def _shown(characters: str, most: int = 40) -> str:
+    return characters if len(characters) <= most else f"{characters[:most]}... ({len(characters)} characters)"
+
+
+def split_fonts(fonts: Sequence[Font], held_out: str | None, which: str) -> list[Font]:
+    """The fonts to train with, or those of the held-out family.
+
+    Args:
+        fonts: All fonts.
+        held_out: Name of the family that is kept from training; None for none.
+        which: "train" or "held-out".
+
+    Raises:
+        ValueError: If none is left, or `which` is neither.
+    """
+    if which not in ("train", "held-out"):
+        raise ValueError(f"font_split is {which!r}; give 'train' or 'held-out'")
+    kept = [font for font in fonts if (font.family == held_out) == (which == "held-out")]
+    if not kept:
+        families = sorted({font.family for font in fonts})
+        raise ValueError(
+            f"no font is left for font_split {which!r} with held_out_family {held_out!r}; the fonts' families are "
+            f"{families}: name one of two or more as held_out_family"
+        )
+    return kept

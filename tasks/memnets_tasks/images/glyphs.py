@@ -1,0 +1,135 @@
+"""Pictures of single characters, drawn once and kept, and lines put together from them."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+MAX_GLYPHS = 100_000
+"""Glyphs kept by one cache; past that it starts anew (some 50 MB at 20 pixels)."""
+
+
+class Glyph(NamedTuple):
+    """The ink of one character.
+
+    Attributes:
+        ink: `(h, w)`, uint8; 255 is all ink. Empty for a space.
+        left: Columns from the pen to the first column of ink; may be negative.
+        top: Rows from the baseline to the first row of ink; negative above the baseline.
+        advance: How far the pen moves, in pixels.
+    """
+
+    ink: npt.NDArray[np.uint8]
+    left: int
+    top: int
+    advance: float
+
+
+ASCENT, DESCENT = 0.75, 0.2
+"""Room kept above and below the baseline, in ems; without it a lone apostrophe would look like a comma."""
+
+
+class Line(NamedTuple):
+    """A straight line of text.
+
+    Attributes:
+        ink: `(h, w)`, uint8; cut close at the left and right, and above and below where ink leaves the room that
+            is always kept.
+        boxes: `(L, 4)`, float32; x0, y0, x1, y1 of each character's ink in it. A space has the room it takes,
+            without height.
+    """
+
+    ink: npt.NDArray[np.uint8]
+    boxes: npt.NDArray[np.float32]
+
+
+class GlyphCache:
+    """Glyphs by font file, size and character. A copy sent to another process starts empty."""
+
+    def __init__(self) -> None:
+        self._fonts: dict[tuple[str, int], object] = {}
+        self._glyphs: dict[tuple[str, int, str], Glyph] = {}
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"_fonts": {}, "_glyphs": {}}
+
+    def __deepcopy__(self, memo: object) -> "GlyphCache":
+        return GlyphCache()
+
+    def __len__(self) -> int:
+        return len(self._glyphs)
+
+    def glyph(self, path: str, size: int, character: str) -> Glyph:
+        """The glyph of a character, drawn with the font file `path` at `size` pixels to the em."""
+        key = (path, size, character)
+        found = self._glyphs.get(key)
+        if found is None:
+            if len(self._glyphs) >= MAX_GLYPHS:
+                self._glyphs.clear()
+            found = self._glyphs[key] = self._draw(path, size, character)
+        return found
+
+    def _draw(self, path: str, size: int, character: str) -> Glyph:
+        from PIL import Image, ImageDraw, ImageFont
+
+        font = self._fonts.get((path, size))
+        if not isinstance(font, ImageFont.FreeTypeFont):
+            font = ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
+            self._fonts[path, size] = font
+        x0, y0, x1, y1 = (round(edge) for edge in font.getbbox(character, anchor="ls"))
+        image = Image.new("L", (max(0, x1 - x0), max(0, y1 - y0)))
+        if image.width and image.height:
+            ImageDraw.Draw(image).text((-x0, -y0), character, fill=255, font=font, anchor="ls")
+        ink = np.asarray(image, dtype=np.uint8)
+        rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+        if not len(rows):
+            return Glyph(np.zeros((0, 0), np.uint8), 0, 0, float(font.getlength(character)))
+        ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy()
+        return Glyph(ink, x0 + int(columns[0]), y0 + int(rows[0]), float(font.getlength(character)))
+
+    def line(self, path: str, size: int, text: str, spacing: float) -> Line:
+        """Set a line, each character by its own advance plus `spacing` pixels."""
+        pen, boxes, glyphs = 0.0, [], []
+        for character in text:
+            glyph = self.glyph(path, size, character)
+            x = round(pen) + glyph.left
+            height, width = glyph.ink.shape
+            if width:
+                boxes.append((x, glyph.top, x + width, glyph.top + height))
+            else:
+                boxes.append((pen, 0.0, pen + max(1.0, glyph.advance), 0.0))
+            glyphs.append(glyph)
+            pen += glyph.advance + spacing
+        edges = np.array(boxes, dtype=np.float32).reshape(-1, 4)
+        left, right = math.floor(edges[:, 0].min()), math.ceil(edges[:, 2].max())
+        top = min(-round(ASCENT * size), int(edges[:, 1].min()))
+        bottom = max(round(DESCENT * size), int(edges[:, 3].max()))
+        ink = np.zeros((bottom - top, right - left), np.uint8)
+        for glyph, (x, y, _, _) in zip(glyphs, boxes):
+            if glyph.ink.size:
+                height, width = glyph.ink.shape
+                room = ink[y - top : y - top + height, x - left : x - left + width]
+                np.maximum(room, glyph.ink, out=room)
+        edges -= np.array([left, top, left, top], np.float32)
+        return Line(ink, edges)
+
+
+def stack_lines(
+    lines: Sequence[Line],
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32], npt.NDArray[np.float64]]:
+    """Lines side by side, each in the top left corner of its picture.
+
+    Returns:
+        Ink `(B, 1, h, w)`, zero past a line's end; boxes `(B, L, 4)`, NaN past the end of a text; and the lines'
+        widths and heights `(B, 2)`.
+    """
+    sizes = np.array([line.ink.shape[::-1] for line in lines])
+    ink = np.zeros((len(lines), 1, sizes[:, 1].max(), sizes[:, 0].max()), np.uint8)
+    boxes = np.full((len(lines), max(len(line.boxes) for line in lines), 4), np.nan, np.float32)
+    for b, line in enumerate(lines):
+        height, width = line.ink.shape
+        ink[b, 0, :height, :width] = line.ink
+        boxes[b, : len(line.boxes)] = line.boxes
+    return ink, boxes, sizes.astype(np.float64)

@@ -1,0 +1,112 @@
+"""Image files to arrays, safely: whatever a file holds, the result is an array or a reason."""
+
+import io
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MAX_PIXELS = 50_000_000
+"""Larger images are refused before they are decoded."""
+
+
+class UnreadableImage(ValueError):
+    """An image that cannot be used.
+
+    Attributes:
+        reason: Why, in words that are the same for all such images.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason} ({detail})" if detail else reason)
+        self.reason = reason
+
+
+def decode(data: bytes) -> "Image":
+    """The first picture of an image file, upright, in mode "L", "RGB", "LA" or "RGBA".
+
+    Raises:
+        UnreadableImage: If the data is no image, is cut short, or has more than `MAX_PIXELS`.
+    """
+    from PIL import Image, ImageOps
+
+    if not data:
+        raise UnreadableImage("empty image file")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of damaged metadata; damaged pixels raise
+            image = Image.open(io.BytesIO(data))
+            if image.width * image.height > MAX_PIXELS:
+                raise UnreadableImage("image too large", f"{image.width} x {image.height} pixels")
+            image.load()
+            return _common_mode(ImageOps.exif_transpose(image))
+    except UnreadableImage:
+        raise
+    except Image.DecompressionBombError as error:
+        raise UnreadableImage("image too large", str(error)) from error
+    except Exception as error:  # decoders raise whatever a damaged file leads them to
+        raise UnreadableImage("image cannot be decoded", str(error) or type(error).__name__) from error
+
+
+def _common_mode(image: "Image") -> "Image":
+    from PIL import Image
+
+    if image.mode.startswith("I"):  # 16 bits a pixel, which convert("L") would clip to white
+        values = np.asarray(image).astype(np.int64)
+        return Image.fromarray((np.clip(values, 0, 65535) // 257).astype(np.uint8))
+    if image.mode in ("L", "RGB", "LA", "RGBA"):
+        return image
+    if image.mode in ("P", "PA") or "transparency" in image.info:
+        return image.convert("RGBA")
+    return image.convert("L" if image.mode == "1" else "RGB")
+
+
+def _opaque(image: "Image", mode: str) -> "Image":
+    """In the mode "L" or "RGB", what is transparent on white paper."""
+    from PIL import Image
+
+    if image.mode in ("LA", "RGBA"):
+        image = image.convert("RGBA")
+        paper = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(paper, image)
+    return image.convert(mode)
+
+
+def grey_line(data: bytes, height: int, max_width: int) -> npt.NDArray[np.uint8]:
+    """A line of text `(height, w)`, its aspect kept.
+
+    Raises:
+        UnreadableImage: If it cannot be decoded, or is wider than `max_width` at that height.
+    """
+    from PIL import Image
+
+    image = _opaque(decode(data), "L")
+    width = max(1, round(image.width * height / image.height))
+    if width > max_width:
+        raise UnreadableImage(f"image wider than {max_width} pixels", f"{width} at height {height}")
+    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
+
+
+def colour_square(data: bytes, size: int) -> npt.NDArray[np.uint8]:
+    """The middle square of a picture, `(size, size, 3)`.
+
+    Raises:
+        UnreadableImage: If it cannot be decoded.
+    """
+    from PIL import Image, ImageOps
+
+    image = _opaque(decode(data), "RGB")
+    return np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR))
+
+
+def png(image: npt.NDArray[np.uint8]) -> bytes:
+    """A PNG file of an image `(H, W)` or `(H, W, 3)`."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, format="PNG")
+    return file.getvalue()

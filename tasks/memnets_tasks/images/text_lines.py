@@ -1,0 +1,176 @@
+"""Lines of printed text, drawn as they are needed."""
+
+from typing import Literal, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from memnets_tasks._checks import (
+    check_at_least,
+    check_batch_size,
+    check_evaluation_lengths,
+    check_range,
+    expand_counts,
+)
+from memnets_tasks.images.base import TextTask
+from memnets_tasks.images.batches import TextLineBatch
+from memnets_tasks.images.checks import check_not_negative, check_split, numpy_generator
+from memnets_tasks.images.fonts import DEFAULT_HELD_OUT, PRINTABLE, check_charset, find_fonts, split_fonts
+from memnets_tasks.images.glyphs import GlyphCache, Line, stack_lines
+from memnets_tasks.images.paper import put_on_paper
+from memnets_tasks.images.warp import Bend, bend_images, bend_matrices, map_boxes
+from memnets_tasks.images.words import WordLines, is_test_word, load_words
+
+Split = Literal["train", "test"]
+
+SIZES = (0.6, 0.65, 0.7, 0.74)
+"""Pixels to the em, as shares of the image's height; near each other, so that a lone "o" is smaller than an "O"."""
+
+
+@final
+class TextLines(TextTask):
+    """Read a printed line: random fonts, sizes, greys, slants and perspective, blur and noise.
+
+    Each glyph is drawn once and kept; a batch is then put together, bent, blurred and inked in whole-batch tensor
+    operations on the generator's device. Characters stand side by side, each at its own advance, without kerning.
+    The scheme is that of Jaderberg et al. 2014, "Synthetic data and artificial neural networks for natural scene
+    text recognition" (arXiv:1406.2227), made small.
+
+    Args:
+        height: Rows of the images, in pixels.
+        words: None for random strings of the charset; a list of words, the path of a UTF-8 file with one on each
+            line, or "generated" for made-up ones. A line of several is as long as asked, in characters.
+        charset: Characters that may occur. None takes the 94 printable ASCII characters, or with a list of words
+            the characters of the words. The separator is added where there are words; a space stands only between
+            words, never in a random string.
+        separator: What stands between words; "" for scripts without spaces.
+        fonts: Font files and folders; None takes matplotlib's DejaVu and STIX, or for a charset that they lack,
+            such as Chinese, the system's fonts that have it. A file that lacks a character is refused; in a folder
+            such fonts are passed over.
+        held_out_family: The family of fonts kept from training.
+        font_split: "train" draws with the other families, "held-out" with that one.
+        split: With words: "train" leaves out a tenth of them, "test" draws only that tenth. A word's letters
+            decide where it belongs.
+        distortion: Strength of slant, tilt and perspective; 0 sets straight lines.
+        blur: Largest standard deviation of the blur, in pixels.
+        noise: Largest standard deviation of the noise of each pixel, where 1 is from black to white.
+        backgrounds: Uneven paper and any greys; False sets black on white.
+        min_length: Fewest characters in training.
+        max_length: Most characters in training.
+        evaluation_lengths: Characters at which generalisation is measured.
+
+    Raises:
+        ValueError: If an argument is out of range, a word or font lacks a character, or no word or font is left.
+    """
+
+    def __init__(
+        self,
+        *,
+        height: int = 32,
+        words: list[str] | str | None = None,
+        charset: str | None = None,
+        separator: str = " ",
+        fonts: list[str] | None = None,
+        held_out_family: str | None = DEFAULT_HELD_OUT,
+        font_split: Literal["train", "held-out"] = "train",
+        split: Split = "train",
+        distortion: float = 1.0,
+        blur: float = 0.8,
+        noise: float = 0.05,
+        backgrounds: bool = True,
+        min_length: int = 1,
+        max_length: int = 12,
+        evaluation_lengths: tuple[int, ...] = (6, 12, 18, 24, 36),
+    ) -> None:
+        check_at_least("height", height, 8)
+        check_range("min_length", min_length, "max_length", max_length, minimum=1)
+        for name, value in (("distortion", distortion), ("blur", blur), ("noise", noise)):
+            check_not_negative(name, value)
+        check_split(split, ("train", "test"))
+        known = None if words is None else load_words(words)
+        self.charset = _charset(charset, known, separator, taken_from_words=words not in (None, "generated"))
+        self._lines = None if known is None else WordLines(_words_of(known, split), separator)
+        self._fonts = split_fonts(find_fonts(fonts, self.charset.replace(" ", "")), held_out_family, font_split)
+        self._letters = self.charset.replace(" ", "")
+        self._glyphs = GlyphCache()
+        self.height, self.split, self.font_split = height, split, font_split
+        self.distortion, self.blur, self.noise, self.backgrounds = distortion, blur, noise, backgrounds
+        self.min_length, self.max_length = min_length, max_length
+        self.evaluation_lengths = check_evaluation_lengths(evaluation_lengths, minimum=1)
+
+    def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> TextLineBatch:
+        """Draw lines of text.
+
+        Args:
+            batch_size: Number of lines, `B`.
+            length: Characters of each line: one number for all, or `(B,)`, int64. At least 1.
+            generator: Source of randomness; the tensors are made on its device.
+
+        Returns:
+            The batch, with the boxes of all characters.
+
+        Raises:
+            ValueError: If `batch_size` or a length is below 1, or `length` has another shape or dtype.
+        """
+        check_batch_size(batch_size)
+        device = generator.device
+        lengths = expand_counts("length", length, batch_size, device, minimum=1, unit=self.length_unit).tolist()
+        random = numpy_generator(generator)
+        texts = tuple(self._text(n, random) for n in lengths)
+        lines = [self._line(text, random) for text in texts]
+        ink, boxes, sizes = (torch.from_numpy(part).to(device) for part in stack_lines(lines))
+
+        matrices, widths = self._bend(sizes, random)
+        width = int(widths.max())
+        ink = bend_images(ink.float() / 255, matrices, self.height, width)  # (B, 1, H, W)
+        edges = map_boxes(boxes, matrices)[..., [0, 2]].float()  # (B, L, 2)
+        amounts = self.blur, self.noise
+        images = put_on_paper(ink, widths, random, generator, amounts=amounts, backgrounds=self.backgrounds)
+        return TextLineBatch(images, widths, texts, edges)
+
+    def _text(self, length: int, random: np.random.Generator) -> str:
+        if self._lines is not None:
+            return self._lines.draw(length, random)
+        return "".join(self._letters[i] for i in random.integers(len(self._letters), size=length))
+
+    def _line(self, text: str, random: np.random.Generator) -> Line:
+        font = self._fonts[random.integers(len(self._fonts))]
+        size = round(SIZES[random.integers(len(SIZES))] * self.height)
+        return self._glyphs.line(font.path, size, text, spacing=random.uniform(-0.02, 0.12) * size)
+
+    def _bend(self, sizes: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+        def draw(low: float, high: float, *shape: int) -> Tensor:
+            return torch.from_numpy(random.uniform(low, high, (len(sizes), *shape))).to(sizes.device)
+
+        bend = Bend(
+            slant=self.distortion * draw(-0.2, 0.2),
+            tilt=self.distortion * self.height * draw(-0.06, 0.06),
+            taper=self.distortion * draw(-0.12, 0.12),
+        )
+        margins = self.height * draw(0.06, 0.25, 2)
+        return bend_matrices(sizes, bend, height=self.height, margins=margins, place=draw(0, 1))
+
+
+def _charset(charset: str | None, words: list[str] | None, separator: str, *, taken_from_words: bool) -> str:
+    if charset is None:
+        charset = "".join(sorted(set("".join(words)))) if words and taken_from_words else PRINTABLE
+    if words is not None:
+        charset += "".join(character for character in dict.fromkeys(separator) if character not in charset)
+        for word in words:
+            outside = "".join(sorted(set(word) - set(charset)))
+            if outside:
+                raise ValueError(
+                    f"the word {word!r} has {outside!r}, which the charset has not; leave the word out or widen charset"
+                )
+    check_charset(charset)
+    if not charset.strip():
+        raise ValueError(f"charset is {charset!r}; give characters other than the space")
+    return charset
+
+
+def _words_of(words: list[str], split: str) -> list[str]:
+    kept = [word for word in words if is_test_word(word) == (split == "test")]
+    if not kept:
+        raise ValueError(f"none of the {len(words)} words belongs to the split {split!r}; give more words")
+    return kept

@@ -1,0 +1,127 @@
+"""Words to make lines of: a list, a file, or made up; split into those to train on and those to test on."""
+
+import unicodedata
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+CHINESE_WORDS = (
+    "注意力机制", "注意力", "机制", "神经网络", "循环神经网络", "卷积神经网络", "图灵机", "神经图灵机",
+    "记忆", "外部记忆", "读取", "写入", "读头", "写头", "寻址", "内容寻址",
+    "位置寻址", "控制器", "编码器", "解码器", "文字识别", "图像描述", "序列到序列", "长短期记忆",
+    "梯度", "学习率", "损失函数", "反向传播", "训练", "测试",
+)  # fmt: skip
+"""Terms of the field in Chinese, the first of them "attention mechanism"; join them without a space."""
+
+_ONSETS = (
+    *("b", "br", "c", "ch", "d", "dr", "f", "g", "gr", "h", "j", "l"),
+    *("m", "n", "p", "pl", "r", "s", "st", "t", "tr", "v", "w"),
+)
+_NUCLEI = ("a", "e", "i", "o", "u", "ai", "ea", "ou")
+_CODAS = ("", "", "", "n", "r", "s", "t", "l", "nd", "st", "ck")
+
+
+def pseudo_words(count: int = 4000, seed: int = 0) -> list[str]:
+    """Made-up words of lower-case letters that can be pronounced, all different, one to three syllables long.
+
+    Args:
+        count: How many, at most 100000.
+        seed: The same seed gives the same words.
+
+    Raises:
+        ValueError: If `count` is out of range.
+    """
+    if not 1 <= count <= 100_000:
+        raise ValueError(f"count is {count}; give 1 to 100000 words")
+    random = np.random.default_rng(seed)
+    words: dict[str, None] = {}
+    while len(words) < count:
+        parts = [
+            _ONSETS[random.integers(len(_ONSETS))]
+            + _NUCLEI[random.integers(len(_NUCLEI))]
+            + _CODAS[random.integers(len(_CODAS))]
+            for _ in range(random.integers(1, 4))
+        ]
+        words["".join(parts)] = None
+    return list(words)
+
+
+def is_test_word(word: str) -> bool:
+    """Is a word one of the tenth that is never trained on? A function of its letters alone."""
+    return zlib.crc32(unicodedata.normalize("NFC", word).encode()) % 10 == 0
+
+
+def load_words(words: Iterable[str] | str | Path) -> list[str]:
+    """Words in normal form C, without blanks around them, each once.
+
+    Args:
+        words: "generated" for `pseudo_words()`, the path of a UTF-8 file with a word on each line, or words.
+
+    Raises:
+        ValueError: If the file is not there or not UTF-8, a word is no string, or there is no word.
+    """
+    if isinstance(words, (str, Path)):
+        words = pseudo_words() if words == "generated" else _lines(Path(words))
+    found = list(words)
+    bad = [word for word in found if not isinstance(word, str)]
+    if bad:
+        raise ValueError(f"words holds {bad[0]!r}, which is no string; in a YAML file put quotes around it")
+    cleaned = dict.fromkeys(unicodedata.normalize("NFC", word.strip()) for word in found)
+    cleaned.pop("", None)
+    if not cleaned:
+        raise ValueError("words holds no word; give a list, a file with a word on each line, or 'generated'")
+    return list(cleaned)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8-sig").split("\n")
+    except OSError as error:
+        raise ValueError(f"words is {str(path)!r}, which cannot be read ({error.strerror}); give a file") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"words is {str(path)!r}, which is not UTF-8 ({error}); convert it") from error
+
+
+class WordLines:
+    """Draws lines of given lengths: words joined by a separator.
+
+    A line has exactly the length asked where the words' lengths allow. Where they do not, it is the longest
+    shorter one, and where none is shorter, one of the shortest words.
+
+    Args:
+        words: At least one word.
+        separator: What stands between words; "" for scripts without spaces.
+    """
+
+    def __init__(self, words: Iterable[str], separator: str) -> None:
+        self.separator = separator
+        self._by_length: dict[int, list[str]] = {}
+        for word in words:
+            self._by_length.setdefault(len(word), []).append(word)
+        self._reachable = [False]  # the empty line ends a line only after a word
+
+    def _can_fill(self, length: int) -> bool:
+        gap = len(self.separator)
+        while len(self._reachable) <= length:
+            n = len(self._reachable)
+            rest = (n - size - gap for size in self._by_length)
+            self._reachable.append(n in self._by_length or any(r > 0 and self._reachable[r] for r in rest))
+        return length > 0 and self._reachable[length]
+
+    def draw(self, length: int, random: np.random.Generator) -> str:
+        """A random line of `length` characters, or as near as the words allow."""
+        while length > 0 and not self._can_fill(length):
+            length -= 1
+        length = length or min(self._by_length)
+        parts: list[str] = []
+        while length > 0:
+            gap = len(self.separator)
+            sizes = [n for n in self._by_length if n == length or self._can_fill(length - n - gap)]
+            shares = np.cumsum([len(self._by_length[n]) for n in sizes])
+            size = sizes[int(np.searchsorted(shares, random.integers(shares[-1]), side="right"))]
+            choices = self._by_length[size]
+            parts.append(choices[random.integers(len(choices))])
+            length -= size + gap
+        return self.separator.join(parts)

@@ -1,0 +1,412 @@
+"""Data sets of text lines: the formats written and read back, by hand and by the writers, and what is left out."""
+
+import io
+import json
+import multiprocessing
+import pickle
+import warnings
+
+import lmdb
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from memnets_tasks import TextLineFiles, TextLines
+from memnets_tasks.images import lmdb_lines, pictures, write_text_lines
+from memnets_tasks.images.text_formats import BadLabel, clean_label
+
+FORMATS = ["lmdb", "gt", "labels", "iam"]
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def png(width: int = 20, height: int = 10, shade: int = 128, mode: str = "L", kind: str = "PNG") -> bytes:
+    file = io.BytesIO()
+    Image.new(mode, (width, height), shade if mode == "L" else (shade,) * len(mode)).save(file, format=kind)
+    return file.getvalue()
+
+
+def gt(folder, lines: list[tuple[str, str]], **images: bytes):
+    """A gt.txt of (name, label), with images by stem."""
+    for stem, data in images.items():
+        (folder / f"{stem}.png").write_bytes(data)
+    path = folder / "gt.txt"
+    path.write_bytes("".join(f"{name}\t{label}\n" for name, label in lines).encode())
+    return path
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    task = TextLines(words="generated", noise=0.02)
+    return [task.sample(5, torch.tensor([3, 9, 14, 9, 20]), seeded()), task.sample(3, 11, seeded(1))]
+
+
+class TestRoundTrip:
+    @pytest.mark.parametrize("format", FORMATS)
+    def test_what_is_written_is_read(self, drawn, format, tmp_path):
+        path = write_text_lines(tmp_path / "set", drawn, format)
+        task = TextLineFiles(str(path))
+        assert task.format == format
+        assert task.dropped == {}
+        assert len(task) == 8
+        read = list(task.batches(3))
+        assert [len(batch.texts) for batch in read] == [3, 3, 2]
+        texts = [text for batch in drawn for text in batch.texts]
+        assert [text for batch in read for text in batch.texts] == texts
+        assert task.charset == "".join(sorted(set("".join(texts))))
+        images = [(image, int(w)) for batch in drawn for image, w in zip(batch.images, batch.widths)]
+        again = [(image, int(w)) for batch in read for image, w in zip(batch.images, batch.widths)]
+        for (image, width), (other, other_width) in zip(images, again):
+            assert other_width == width
+            torch.testing.assert_close(other[..., :width], image[..., :width], atol=0.5 / 255 + 1e-6, rtol=0)
+            assert not other[..., width:].any()
+        assert read[0].boxes.shape == (3, 0, 2)
+        assert {p.name for p in tmp_path.iterdir()} == {"set"}, "nothing half-written is left beside it"
+
+    def test_labels_keep_case_spaces_accents_and_backslashes(self, drawn, tmp_path):
+        """Public code folds case, deletes all but Latin letters, and loses backslashes to a regular expression."""
+        texts = (" Ab  c", "C:\\new\\[^x]+", "注意力机制", "Straße é", "mp3", "a|b", "don't.", "x")
+        batches = [drawn[0]._replace(texts=texts[:5]), drawn[1]._replace(texts=texts[5:])]
+        for format in ("lmdb", "gt", "labels"):
+            task = TextLineFiles(str(write_text_lines(tmp_path / format, batches, format)))
+            assert tuple(text for batch in task.batches(99) for text in batch.texts) == texts
+            assert set(task.charset) == set("".join(texts))
+            assert task.dropped == {}
+
+    def test_what_cannot_be_written_leaves_nothing(self, drawn, tmp_path):
+        batch = drawn[1]._replace(texts=("a", "b|c", "d"))
+        with pytest.raises(ValueError, match=r"the text 'b\|c' holds '\|', which parts words in lines.txt"):
+            write_text_lines(tmp_path / "set", [batch], "iam")
+        with pytest.raises(ValueError, match=r"the text 'b\\n' cannot be written: label holds a control character"):
+            write_text_lines(tmp_path / "set", [batch._replace(texts=("a", "b\n", "d"))], "gt")
+        with pytest.raises(ValueError, match="format is 'csv'; give one of 'lmdb', 'gt', 'labels', 'iam'"):
+            write_text_lines(tmp_path / "set", [batch], "csv")  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="there is no line to write"):
+            write_text_lines(tmp_path / "set", [], "gt")
+        assert not list(tmp_path.iterdir())
+        (tmp_path / "mine.txt").write_text("keep")
+        with pytest.raises(ValueError, match="which holds something; give a new folder"):
+            write_text_lines(tmp_path, [batch], "gt")
+
+
+class TestFormatsByHand:
+    def test_gt(self, tmp_path):
+        path = tmp_path / "gt.txt"
+        (tmp_path / "sub").mkdir()
+        (tmp_path / "sub" / "a.png").write_bytes(png())
+        (tmp_path / "b.jpg").write_bytes(png(kind="JPEG"))
+        path.write_bytes("\ufeffsub/a.png\tcafe\u0301 au lait\r\nb.jpg\t last character!\n\nno tab here\n".encode())
+        with pytest.warns(UserWarning, match="line 4 left out: no tab between path and label"):
+            task = TextLineFiles(str(path))
+        (batch,) = task.batches(9)
+        assert batch.texts == ("café au lait", " last character!")
+        assert task.dropped == {"no tab between path and label": 1}
+        assert task.dropped_keys == {"no tab between path and label": ["line 4"]}
+
+    def test_labels_json(self, tmp_path):
+        (tmp_path / "a.png").write_bytes(png())
+        (tmp_path / "labels.json").write_text(json.dumps({"a.png": "one", "b.png": 2}))
+        with pytest.warns(UserWarning, match=r"b.png left out: label is no string"):
+            task = TextLineFiles(str(tmp_path / "labels.json"))
+        assert next(task.batches(1)).texts == ("one",)
+        (tmp_path / "labels.json").write_text("[1]")
+        with pytest.raises(ValueError, match="holds a list; give one JSON object from file names to labels"):
+            TextLineFiles(str(tmp_path / "labels.json"))
+        (tmp_path / "labels.json").write_text("{")
+        with pytest.raises(ValueError, match="is no JSON file that can be read"):
+            TextLineFiles(str(tmp_path / "labels.json"))
+
+    def test_iam(self, tmp_path):
+        """Lines as the IAM database's own file has them."""
+        rows = [
+            "#--- lines.txt ---------------------------------------------------------------#",
+            "a01-000u-00 ok 154 19 408 746 1661 89 A|MOVE|to|stop|Mr.|Gaitskell|from",
+            "a01-000u-01 err 156 19 395 932 1850 105 nominating|any|more|Labour|life|Peers",
+            "a01-000u-02 ok 157",
+        ]
+        (tmp_path / "lines.txt").write_text("\n".join(rows))
+        folder = tmp_path / "lines" / "a01" / "a01-000u"
+        folder.mkdir(parents=True)
+        for n in range(3):
+            (folder / f"a01-000u-0{n}.png").write_bytes(png(100, 20))
+        with pytest.warns(UserWarning, match="line 4 left out: not the nine fields"):
+            task = TextLineFiles(str(tmp_path / "lines.txt"))
+        (batch,) = task.batches(9)
+        assert batch.texts == ("A MOVE to stop Mr. Gaitskell from", "nominating any more Labour life Peers")
+        assert batch.widths.tolist() == [160, 160]
+
+    def test_lmdb_counts_from_one(self, tmp_path):
+        with lmdb.open(str(tmp_path / "set")) as environment, environment.begin(write=True) as transaction:
+            for n, label in enumerate(["zero", "one", "two", "three"]):
+                transaction.put(f"image-{n:09d}".encode(), png())
+                transaction.put(f"label-{n:09d}".encode(), label.encode())
+            transaction.put(b"num-samples", b"3")
+        assert next(TextLineFiles(str(tmp_path / "set")).batches(9)).texts == ("one", "two", "three")
+
+    def test_lmdb_with_gaps(self, tmp_path):
+        with lmdb.open(str(tmp_path / "set")) as environment, environment.begin(write=True) as transaction:
+            values = {"image-000000001": png(), "label-000000001": b"ab", "image-000000002": png()}
+            values |= {"label-000000003": b"cd", "image-000000004": png(), "label-000000004": b"\xff"}
+            for key, value in values.items():
+                transaction.put(key.encode(), value)
+            transaction.put(b"num-samples", b"4")
+        with pytest.warns(UserWarning, match="image-00000000. left out") as record:
+            task = TextLineFiles(str(tmp_path / "set"))
+        assert task.dropped == {"label is not there": 1, "image is not there": 1, "label is not UTF-8": 1}
+        assert len(record) == 3
+        assert all(f"image-00000000{n}" in str(w.message) for n, w in zip((2, 3, 4), record))
+
+    def test_what_is_no_lmdb_of_lines(self, tmp_path):
+        with lmdb.open(str(tmp_path / "set")) as environment, environment.begin(write=True) as transaction:
+            transaction.put(b"num-samples", b"many")
+        with pytest.raises(ValueError, match="has 'many' under num-samples; give an LMDB of text lines"):
+            TextLineFiles(str(tmp_path / "set"))
+        (tmp_path / "data.mdb").write_bytes(b"no database")
+        with pytest.raises(ValueError, match="is no LMDB environment that can be read"):
+            TextLineFiles(str(tmp_path / "data.mdb"))
+
+
+class TestLmdbAcrossProcesses:
+    """Environments must be opened in each process: one that was pickled or forked reads garbage or locks up."""
+
+    @pytest.fixture
+    def task(self, drawn, tmp_path):
+        return TextLineFiles(str(write_text_lines(tmp_path / "set", drawn, "lmdb")))
+
+    def test_nothing_open_is_pickled(self, task):
+        expected = task.sample(4, 9, seeded())
+        data = pickle.dumps(task)
+        assert b"Environment" not in data
+        assert torch.equal(pickle.loads(data).sample(4, 9, seeded()).images, expected.images)
+
+    @pytest.mark.parametrize("method", ["fork", "spawn"])
+    def test_another_process_opens_its_own(self, task, method):
+        expected = next(task.batches(8)).images  # open here before the fork
+        context = multiprocessing.get_context(method)
+        with context.Pool(1) as pool:
+            opened, images = pool.apply_async(read_elsewhere, (task,)).get(timeout=120)
+        torch.testing.assert_close(torch.from_numpy(images), expected)
+        assert opened == 1
+
+    def test_two_tasks_of_one_file(self, task):
+        """LMDB refuses to open one environment twice in a process, as training and validation would."""
+        other = TextLineFiles(task.path, min_length=9)
+        assert torch.equal(next(other.batches(8)).images, next(task.batches(8)).images)
+
+
+def read_elsewhere(task):
+    import os
+
+    images = next(task.batches(8)).images.numpy()
+    return sum(process == os.getpid() for process, _ in lmdb_lines._environments), images
+
+
+class TestDrawing:
+    @pytest.fixture
+    def task(self, tmp_path):
+        labels = ["aa", "bb", "cc", "dd", "eeeee", "f"]
+        lines = [(f"{n}.png", label) for n, label in enumerate(labels)]
+        return TextLineFiles(str(gt(tmp_path, lines, **{str(n): png(shade=n) for n in range(6)})))
+
+    def test_items_are_drawn_as_often_as_each_other(self, task):
+        lengths = task.sample_lengths(3000, seeded())
+        assert lengths.dtype == torch.int64
+        counts = torch.bincount(lengths, minlength=6).tolist()
+        assert counts[3:5] == [0, 0]
+        assert counts[2] == pytest.approx(2000, abs=120)
+        assert counts[1] == pytest.approx(500, abs=90)
+        texts = task.sample(800, 2, seeded()).texts
+        assert all(texts.count(label) == pytest.approx(200, abs=50) for label in ("aa", "bb", "cc", "dd"))
+
+    def test_a_function_of_the_generator_alone(self, task):
+        first = task.sample(5, torch.tensor([2, 1, 5, 2, 2]), seeded(2))
+        assert [len(text) for text in first.texts] == [2, 1, 5, 2, 2]
+        task.sample(9, 2, seeded(7))
+        again = task.sample(5, torch.tensor([2, 1, 5, 2, 2]), seeded(2))
+        assert first.texts == again.texts
+        assert torch.equal(first.images, again.images)
+
+    def test_lengths(self, task, tmp_path):
+        assert (task.min_length, task.max_length, task.evaluation_lengths) == (1, 5, (2, 5))
+        assert int(task.sample_lengths(99, seeded(), max_length=2).max()) == 2
+        short = TextLineFiles(task.path, max_length=2)
+        assert int(short.sample_lengths(99, seeded()).max()) == 2
+        assert short.sample(1, 5, seeded()).texts == ("eeeee",), "longer lines can still be evaluated"
+        with pytest.raises(ValueError, match=r"no item of 3 characters; the nearest lengths there are: 1, 2, 5"):
+            task.sample(1, 3, seeded())
+        with pytest.raises(ValueError, match=r"no item of 3 to 4 characters; the nearest lengths"):
+            TextLineFiles(task.path, min_length=3, max_length=4)
+        with pytest.raises(ValueError, match="max_length is 1, below min_length 2"):
+            TextLineFiles(task.path, min_length=2, max_length=1)
+
+    def test_a_bad_image_is_replaced_by_rule_reported_and_counted(self, task, tmp_path):
+        (tmp_path / "1.png").write_bytes(png()[:40])
+        with pytest.warns(UserWarning, match=r"1.png left out: image cannot be decoded"):
+            texts = task.sample(400, 2, seeded()).texts
+        assert set(texts) == {"aa", "cc", "dd"}
+        assert texts.count("cc") == pytest.approx(200, abs=45), "the next of its length stands in"
+        assert task.dropped == {"image cannot be decoded": 1}
+        assert len(task) == 5
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert task.sample(400, 2, seeded()).texts == texts, "reported once; drawn the same for ever"
+        with pytest.warns(UserWarning, match="1.png left out"):
+            assert TextLineFiles(task.path).sample(400, 2, seeded()).texts == texts, "and by a task that never drew"
+
+    def test_no_image_of_a_length_is_left(self, task, tmp_path):
+        (tmp_path / "4.png").unlink()
+        with (
+            pytest.warns(UserWarning, match="4.png left out"),
+            pytest.raises(ValueError, match=r"none of the 1 images of 5 characters .* \{'image is not there': 1\}"),
+        ):
+            task.sample(1, 5, seeded())
+
+    def test_looking_at_all_images_first(self, task, tmp_path):
+        (tmp_path / "0.png").unlink()
+        (tmp_path / "2.png").write_bytes(b"")
+        (tmp_path / "3.png").write_bytes(png(9000, 1))
+        with pytest.warns(UserWarning, match="left out"):
+            dropped = task.check_images()
+        assert dropped == {"image is not there": 1, "empty image file": 1, "image wider than 2048 pixels": 1}
+        assert dropped == task.dropped
+        assert task.dropped_keys["image is not there"] == ["0.png"]
+        assert [batch.texts for batch in task.batches(2)] == [("bb", "eeeee"), ("f",)]
+
+
+class TestLeftOut:
+    def test_labels_by_reason_each_with_its_key(self, tmp_path):
+        lines = [("a.png", "ok"), ("b.png", "  "), ("c.png", "x\x07y"), ("d.png", "")]
+        path = gt(tmp_path, lines, a=png())
+        with pytest.warns(UserWarning, match="left out: label") as record:
+            task = TextLineFiles(str(path))
+        assert task.dropped == {"label is empty": 2, "label holds a control character": 1}
+        assert task.dropped_keys["label is empty"] == ["b.png", "d.png"]
+        assert [key in str(w.message) for key, w in zip(("b.png", "c.png", "d.png"), record)] == [True] * 3
+
+    def test_characters_outside_the_charset_are_counted(self, tmp_path):
+        path = gt(tmp_path, [("a.png", "ab"), ("a.png", "aé"), ("a.png", "aéé")], a=png())
+        with pytest.warns(UserWarning, match="left out: charset lacks 'é'"):
+            task = TextLineFiles(str(path), charset="abc")
+        assert task.charset == "abc"
+        assert task.dropped == {"label holds a character outside the charset": 2}
+
+    def test_many_are_counted_and_few_are_printed(self, tmp_path):
+        path = gt(tmp_path, [("a.png", "ok"), *((f"{n}.png", "") for n in range(50))], a=png())
+        with pytest.warns(UserWarning, match="left out: label") as record:
+            task = TextLineFiles(str(path))
+        assert task.dropped == {"label is empty": 50}
+        assert len(record) == 5
+        assert "further ones are counted" in str(record[-1].message)
+
+    def test_nothing_is_left(self, tmp_path):
+        path = gt(tmp_path, [("a.png", "")])
+        with (
+            pytest.warns(UserWarning, match="a.png left out"),
+            pytest.raises(ValueError, match=r"has no item that can be used; left out: \{'label is empty': 1\}"),
+        ):
+            TextLineFiles(str(path))
+
+    @pytest.mark.parametrize(
+        "name", ["../secret.png", "/etc/passwd", "a/../../secret.png", "..\\secret.png", "C:/x.png", "."]
+    )
+    def test_names_that_lead_out_of_the_folder(self, tmp_path, name):
+        (tmp_path / "secret.png").write_bytes(png())
+        (tmp_path / "set").mkdir()
+        path = gt(tmp_path / "set", [("a.png", "fine"), (name, "stolen")], a=png())
+        with pytest.warns(UserWarning, match="left out: path outside the folder|left out: image can"):
+            assert [batch.texts for batch in TextLineFiles(str(path)).batches(9)] == [("fine",)]
+
+
+class TestPictures:
+    def test_a_photographed_page_keeps_its_aspect_and_its_greys(self):
+        """Downscaled by an exact factor, each pixel is near the mean of those it stands for."""
+        data = pytest.importorskip("skimage.data")
+        page = data.page()[:160, :360]  # rows of real print
+        file = io.BytesIO()
+        Image.fromarray(page).save(file, format="PNG")
+        line = pictures.grey_line(file.getvalue(), 32, 2048)
+        assert line.shape == (32, 72)
+        means = page.astype(float).reshape(32, 5, 72, 5).mean(axis=(1, 3))
+        assert np.abs(line - means).mean() < 6
+        assert np.corrcoef(line.ravel(), means.ravel())[0, 1] > 0.98
+
+    def test_sixteen_bits_are_not_clipped_to_white(self):
+        file = io.BytesIO()
+        Image.fromarray(np.full((8, 8), 32768, np.uint16)).save(file, format="PNG")
+        assert abs(int(pictures.grey_line(file.getvalue(), 8, 99)[0, 0]) - 127) <= 1
+
+    def test_what_is_transparent_is_paper(self):
+        image = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
+        file = io.BytesIO()
+        image.save(file, format="PNG")
+        assert pictures.grey_line(file.getvalue(), 8, 99).min() == 255
+        file = io.BytesIO()
+        Image.new("P", (8, 8), 0).save(file, format="GIF", transparency=0)
+        assert pictures.grey_line(file.getvalue(), 8, 99).min() == 255
+
+    @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "CMYK", "LA", "I;16"])
+    def test_modes(self, mode):
+        file = io.BytesIO()
+        kind = "TIFF" if mode == "CMYK" else "PNG"
+        Image.new("L", (12, 6), 255).convert(mode).save(file, format=kind)
+        assert pictures.grey_line(file.getvalue(), 12, 99).shape == (12, 24)
+        assert pictures.colour_square(file.getvalue(), 8).shape == (8, 8, 3)
+
+    def test_upright(self):
+        image = Image.new("L", (20, 10))
+        exif = image.getexif()
+        exif[0x0112] = 6  # to be turned by a quarter
+        file = io.BytesIO()
+        image.save(file, format="JPEG", exif=exif)
+        assert pictures.decode(file.getvalue()).size == (10, 20)
+
+    @pytest.mark.parametrize(
+        ("data", "reason"),
+        [
+            (b"", "empty image file"),
+            (b"GIF89a", "image cannot be decoded"),
+            (b"<svg/>", "image cannot be decoded"),
+            (png()[:40], "image cannot be decoded"),
+            (png(40, 10), "image too large"),
+        ],
+    )
+    def test_reasons(self, data, reason, monkeypatch):
+        monkeypatch.setattr(pictures, "MAX_PIXELS", 300)
+        with pytest.raises(pictures.UnreadableImage) as caught:
+            pictures.decode(data)
+        assert caught.value.reason == reason
+
+
+def test_labels_are_normalised_and_nothing_else():
+    assert clean_label("e\u0301 \uff21 \ufb01") == "é \uff21 \ufb01"
+    assert clean_label(b"\\d+") == "\\d+"
+    for bad, reason in ((b"\xff", "not UTF-8"), ("", "empty"), ("a\nb", "control"), (3, "no string")):
+        with pytest.raises(BadLabel, match=reason):
+            clean_label(bad)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"path": "missing/gt.txt"}, r"path is 'missing/gt.txt', which is not there"),
+        ({"path": "notes.md"}, r"whose format its name does not tell; give format= one of 'lmdb', 'gt'"),
+        ({"path": "gt.txt", "format": "csv"}, "format is 'csv'; give one of 'lmdb'"),
+        ({"path": "gt.txt", "images": "nowhere"}, "path is 'nowhere', which is not there"),
+        ({"path": "gt.txt", "height": 2}, "height is 2; give a whole number of at least 8"),
+    ],
+)
+def test_arguments(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    gt(tmp_path, [("a.png", "a")], a=png())
+    (tmp_path / "notes.md").write_text("")
+    with pytest.raises(ValueError, match=message):
+        TextLineFiles(**arguments)
+
+
+def test_an_lmdb_has_its_images(drawn, tmp_path):
+    path = write_text_lines(tmp_path / "set", drawn, "lmdb")
+    with pytest.raises(ValueError, match="but an LMDB holds its images; leave it out"):
+        TextLineFiles(str(path), images=str(tmp_path))
