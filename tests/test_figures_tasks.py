@@ -113,6 +113,15 @@ class TestSorting:
         np.testing.assert_array_equal(drawn[round(tick)], row)
         assert viz.to_array(figure).std() > 0
 
+    def test_a_head_that_hardly_points_anywhere_is_not_drawn(self):
+        """Head 0 walks as regularly as head 2, but its largest weight is only just that."""
+        batch, priorities, trace = sorted_by_place()
+        for t in range(37):
+            trace["read_weights"][:, t, 0] = 1 / 128
+            trace["read_weights"][:, t, 0, t] = 1.1 / 128
+        figure = viz.sorting_figure(batch, priorities, trace)
+        assert "head 2" in figure.axes[2].get_title(loc="left")
+
     def test_the_line_against_numpys(self):
         random = np.random.default_rng(0)
         x, y = random.normal(size=12), random.integers(0, 9, 12)

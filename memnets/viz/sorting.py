@@ -27,7 +27,8 @@ def sorting_figure(batch: BatchLike, priorities: Tensor, trace: Mapping[str, Ten
     Left, the locations that a linear function of the priorities, fitted to the observed ones, returns; middle,
     the observed write weightings; right, the read weightings while the answer is due. Location is the slot of
     the largest weight. Of several heads those are drawn that it fits best: the write head whose locations are
-    the most linear in the priority, and the read head whose are the most linear in time.
+    the most linear in the priority, and the read head whose are the most linear in time, each explained variance
+    times the mean of the largest weights.
 
     Args:
         batch: anything with inputs (B,T,I), targets (B,T,O), mask (B,T) bool and lengths (B,).
@@ -90,13 +91,14 @@ def sorting_figure(batch: BatchLike, priorities: Tensor, trace: Mapping[str, Ten
 
 
 def most_linear(against: np.ndarray, weights: np.ndarray) -> int:
-    """The head whose locations are the most linear in `against` (L,); weights (L,heads,N)."""
-    fits = []
+    """The head whose locations are the most linear in `against` (L,), sharp ones first; weights (L,heads,N)."""
+    scores = []
     for head in range(weights.shape[1]):
         own = weights[:, head : head + 1]
         rows = own[:, 0, used_slots(own)].argmax(1)  # the ring cut open where the head never is
-        fits.append(fit_line(against, rows).explained)
-    return int(np.argmax(fits))
+        sharpness = own.max(axis=2).mean()  # the largest of nearly equal weights is no location
+        scores.append(fit_line(against, rows).explained * sharpness)
+    return int(np.argmax(scores))
 
 
 def fit_line(against: np.ndarray, locations: np.ndarray) -> Line:
