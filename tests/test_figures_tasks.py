@@ -113,14 +113,26 @@ class TestSorting:
         np.testing.assert_array_equal(drawn[round(tick)], row)
         assert viz.to_array(figure).std() > 0
 
-    def test_a_head_that_hardly_points_anywhere_is_not_drawn(self):
-        """Head 0 walks as regularly as head 2, but its largest weight is only just that."""
+    def test_dots_stand_where_the_vector_that_is_due_was_written(self):
         batch, priorities, trace = sorted_by_place()
-        for t in range(37):
-            trace["read_weights"][:, t, 0] = 1 / 128
-            trace["read_weights"][:, t, 0, t] = 1.1 / 128
         figure = viz.sorting_figure(batch, priorities, trace)
-        assert "head 2" in figure.axes[2].get_title(loc="left")
+        (dots,) = figure.axes[2].get_lines()
+        written = np.asarray(figure.axes[1].images[0].get_array()).argmax(0)
+        bits = batch.inputs[0, :20, :8]
+        for step, place in zip(dots.get_xdata(), dots.get_ydata()):
+            (shown,) = (bits == batch.targets[0, step]).all(1).nonzero(as_tuple=True)
+            assert place in written[shown.numpy()]
+        assert list(dots.get_xdata()) == list(range(21, 37))
+        assert [axes.get_xlim() for axes in figure.axes[:3]] == [(-0.5, 19.5)] * 2 + [(20.5, 36.5)]
+
+    def test_a_head_that_hardly_points_anywhere_is_not_drawn(self):
+        """Head 0 writes exactly by the priority, but its largest weight is only just that."""
+        batch, priorities, trace = sorted_by_place()
+        for t in range(20):
+            trace["write_weights"][0, t, 0] = 1 / 128
+            trace["write_weights"][0, t, 0, round(64 + 60 * float(priorities[0, t]))] = 1.1 / 128
+        figure = viz.sorting_figure(batch, priorities, trace)
+        assert "head 1" in figure.axes[1].get_title(loc="left")
 
     def test_the_line_against_numpys(self):
         random = np.random.default_rng(0)

@@ -25,10 +25,10 @@ def sorting_figure(batch: BatchLike, priorities: Tensor, trace: Mapping[str, Ten
     """Draw where vectors are written by their priority, and read, after Graves et al. 2014, figure 17.
 
     Left, the locations that a linear function of the priorities, fitted to the observed ones, returns; middle,
-    the observed write weightings; right, the read weightings while the answer is due. Location is the slot of
-    the largest weight. Of several heads those are drawn that it fits best: the write head whose locations are
-    the most linear in the priority, and the read head whose are the most linear in time, each explained variance
-    times the mean of the largest weights.
+    the observed write weightings; right, the read weightings while the answer is due, with a dot where the vector
+    that is due was written. Location is the slot of the largest weight. Of several heads those are drawn that
+    the hypothesis fits best: the write head whose locations are the most linear in the priority, among those
+    that point at all (explained variance times the mean of the largest weights), and the sharpest read head.
 
     Args:
         batch: anything with inputs (B,T,I), targets (B,T,O), mask (B,T) bool and lengths (B,).
@@ -63,12 +63,13 @@ def sorting_figure(batch: BatchLike, priorities: Tensor, trace: Mapping[str, Ten
             "both are needed, and steps without a priority must be NaN"
         )
     given, write, read = given[shows], write[shows], read[asks]
-    writer, reader = most_linear(given, write), most_linear(np.arange(len(asks)), read)
+    writer, reader = most_linear(given, write), int(read.max(axis=2).mean(axis=0).argmax())
     write, read = write[:, writer], read[:, reader]  # (L,N) each
     shown = used_slots(write[:, None], read[:, None])
     slots = slot_label(shown, write.shape[1])
     write, read = write[:, shown], read[:, shown]
     line = fit_line(given, write.argmax(1))
+    due = np.argsort(-given, kind="stable")[: len(asks)]  # which vector each step of the answer asks for
     supposed = np.eye(len(shown))[line.locations.round().astype(int).clip(0, len(shown) - 1)]
 
     title = f"Write locations: a line in the priority explains {line.explained:.0%} of their variance"
@@ -78,13 +79,16 @@ def sorting_figure(batch: BatchLike, priorities: Tensor, trace: Mapping[str, Ten
     weights = {
         "write locations, linear in the priority": (supposed * limits[1], shows),
         f"observed write weightings (head {writer})": (write, shows),
-        f"read weightings (head {reader})": (read, asks),
+        f"read weightings (head {reader}); dots: due": (read, asks),
     }
     images = []
     for panel, (name, (values, times)) in zip(panels, weights.items()):
         images.append(_style.draw(panel, values.T, _style.WEIGHTS, limits))
         images[-1].set_extent((times[0] - 0.5, times[-1] + 0.5, len(shown) - 0.5, -0.5))
+        panel.set_xlim(times[0] - 0.5, times[-1] + 0.5)
         _style.label(panel, name, "time (step)", slots if panel is panels[0] else None)
+    panels[2].set_autoscale_on(False)
+    panels[2].plot(asks[: len(due)], write.argmax(1)[due], ".", color=_style.WRONG, markersize=5)
     _style.number_rows(panels[0], shown)
     _style.color_bar(figure, images[0], panels, "weight")
     return figure
