@@ -14,6 +14,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+EXCESS = ("excess", "excess bits")
+"""The metric of tasks that count what predictions cost over the optimum, and its name in the table."""
+
 
 def train(experiment: str, seed: int, runs: Path, settings: list[str]) -> dict:
     """The result of one seed, trained now unless it was before."""
@@ -31,13 +34,14 @@ def train(experiment: str, seed: int, runs: Path, settings: list[str]) -> dict:
 def table(results: list[dict]) -> str:
     """Markdown: a row a seed."""
     lengths = list(results[0]["lengths"])
+    errors, unit = ("bit_errors", "wrong bits") if "bit_errors" in results[0]["lengths"][lengths[0]] else EXCESS
     head = ["seed", "solved", "sequences to solve", "seconds to solve", "sequences", "seconds"]
-    rows = [head + [f"wrong bits at {length}" for length in lengths]]
+    rows = [head + [f"{unit} at {length}" for length in lengths]]
     rows.append(["---"] * len(rows[0]))
     for result in results:
         row = [result["seed"], "yes" if result["solved"] else "no", result["sequences_to_solve"] or "-"]
         row += [result["seconds_to_solve"] or "-", result["sequences"], result["seconds"]]
-        rows.append(row + [f"{result['lengths'][length]['bit_errors']:.2f}" for length in lengths])
+        rows.append(row + [f"{result['lengths'][length][errors]:.2f}" for length in lengths])
     return "\n".join("| " + " | ".join(str(cell) for cell in row) + " |" for row in rows)
 
 

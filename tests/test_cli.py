@@ -20,7 +20,7 @@ from memnets.cli.experiments import experiments
 from memnets.training.lengths import evaluate_lengths
 from running import ROOT, TINY, TINY_TASK, command, environment, fit, result
 
-PAPER_TASKS = ("copy", "repeat-copy", "associative-recall")
+PAPER_TASKS = ("copy", "repeat-copy", "associative-recall", "ngrams", "priority-sort")
 
 
 def test_list_names_every_experiment_without_torch_and_at_once():
@@ -162,7 +162,7 @@ def test_doctor(capsys, monkeypatch):
 @pytest.mark.parametrize("name", sorted(experiments()))
 def test_every_experiment_trains(name, tmp_path):
     settings = ["--trainer.max_steps", "2", "--training.validation_size", "2", "--training.evaluation_sequences", "1"]
-    shorter = ["--trainer.val_check_interval", "2", "--task.evaluation_lengths", "[3]", "--wandb.mode", "disabled"]
+    shorter = ["--trainer.val_check_interval", "2", "--task.evaluation_lengths", "[6]", "--wandb.mode", "disabled"]
     assert main(["fit", name, *settings, *shorter, "--runs", str(tmp_path), "--run_id", "a"]) == 0
     assert result(tmp_path / name / "a")["steps"] == 2
 

@@ -409,10 +409,10 @@ def test_bad_values_are_named_with_the_remedy():
     with pytest.raises(ValueError, match="count must be at least 1, got 0"):
         viz.batch_figure(batch, count=0)
     with pytest.raises(ValueError, match=r"length 20 lacks \['sequence_accuracy'\]"):
-        viz.lengths_figure({20: {"bit_errors": 1.0}})
+        viz.lengths_figure({20: {"bit_errors": 1.0}, 40: {"bit_errors": 1.0, "sequence_accuracy": 0.5}})
     with pytest.raises(ValueError, match="empty"):
         viz.lengths_figure({})
-    with pytest.raises(ValueError, match=r"no column ends in 'loss' or 'bit_errors': got \['lr'\]"):
+    with pytest.raises(ValueError, match=r"no column ends in 'loss', 'bit_errors' or 'excess': got \['lr'\]"):
         viz.training_figure({"lr": ([1], [1])})
     with pytest.raises(ValueError, match="2 sequence counts but 1 values"):
         viz.training_figure({"train/loss": ([1, 2], [1])})

@@ -1,11 +1,11 @@
-"""Real learning at a small size: an NTM solves copy, and goes on to longer sequences better than an LSTM."""
+"""Real learning at a small size: an NTM solves copy, and goes on to longer sequences better than an LSTM; n-grams."""
 
 import pytest
 import torch
 from torch.nn.utils import clip_grad_norm_
 
 import memnets
-from memnets_tasks import Copy
+from memnets_tasks import Copy, DynamicNGrams
 
 TASK = Copy(bits=4, max_length=5)
 BATCH = 16
@@ -80,3 +80,25 @@ def test_more_slots_after_training_change_little(solved):
         assert bit_errors(model, TASK.max_length, seed=2) < 0.1
     finally:
         model.resize(before)
+
+
+def test_an_ntm_learns_to_learn_the_bigrams_of_a_sequence():
+    """It comes within a bit of the optimal estimator, which counting all bits alike does not."""
+    task = DynamicNGrams(order=2, min_length=40, max_length=40)
+    generator = torch.Generator().manual_seed(0)
+    torch.manual_seed(0)
+    model = memnets.NTM(1, 16, output_size=1, slots=16, width=8)
+    optimizer = torch.optim.RMSprop(model.parameters(), lr=1e-3, momentum=0.9, alpha=0.95, eps=1e-4)
+    for _ in range(700):
+        batch = task.sample(BATCH, 40, generator)
+        optimizer.zero_grad()
+        task.loss(model(batch.inputs, lengths=batch.lengths)[0], batch).backward()
+        clip_grad_norm_(model.parameters(), 1)
+        optimizer.step()
+    batch = task.sample(500, 40, torch.Generator().manual_seed(1000))
+    with torch.no_grad():
+        excess = task.metrics(model(batch.inputs, lengths=batch.lengths)[0], batch)["excess"]
+    ones = batch.inputs.cumsum(1)
+    alike = (ones + 0.5) / (torch.arange(1, 40).view(1, -1, 1) + 1)
+    assert task.metrics(alike.logit(), batch)["excess"] > 3
+    assert excess < 1

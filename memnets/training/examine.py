@@ -51,7 +51,11 @@ def draw_example(model: nn.Module, task: Any, *, seed: int = 0, length: int | No
 
 
 def draw_all(model: nn.Module, task: Any, *, seed: int = 0, length: int | None = None) -> dict[str, Any]:
-    """Every figure of one sequence, by file name without its ending."""
+    """Every figure of one sequence, by file name without its ending.
+
+    A task may have figures of its own: ``task.figures(batch, outputs, record)`` gives them by name, from the batch
+    of one, the outputs as probabilities (1, T, O), and the trace, or None without a memory.
+    """
     batch, outputs, record = run_example(model, task, seed=seed, length=length)
     figures = {"sequence": viz.sequence_figure(batch, outputs)}
     if record is not None:
@@ -59,4 +63,5 @@ def draw_all(model: nn.Module, task: Any, *, seed: int = 0, length: int | None =
         figures["weightings"] = viz.weightings_figure(record)
         figures["memory"] = viz.memory_figure(record)
         figures["gates"] = viz.gates_figure(record)
-    return figures
+    own = getattr(task, "figures", None)
+    return {**figures, **own(batch, outputs, record)} if own else figures

@@ -5,7 +5,9 @@ from memnets.viz.curves import lengths_figure, training_figure
 from memnets.viz.gates import gates_figure
 from memnets.viz.memory import memory_figure
 from memnets.viz.memory_work import memory_work_figure
+from memnets.viz.predictions import predictions_figure
 from memnets.viz.save import save_figure, to_array
+from memnets.viz.sorting import sorting_figure
 from memnets.viz.text import weightings_text
 from memnets.viz.weightings import weightings_figure
 
@@ -15,8 +17,10 @@ __all__ = [
     "lengths_figure",
     "memory_figure",
     "memory_work_figure",
+    "predictions_figure",
     "save_figure",
     "sequence_figure",
+    "sorting_figure",
     "to_array",
     "training_figure",
     "weightings_figure",

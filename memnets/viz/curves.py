@@ -11,70 +11,82 @@ from matplotlib.ticker import EngFormatter, MaxNLocator, NullLocator
 
 from memnets.viz import _style
 
+METRICS = {
+    "bit_errors": ("wrong bits per sequence", "bit errors per sequence"),
+    "sequence_accuracy": ("sequences without a wrong bit", "sequence accuracy (share)"),
+    "bits": ("cost of the predictions", "bits per sequence"),
+    "optimal": ("cost of the optimal predictions", "bits per sequence"),
+    "excess": ("cost over the optimum", "excess bits per sequence"),
+}
+"""Title and axis of the metrics of the tasks of this project; others go by their name."""
+
 
 def lengths_figure(
     table: Mapping[int, Mapping[str, float]] | Mapping[str, Mapping[str, float]],
     trained_on: tuple[int, int] | int | None = None,
 ) -> Figure:
-    """Draw length generalisation: errors and accuracy over sequence length.
+    """Draw length generalisation: each of a task's metrics over sequence length, a panel each.
 
-    Bit errors stand on a scale that is logarithmic and still has a zero, so that a perfect length shows.
+    Errors stand on a scale that is logarithmic and still has a zero, so that a perfect length shows; a metric that
+    ends in `accuracy` is a share, from 0 to 1.
 
     Args:
-        table: for each length (a whole number, or its text as in `result.json`) a mapping with bit_errors,
-            wrong bits per sequence, and sequence_accuracy, the share of sequences without any.
+        table: for each length (a whole number, or its text as in `result.json`) a mapping from metric to value, the
+            same metrics at each length, such as bit_errors, wrong bits per sequence, and sequence_accuracy.
         trained_on: the shortest and longest training length, or the longest alone; drawn as a band.
 
     Returns:
-        A figure of two panels.
+        A figure of as many panels as there are metrics.
 
     Raises:
-        ValueError: the table is empty, or a length lacks one of the two numbers.
+        ValueError: the table is empty, or a length lacks a metric that another has.
     """
     rows = sorted((int(length), row) for length, row in table.items())
-    if not rows:
+    names = list(dict.fromkeys(name for _, row in rows for name in row))
+    if not names:
         raise ValueError("the table of lengths is empty: evaluate at least one length")
     for length, row in rows:
-        if missing := {"bit_errors", "sequence_accuracy"} - set(row):
+        if missing := set(names) - set(row):
             raise ValueError(f"length {length} lacks {sorted(missing)}: it holds only {sorted(row)}")
     lengths = [length for length, _ in rows]
-    errors = np.array([row["bit_errors"] for _, row in rows], dtype=float)
-    accuracy = np.array([row["sequence_accuracy"] for _, row in rows], dtype=float)
 
-    figure = _style.new_figure(9.5, 3.8, "Length generalisation")
-    left, right = figure.subplots(1, 2)
-    for panel, values in ((left, errors), (right, accuracy)):
+    figure = _style.new_figure(1.1 + 4.2 * len(names), 3.8, "Length generalisation")
+    panels = figure.subplots(1, len(names), squeeze=False)[0]
+    for panel, name in zip(panels, names):
+        values = np.array([row[name] for _, row in rows], dtype=float)
         _shade(panel, trained_on)
         panel.plot(lengths, values, color=_style.LINES[0], marker="o", markersize=5.5, clip_on=False, zorder=3)
         _length_axis(panel, lengths)
         panel.grid(color=_style.GRID, linewidth=0.6)
-    _log_with_zero(left, [errors])
-    right.set_ylim(-0.03, 1.03)
-    _style.label(left, "wrong bits per sequence", "sequence length", "bit errors per sequence")
-    _style.label(right, "sequences without a wrong bit", "sequence length", "sequence accuracy (share)")
+        if name.endswith("accuracy"):
+            panel.set_ylim(-0.03, 1.03)
+        else:
+            _log_with_zero(panel, [values])
+        title, y = METRICS.get(name, (f"{name.replace('_', ' ')} per sequence", name.replace("_", " ")))
+        _style.label(panel, title, "sequence length", y)
     if trained_on is not None:
-        left.legend(fontsize=_style.TICK, loc="upper left", frameon=False)
+        panels[0].legend(fontsize=_style.TICK, loc="upper left", frameon=False)
     return figure
 
 
 def training_figure(metrics: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Figure:
-    """Draw loss and bit errors over the sequences seen in training.
+    """Draw losses and errors over the sequences seen in training.
 
     Args:
         metrics: for each column such as `train/loss` or `val/bit_errors` two equally long lists: sequences
-            seen, and values. Columns that end in `loss` or `bit_errors` are drawn, others left out.
+            seen, and values. Columns that end in `loss`, `bit_errors` or `excess` are drawn, others left out.
 
     Returns:
-        A figure with a panel for the losses and one for the bit errors, where there are any.
+        A figure with a panel for the losses and one for each kind of errors, where there are any.
 
     Raises:
         ValueError: there is nothing to draw, or a column's two lists differ in length.
     """
-    kinds = {"loss": "loss", "bit_errors": "bit errors per sequence"}
+    kinds = {"loss": "loss", **{name: METRICS[name][1] for name in ("bit_errors", "excess")}}
     columns = {kind: [name for name in metrics if name.endswith(kind)] for kind in kinds}
     drawn = [kind for kind in kinds if columns[kind]]
     if not drawn:
-        raise ValueError(f"no column ends in 'loss' or 'bit_errors': got {sorted(metrics)}")
+        raise ValueError(f"no column ends in 'loss', 'bit_errors' or 'excess': got {sorted(metrics)}")
 
     figure = _style.new_figure(1.5 + 4.2 * len(drawn), 3.8, "Training")
     panels = figure.subplots(1, len(drawn), squeeze=False)[0]

@@ -19,6 +19,9 @@ from memnets_tasks.associative_recall import AssociativeRecall
 from memnets_tasks.binary import BinaryTask
 from memnets_tasks.copy import Copy
 from memnets_tasks.curriculum import Curriculum, Growing, Uniform
+from memnets_tasks.dynamic_ngrams import DynamicNGrams
+from memnets_tasks.optimal import optimal_predictions
+from memnets_tasks.priority_sort import PrioritySort
 from memnets_tasks.repeat_copy import RepeatCopy
 from memnets_tasks.seeding import generator
 from memnets_tasks.task import Batch, Task
@@ -34,7 +37,9 @@ __all__ = [
     "Copy",
     "Curriculum",
     "DigitLines",
+    "DynamicNGrams",
     "Growing",
+    "PrioritySort",
     "RepeatCopy",
     "Scenes",
     "Task",
@@ -42,6 +47,7 @@ __all__ = [
     "TextLines",
     "Uniform",
     "generator",
+    "optimal_predictions",
 ]
 
 _IMAGES = {"CaptionFiles", "DigitLines", "Scenes", "TextLineFiles", "TextLines"}

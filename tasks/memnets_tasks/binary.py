@@ -2,9 +2,9 @@
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from memnets_tasks._checks import check_logits
+from memnets_tasks._entropy import mean_bit_entropy
 from memnets_tasks.task import Batch, Task
 
 
@@ -31,16 +31,7 @@ class BinaryTask(Task):
         Raises:
             ValueError: If `logits` does not have the shape of `batch.targets`.
         """
-        check_logits(logits, batch)
-        scored = batch.mask.unsqueeze(-1)  # (B, T, 1)
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        # Masked before the entropy too: a NaN there would reach the gradient through 0 * NaN.
-        logits = torch.where(scored, logits, 0.0)
-        entropy = F.binary_cross_entropy_with_logits(
-            logits, batch.targets.to(logits.dtype), reduction="none"
-        )  # (B, T, O)
-        bits = batch.mask.sum() * batch.targets.shape[-1]
-        return (entropy * scored).sum() / bits.clamp_min(1)
+        return mean_bit_entropy(logits, batch)
 
     def per_sequence_errors(self, logits: Tensor, batch: Batch) -> Tensor:
         """Count the wrong bits of each sequence.

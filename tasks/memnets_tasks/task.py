@@ -39,7 +39,9 @@ class Task(abc.ABC):
 
     A subclass sets the attributes below in its `__init__` and defines the abstract methods. Tasks whose
     targets are bits inherit from `memnets_tasks.BinaryTask`, which defines all of them but `sample`; others
-    (classification, regression) define a loss and metrics of their own.
+    (classification, regression) define a loss and metrics of their own. A task may also define
+    `figures(batch, outputs, record)`, from a batch of one, probabilities `(1, T, O)`, and the trace of the memory
+    or None: figures by file name, drawn beside those of every task.
 
     Attributes:
         input_size: Channels of `Batch.inputs`, `I`.

@@ -1,0 +1,114 @@
+"""Does a memory sort by where it writes? Graves et al. 2014, figure 17."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from memnets.viz import _style
+from memnets.viz._data import BatchLike, batch_sequence, to_numpy, traced, used_slots
+from memnets.viz.weightings import slot_label
+
+
+class Line(NamedTuple):
+    """Locations as a linear function of something, and the share of their variance that it explains."""
+
+    locations: np.ndarray  # (L,)
+    explained: float
+
+
+def sorting_figure(batch: BatchLike, priorities: Tensor, trace: Mapping[str, Tensor], index: int = 0) -> Figure:
+    """Draw where vectors are written by their priority, and read, after Graves et al. 2014, figure 17.
+
+    Left, the locations that a linear function of the priorities, fitted to the observed ones, returns; middle,
+    the observed write weightings; right, the read weightings while the answer is due, with a dot where the vector
+    that is due was written. Location is the slot of the largest weight. Of several heads those are drawn that
+    the hypothesis fits best: the write head whose locations are the most linear in the priority, among those
+    that point at all (explained variance times the mean of the largest weights), and the sharpest read head.
+
+    Args:
+        batch: anything with inputs (B,T,I), targets (B,T,O), mask (B,T) bool and lengths (B,).
+        priorities: the priority given at each step (B,T), NaN at steps that give none.
+        trace: recorded on this batch; holds write_weights (B,T,W,N), read_weights (B,T,R,N) and lengths (B,).
+        index: which sequence of the batch.
+
+    Returns:
+        A figure of three panels over the same slots.
+
+    Raises:
+        KeyError: the trace lacks a record.
+        IndexError: the batch has no sequence `index`.
+        ValueError: the shapes do not fit, no step gives a priority, or none is scored.
+    """
+    mask = batch_sequence(batch, index).mask
+    if priorities.shape != batch.mask.shape:
+        raise ValueError(
+            f"priorities must have the shape of batch.mask {tuple(batch.mask.shape)}, got {tuple(priorities.shape)}"
+        )
+    given = to_numpy(priorities[index, : len(mask)])  # (L,)
+    write, read = traced(trace, "write_weights", index), traced(trace, "read_weights", index)
+    if len(write) != len(mask):
+        raise ValueError(
+            f"sequence {index} has {len(mask)} steps in the batch but {len(write)} in the trace; "
+            "pass the trace recorded on this batch"
+        )
+    (shows,), (asks,) = np.isfinite(given).nonzero(), mask.nonzero()
+    if not shows.size or not asks.size:
+        raise ValueError(
+            f"sequence {index} has {shows.size} steps with a priority and {asks.size} scored steps; "
+            "both are needed, and steps without a priority must be NaN"
+        )
+    given, write, read = given[shows], write[shows], read[asks]
+    writer, reader = most_linear(given, write), int(read.max(axis=2).mean(axis=0).argmax())
+    write, read = write[:, writer], read[:, reader]  # (L,N) each
+    shown = used_slots(write[:, None], read[:, None])
+    slots = slot_label(shown, write.shape[1])
+    write, read = write[:, shown], read[:, shown]
+    line = fit_line(given, write.argmax(1))
+    due = np.argsort(-given, kind="stable")[: len(asks)]  # which vector each step of the answer asks for
+    supposed = np.eye(len(shown))[line.locations.round().astype(int).clip(0, len(shown) - 1)]
+
+    title = f"Write locations: a line in the priority explains {line.explained:.0%} of their variance"
+    figure = _style.new_figure(10, 4.2, title)
+    panels = figure.subplots(1, 3, sharey=True)
+    limits = _style.peak_limits(write, read)
+    weights = {
+        "write locations, linear in the priority": (supposed * limits[1], shows),
+        f"observed write weightings (head {writer})": (write, shows),
+        f"read weightings (head {reader}); dots: due": (read, asks),
+    }
+    images = []
+    for panel, (name, (values, times)) in zip(panels, weights.items()):
+        images.append(_style.draw(panel, values.T, _style.WEIGHTS, limits))
+        images[-1].set_extent((times[0] - 0.5, times[-1] + 0.5, len(shown) - 0.5, -0.5))
+        panel.set_xlim(times[0] - 0.5, times[-1] + 0.5)
+        _style.label(panel, name, "time (step)", slots if panel is panels[0] else None)
+    panels[2].set_autoscale_on(False)
+    panels[2].plot(asks[: len(due)], write.argmax(1)[due], ".", color=_style.WRONG, markersize=5)
+    _style.number_rows(panels[0], shown)
+    _style.color_bar(figure, images[0], panels, "weight")
+    return figure
+
+
+def most_linear(against: np.ndarray, weights: np.ndarray) -> int:
+    """The head whose locations are the most linear in `against` (L,), sharp ones first; weights (L,heads,N)."""
+    scores = []
+    for head in range(weights.shape[1]):
+        own = weights[:, head : head + 1]
+        rows = own[:, 0, used_slots(own)].argmax(1)  # the ring cut open where the head never is
+        sharpness = own.max(axis=2).mean()  # the largest of nearly equal weights is no location
+        scores.append(fit_line(against, rows).explained * sharpness)
+    return int(np.argmax(scores))
+
+
+def fit_line(against: np.ndarray, locations: np.ndarray) -> Line:
+    """The least-squares line of locations (L,) in `against` (L,); locations all the same are not explained."""
+    columns = np.stack([against, np.ones(len(against))], axis=1).astype(float)
+    fitted = columns @ np.linalg.lstsq(columns, locations.astype(float), rcond=None)[0]
+    spread = np.square(locations - locations.mean()).sum()
+    missed = np.square(locations - fitted).sum()
+    return Line(fitted, float(1 - missed / spread) if spread > 0 else 0.0)
