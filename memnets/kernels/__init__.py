@@ -4,7 +4,16 @@
 ``fused``: the whole sequence in hand-written code, forward and backward.
 """
 
-from .choice import BACKENDS, BackendUnavailableError, check_name, choose, report, step_function
+from .choice import BACKENDS, BackendUnavailableError, check_name, choose, engine_of, report, step_function
 from .fused import run_sequence
 
-__all__ = ["BACKENDS", "BackendUnavailableError", "check_name", "choose", "report", "run_sequence", "step_function"]
+__all__ = [
+    "BACKENDS",
+    "BackendUnavailableError",
+    "check_name",
+    "choose",
+    "engine_of",
+    "report",
+    "run_sequence",
+    "step_function",
+]
