@@ -34,6 +34,7 @@ ONLY = {
     "jsonargparse": {"cli"},
     "rich": {"cli"},
     "matplotlib": {"viz"},
+    "triton": {"kernels"},
     "memnets_tasks": set(),
 }
 """Which parts of memnets may import a heavy library, or the tasks."""
@@ -57,11 +58,21 @@ def test_using_a_memory_loads_no_training_and_no_plots():
         "from memnets import NTM, trace; import torch; trace(NTM(3, 5)); NTM(3, 5)(torch.zeros(1, 1, 3))"
     )
     assert "torch" in loaded
-    assert not loaded & (set(ONLY) | {"safetensors", "PIL"})
+    assert not loaded & (set(ONLY) - {"triton"} | {"safetensors", "PIL"})  # torch itself looks for triton
 
 
 def test_importing_the_package_of_tasks_loads_no_training():
-    assert not loaded_by("import memnets_tasks") & (set(ONLY) - {"memnets_tasks"})
+    assert not loaded_by("import memnets_tasks") & (set(ONLY) - {"memnets_tasks", "triton"})
+
+
+def test_a_memory_runs_without_triton():
+    loaded = loaded_by(
+        "import sys; sys.modules['triton'] = None\n"
+        "from memnets import NTM; import torch; ntm = NTM(3, 5); ntm(torch.zeros(1, 1, 3)); ntm.backend_report()\n"
+        "from memnets.kernels.triton import unavailable; assert 'memnets[triton]' in unavailable(), unavailable()\n"
+        "del sys.modules['triton']"
+    )
+    assert not [name for name in loaded if name.startswith("triton")]
 
 
 def part_of(path: Path) -> str:

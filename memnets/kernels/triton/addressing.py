@@ -4,6 +4,7 @@ Tiles over (heads, slots) are padded to powers of two; entries past the last slo
 numbers after activation, but for the shift, whose logits stand there.
 """
 
+# pyright: reportGeneralTypeIssues=false, reportAssignmentType=false
 import triton
 import triton.language as tl
 

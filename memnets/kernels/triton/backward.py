@@ -4,6 +4,7 @@ Gradients of the sums before activation go to global memory, a row a step; those
 matrix products over all steps, outside.
 """
 
+# pyright: reportGeneralTypeIssues=false, reportAssignmentType=false
 import triton
 import triton.language as tl
 

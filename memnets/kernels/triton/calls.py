@@ -4,16 +4,19 @@ All buffers are in float32 but ``outputs`` and ``lower``, which have the paramet
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..configuration import Gradients, Plan, bias_of, layer_parameters
 from ..gradients import input_gradient, parameter_gradients
-from .backward import backward_kernel
-from .forward import forward_kernel
+from . import backward as _backward
+from . import forward as _forward
 from .support import power_of_two
+
+forward_kernel: Any = _forward.forward_kernel  # Triton's annotations say what the kernel sees, not what it is given
+backward_kernel: Any = _backward.backward_kernel
 
 TILE = 8192
 """Weights of a matrix that a program reads at a time."""

@@ -5,6 +5,7 @@ Arrays over time have the step first, then the sample; those that only a backwar
 steps and are used around and around: T + 1, or 2 where no backward pass follows.
 """
 
+# pyright: reportGeneralTypeIssues=false, reportAssignmentType=false
 import triton
 import triton.language as tl
 

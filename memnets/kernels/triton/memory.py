@@ -4,6 +4,7 @@
 at the writers' vectors (writers, width), after activation.
 """
 
+# pyright: reportGeneralTypeIssues=false, reportAssignmentType=false
 import triton
 import triton.language as tl
 

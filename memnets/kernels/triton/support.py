@@ -2,6 +2,7 @@
 
 import functools
 import os
+import shutil
 from typing import Any
 
 import torch
@@ -45,8 +46,10 @@ def unavailable() -> str | None:
         return f"Triton {found} is older than {'.'.join(map(str, OLDEST))}: pip install --upgrade triton"
     if interpreted():
         return None
-    if not torch.cuda.is_available():
+    if torch.version.hip is not None or not torch.cuda.is_available():
         return "torch sees no CUDA device"
+    if not (os.environ.get("CC") or any(shutil.which(name) for name in ("cc", "gcc", "clang"))):
+        return "Triton needs a C compiler, and none of cc, gcc, clang was found"
     return None
 
 
@@ -62,7 +65,7 @@ def unsupported(cell: Any) -> str | None:
         return reason
     tensors = list(cell.parameters())
     devices, dtypes = {t.device.type for t in tensors}, {t.dtype for t in tensors}
-    if devices != {"cpu" if interpreted() else "cuda"}:
+    if devices != {"cuda"} and not (interpreted() and devices == {"cpu"}):
         return f"it runs on CUDA only, and parameters are on {', '.join(sorted(devices))}"
     if len(dtypes) > 1 or dtypes & {torch.float32, torch.bfloat16} != dtypes:
         return f"on CUDA it computes in float32 or bfloat16, and parameters are {', '.join(sorted(map(str, dtypes)))}"
