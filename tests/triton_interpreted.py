@@ -18,7 +18,7 @@ from fused_cases import Case, assert_agree, distance
 from memnets import NTM, BackendUnavailableError, kernels
 from memnets.kernels import choice
 from memnets.kernels.configuration import Plan, parameters_of
-from memnets.kernels.triton import calls, support
+from memnets.kernels.triton import calls, functions, support
 from memnets.kernels.triton.products import product
 from memnets.state import state_tensors
 
@@ -184,6 +184,29 @@ def test_products_of_bfloat16_accumulate_in_float32():
     ones = torch.ones(600, 2, dtype=torch.bfloat16)
     _product_kernel[(1,)](ones[:, 0].contiguous(), ones, out)
     assert out.tolist() == [600, 600]  # ones added up in bfloat16 stop at 256
+
+
+@triton.jit
+def _functions_kernel(x, sigmoids, tanhs, softpluses, slopes, size: tl.constexpr):
+    i = tl.arange(0, size)
+    value = tl.load(x + i)
+    tl.store(sigmoids + i, functions.sigmoid(value))
+    tl.store(tanhs + i, functions.tanh(value))
+    tl.store(softpluses + i, functions.softplus(value))
+    tl.store(slopes + i, functions.softplus_slope(functions.softplus(value)))
+
+
+def test_functions_are_accurate_everywhere():
+    """Relative to the value, however near to zero: a plain quotient of exponentials loses tanh there."""
+    part = 1 << 12
+    x = torch.cat([torch.linspace(-80, 80, part), torch.linspace(-1, 1, part), torch.logspace(-30, 1, 2 * part)])
+    x[2 * part :: 2] *= -1
+    found = [torch.full_like(x, float("nan")) for _ in range(4)]
+    _functions_kernel[(1,)](x, *found, len(x))
+    exact = x.double()
+    wanted = [exact.sigmoid(), exact.tanh(), torch.nn.functional.softplus(exact, threshold=100), exact.sigmoid()]
+    for got, want in zip(found, wanted):
+        assert float(((got - want).abs() / want.abs().clamp(min=1e-30)).max()) < 2e-6
 
 
 def test_compiles_without_a_graph_break():

@@ -25,11 +25,10 @@ def tanh(x):
 
 @triton.jit
 def softplus(x):
-    """log(1 + e^x), whose logarithm of 1 + e^-|x| keeps what the sum rounds away."""
+    """log(1 + e^x), with a series for log(1 + e^-|x|) where 1 + e^-|x| would round it away."""
     e = tl.exp(-tl.abs(x))
-    u = 1.0 + e
-    log1p = tl.where(u == 1.0, e, tl.log(u) * e / tl.where(u == 1.0, 1.0, u - 1.0))
-    return tl.maximum(x, 0.0) + log1p
+    near = e * (1.0 - e * (1.0 / 2 - e * (1.0 / 3 - e * (1.0 / 4 - e * (1.0 / 5 - e / 6)))))
+    return tl.maximum(x, 0.0) + tl.where(e < 0.1, near, tl.log(1.0 + e))
 
 
 @triton.jit
