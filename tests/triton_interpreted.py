@@ -102,7 +102,6 @@ def test_checkpoints_and_truncation():
 
 
 def test_inference_keeps_two_steps_and_gives_the_same():
-    """Layers that share a step's buffers with the next one: an overwrite too early would show."""
     case = case_of(steps=4, layers=3, lengths=[4, 1])
     ntm = case.model("fused")
     want, want_state = ntm(case.inputs(), case.state(ntm), case.lengths)
