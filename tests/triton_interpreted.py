@@ -18,7 +18,7 @@ from fused_cases import Case, assert_agree, distance
 from memnets import NTM, BackendUnavailableError, kernels
 from memnets.kernels import choice
 from memnets.kernels.configuration import Plan, parameters_of
-from memnets.kernels.triton import calls, functions, support
+from memnets.kernels.triton import calls, functions, support, trial
 from memnets.kernels.triton.products import product
 from memnets.state import state_tensors
 
@@ -249,6 +249,25 @@ def test_frozen_parameters():
         ntm.cell.controller.requires_grad_(False)
         results.append(SMALL.results(ntm))
     assert max(distance(results[0][name], results[1][name]) for name in results[1]) < 1e-4
+
+
+def test_a_trial_passes_and_leaves_no_trace():
+    before = torch.get_rng_state()
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        assert trial.failure(torch.device("cpu"), hidden=3, slots=5, width=2, steps=2) is None
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_trial_that_fails_says_so(monkeypatch):
+    sizes = {"hidden": 3, "slots": 5, "width": 2, "steps": 1}
+    monkeypatch.setattr(trial, "TOLERANCE", 0.0)
+    assert "on this device gave results that are" in str(trial.failure(torch.device("cpu"), **sizes))
+
+    def broken(*args, **kwargs):
+        raise RuntimeError("out of resources\nmore")
+
+    monkeypatch.setattr(calls, "forward", broken)
+    assert str(trial.failure(torch.device("cpu"), **sizes)).endswith("failed: out of resources")
 
 
 @pytest.mark.parametrize(

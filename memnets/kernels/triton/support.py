@@ -38,7 +38,7 @@ def version() -> str | None:
 
 @functools.cache
 def unavailable() -> str | None:
-    """Why no kernel can be compiled or run here, or None."""
+    """Why no kernel can be compiled or run here, or None. Compiles and tries one, at the first call on a GPU."""
     found = version()
     if found is None:
         return "Triton is not installed: pip install 'memnets[triton]'"
@@ -50,7 +50,9 @@ def unavailable() -> str | None:
         return "torch sees no CUDA device"
     if not (os.environ.get("CC") or any(shutil.which(name) for name in ("cc", "gcc", "clang"))):
         return "Triton needs a C compiler, and none of cc, gcc, clang was found"
-    return None
+    from .trial import failure
+
+    return failure(torch.device("cuda", torch.cuda.current_device()))
 
 
 def power_of_two(size: int) -> int:
