@@ -18,7 +18,7 @@ from fused_cases import Case, assert_agree, distance
 from memnets import NTM, BackendUnavailableError, kernels
 from memnets.kernels import choice
 from memnets.kernels.configuration import Plan, parameters_of
-from memnets.kernels.triton import calls, functions, support, trial
+from memnets.kernels.triton import calls, functions, sizes, support, trial
 from memnets.kernels.triton.products import product
 from memnets.state import state_tensors
 
@@ -93,7 +93,7 @@ def test_odd_sizes(changes):
 
 
 def test_several_tiles_of_a_matrix(monkeypatch):
-    monkeypatch.setattr(calls, "TILE", 16)
+    monkeypatch.setattr(sizes, "TILE", 16)
     assert_agree(case_of(batch=1, hidden=7, layers=2))
 
 
@@ -259,15 +259,15 @@ def test_a_trial_passes_and_leaves_no_trace():
 
 
 def test_a_trial_that_fails_says_so(monkeypatch):
-    sizes = {"hidden": 3, "slots": 5, "width": 2, "steps": 1}
+    small = {"hidden": 3, "slots": 5, "width": 2, "steps": 1}
     monkeypatch.setattr(trial, "TOLERANCE", 0.0)
-    assert "on this device gave results that are" in str(trial.failure(torch.device("cpu"), **sizes))
+    assert "on this device gave results that are" in str(trial.failure(torch.device("cpu"), **small))
 
     def broken(*args, **kwargs):
         raise RuntimeError("out of resources\nmore")
 
     monkeypatch.setattr(calls, "forward", broken)
-    assert str(trial.failure(torch.device("cpu"), **sizes)).endswith("failed: out of resources")
+    assert str(trial.failure(torch.device("cpu"), **small)).endswith("failed: out of resources")
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,10 @@ from ..configuration import Gradients, Plan, bias_of, layer_parameters
 from ..gradients import input_gradient, parameter_gradients
 from . import backward as _backward
 from . import forward as _forward
-from .support import power_of_two
+from .sizes import Sizes, block, power_of_two, settings, sizes_of
 
 forward_kernel: Any = _forward.forward_kernel  # Triton's annotations say what the kernel sees, not what it is given
 backward_kernel: Any = _backward.backward_kernel
-
-TILE = 8192
-"""Weights of a matrix that a program reads at a time."""
 
 
 class Kept(NamedTuple):
@@ -39,61 +36,6 @@ def empty(like: Tensor, *shape: int, dtype: torch.dtype = torch.float32) -> Tens
     return like.new_empty(shape, dtype=dtype)
 
 
-class _Sizes(NamedTuple):
-    steps: int
-    batch: int
-    hidden: int
-    slots: int
-    width: int
-    readers: int
-    writers: int
-    units: int  # G, sums of a layer
-    interface: int  # F
-
-    @property
-    def reads(self) -> int:
-        return self.readers * self.width
-
-    @property
-    def features(self) -> int:
-        return self.hidden + self.reads
-
-
-def _sizes(plan: Plan, inputs: Tensor, state: Sequence[Tensor], parameters: Sequence[Tensor]) -> _Sizes:
-    steps, batch, _ = inputs.shape
-    memory, read_weights, write_weights, _ = state[-4:]
-    interface, hidden = parameters[-2].shape
-    _, slots, width = memory.shape
-    units = hidden * (4 if plan.lstm else 1)
-    return _Sizes(steps, batch, hidden, slots, width, read_weights.shape[1], write_weights.shape[1], units, interface)
-
-
-def _settings(plan: Plan, sizes: _Sizes) -> dict[str, int]:
-    """What both kernels are compiled for."""
-    heads, memory = sizes.readers + sizes.writers, power_of_two(sizes.slots) * power_of_two(sizes.width)
-    return {
-        "LSTM": int(plan.lstm),
-        "L": plan.layers,
-        "C": sizes.hidden,
-        "N": sizes.slots,
-        "M": sizes.width,
-        "R": sizes.readers,
-        "W": sizes.writers,
-        "S": plan.shifts,
-        "C_P": power_of_two(sizes.hidden),
-        "N_P": power_of_two(sizes.slots),
-        "M_P": power_of_two(sizes.width),
-        "H_P": power_of_two(heads),
-        "F_P": power_of_two(sizes.interface),
-        "num_warps": 8 if memory <= 4096 else 16,
-    }
-
-
-def _block(columns: int, rows: int) -> int:
-    """Rows of a tile of a matrix (rows, columns)."""
-    return min(max(TILE // power_of_two(columns), 1), power_of_two(rows))
-
-
 def _layer_matrices(plan: Plan, inputs: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
     """What each layer does at each step anew: (G, own + below), and the interface's (F, C)."""
     found = []
@@ -109,7 +51,7 @@ def _flat(matrices: Sequence[Tensor]) -> Tensor:
 
 def shapes(plan: Plan, inputs: Tensor, state: Sequence[Tensor], parameters: Sequence[Tensor], keep: bool) -> Kept:
     """The buffers that the forward pass fills. Without ``keep`` those it needs itself have room for two steps."""
-    s = _sizes(plan, inputs, state, parameters)
+    s = sizes_of(plan, inputs, state, parameters)
     span, steps, dtype = (s.steps + 1, s.steps, inputs.dtype) if keep else (2, 0, inputs.dtype)
     return Kept(
         outputs=empty(inputs, s.steps + 1, s.batch, s.features, dtype=dtype),
@@ -153,7 +95,7 @@ def forward(
     Returns:
         The state after each sequence's last step, and what was kept.
     """
-    sizes = _sizes(plan, inputs, state, parameters)
+    sizes = sizes_of(plan, inputs, state, parameters)
     kept = shapes(plan, inputs, state, parameters, keep)
     last = [empty(s, *s.shape, dtype=s.dtype) for s in state]
     layers = layer_parameters(plan, parameters)
@@ -181,10 +123,10 @@ def forward(
             kept.told.shape[0],
             KEEP=int(keep),
             RM_P=power_of_two(sizes.reads),
-            GATE_BLOCK=_block(4 * power_of_two(sizes.hidden), deepest),
-            UNIT_BLOCK=_block(sizes.hidden, deepest),
-            TOLD_BLOCK=_block(sizes.interface, sizes.hidden),
-            **_settings(plan, sizes),
+            GATE_BLOCK=block(4 * power_of_two(sizes.hidden), deepest),
+            UNIT_BLOCK=block(sizes.hidden, deepest),
+            TOLD_BLOCK=block(sizes.interface, sizes.hidden),
+            **settings(plan, sizes),
         )
     return last, kept
 
@@ -198,7 +140,7 @@ class _Carried(NamedTuple):
     weights: Tensor  # (B, H, N)
 
 
-def _carried(plan: Plan, sizes: _Sizes, like: Tensor, d_last: Sequence[Tensor | None]) -> _Carried:
+def _carried(plan: Plan, sizes: Sizes, like: Tensor, d_last: Sequence[Tensor | None]) -> _Carried:
     own, heads = sizes.hidden if plan.lstm else 0, sizes.readers + sizes.writers
     across = own + max(sizes.reads, sizes.hidden if plan.layers > 1 else 0)
     every = (
@@ -216,7 +158,7 @@ def _carried(plan: Plan, sizes: _Sizes, like: Tensor, d_last: Sequence[Tensor | 
     return found
 
 
-def _places(plan: Plan, sizes: _Sizes, carried: _Carried) -> list[Tensor]:
+def _places(plan: Plan, sizes: Sizes, carried: _Carried) -> list[Tensor]:
     """Where in ``carried`` the gradient of each tensor of the state lies."""
     own = sizes.hidden if plan.lstm else 0
     reads = carried.carry[:, 0, own : own + sizes.reads].unflatten(1, (sizes.readers, sizes.width))
@@ -249,7 +191,7 @@ def backward(
         d_last: of the last state; None counts as zero.
         needs: for the inputs, each tensor of the state and each parameter, whether its gradient is wanted.
     """
-    sizes = _sizes(plan, inputs, state, parameters)
+    sizes = sizes_of(plan, inputs, state, parameters)
     carried = _carried(plan, sizes, inputs, d_last)
     d_gates = empty(inputs, *kept.gates.shape)
     d_told = empty(inputs, sizes.steps, sizes.batch, sizes.interface)
@@ -271,9 +213,9 @@ def backward(
             G_P=power_of_two(sizes.units),
             K_P=power_of_two(across),
             CARRY=across,
-            TOLD_BLOCK=_block(sizes.hidden, sizes.interface),
-            GATE_BLOCK=_block(across, sizes.units),
-            **_settings(plan, sizes),
+            TOLD_BLOCK=block(sizes.hidden, sizes.interface),
+            GATE_BLOCK=block(across, sizes.units),
+            **settings(plan, sizes),
         )
     needs_state, needs_parameters = needs[1 : 1 + len(state)], needs[1 + len(state) :]
     found = parameter_gradients(

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ..configuration import unknown
+from .sizes import power_of_two
 
 LIMIT = 8192
 """Numbers of one sample, padded to powers of two, that stay in registers: slots x width, and heads x slots."""
@@ -53,11 +54,6 @@ def unavailable() -> str | None:
     from .trial import failure
 
     return failure(torch.device("cuda", torch.cuda.current_device()))
-
-
-def power_of_two(size: int) -> int:
-    """The least power of two that is not below ``size``."""
-    return 1 << max(size - 1, 0).bit_length()
 
 
 def unsupported(cell: Any) -> str | None:
