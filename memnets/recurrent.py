@@ -119,6 +119,7 @@ class Recurrent(nn.Module):
             inputs,
             state,
             counts,
+            engine=kernels.engine_of(self.cell),
             detach_every=self.truncated_bptt_steps,
             checkpoint_every=self.checkpoint_every,
         )  # (T, B, F)

@@ -30,6 +30,7 @@ class Case:
     scale: float = 1.0
     seed: int = 0
     dtype: torch.dtype = torch.float64
+    device: str = "cpu"
     options: dict = field(default_factory=dict)
 
     def model(self, backend: str, **options) -> NTM:
@@ -47,7 +48,7 @@ class Case:
             num_layers=self.layers,
             backend=backend,
             **{**self.options, **options},
-        ).to(self.dtype)
+        ).to(self.device, self.dtype)
         with torch.no_grad():
             for parameter in ntm.parameters():
                 parameter.mul_(self.scale)
@@ -55,7 +56,8 @@ class Case:
 
     def inputs(self) -> Tensor:
         generator = torch.Generator().manual_seed(self.seed)
-        return torch.randn(self.batch, self.steps, self.features, generator=generator, dtype=self.dtype)
+        drawn = torch.randn(self.batch, self.steps, self.features, generator=generator, dtype=self.dtype)
+        return drawn.to(self.device)
 
     def state(self, ntm: NTM):
         """A starting state with values of its own, or None."""
@@ -64,7 +66,8 @@ class Case:
         generator = torch.Generator().manual_seed(self.seed + 1)
 
         def draw(tensor: Tensor) -> Tensor:
-            return torch.rand(tensor.shape, generator=generator, dtype=self.dtype).requires_grad_()
+            drawn = torch.rand(tensor.shape, generator=generator, dtype=self.dtype)
+            return drawn.to(self.device).requires_grad_()
 
         return map_state(draw, ntm.initial_state(self.batch))
 
@@ -74,7 +77,11 @@ class Case:
         output, last = ntm(inputs, state, self.lengths)
         found = {"output": output, **{f"last {i}": t for i, t in enumerate(state_tensors(last))}}
         generator = torch.Generator().manual_seed(self.seed + 2)
-        loss = sum((t * torch.randn(t.shape, generator=generator, dtype=self.dtype)).sum() for t in found.values())
+
+        def weight(tensor: Tensor) -> Tensor:
+            return torch.randn(tensor.shape, generator=generator, dtype=self.dtype).to(self.device)
+
+        loss = sum((t * weight(t)).sum() for t in found.values())
         leaves = {"d inputs": inputs, **{f"d {name}": p for name, p in ntm.named_parameters() if p.requires_grad}}
         if state is not None:
             leaves |= {f"d first {i}": t for i, t in enumerate(state_tensors(state))}

@@ -18,7 +18,7 @@ from torch import nn
 
 from fused_cases import Case, assert_agree, distance
 from memnets import NTM, BackendUnavailableError, trace
-from memnets.kernels import choice, cpu
+from memnets.kernels import choice, configuration, cpu, function
 from memnets.kernels.cpu import calls
 from memnets.state import state_tensors
 
@@ -128,11 +128,13 @@ def test_gradcheck(controller):
     inputs = case.inputs().requires_grad_()
 
     def run(inputs, *tensors):
-        plan = calls.Plan(controller == "lstm", 1, 3)
-        outputs, last = cpu.run(plan, inputs.transpose(0, 1), tensors[: len(start)], tensors[len(start) :], [3, 2])
+        plan = configuration.Plan(controller == "lstm", 1, 3)
+        outputs, last = function.run(
+            "cpu", plan, inputs.transpose(0, 1), tensors[: len(start)], tensors[len(start) :], [3, 2]
+        )
         return outputs, *last
 
-    parameters = [p.detach().clone().requires_grad_() for p in cpu.parameters_of(ntm.cell)]
+    parameters = [p.detach().clone().requires_grad_() for p in configuration.parameters_of(ntm.cell)]
     assert torch.autograd.gradcheck(run, (inputs, *start, *parameters))
 
 

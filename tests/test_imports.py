@@ -34,6 +34,7 @@ ONLY = {
     "jsonargparse": {"cli"},
     "rich": {"cli"},
     "matplotlib": {"viz"},
+    "triton": {"kernels"},
     "memnets_tasks": set(),
 }
 """Which parts of memnets may import a heavy library, or the tasks."""
@@ -57,7 +58,7 @@ def test_using_a_memory_loads_no_training_and_no_plots():
         "from memnets import NTM, trace; import torch; trace(NTM(3, 5)); NTM(3, 5)(torch.zeros(1, 1, 3))"
     )
     assert "torch" in loaded
-    assert not loaded & (set(ONLY) | {"safetensors", "PIL"})
+    assert not loaded & (set(ONLY) - {"triton"} | {"safetensors", "PIL"})  # torch itself looks for triton
 
 
 IMAGE_LIBRARIES = {"PIL", "fontTools", "lmdb", "sklearn", "torchmetrics"}
@@ -67,7 +68,7 @@ IMAGE_LIBRARIES = {"PIL", "fontTools", "lmdb", "sklearn", "torchmetrics"}
 def test_importing_the_tasks_loads_no_training_and_no_library_of_images():
     names = "TextLines, DigitLines, Scenes, TextLineFiles, CaptionFiles"
     loaded = loaded_by(f"import memnets_tasks; dir(memnets_tasks); from memnets_tasks import Copy, {names}")
-    assert not loaded & ((set(ONLY) | IMAGE_LIBRARIES) - {"memnets_tasks"})
+    assert not loaded & ((set(ONLY) | IMAGE_LIBRARIES) - {"memnets_tasks", "triton"})
 
 
 def test_drawing_lines_loads_no_training_and_no_plots():
@@ -76,7 +77,7 @@ def test_drawing_lines_loads_no_training_and_no_plots():
         "import torch; from memnets_tasks import TextLines; TextLines().sample(1, 3, torch.Generator().manual_seed(0))"
     )
     assert {"PIL", "fontTools"} <= loaded
-    assert not loaded & ((set(ONLY) | {"lmdb", "sklearn", "torchmetrics"}) - {"memnets_tasks"})
+    assert not loaded & ((set(ONLY) | {"lmdb", "sklearn", "torchmetrics"}) - {"memnets_tasks", "triton"})
 
 
 def test_every_public_name_of_the_tasks_is_there():
@@ -89,6 +90,16 @@ def test_every_public_name_of_the_tasks_is_there():
             assert name in dir(module)
     with pytest.raises(AttributeError, match="module 'memnets_tasks' has no attribute 'TextLine'"):
         memnets_tasks.TextLine  # noqa: B018
+
+
+def test_a_memory_runs_without_triton():
+    loaded = loaded_by(
+        "import sys; sys.modules['triton'] = None\n"
+        "from memnets import NTM; import torch; ntm = NTM(3, 5); ntm(torch.zeros(1, 1, 3)); ntm.backend_report()\n"
+        "from memnets.kernels.triton import unavailable; assert 'memnets[triton]' in unavailable(), unavailable()\n"
+        "del sys.modules['triton']"
+    )
+    assert not [name for name in loaded if name.startswith("triton")]
 
 
 def part_of(path: Path) -> str:

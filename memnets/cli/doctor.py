@@ -11,13 +11,17 @@ def print_doctor() -> int:
     import torch
 
     from .. import NTM, __version__
+    from ..kernels.triton import unavailable as cuda_missing
     from .experiments import config_folder, experiments
 
     rows = [
         ("memnets", __version__),
         ("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
     ]
-    rows += [(name, _version(name)) for name in ("torch", "lightning", "jsonargparse", "wandb", "numpy", "matplotlib")]
+    rows += [
+        (name, _version(name))
+        for name in ("torch", "lightning", "jsonargparse", "wandb", "numpy", "matplotlib", "triton")
+    ]
     rows.append(("threads", f"{torch.get_num_threads()} of {os.cpu_count()} cores"))
     devices = ["cpu"]
     devices += [f"cuda:{i} {torch.cuda.get_device_name(i)}" for i in range(torch.cuda.device_count())]
@@ -26,6 +30,7 @@ def print_doctor() -> int:
     rows.append(("C compiler", compiler or "none found"))
     for backend, verdict in NTM(8, 100).backend_report().items():
         rows.append((f"backend {backend}", verdict))
+    rows.append(("fused on CUDA", cuda_missing() or "available"))
     rows.append(("W&B", _wandb()))
     rows.append(("experiments", f"{len(experiments())} in {config_folder()}"))
     width = max(len(name) for name, _ in rows)

@@ -4,7 +4,16 @@
 ``fused``: the whole sequence in hand-written code, forward and backward.
 """
 
-from .choice import BACKENDS, BackendUnavailableError, check_name, choose, hooked, report, step_function
+from .choice import (
+    BACKENDS,
+    BackendUnavailableError,
+    check_name,
+    choose,
+    engine_of,
+    hooked,
+    report,
+    step_function,
+)
 from .fused import run_sequence
 
 __all__ = [
@@ -12,6 +21,7 @@ __all__ = [
     "BackendUnavailableError",
     "check_name",
     "choose",
+    "engine_of",
     "hooked",
     "report",
     "run_sequence",

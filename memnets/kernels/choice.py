@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..controllers import CONTROLLERS
-from . import cpu
+from . import cpu, triton
 
 BACKENDS = ("reference", "compiled", "fused")
 
@@ -74,6 +74,23 @@ def hooked(cell: nn.Module) -> bool:
     )
 
 
+def engine_of(cell: Any) -> str:
+    """The fused kernel for the device of ``cell``'s parameters: "triton" on CUDA, "cpu" anywhere else."""
+    parameter = next(cell.parameters(), None)
+    return "triton" if parameter is not None and parameter.device.type == "cuda" else "cpu"
+
+
+def _unsupported(cell: Any) -> str | None:
+    """Why the fused kernel does not know the cell's configuration, or None."""
+    return triton.unsupported(cell) if engine_of(cell) == "triton" else cpu.unsupported(cell)
+
+
+@torch.compiler.assume_constant_result
+def _kernel_missing(engine: str, dtype: torch.dtype) -> str | None:
+    """Why the fused kernel cannot run on this machine, or None."""
+    return triton.unavailable() if engine == "triton" else cpu.unavailable(dtype)
+
+
 def choose(cell: Any, backend: str, inputs: Tensor) -> str:
     """The backend that runs this call: "reference", "compiled" or "fused".
 
@@ -85,7 +102,8 @@ def choose(cell: Any, backend: str, inputs: Tensor) -> str:
     """
     if backend in ("reference", "compiled"):
         return backend
-    reason = cpu.unsupported(cell) or _kernel_missing(cell.interface.weight.dtype)
+    unsupported = _unsupported(cell)
+    reason = unsupported or _kernel_missing(engine_of(cell), cell.interface.weight.dtype)
     if reason is None:
         if _transformed():
             if backend == "auto":
@@ -100,16 +118,11 @@ def choose(cell: Any, backend: str, inputs: Tensor) -> str:
         return "reference" if passing else "fused"
     if backend == "fused" and not _custom_controller(cell):
         raise BackendUnavailableError(f"backend 'fused' cannot run: {reason}; use backend='auto'")
-    if cpu.unsupported(cell) is None:
+    if unsupported is None:
         _warn(reason)
     elif backend == "fused":
         _say(f"the controller {type(cell.controller).__name__} is not one the fused kernel knows")
     return "reference"
-
-
-@torch.compiler.assume_constant_result
-def _kernel_missing(dtype: torch.dtype) -> str | None:
-    return cpu.unavailable(dtype)
 
 
 def _custom_controller(cell: Any) -> bool:
@@ -129,10 +142,11 @@ def _passing_reason(cell: Any, inputs: Tensor) -> str | None:
         return "a module inside the cell has hooks (a trace is being recorded, for one)"
     if torch.compiler.is_compiling():
         return None
-    if type(inputs) not in (Tensor, nn.Parameter) or inputs.device.type != "cpu":
-        return f"inputs are a {type(inputs).__name__} on {inputs.device}"
-    if inputs.dtype != cell.interface.weight.dtype and not torch.is_autocast_enabled("cpu"):
-        return f"inputs are {inputs.dtype} and parameters {cell.interface.weight.dtype}"
+    weight = cell.interface.weight
+    if type(inputs) not in (Tensor, nn.Parameter) or inputs.device != weight.device:
+        return f"inputs are a {type(inputs).__name__} on {inputs.device}, parameters on {weight.device}"
+    if inputs.dtype != weight.dtype and not torch.is_autocast_enabled(inputs.device.type):
+        return f"inputs are {inputs.dtype} and parameters {weight.dtype}"
     return None
 
 
@@ -153,11 +167,11 @@ def _warn(reason: str) -> None:
     warnings.warn(message, RuntimeWarning, stacklevel=4)
 
 
-def report(cell: nn.Module, backend: str) -> dict[str, str]:
+def report(cell: Any, backend: str) -> dict[str, str]:
     """For each backend whether it was chosen, and otherwise why not."""
     check_name(backend)
     missing = _compiler_missing()
-    no_fused = cpu.unsupported(cell) or cpu.unavailable(next(cell.parameters()).dtype)
+    no_fused = _unsupported(cell) or _kernel_missing(engine_of(cell), next(cell.parameters()).dtype)
     if backend == "auto":
         chosen, why = ("reference", "starts at once, runs anywhere") if no_fused else ("fused", "the fastest here")
     else:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from ..state import detach_state, index_state, stack_states, state_tensors
-from . import cpu
-from .cpu.calls import Plan
+from .configuration import Plan, parameters_of
+from .function import run
 
 
 def run_sequence(
@@ -17,6 +17,7 @@ def run_sequence(
     state: Any,
     counts: Sequence[int] | None,
     *,
+    engine: str = "cpu",
     detach_every: int | None = None,
     checkpoint_every: int | None = None,
 ) -> tuple[Tensor, Any]:
@@ -27,6 +28,7 @@ def run_sequence(
         inputs: ``(B, T, I)``.
         state: before the first step.
         counts: the sequences' lengths, or None.
+        engine: which kernel, "cpu" or "triton".
         detach_every: cut the gradient each time this many steps have passed.
         checkpoint_every: keep the state each time this many steps have passed and nothing between, and run those
             steps again on the way back.
@@ -44,10 +46,12 @@ def run_sequence(
             counts = sorted(counts, reverse=True)
     inputs = inputs.to(dtype).transpose(0, 1)  # (T, B, I)
     if counts is not None:  # whatever stands in the padding, NaN too, must not reach a weight's gradient
-        over = torch.arange(len(inputs)).unsqueeze(1) >= torch.tensor(counts)  # (T, B)
+        over = torch.arange(len(inputs), device=inputs.device).unsqueeze(1) >= torch.tensor(
+            counts, device=inputs.device
+        )  # (T, B)
         inputs = inputs.masked_fill(over.unsqueeze(-1), 0)
     plan = Plan(hasattr(state.controller, "cell"), cell.controller.num_layers, cell.memory.shifts)
-    parameters = cpu.parameters_of(cell)
+    parameters = parameters_of(cell)
     outputs, steps = [], len(inputs)
     starts = _starts(steps, detach_every, checkpoint_every)
     for start, stop in zip(starts, [*starts[1:], steps]):
@@ -56,7 +60,7 @@ def run_sequence(
             state = _detach_first(state, still)
         within = None if counts is None else [min(max(n - start, 0), stop - start) for n in counts]
         tensors = [t.to(dtype) for t in state_tensors(state)]
-        part, last = cpu.run(plan, inputs[start:stop], tensors, parameters, within, repeat=bool(checkpoint_every))
+        part, last = run(engine, plan, inputs[start:stop], tensors, parameters, within, repeat=bool(checkpoint_every))
         outputs.append(part)
         state = _rebuild(state, iter(last))
     outputs = torch.cat(outputs) if len(outputs) > 1 else outputs[0]

@@ -7,19 +7,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..configuration import Gradients, Plan, bias_of, layer_parameters
+from ..gradients import input_gradient, parameter_gradients
 from .library import Args, load, pointers
 from .library import state as c_state
 
 EVERY = 8
 """The memory is kept before each such step; those between are written again on the way back."""
-
-
-class Plan(NamedTuple):
-    """What of a configuration the tensors' shapes do not tell."""
-
-    lstm: bool
-    layers: int
-    shifts: int
 
 
 class Kept(NamedTuple):
@@ -37,16 +31,6 @@ class Kept(NamedTuple):
 def empty(like: Tensor, *shape: int) -> Tensor:
     """Every buffer is made here, so that a test can poison them all."""
     return like.new_empty(shape)
-
-
-def layer_parameters(plan: Plan, parameters: Sequence[Tensor]) -> list[Sequence[Tensor]]:
-    """For each layer (weight_ih, weight_hh, bias_ih, bias_hh), or (weight, bias) without recurrence."""
-    size = 4 if plan.lstm else 2
-    return [parameters[n * size : (n + 1) * size] for n in range(plan.layers)]
-
-
-def _bias(layer: Sequence[Tensor]) -> Tensor:
-    return layer[2] + layer[3] if len(layer) == 4 else layer[1]
 
 
 def _arguments(
@@ -153,12 +137,12 @@ def forward(
     gates = kept.gates
     layers = layer_parameters(plan, parameters)
     torch.addmm(
-        _bias(layers[0]),
+        bias_of(layers[0]),
         inputs.view(-1, features),
         layers[0][0][:, :features].t(),
         out=gates[0, :steps].view(steps * batch, -1),
     )
-    biases = [None, *(_bias(layer) for layer in layers[1:])]
+    biases = [None, *(bias_of(layer) for layer in layers[1:])]
     last = [empty(s, *s.shape) for s in state]
     held += [pointers(biases), *biases, *_add_room(args, library, inputs, False)]
     args.bias = held[3]
@@ -170,14 +154,6 @@ def forward(
         args.memories = None
     library.memnets_forward(args)
     return last, kept
-
-
-class Gradients(NamedTuple):
-    """Gradients in the order of the arguments of :func:`forward`; None where not asked for."""
-
-    inputs: Tensor | None
-    state: list[Tensor | None]
-    parameters: list[Tensor | None]
 
 
 def backward(
@@ -220,53 +196,7 @@ def backward(
     library.memnets_backward(args)
     del held
     return Gradients(
-        _input_gradient(inputs, parameters, d_gates) if needs[0] else None,
+        input_gradient(inputs, parameters, d_gates) if needs[0] else None,
         d_state,
-        _parameter_gradients(plan, inputs, kept, d_gates, d_told, needs_parameters),
+        parameter_gradients(plan, inputs, kept.outputs, kept.gates, kept.lower, d_gates, d_told, needs_parameters),
     )
-
-
-def _input_gradient(inputs: Tensor, parameters: Sequence[Tensor], d_gates: Tensor) -> Tensor:
-    return torch.mm(d_gates[0].flatten(0, 1), parameters[0][:, : inputs.shape[2]]).view_as(inputs)  # (T, B, I)
-
-
-def _parameter_gradients(
-    plan: Plan, inputs: Tensor, kept: Kept, d_gates: Tensor, d_told: Tensor, needs: Sequence[bool]
-) -> list[Tensor | None]:
-    """Each a single product over all steps and samples, of a layer's gradient with all that the layer was given.
-
-    The product is taken with the layer's units as columns, then turned: with few rows that is several times faster.
-    """
-    hidden = kept.gates.shape[-1] // (4 if plan.lstm else 1)
-    before, after = kept.outputs[:-1].flatten(0, 1), kept.outputs[1:].flatten(0, 1)  # (T B, C + R M)
-    grads: list[Tensor | None] = []
-    per_layer = 4 if plan.lstm else 2
-    for layer in range(plan.layers):
-        needed = needs[layer * per_layer : (layer + 1) * per_layer]
-        d = d_gates[layer].flatten(0, 1)  # (T B, G)
-        only, first = plan.layers == 1, layer == 0
-        own = before[:, :hidden] if layer == plan.layers - 1 else kept.lower[layer, :-1].flatten(0, 1)
-        weight_ih = weight_hh = None
-        if plan.lstm and first and only and needed[0] and needed[1]:  # own and reads lie side by side
-            weight_hh, reads = torch.mm(before.t(), d).split([hidden, before.shape[1] - hidden])
-            weight_ih = torch.cat([torch.mm(inputs.flatten(0, 1).t(), d), reads]).t()
-        else:
-            if needed[0] and first:
-                given = [inputs.flatten(0, 1), before[:, hidden:]]
-                weight_ih = torch.cat([torch.mm(x.t(), d) for x in given]).t()
-            elif needed[0]:
-                below = kept.lower[layer - 1, 1:] if plan.lstm else kept.gates[layer - 1]
-                weight_ih = torch.mm(below.flatten(0, 1).t(), d).t()
-            if plan.lstm and needed[1]:
-                weight_hh = torch.mm(own.t(), d)
-        grads.append(None if weight_ih is None else weight_ih.contiguous())
-        if plan.lstm:
-            grads.append(None if weight_hh is None else weight_hh.t().contiguous())
-        bias = d.sum(0) if any(needed[per_layer // 2 :]) else None
-        grads.append(bias if needed[per_layer // 2] else None)
-        if plan.lstm:
-            grads.append(bias.clone() if bias is not None and needed[3] else None)
-    d = d_told.flatten(0, 1)  # (T B, F)
-    grads.append(torch.mm(d.t(), after[:, :hidden]) if needs[-2] else None)
-    grads.append(d.sum(0) if needs[-1] else None)
-    return grads

@@ -1,13 +1,13 @@
 """The fused NTM for torch: its gradient, ``torch.compile``, and errors for what it cannot do."""
 
+import importlib
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from . import calls
-from .calls import Kept, Plan
+from .configuration import Plan
 
 _NO_SECOND = (
     "the fused NTM has no second derivative: use backend='reference' where gradients of gradients are needed "
@@ -15,7 +15,13 @@ _NO_SECOND = (
 )
 
 
+def _calls(engine: str) -> Any:
+    """The two calls of a kernel, and their buffers: memnets.kernels.cpu.calls or memnets.kernels.triton.calls."""
+    return importlib.import_module(f"{__package__}.{engine}.calls")
+
+
 def run(
+    engine: str,
     plan: Plan,
     inputs: Tensor,
     state: Sequence[Tensor],
@@ -27,9 +33,10 @@ def run(
     """A sequence, differentiable.
 
     Args:
+        engine: "cpu" or "triton".
         plan: the configuration.
         inputs: ``(T, B, I)``.
-        state: as :func:`calls.forward` takes it.
+        state: as ``forward`` of the engine's calls takes it.
         parameters: each layer's, then the interface's weight and bias.
         lengths: longest first, or None.
         repeat: keep only the starting state, and run forward again before going back.
@@ -41,25 +48,34 @@ def run(
     if torch.compiler.is_compiling():
         sizes = [int(plan.lstm), plan.layers, plan.shifts]
         keep = torch.is_grad_enabled()
-        outputs, *rest = _forward_op(inputs, list(state), list(parameters), sizes, lengths, keep)
+        outputs, *rest = _forward_op(engine, inputs, list(state), list(parameters), sizes, lengths, keep)
         return outputs[1:], rest[: len(state)]
     if not torch.is_grad_enabled() or not any(t.requires_grad for t in (inputs, *state, *parameters)):
         with torch.no_grad():
-            last, kept = calls.forward(plan, inputs, state, parameters, lengths, keep=False)
+            last, kept = _calls(engine).forward(plan, inputs, state, parameters, lengths, keep=False)
         return kept.outputs[1:], last
-    outputs, *last = _Sequence.apply(plan, lengths, repeat, len(state), inputs, *state, *parameters)
+    outputs, *last = _Sequence.apply(engine, plan, lengths, repeat, len(state), inputs, *state, *parameters)
     return outputs, last
 
 
 class _Sequence(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, plan: Plan, lengths: list[int] | None, repeat: bool, states: int, inputs: Tensor, *tensors: Tensor
+        ctx: Any,
+        engine: str,
+        plan: Plan,
+        lengths: list[int] | None,
+        repeat: bool,
+        states: int,
+        inputs: Tensor,
+        *tensors: Tensor,
     ) -> tuple[Tensor, ...]:
         ctx.set_materialize_grads(False)
-        ctx.settings = plan, lengths, repeat, states
-        with torch.autocast("cpu", enabled=False):
-            last, kept = calls.forward(plan, inputs, tensors[:states], tensors[states:], lengths, keep=not repeat)
+        ctx.settings = engine, plan, lengths, repeat, states
+        with torch.autocast(inputs.device.type, enabled=False):
+            last, kept = _calls(engine).forward(
+                plan, inputs, tensors[:states], tensors[states:], lengths, keep=not repeat
+            )
         outputs = kept.outputs.new_empty(0).set_(
             kept.outputs.untyped_storage(), kept.outputs.stride(0), kept.outputs[1:].shape, kept.outputs.stride()
         )
@@ -68,15 +84,16 @@ class _Sequence(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        plan, lengths, repeat, states = ctx.settings
-        given = len(ctx.needs_input_grad) - 4
+        engine, plan, lengths, repeat, states = ctx.settings
+        calls = _calls(engine)
+        given = len(ctx.needs_input_grad) - 5
         saved = ctx.saved_tensors
         inputs, tensors, rest = saved[0], saved[1:given], saved[given:]
-        with torch.no_grad(), torch.autocast("cpu", enabled=False):
+        with torch.no_grad(), torch.autocast(inputs.device.type, enabled=False):
             if repeat:
                 _, kept = calls.forward(plan, inputs, tensors[:states], tensors[states:], lengths, keep=True)
             else:
-                kept = Kept(*rest[1:])
+                kept = calls.Kept(*rest[1:])
             d_outputs = torch.zeros_like(kept.outputs[1:]) if grads[0] is None else grads[0]
             found = calls.backward(
                 plan,
@@ -87,12 +104,12 @@ class _Sequence(torch.autograd.Function):
                 kept,
                 d_outputs,
                 grads[1:],
-                ctx.needs_input_grad[4:],
+                ctx.needs_input_grad[5:],
             )
         result = [found.inputs, *found.state, *found.parameters]
         if torch.is_grad_enabled():  # create_graph=True
             result = _refuse_second(result, [t for t in (*grads, *saved[:given]) if t is not None])
-        return None, None, None, None, *result
+        return None, None, None, None, None, *result
 
 
 class _Once(torch.autograd.Function):
@@ -118,6 +135,7 @@ def _refuse_second(found: list[Tensor | None], sources: list[Tensor]) -> list[Te
 
 @torch.library.custom_op("memnets::ntm_forward", mutates_args=())
 def _forward_op(
+    engine: str,
     inputs: Tensor,
     state: list[Tensor],
     parameters: list[Tensor],
@@ -126,12 +144,13 @@ def _forward_op(
     keep: bool,
 ) -> list[Tensor]:
     plan = Plan(bool(sizes[0]), *sizes[1:])
-    last, kept = calls.forward(plan, inputs, state, parameters, lengths, keep)
+    last, kept = _calls(engine).forward(plan, inputs, state, parameters, lengths, keep)
     return [kept.outputs, *last, *(kept[1:] if keep else ())]
 
 
 @_forward_op.register_fake
 def _(
+    engine: str,
     inputs: Tensor,
     state: list[Tensor],
     parameters: list[Tensor],
@@ -140,13 +159,14 @@ def _(
     keep: bool,
 ) -> list[Tensor]:
     plan = Plan(bool(sizes[0]), *sizes[1:])
-    kept = calls.shapes(plan, inputs, state, parameters, keep)
+    kept = _calls(engine).shapes(plan, inputs, state, parameters, keep)
     last = [s.new_empty(s.shape) for s in state]
     return [kept.outputs, *last, *(kept[1:] if keep else ())]
 
 
 @torch.library.custom_op("memnets::ntm_backward", mutates_args=())
 def _backward_op(
+    engine: str,
     inputs: Tensor,
     state: list[Tensor],
     parameters: list[Tensor],
@@ -158,12 +178,14 @@ def _backward_op(
 ) -> list[Tensor]:
     plan = Plan(bool(sizes[0]), *sizes[1:])
     needs = [True] * (1 + len(state) + len(parameters))
-    found = calls.backward(plan, inputs, state, parameters, lengths, Kept(*kept), d_outputs[1:], d_last, needs)
+    calls = _calls(engine)
+    found = calls.backward(plan, inputs, state, parameters, lengths, calls.Kept(*kept), d_outputs[1:], d_last, needs)
     return [t for t in (found.inputs, *found.state, *found.parameters) if t is not None]
 
 
 @_backward_op.register_fake
 def _(
+    engine: str,
     inputs: Tensor,
     state: list[Tensor],
     parameters: list[Tensor],
@@ -177,20 +199,20 @@ def _(
 
 
 def _keep_for_backward(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
-    x, state, parameters, sizes, lengths, keep = inputs
-    ctx.settings = sizes, lengths, len(state)
+    engine, x, state, parameters, sizes, lengths, keep = inputs
+    ctx.settings = engine, sizes, lengths, len(state)
     if keep:
         ctx.save_for_backward(x, *state, *parameters, output[0], *output[1 + len(state) :])
         ctx.given = 1 + len(state) + len(parameters)
 
 
 def _op_gradient(ctx: Any, grads: list[Tensor]) -> tuple[Any, ...]:
-    sizes, lengths, states = ctx.settings
+    engine, sizes, lengths, states = ctx.settings
     saved = ctx.saved_tensors
     x, state, parameters = saved[0], list(saved[1 : 1 + states]), list(saved[1 + states : ctx.given])
     kept = list(saved[ctx.given :])
-    found = _backward_op(x, state, parameters, sizes, lengths, kept, grads[0], list(grads[1 : 1 + states]))
-    return found[0], found[1 : 1 + states], found[1 + states :], None, None, None
+    found = _backward_op(engine, x, state, parameters, sizes, lengths, kept, grads[0], list(grads[1 : 1 + states]))
+    return None, found[0], found[1 : 1 + states], found[1 + states :], None, None, None
 
 
 _forward_op.register_autograd(_op_gradient, setup_context=_keep_for_backward)

@@ -1,0 +1,170 @@
+"""Step time of the NTM on a CUDA GPU, as a ratio to cuDNN's nn.LSTM of the same hidden size in the same run.
+
+    python benchmarks/gpu_step_time.py
+    python benchmarks/gpu_step_time.py --backends fused,reference --json gpu_step_time.json
+
+Each configuration is timed in rounds that take all backends in turn, between two CUDA events with the device idle
+before; a figure is the median over the rounds. A training step is forward, backward and an RMSprop step; inference
+runs under no_grad. The first call of each, which compiles kernels, is timed apart. Needs memnets, torch and Triton.
+"""
+
+import argparse
+import itertools
+import json
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from memnets import NTM
+from memnets.files import write_atomically
+
+FEATURES, OUTPUTS, HIDDEN, WIDTH = 9, 8, 100, 20
+BACKENDS = ("fused", "reference", "compiled")
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+BATCHES, STEPS = (1, 16, 64, 256), (41, 240)
+DEVICE = "cuda"
+WARM_UP = 3
+LEAST_ROUNDS = 10
+Config = dict[str, Any]
+
+
+def model(backend: str) -> nn.Module:
+    """nn.LSTM with as many inputs as the NTM's controller has, or an NTM of 128 slots."""
+    torch.manual_seed(0)
+    if backend == "nn.LSTM":
+        return nn.LSTM(FEATURES + WIDTH, HIDDEN, batch_first=True)
+    return NTM(FEATURES, HIDDEN, output_size=OUTPUTS, slots=128, width=WIDTH, backend=backend)
+
+
+def step(backend: str, config: Config, train: bool) -> Callable[[], None]:
+    """One step of training or inference, ready to be called."""
+    dtype = DTYPES[config["dtype"]]
+    module = model(backend).to(DEVICE, dtype)
+    features = FEATURES + WIDTH if backend == "nn.LSTM" else FEATURES
+    inputs = torch.randn(config["batch"], config["steps"], features, device=DEVICE, dtype=dtype)
+    optimizer = torch.optim.RMSprop(module.parameters(), lr=1e-4, momentum=0.9, alpha=0.95)
+
+    def run_training() -> None:
+        optimizer.zero_grad()
+        output, _ = module(inputs)
+        output.square().mean().backward()
+        optimizer.step()
+
+    def run_inference() -> None:
+        with torch.no_grad():
+            module(inputs)
+
+    return run_training if train else run_inference
+
+
+def milliseconds(run: Callable[[], None]) -> float:
+    """Of one call, from an idle device until all its work is done."""
+    began, ended = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    torch.cuda.synchronize()
+    began.record()
+    run()
+    ended.record()
+    torch.cuda.synchronize()
+    return began.elapsed_time(ended)
+
+
+def times(steps: dict[str, Callable[[], None]], seconds: float) -> dict[str, dict[str, float]]:
+    """Of each, the seconds of its first call and the median milliseconds of those after some to warm up."""
+    found: dict[str, dict[str, float]] = {}
+    for name, run in steps.items():
+        began = time.perf_counter()
+        run()
+        torch.cuda.synchronize()
+        found[name] = {"first_s": time.perf_counter() - began}
+        for _ in range(WARM_UP):
+            run()
+    rounds: dict[str, list[float]] = {name: [] for name in steps}
+    end = time.perf_counter() + seconds
+    while len(rounds["nn.LSTM"]) < LEAST_ROUNDS or time.perf_counter() < end:
+        for name, run in steps.items():
+            rounds[name].append(milliseconds(run))
+    for name, values in rounds.items():
+        found[name]["ms"] = statistics.median(values)
+    return found
+
+
+def measure(config: Config, backends: list[str], seconds: float) -> Config:
+    """One row: times, and ratios to nn.LSTM."""
+    row: Config = {**config, "train": {}, "inference": {}}
+    for kind in ("train", "inference"):
+        steps = {name: step(name, config, kind == "train") for name in ("nn.LSTM", *backends)}
+        found = times(steps, seconds)
+        base = found["nn.LSTM"]["ms"]
+        row[kind] = {name: {**values, "ratio": values["ms"] / base} for name, values in found.items()}
+    return row
+
+
+def show(row: Config, backends: list[str]) -> None:
+    """A line for training and one for inference."""
+    for kind in ("train", "inference"):
+        found = row[kind]
+        cells = [f"{found[name]['ms']:9.3f} ms {found[name]['ratio']:7.2f}x" for name in backends]
+        sizes = f"{row['batch']:>6}{row['steps']:>6}  {row['dtype']:<9}"
+        print(f"{sizes} {kind:<10}{found['nn.LSTM']['ms']:9.3f} ms  {'  '.join(cells)}", flush=True)
+
+
+def about() -> dict[str, str]:
+    """Hardware and versions."""
+    import triton
+
+    return {
+        "date": str(date.today()),
+        "device": torch.cuda.get_device_name(),
+        "processor": platform.processor() or platform.machine(),
+        "torch": torch.__version__,
+        "cuda": str(torch.version.cuda),
+        "cudnn": str(torch.backends.cudnn.version()),
+        "triton": triton.__version__,
+        "tf32": f"cudnn {torch.backends.cudnn.allow_tf32}, matmul {torch.backends.cuda.matmul.allow_tf32}",
+    }
+
+
+def refuse(message: str) -> None:
+    """Leave with one line on stderr and exit status 2."""
+    print(f"gpu_step_time: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--backends", default="fused", help=f"some of {','.join(BACKENDS)}")
+    parser.add_argument("--seconds", type=float, default=1.0, help="for each row and kind of step")
+    parser.add_argument("--json", help="also write the rows to this file")
+    given = parser.parse_args()
+    backends = given.backends.split(",")
+    if unknown := set(backends) - set(BACKENDS):
+        parser.error(f"no backend {', '.join(sorted(unknown))}: choose among {', '.join(BACKENDS)}")
+    if not torch.cuda.is_available():
+        refuse("torch sees no CUDA device; benchmarks/step_time.py measures on the CPU")
+    if "fused" in backends:
+        verdict = NTM(FEATURES, HIDDEN).to(DEVICE).backend_report()["fused"]
+        if verdict.startswith("cannot run"):
+            refuse(f"the fused backend {verdict}")
+    facts = about()
+    print(", ".join(f"{name} {value}" for name, value in facts.items()))
+    print(
+        f"{'batch':>6}{'steps':>6}  {'dtype':<9} {'step':<10}{'nn.LSTM':>12}  {'  '.join(f'{b:>21}' for b in backends)}"
+    )
+    rows = []
+    for steps, dtype, batch in itertools.product(STEPS, DTYPES, BATCHES):
+        rows.append(measure({"batch": batch, "steps": steps, "dtype": dtype}, backends, given.seconds))
+        show(rows[-1], backends)
+    if given.json:
+        write_atomically({Path(given.json): json.dumps({**facts, "rows": rows}, indent=1).encode()})
+
+
+if __name__ == "__main__":
+    main()

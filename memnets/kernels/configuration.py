@@ -1,0 +1,66 @@
+"""What the fused kernels share of a cell: the configurations they know, its parameters, and the plan of a sequence."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from ..cell import MemoryCell
+from ..controllers import FeedforwardController, LSTMController
+from ..memory import NTMMemory
+
+
+class Plan(NamedTuple):
+    """What of a configuration the tensors' shapes do not tell."""
+
+    lstm: bool
+    layers: int
+    shifts: int
+
+
+class Gradients(NamedTuple):
+    """Gradients of a sequence's inputs, starting state and parameters; None where not asked for."""
+
+    inputs: Tensor | None
+    state: list[Tensor | None]
+    parameters: list[Tensor | None]
+
+
+def unknown(cell: Any) -> str | None:
+    """Why no fused kernel knows how ``cell`` is built, or None."""
+    if type(cell) is not MemoryCell:
+        return f"it knows MemoryCell only, not {type(cell).__name__}"
+    if type(cell.memory) is not NTMMemory:
+        return f"it knows the memory NTMMemory only, not {type(cell.memory).__name__}"
+    if type(cell.controller) not in (LSTMController, FeedforwardController):
+        return f"it knows the controllers lstm and feedforward only, not {type(cell.controller).__name__}"
+    kind = nn.LSTMCell if type(cell.controller) is LSTMController else nn.Linear
+    layers: Any = cell.controller.layers
+    interface: Any = nn.Linear
+    if any(type(layer).forward is not kind.forward for layer in layers) or (
+        type(cell.interface).forward is not interface.forward
+    ):
+        return "a layer of the cell was replaced by one of another kind"
+    return None
+
+
+def parameters_of(cell: Any) -> list[Tensor]:
+    """Each layer's parameters, then the interface's, in the order of :func:`layer_parameters`."""
+    names = (
+        ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        if isinstance(cell.controller, LSTMController)
+        else ("weight", "bias")
+    )
+    found = [getattr(layer, name) for layer in cell.controller.layers for name in names]
+    return [*found, cell.interface.weight, cell.interface.bias]
+
+
+def layer_parameters(plan: Plan, parameters: Sequence[Tensor]) -> list[Sequence[Tensor]]:
+    """For each layer (weight_ih, weight_hh, bias_ih, bias_hh), or (weight, bias) without recurrence."""
+    size = 4 if plan.lstm else 2
+    return [parameters[n * size : (n + 1) * size] for n in range(plan.layers)]
+
+
+def bias_of(layer: Sequence[Tensor]) -> Tensor:
+    """All that a layer adds to its sums, (G)."""
+    return layer[2] + layer[3] if len(layer) == 4 else layer[1]

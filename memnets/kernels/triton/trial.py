@@ -1,0 +1,55 @@
+"""One short sequence through the kernel and through the plain cell: does this GPU give what the equations say?"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+from torch import Tensor
+
+from ...cell import MemoryCell
+from ...controllers import LSTMController
+from ...memory import NTMMemory
+from ...state import state_tensors
+from ..configuration import Plan, parameters_of
+from ..function import run
+
+TOLERANCE = 2e-2
+"""Of the difference's norm, relative to that of the values: room for TF32, where the reference is told to use it."""
+
+
+def failure(device: torch.device, hidden: int = 40, slots: int = 64, width: int = 12, steps: int = 6) -> str | None:
+    """Why the kernel cannot be trusted on ``device``, or None.
+
+    In a thread of its own, which knows nothing of the caller's grad mode, autocast, or function transforms.
+    """
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            apart = pool.submit(_distance, device, hidden, slots, width, steps).result()
+    except Exception as error:
+        line = (str(error).splitlines() or [type(error).__name__])[0]
+        return f"a trial of the CUDA kernel on this device failed: {line}"
+    if not apart < TOLERANCE:  # nor NaN
+        return f"a trial of the CUDA kernel on this device gave results that are {apart:.1e} off"
+    return None
+
+
+def _distance(device: torch.device, hidden: int, slots: int, width: int, steps: int) -> float:
+    with torch.random.fork_rng(devices=[]):  # a user's seeded run must not notice
+        torch.manual_seed(0)
+        cell = MemoryCell(LSTMController(3 + width, hidden), NTMMemory(slots, width)).to(device, torch.float32)
+        inputs = torch.randn(steps, 3, 3, dtype=torch.float32).to(device).requires_grad_()  # (T, B, I)
+    state = cell.initial_state(3)
+    outputs = []
+    for x in inputs:
+        output, state = cell(x, state)
+        outputs.append(output)
+    want = _all(cell, inputs, torch.stack(outputs), list(state_tensors(state)))
+    start = list(state_tensors(cell.initial_state(3)))
+    got = _all(cell, inputs, *run("triton", Plan(True, 1, 3), inputs, start, parameters_of(cell)))
+    return max(float((a - b).norm() / b.norm().clamp(min=1e-6)) for a, b in zip(got, want))
+
+
+def _all(cell: MemoryCell, inputs: Tensor, outputs: Tensor, last: list[Tensor]) -> list[Tensor]:
+    """Outputs, last state, and the gradients of all of it."""
+    loss = outputs.square().sum() + sum(t.square().sum() for t in last)
+    grads = torch.autograd.grad(loss, [inputs, *parameters_of(cell)])
+    return [t.detach() for t in (outputs, *last, *grads)]
