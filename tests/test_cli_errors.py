@@ -80,7 +80,16 @@ MISTAKES = {
         "2 devices were asked for: add --trainer.strategy ddp to train one run on all of them, or take one",
     ),
     "several devices in a way that cannot be saved": (
-        ["fit", "copy-ntm", "--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy", "ddp_spawn"],
+        [
+            "fit",
+            "copy-ntm",
+            "--trainer.accelerator",
+            "cpu",
+            "--trainer.devices",
+            "2",
+            "--trainer.strategy",
+            "ddp_spawn",
+        ],
         2,
         "--trainer.strategy is 'ddp_spawn', but several devices need ddp",
     ),

@@ -29,14 +29,20 @@ def fit(options: argparse.Namespace) -> int:
     return work.start(lambda: RunDir.create(Path(config.runs), work.experiment, name))
 
 
-def prepare(experiment: str, path: Path, overrides: list[str]) -> Fit:
+def prepare(experiment: str, path: Path, overrides: list[str], defaults: dict[str, str] | None = None) -> Fit:
     """A training of the experiment in the file ``path``, checked and not started.
+
+    Args:
+        experiment: its name.
+        path: its file.
+        overrides: settings on top of the file, as on the command line.
+        defaults: settings below it.
 
     Raises:
         UsageError: a setting is refused.
         WandbUnavailableError: W&B cannot be used as asked.
     """
-    parser, config = parse_experiment(path, overrides)
+    parser, config = parse_experiment(path, overrides, defaults)
     mode = resolve_wandb_mode(config.wandb.mode)
     torch.manual_seed(_seed(config))
     objects = instantiate(parser, config)

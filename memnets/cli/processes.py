@@ -42,7 +42,8 @@ class ShareRunDir(pl.Callback):
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Processes have met by now."""
-        trainer._default_root_dir = trainer.strategy.broadcast(trainer._default_root_dir)
+        ours: Any = trainer
+        ours._default_root_dir = trainer.strategy.broadcast(ours._default_root_dir)
 
 
 def end_children(trainer: pl.Trainer, seconds: float = 10.0) -> None:

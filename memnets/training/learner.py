@@ -130,7 +130,7 @@ class SequenceLearner(pl.LightningModule):
     def _own_part(self, whole: Any) -> Any:
         if self._world_size == 1:
             return whole
-        return type(whole)(*(part[self._trainer.global_rank :: self._world_size] for part in whole))
+        return type(whole)(*(part[self.trainer.global_rank :: self._world_size] for part in whole))
 
     def _share(self, batch: Any, whole: Any) -> Tensor | float:
         """What this process's mean loss counts, so that the mean over processes is the mean over the whole batch."""
