@@ -102,7 +102,12 @@ def lengths_seeds_figure(panels: Sequence[LengthsPanel], title: str = "Length ge
     figure = _style.new_figure(2.0 + 5.6 * len(panels), 4.4, title)
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels):
         _draw_lengths(axes, panel, colors)
-        axes.legend(fontsize=_style.TICK, loc="upper left", frameon=False)
+        below = {
+            "loc": "upper left",
+            "bbox_to_anchor": (0.0, -0.14),
+            "ncols": 2,
+        }  # no corner is free of curves for sure
+        axes.legend(fontsize=_style.TICK, frameon=False, **below)
     return figure
 
 
@@ -114,8 +119,16 @@ def _draw_lengths(axes: Axes, panel: LengthsPanel, colors: Mapping[str, str]) ->
         for row in rows:
             axes.plot(lengths, row, color=colors[name], linewidth=0.8, alpha=0.5, marker="o", markersize=2.5, zorder=2)
         if len(rows):
-            middle = np.nanmedian(rows, axis=0)
-            axes.plot(lengths, middle, color=colors[name], linewidth=2.2, zorder=3, label=_label(name, len(rows)))
+            measured = ~np.isnan(rows).all(axis=0)
+            middle = np.nanmedian(rows[:, measured], axis=0)
+            axes.plot(
+                np.array(lengths)[measured],
+                middle,
+                color=colors[name],
+                linewidth=2.2,
+                zorder=3,
+                label=_label(name, len(rows)),
+            )
         everything.append(rows.ravel())
     _log_with_zero(axes, everything)
     _length_axis(axes, lengths)
