@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import memnets_tasks
 from memnets.training.loggers import read_metrics
 from running import TINY, command, environment, fit, result
 
@@ -121,6 +122,26 @@ def test_uneven_halves_are_what_the_weights_are_for(folder, alone):
     """The masks of the halves differ in size, so that a plain mean of the two losses would be another loss."""
     masks = [torch.load(folder / f"1-0-{step}.pt", weights_only=True)[0][2] for step in range(12)]
     assert sum(int(mask[0::2].sum()) != int(mask[1::2].sum()) for mask in masks) > 6
+
+
+TASKS = [
+    kind
+    for kind in (getattr(memnets_tasks, name) for name in memnets_tasks.__all__)
+    if isinstance(kind, type) and issubclass(kind, memnets_tasks.Task) and not kind.__abstractmethods__
+]
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_weighed_losses_of_the_parts_are_the_loss_of_the_whole(kind):
+    """For every task there is, a new one included."""
+    task, random = kind(), torch.Generator().manual_seed(0)
+    whole = task.sample(6, task.sample_lengths(6, random), random)
+    logits = torch.randn(*whole.inputs.shape[:2], task.output_size, generator=random)
+    total = 0.0
+    for rank in range(3):
+        part = type(whole)(*(each[rank::3] for each in whole))
+        total += float(task.loss(logits[rank::3], part) * task.loss_weight(part))
+    assert total / float(task.loss_weight(whole)) == pytest.approx(float(task.loss(logits, whole)), rel=1e-5)
 
 
 def test_one_process_writes(together):

@@ -43,6 +43,10 @@ def test_command(line, run, tmp_path, monkeypatch, capsys):
         if "lstm" in words[1]:
             small = [*TINY_TASK, "--model.hidden_size", "4", "--training.evaluation_sequences", "2"]
         words = [*words[:2], *small, *words[2:], "--trainer.max_steps", "2"]
+    if words[0] == "report":
+        assert main(["sweep", "copy-ntm", "--name", words[1].split("/")[-1], "--engine", "commands"]) == 0
+    if words[0] == "sweep":
+        words += ["--engine", "commands"]  # trained in tests/test_sweep.py
     expected = 1 if words[0] == "resume" else 0  # that run has ended, which is an error of one line
     assert main(words) == expected, capsys.readouterr().err
     if expected:

@@ -4,6 +4,7 @@ import argparse
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..sweeps.commands import trial_commands
@@ -31,22 +32,28 @@ def sweep(options: argparse.Namespace) -> int:
         if options.engine != "commands" and left:
             check_settings(plan, left, files, here=options.engine == "local")
         place.begin(plan, files)
+        if options.engine == "commands":
+            return _print_commands(place, trials, left)
+        return _run(options, place, trials, left)
     except PlanError as error:
         raise UsageError(f"sweep: {error}") from error
-    if options.engine == "commands":
-        return _print_commands(place, trials, left)
+
+
+def _run(options: argparse.Namespace, place: SweepDir, trials: list[Trial], left: list[Trial]) -> int:
     cores = usable_cores()
     processes = min(options.processes or cores, max(len(left), 1))
     threads = options.threads or max(1, cores // processes)
-    status = 0
     print(
-        f"sweep {place.path}: {len(trials)} trials, {len(left)} to run; at a time {processes}, of "
-        f"{threads} thread{'s' if threads > 1 else ''} each",
+        f"sweep {place.path}: {_count(trials, 'trial')}, {len(left)} to run; at a time {processes}, of "
+        f"{_count(range(threads), 'thread')} each",
         flush=True,
     )
-    if left:
-        status = _run(options, place, trials, left, processes, threads)
+    status = _train_all(options, place, trials, left, processes, threads) if left else 0
     return _conclude(place, trials, status)
+
+
+def _count(things: Sequence[object], name: str) -> str:
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
 
 
 def _is_left(place: TrialDir, retry_failed: bool) -> bool:
@@ -58,11 +65,11 @@ def _print_commands(place: SweepDir, trials: list[Trial], left: list[Trial]) -> 
         print(line)
     failed = sum(place.trial(trial).has_failed for trial in trials if trial not in left)
     hint = f"; {failed} failed, which --retry-failed brings back" if failed else ""
-    print(f"{len(left)} commands for {len(trials)} trials{hint}", file=sys.stderr)
+    print(f"{_count(left, 'command')} for {_count(trials, 'trial')}{hint}", file=sys.stderr)
     return 0
 
 
-def _run(
+def _train_all(
     options: argparse.Namespace, place: SweepDir, trials: list[Trial], left: list[Trial], processes: int, threads: int
 ) -> int:
     from ..sweeps.display import Display
@@ -85,7 +92,7 @@ def _conclude(place: SweepDir, trials: list[Trial], status: int) -> int:
     """Say what failed and how to repeat it."""
     done = [trial for trial in trials if place.trial(trial).is_done]
     others = [trial for trial in trials if not place.trial(trial).is_done]
-    print(f"\n{len(done)} of {len(trials)} trials are done; tables and figures: memnets report {place.path}")
+    print(f"\n{len(done)} of {_count(trials, 'trial')} done; tables and figures: memnets report {place.path}")
     for trial in [] if status else others:
         directory = place.trial(trial)
         failure = directory.read(directory.failure) or {"error": f"stopped; {last_line(directory.log)}"}
@@ -105,7 +112,7 @@ def trial(options: argparse.Namespace) -> int:
     if directory.is_done:
         print(f"{item.name} is done: {directory.result}")
         return 0
-    if _rank() > 0:
+    if _follows():
         return _train(place, plan, item)
     directory.path.mkdir(parents=True, exist_ok=True)
     try:
@@ -141,9 +148,12 @@ def _train(place: SweepDir, plan: Plan, item: Trial) -> int:
     return work.start(lambda: RunDir.at(path))
 
 
-def _rank() -> int:
-    """Of this process among those that train one run; known before Lightning is imported."""
-    return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0)
+def _follows() -> bool:
+    """Whether this process trains beside another that leads; known before Lightning is imported."""
+    names = ["RANK", "LOCAL_RANK", "NODE_RANK"]
+    if int(os.environ.get("SLURM_NTASKS") or 1) > 1:
+        names.append("SLURM_PROCID")
+    return any(int(os.environ.get(name) or 0) > 0 for name in names)
 
 
 def _end_with_parent() -> None:

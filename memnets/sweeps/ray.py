@@ -41,6 +41,9 @@ def run_ray(
         threads: of each process, and the cores that Ray sets aside for it.
         gpus: that Ray sets aside for each, such as 0.5.
         display: is told what happens.
+
+    Raises:
+        PlanError: the cluster cannot be reached.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # no GPU set aside: leave those there are visible
@@ -50,7 +53,10 @@ def run_ray(
     cluster = bool(os.environ.get("RAY_ADDRESS"))
     if not ray.is_initialized():
         local: dict[str, Any] = {} if cluster else {"num_cpus": processes * threads, "include_dashboard": False}
-        ray.init(log_to_driver=False, logging_level=logging.ERROR, **local)
+        try:
+            ray.init(log_to_driver=False, logging_level=logging.ERROR, **local)
+        except ConnectionError as error:
+            raise PlanError(f"RAY_ADDRESS is {os.environ['RAY_ADDRESS']}, where no Ray answers us: {error}") from error
     settings = {"sweep": str(sweep.path.resolve()), "threads": threads, "cwd": os.getcwd()}
     tuner = tune.Tuner(
         tune.with_resources(tune.with_parameters(_run_trial, **settings), {"cpu": threads, "gpu": gpus}),
