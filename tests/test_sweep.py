@@ -175,6 +175,15 @@ def test_a_trial_whose_settings_are_refused_says_so_and_can_be_tried_again(tmp_p
     assert not place.failure.exists()
 
 
+def test_a_run_is_not_resumed_twice_at_once(continued, capsys):
+    run = continued[1][0].path
+    with hold(run):
+        assert main(["resume", str(run)]) == 1
+    assert "is being run by process" in capsys.readouterr().err
+    assert main(["resume", str(run)]) == 1
+    assert "has ended (it holds result.json)" in capsys.readouterr().err
+
+
 def test_damaged_files_are_named(tmp_path, capsys):
     sweep = tiny_sweep(tmp_path)
     place = TrialDir(sweep.path / "copy-ntm/seed0")

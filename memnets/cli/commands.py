@@ -8,6 +8,8 @@ import torch
 from jsonargparse import Namespace
 
 from .. import viz
+from ..sweeps.lock import HeldError, hold
+from ..sweeps.machine import is_follower
 from ..training.examine import has_memory, run_example
 from ..training.lengths import Table, evaluate_lengths
 from ..training.loggers import resolve_wandb_mode
@@ -52,7 +54,14 @@ def prepare(experiment: str, path: Path, overrides: list[str], defaults: dict[st
 
 def resume(options: argparse.Namespace) -> int:
     """``memnets resume``: go on with a stopped run, as if it had not been stopped."""
-    return resume_run(RunDir.open(options.run_dir))
+    run = RunDir.open(options.run_dir)
+    if is_follower():
+        return resume_run(run)
+    try:
+        with hold(run.path):
+            return resume_run(run)
+    except HeldError as error:
+        raise RunError(str(error)) from error
 
 
 def resume_run(run: RunDir) -> int:

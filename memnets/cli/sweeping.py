@@ -11,7 +11,7 @@ from ..sweeps.commands import trial_commands
 from ..sweeps.directory import SweepDir, TrialDir, find_trial
 from ..sweeps.local import HELD, PARENT, Interrupted, run_local
 from ..sweeps.lock import HeldError, hold
-from ..sweeps.machine import describe_machine, usable_cores
+from ..sweeps.machine import describe_machine, is_follower, usable_cores
 from ..sweeps.plan import Plan, PlanError, Trial
 from ..sweeps.results import last_line
 from .arguments import UsageError
@@ -112,7 +112,7 @@ def trial(options: argparse.Namespace) -> int:
     if directory.is_done:
         print(f"{item.name} is done: {directory.result}")
         return 0
-    if _follows():
+    if is_follower():
         return _train(place, plan, item)
     directory.path.mkdir(parents=True, exist_ok=True)
     try:
@@ -146,14 +146,6 @@ def _train(place: SweepDir, plan: Plan, item: Trial) -> int:
     work = prepare(item.experiment, place.config(item.experiment), overrides, {"wandb.group": plan.name})
     work.config.run_id = "-".join([plan.name, *item.name.split("/")[1:]])
     return work.start(lambda: RunDir.at(path))
-
-
-def _follows() -> bool:
-    """Whether this process trains beside another that leads; known before Lightning is imported."""
-    names = ["RANK", "LOCAL_RANK", "NODE_RANK"]
-    if int(os.environ.get("SLURM_NTASKS") or 1) > 1:
-        names.append("SLURM_PROCID")
-    return any(int(os.environ.get(name) or 0) > 0 for name in names)
 
 
 def _end_with_parent() -> None:

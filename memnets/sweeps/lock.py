@@ -60,7 +60,7 @@ def holder(directory: Path) -> str | None:
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
         _refuse_other_host(handle, path)
-    except BlockingIOError:
+    except OSError:
         return _describe(path, _owner(handle))
     except HeldError as error:
         return str(error)
@@ -96,9 +96,11 @@ def _acquire(path: Path) -> int:
             owner = _owner(handle)
             os.close(handle)
             raise HeldError(_describe(path, owner)) from None
+        except OSError as error:
+            os.close(handle)
+            raise HeldError(f"{path} cannot be locked ({error.strerror}): use a file system that has locks") from error
         except BaseException:
-            with contextlib.suppress(OSError):
-                os.close(handle)
+            os.close(handle)
             raise
 
 

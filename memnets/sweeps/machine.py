@@ -38,3 +38,11 @@ def cpu_model() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def is_follower() -> bool:
+    """Whether this process trains one run beside another that leads; known before Lightning is imported."""
+    names = ["RANK", "LOCAL_RANK", "NODE_RANK"]
+    if int(os.environ.get("SLURM_NTASKS") or 1) > 1:
+        names.append("SLURM_PROCID")
+    return any(int(os.environ.get(name) or 0) > 0 for name in names)
