@@ -1,11 +1,12 @@
 # make run    trains an NTM on copy and shows what its memory did
 # make test   formatting, lint, types, and the whole test suite
+# make test-ray   installs Ray Tune and runs a sweep on it
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test install format clean
+.PHONY: run test test-ray install format clean
 
 run: install
 	$(BIN)/memnets fit copy-ntm
@@ -15,6 +16,10 @@ test: install
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/pytest
+
+test-ray: install
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[ray]'
+	$(BIN)/pytest -n 0 tests/test_sweep_ray.py
 
 install: $(INSTALLED)
 

@@ -74,7 +74,25 @@ MISTAKES = {
         1,
         "--run_id is '../x', but must be",
     ),
-    "not one device": (["fit", "copy-ntm", "--trainer.devices", "2"], 2, "--trainer.devices 1"),
+    "several devices, and not how": (
+        ["fit", "copy-ntm", "--trainer.accelerator", "cpu", "--trainer.devices", "2"],
+        2,
+        "2 devices were asked for: add --trainer.strategy ddp to train one run on all of them, or take one",
+    ),
+    "several devices in a way that cannot be saved": (
+        [
+            "fit",
+            "copy-ntm",
+            "--trainer.accelerator",
+            "cpu",
+            "--trainer.devices",
+            "2",
+            "--trainer.strategy",
+            "ddp_spawn",
+        ],
+        2,
+        "--trainer.strategy is 'ddp_spawn', but several devices need ddp",
+    ),
     "no checks": (["fit", "copy-ntm", "--training.checks", "0"], 2, "checks is 0, but must be at least 1"),
     "no threshold": (["fit", "copy-ntm", "--training.threshold", "0"], 2, "threshold is 0.0, but must be above 0"),
     "negative seed": (["fit", "copy-ntm", "--seed", "-1"], 2, "--seed is -1, but must be at least 0"),
@@ -209,3 +227,13 @@ def test_slots_of_a_network_without_memory(tmp_path, capsys):
     assert main(["fit", "copy-ntm", *arguments, *settings, "--runs", str(tmp_path), "--run_id", "a"]) == 0
     assert main(["lengths", str(tmp_path / "copy-ntm/a"), "--slots", "4"]) == 2
     assert "--slots needs a memory, but LSTM has none" in capsys.readouterr().err
+
+
+def test_processes_of_torchrun_that_the_settings_do_not_use(tmp_path, monkeypatch, capsys):
+    """They would each train the whole run, and write over one another."""
+    for name, value in {"TORCHELASTIC_RUN_ID": "a", "WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
+    assert main(["fit", "copy-ntm", "--trainer.accelerator", "cpu", "--runs", str(tmp_path / "runs")]) == 2
+    error = capsys.readouterr().err
+    assert "2 processes were started, but the settings make 1: use --trainer.strategy ddp" in error
+    assert not (tmp_path / "runs").exists()

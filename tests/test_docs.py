@@ -1,9 +1,11 @@
-"""The examples of docs/extending.md work."""
+"""The examples of docs/extending.md and docs/sweeps.md work."""
 
 import re
+import shlex
 
 import torch
 
+from memnets.cli import main
 from memnets.tracing import trace
 from running import ROOT
 
@@ -32,3 +34,18 @@ def test_the_memory():
     with trace(names["model"]) as record:
         names["model"](torch.randn(2, 7, 5))
     assert record["memory"].shape == (2, 7, 4, 8)
+
+
+def test_the_sweeps(tmp_path, monkeypatch, capsys):
+    """Each command of the page, in its order, up to the training."""
+    text = (ROOT / "docs" / "sweeps.md").read_text()
+    (tmp_path / "sizes.yaml").write_text(re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)[0])
+    monkeypatch.chdir(tmp_path)
+    lines = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)[0].splitlines()
+    counts = []
+    for words in (shlex.split(line.split("  #")[0])[1:] for line in lines):
+        if words[0] == "sweep":
+            words += ["--engine", "commands"]
+        assert main(words) == 0
+        counts.append(capsys.readouterr().out.count("memnets trial"))
+    assert counts == [20, 10, 80, 80, 160, 0]

@@ -23,6 +23,7 @@ ORDER = (
     {"ntm", "baselines", "tracing"},
     {"encoders", "decoders", "viz"},
     {"training"},
+    {"sweeps"},
     {"cli"},
     {"__main__"},
 )
@@ -32,7 +33,8 @@ ONLY = {
     "lightning": {"training", "cli"},
     "wandb": {"training", "cli"},
     "jsonargparse": {"cli"},
-    "rich": {"cli"},
+    "rich": {"cli", "sweeps"},
+    "ray": {"sweeps"},
     "matplotlib": {"viz"},
     "triton": {"kernels"},
     "memnets_tasks": set(),
@@ -135,6 +137,17 @@ def test_the_check_of_imports_sees_them():
     assert {"memnets.training.learner", "memnets.viz"} <= targets(ROOT / "cli" / "fitting.py")
     assert {"memnets.state", "memnets.ops", "memnets.memory.base"} <= targets(ROOT / "memory" / "ntm.py")
     assert {"memnets.kernels", "torch"} <= targets(ROOT / "recurrent.py")
+
+
+def test_planning_a_sweep_loads_no_torch():
+    loaded = loaded_by("import memnets.sweeps.plan, memnets.sweeps.file, memnets.sweeps.local, memnets.sweeps.commands")
+    assert "yaml" in loaded
+    assert not loaded & {"torch", "numpy", "ray", *ONLY} - {"rich"}
+
+
+def test_ray_is_imported_by_one_file_when_it_is_used():
+    assert [path.name for path in FILES if "ray" in {t.split(".")[0] for t in targets(path)}] == ["ray.py"]
+    assert not loaded_by("import memnets.sweeps.ray") & {"ray", "torch"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -1,13 +1,14 @@
 """What W&B was given, read back from the offline run."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from memnets.training.loggers import WandbUnavailableError, resolve_wandb_mode
+from memnets.training.loggers import WandbUnavailableError, _wandb_id, resolve_wandb_mode
 from running import TINY, command, environment, fit
 
 
@@ -90,6 +91,15 @@ def test_disabled_leaves_no_trace_and_environment_goes_first(tmp_path, monkeypat
     assert resolve_wandb_mode(None) == "offline"
     with pytest.raises(WandbUnavailableError, match=r"--wandb.mode is 'somewhere', but must be one of online"):
         resolve_wandb_mode("somewhere")
+
+
+def test_ids_are_such_as_wandb_takes_and_differ_where_names_do():
+    """Trials of a sweep differ in characters that an id cannot hold."""
+    names = [f"copy-ntm-a-model.width={value}-seed{seed}" for value in ("4", "[4]", "4" * 200) for seed in range(3)]
+    ids = [_wandb_id(name) for name in names]
+    assert len(set(ids)) == len(names)
+    assert all(re.fullmatch(r"[\w.-]{1,128}", one) for one in ids)
+    assert _wandb_id("copy-ntm-20260101-120000-seed0") == "copy-ntm-20260101-120000-seed0"
 
 
 def test_no_prompt_on_a_terminal_without_a_login(tmp_path):

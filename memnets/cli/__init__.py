@@ -1,4 +1,4 @@
-"""The command line: ``memnets list | fit | resume | lengths | show | doctor``."""
+"""The command line: ``memnets list | fit | resume | lengths | show | sweep | trial | report | doctor``."""
 
 import io
 import os
@@ -25,6 +25,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             return print_doctor()
         if os.getcwd() not in sys.path:
             sys.path.append(os.getcwd())  # a YAML file may name a class of the user's, beside it
+        if command in ("sweep", "trial", "report"):
+            from . import sweeping
+
+            return getattr(sweeping, command)(options)
         from . import commands
 
         return getattr(commands, command)(options)

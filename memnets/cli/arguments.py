@@ -14,9 +14,13 @@ memnets: differentiable memory-augmented networks
   memnets lengths RUN_DIR [--lengths 20,40] [--slots N] [--sequences N]
                                                   length generalisation: table and plot
   memnets show RUN_DIR [--length N]               figures of what the memory did
+  memnets sweep EXPERIMENT...|FILE.yaml|SWEEP_DIR [--seeds 0..9] [--grid KEY=V1,V2] [--key value]
+                                                  a grid of experiments, settings and seeds
+  memnets report SWEEP_DIR                        tables and curves of a sweep
+  memnets trial SWEEP_DIR NAME                    run, or go on with, one trial of a sweep
   memnets doctor                                  devices, backends, compiler, versions, W&B mode
 """
-COMMANDS = ("list", "fit", "resume", "lengths", "show", "doctor")
+COMMANDS = ("list", "fit", "resume", "lengths", "show", "sweep", "trial", "report", "doctor")
 
 
 class UsageError(Exception):
@@ -29,8 +33,11 @@ def suggest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
-class _Parser(argparse.ArgumentParser):
+class OneLineParser(argparse.ArgumentParser):
+    """Raises what is wrong as :class:`UsageError`."""
+
     def error(self, message: str) -> NoReturn:
+        """One line instead of the usage."""
         raise UsageError(f"{self.prog.split()[-1]}: {message}")
 
 
@@ -39,10 +46,11 @@ def _numbers(text: str) -> list[int]:
         numbers = [int(part) for part in text.split(",")]
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers such as 20,40,80") from None
-    return [_positive(str(number)) for number in numbers]
+    return [positive(str(number)) for number in numbers]
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """A whole number of at least 1, for argparse."""
     try:
         number = int(text)
     except ValueError:
@@ -70,17 +78,28 @@ def parse(arguments: list[str]) -> tuple[str, argparse.Namespace]:
     command, rest = arguments[0], arguments[1:]
     if command not in COMMANDS:
         raise UsageError(f"unknown command {command!r}{suggest(command, COMMANDS)} (one of {', '.join(COMMANDS)})")
-    parser = _Parser(prog=f"memnets {command}", allow_abbrev=False)
+    parser = OneLineParser(prog=f"memnets {command}", allow_abbrev=False)
     if command == "fit":
         return command, _parse_fit(rest)
+    if command == "sweep":
+        from .sweep_arguments import parse_sweep
+
+        return command, parse_sweep(rest)
     if command in ("resume", "lengths", "show"):
         parser.add_argument("run_dir", metavar="RUN_DIR", help="a run directory, such as runs/copy-ntm/<id>")
+    if command in ("trial", "report"):
+        parser.add_argument("sweep_dir", metavar="SWEEP_DIR", help="a sweep's directory, such as sweeps/copy-ntm")
+    if command == "trial":
+        parser.add_argument("trial", metavar="NAME", help="a trial's directory in it, such as copy-ntm/seed0")
+    if command == "report":
+        parser.add_argument("--markdown", help="where the tables go; SWEEP_DIR/report.md")
+        parser.add_argument("--csv", help="where the row of each trial goes; SWEEP_DIR/report.csv")
     if command == "lengths":
         parser.add_argument("--lengths", type=_numbers, help="such as 20,40,80,120; the task's own by default")
-        parser.add_argument("--slots", type=_positive, help="slots of memory to test with; as trained by default")
-        parser.add_argument("--sequences", type=_positive, default=100, help="sequences of each length (100)")
+        parser.add_argument("--slots", type=positive, help="slots of memory to test with; as trained by default")
+        parser.add_argument("--sequences", type=positive, default=100, help="sequences of each length (100)")
     if command == "show":
-        parser.add_argument("--length", type=_positive, help="length of the sequence shown; the longest trained on")
+        parser.add_argument("--length", type=positive, help="length of the sequence shown; the longest trained on")
         parser.add_argument("--seed", type=int, default=0, help="which sequence (0)")
     return command, parser.parse_args(rest)
 

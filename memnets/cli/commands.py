@@ -8,7 +8,8 @@ import torch
 from jsonargparse import Namespace
 
 from .. import viz
-from ..files import write_atomically
+from ..sweeps.lock import HeldError, hold
+from ..sweeps.machine import is_follower
 from ..training.examine import has_memory, run_example
 from ..training.lengths import Table, evaluate_lengths
 from ..training.loggers import resolve_wandb_mode
@@ -17,29 +18,54 @@ from .arguments import UsageError
 from .drawing import draw_run
 from .experiments import find_experiment
 from .fitting import Fit
-from .parser import instantiate, parse_experiment, to_yaml
+from .parser import instantiate, parse_experiment
 from .printing import print_lengths, print_paths
 
 
 def fit(options: argparse.Namespace) -> int:
     """``memnets fit``: train, evaluate, draw."""
-    experiment, path = find_experiment(options.experiment)
-    parser, config = parse_experiment(path, options.overrides)
+    work = prepare(*find_experiment(options.experiment), options.overrides)
+    config = work.config
+    name = config.run_id or f"{datetime.datetime.now():%Y%m%d-%H%M%S}-seed{config.seed}"
+    config.run_id = None  # the directory says it: the name asked for may be taken
+    return work.start(lambda: RunDir.create(Path(config.runs), work.experiment, name))
+
+
+def prepare(experiment: str, path: Path, overrides: list[str], defaults: dict[str, str] | None = None) -> Fit:
+    """A training of the experiment in the file ``path``, checked and not started.
+
+    Args:
+        experiment: its name.
+        path: its file.
+        overrides: settings on top of the file, as on the command line.
+        defaults: settings below it.
+
+    Raises:
+        UsageError: a setting is refused.
+        WandbUnavailableError: W&B cannot be used as asked.
+    """
+    parser, config = parse_experiment(path, overrides, defaults)
     mode = resolve_wandb_mode(config.wandb.mode)
     torch.manual_seed(_seed(config))
     objects = instantiate(parser, config)
-    config.experiment = experiment = config.experiment or experiment
-    work = Fit(experiment, parser, config, objects, mode)
-    name = config.run_id or f"{datetime.datetime.now():%Y%m%d-%H%M%S}-seed{config.seed}"
-    run = RunDir.create(Path(config.runs), experiment, name)
-    config.run_id = run.name
-    write_atomically({run.config: f"# {experiment}, as it was run\n{to_yaml(parser, config)}".encode()})
-    return work.run(run)
+    config.experiment = config.experiment or experiment
+    return Fit(config.experiment, parser, config, objects, mode)
 
 
 def resume(options: argparse.Namespace) -> int:
     """``memnets resume``: go on with a stopped run, as if it had not been stopped."""
     run = RunDir.open(options.run_dir)
+    if is_follower():
+        return resume_run(run)
+    try:
+        with hold(run.path):
+            return resume_run(run)
+    except HeldError as error:
+        raise RunError(str(error)) from error
+
+
+def resume_run(run: RunDir) -> int:
+    """Go on with a run; returns the exit status."""
     if run.result.is_file():
         raise RunError(f"{run.path} has ended (it holds result.json): start a new run with `memnets fit {run.config}`")
     parser, config = parse_experiment(run.config, [])

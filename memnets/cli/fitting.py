@@ -3,6 +3,7 @@
 import logging
 import math
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from jsonargparse import ArgumentParser, Namespace
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from .. import viz
+from ..files import write_atomically
 from ..kernels import BackendUnavailableError
 from ..seeding import generator
 from ..training.apply import apply
@@ -25,14 +27,15 @@ from ..training.callbacks import (
     stop_on_signals,
 )
 from ..training.examine import has_memory, run_example
-from ..training.learner import SequenceLearner
+from ..training.learner import DivergedError, SequenceLearner
 from ..training.lengths import Table, evaluate_lengths
 from ..training.loggers import MetricsCSV, WandbUnavailableError, make_wandb_logger
 from ..training.run_dir import RunDir
 from .arguments import UsageError
 from .drawing import draw_run
-from .parser import to_plain
+from .parser import to_plain, to_yaml
 from .printing import print_lengths, print_paths
+from .processes import ShareRunDir, check_processes, end_children
 
 
 class Fit:
@@ -48,6 +51,7 @@ class Fit:
 
     def __init__(self, experiment: str, parser: ArgumentParser, config: Namespace, objects: Namespace, mode: str):
         self.experiment = experiment
+        self.parser = parser
         self.config = config
         self.plain = to_plain(parser, config)
         self.mode = mode
@@ -78,12 +82,26 @@ class Fit:
             raise UsageError(
                 f"fit: --training.evaluation_sequences is {options.evaluation_sequences}, but must be at least 1"
             )
+        self.leads = trial.is_global_zero
+        """Whether this process makes and writes the run directory; the others of a run only train."""
         self.options = options
         self.wandb = objects.wandb
         self.trainer_arguments = dict(objects.trainer)
 
+    def start(self, make_run: Callable[[], RunDir]) -> int:
+        """Run in a directory of its own: ``config.yaml`` first, then :meth:`run`."""
+        if not self.leads:
+            return self.follow()
+        run = make_run()
+        self.config.run_id = self.config.run_id or run.name
+        text = f"# {self.experiment}, as it was run\n{to_yaml(self.parser, self.config)}"
+        write_atomically({run.config: text.encode()})
+        return self.run(run)
+
     def run(self, run: RunDir, resume: bool = False) -> int:
         """Train, evaluate, draw and write ``result.json``; returns the exit status."""
+        if not self.leads:
+            return self.follow(run.last if resume else None)
         csv = MetricsCSV(run.metrics)
         loggers: list[Any] = [csv]
         if self.mode != "disabled":
@@ -92,18 +110,14 @@ class Fit:
                     run.path,
                     mode=self.mode,
                     experiment=self.experiment,
+                    run_id=self.config.run_id or run.name,
                     project=self.wandb.project,
                     entity=self.wandb.entity,
                     group=self.wandb.group,
                     resume=resume,
                 )
             )
-        arguments = {**self.trainer_arguments, "logger": loggers, "default_root_dir": str(run.path)}
-        users = arguments.pop("callbacks") or []
-        callbacks = [Progress(), Pictures(run.figures, self.pictures_every), *_as_list(users), self.solved]
-        callbacks += [] if self.varying is None else [self.varying]
-        callbacks.append(Checkpoints(run.checkpoints))
-        trainer = pl.Trainer(**arguments, callbacks=callbacks, enable_checkpointing=False)
+        trainer = self._make_trainer(run.path, loggers)
         checkpoint = str(run.last) if resume and run.last.is_file() else None
         if resume:
             csv.forget_after(run.read_checkpoint()["global_step"] if checkpoint else -1)
@@ -119,20 +133,44 @@ class Fit:
         except StoppedBySignal as stopped:
             csv.save()
             _finish_wandb(loggers, 1)
+            end_children(trainer)
             print(f"{stopped}; go on with: memnets resume {run.path}")
             return 128 + stopped.number
         except BaseException:
             csv.save()
             _finish_wandb(loggers, 1)
+            end_children(trainer)
             if run.last.is_file():
                 print(f"the last good checkpoint is kept: {run.last}")
             raise
 
+    def follow(self, last: Path | None = None) -> int:
+        """Train beside the process that leads and writes, from its checkpoint ``last`` if there is one."""
+        trainer = self._make_trainer(Path(), [])
+        try:
+            with stop_on_signals(lambda: trainer.global_step):
+                checkpoint = str(last) if last and last.is_file() else None
+                trainer.fit(self.learner, ckpt_path=checkpoint, weights_only=True)
+        except (StoppedBySignal, DivergedError):
+            pass  # the process that leads meets the same, and says it; a status would make Lightning kill that
+        return 0
+
+    def _make_trainer(self, folder: Path, loggers: list[Any]) -> pl.Trainer:
+        run = RunDir(folder)
+        arguments = {**self.trainer_arguments, "logger": loggers, "default_root_dir": str(run.path)}
+        users = arguments.pop("callbacks") or []
+        callbacks = [ShareRunDir(), Progress(), Pictures(run.figures, self.pictures_every), *_as_list(users)]
+        callbacks += [self.solved, *([self.varying] if self.varying else []), Checkpoints(run.checkpoints)]
+        trainer = pl.Trainer(**arguments, callbacks=callbacks, enable_checkpointing=False)
+        trainer.precision_plugin.convert_module(self.learner)  # a checkpoint's float64 is rounded by a float32 model
+        return trainer
+
     def _introduce(self, run: RunDir, trainer: pl.Trainer, checkpoint: str | None) -> None:
         parameters = sum(p.numel() for p in self.learner.model.parameters())
+        together = f" x {trainer.world_size}" if trainer.world_size > 1 else ""
         print(
             f"{self.experiment}: {parameters:,} parameters, seed {self.config.seed}, device "
-            f"{trainer.strategy.root_device.type}, backend {_chosen_backend(self.learner.model)}"
+            f"{trainer.strategy.root_device.type}{together}, backend {_chosen_backend(self.learner.model)}"
         )
         again = f" (resumed from {Path(checkpoint).name})" if checkpoint else ""
         print(f"run directory: {run.path}{again}; W&B {self.mode}", flush=True)
@@ -158,8 +196,6 @@ class Fit:
             "metrics": learner.last_numbers,
             "lengths": {str(length): row for length, row in lengths.items()},
         }
-        if not trainer.is_global_zero:
-            return
         figures = draw_run(run, model, task, lengths, seed=learner.seed)
         self._log_end(run, loggers, lengths, figures)
         _finish_wandb(loggers, 0)
@@ -220,8 +256,7 @@ def _check_trainer(trial: pl.Trainer, settings: Any) -> None:
             f"fit: --trainer.val_check_interval is {every}, but must be a whole number of batches, at least 1"
             + (f" and a multiple of --trainer.accumulate_grad_batches {whole}" if whole > 1 else "")
         )
-    if trial.world_size > 1:
-        raise UsageError(f"fit: {trial.world_size} devices were asked for, but a run takes one: --trainer.devices 1")
+    check_processes(trial, settings["strategy"])
 
 
 def _check_model(learner: SequenceLearner) -> None:
@@ -278,5 +313,6 @@ def _quieten() -> None:
         ".*your dataloader is not resumable.*",
         ".*IterableDataset.*",
         ".*LeafSpec.*",
+        ".*sync_dist=True.*",
     ):
         warnings.filterwarnings("ignore", pattern)

@@ -164,13 +164,16 @@ def make_parser() -> _ExperimentParser:
     return parser
 
 
-def parse_experiment(path: Path, overrides: list[str]) -> tuple[ArgumentParser, Namespace]:
-    """The parser and the resolved configuration of ``path`` with ``overrides`` on top.
+def parse_experiment(
+    path: Path, overrides: list[str], defaults: dict[str, Any] | None = None
+) -> tuple[ArgumentParser, Namespace]:
+    """The parser and the resolved configuration of ``path``, ``defaults`` below it and ``overrides`` on top.
 
     Raises:
         UsageError: a key is unknown, a value has the wrong type, or the file is not valid.
     """
     parser = make_parser()
+    parser.set_defaults(defaults or {})
     parser.written = (path, overrides)
     for position, argument in enumerate(overrides):
         if not argument.startswith("-") and (position == 0 or not overrides[position - 1].startswith("-")):

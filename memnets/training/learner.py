@@ -46,6 +46,10 @@ def _named(stage: str, loss: Tensor, metrics: dict[str, Tensor]) -> dict[str, Te
 class SequenceLearner(pl.LightningModule):
     """Trains ``model(inputs, lengths=...)`` on a task whose batches are a function of (seed, step) alone.
 
+    With several processes (Lightning's ddp) each draws the whole batch of ``batch_size`` times their number, takes
+    its own sequences, and weighs its loss by its share of what is scored: the step is that of one process with the
+    whole batch, whatever the lengths of the sequences.
+
     Logged at each training step: loss, the task's metrics, the gradient's norm before clipping. At each
     validation: the same on fresh sequences of the training lengths.
 
@@ -120,12 +124,26 @@ class SequenceLearner(pl.LightningModule):
 
     def training_batch(self, step: int) -> Any:
         """This process's share of the batch of step ``step`` (counted from 0)."""
-        world, rank = self._world_size, self._trainer.global_rank if self._trainer is not None else 0
+        return self._own_part(self._whole_batch(step))
+
+    def _whole_batch(self, step: int) -> Any:
+        """The batch of all processes."""
         random = generator(self.seed, "train", step, self.device)
         cap = self.curriculum.max_length(step, self.task) if self.curriculum else None
-        lengths = self.task.sample_lengths(self.batch_size * world, random, max_length=cap)
-        batch = self.task.sample(self.batch_size * world, lengths, random)
-        return batch if world == 1 else type(batch)(*(part[rank::world] for part in batch))
+        count = self.batch_size * self._world_size
+        return self.task.sample(count, self.task.sample_lengths(count, random, max_length=cap), random)
+
+    def _own_part(self, whole: Any) -> Any:
+        if self._world_size == 1:
+            return whole
+        return type(whole)(*(part[self.trainer.global_rank :: self._world_size] for part in whole))
+
+    def _share(self, batch: Any, whole: Any) -> Tensor | float:
+        """What this process's mean loss counts, so that the mean over processes is the mean over the whole batch."""
+        if self._world_size == 1:
+            return 1.0
+        weigh = getattr(self.task, "loss_weight", lambda batch: batch.mask.sum())
+        return self._world_size * weigh(batch) / weigh(whole).clamp_min(1)
 
     def forward(self, batch: Any) -> Tensor:
         """Logits (B, T, O) of a batch."""
@@ -133,18 +151,27 @@ class SequenceLearner(pl.LightningModule):
 
     def training_step(self, _: Any, batch_idx: int) -> Tensor:
         """Draw the next batch and score it."""
-        batch = self.training_batch(self.batches)
+        whole = self._whole_batch(self.batches)
+        batch = self._own_part(whole)
         logits = self(batch)
-        loss = self.task.loss(logits, batch)
+        loss = self.task.loss(logits, batch) * self._share(batch, whole)
         self._last_loss = loss.detach()
         self.batches += 1
         trainer: Any = self.trainer
         self._numbers = {}
         if trainer.log_every_n_steps and self.batches % trainer.log_every_n_steps == 0:
-            self._numbers = _named("train", self._last_loss, self.task.metrics(logits.detach(), batch))
+            numbers = _named("train", self._last_loss, self.task.metrics(logits.detach(), batch))
+            self._numbers = self._over_processes(numbers)
             self.log_dict(self._numbers, logger=False, batch_size=self.batch_size)
-            self.log("loss", self._last_loss, logger=False, prog_bar=True, batch_size=self.batch_size)
+            self.log("loss", self._numbers["train/loss"], logger=False, prog_bar=True, batch_size=self.batch_size)
         return loss
+
+    def _over_processes(self, numbers: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The mean over processes."""
+        if self._world_size == 1:
+            return numbers
+        means: Any = self.trainer.strategy.reduce(torch.stack([*numbers.values()]), reduce_op="mean")
+        return dict(zip(numbers, means))
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Hand the step's numbers to the loggers."""
@@ -162,7 +189,9 @@ class SequenceLearner(pl.LightningModule):
         lengths = self.task.sample_lengths(self.validation_size, random)
         batch = self.task.sample(self.validation_size, lengths, random)
         logits = self(batch)
-        self.validation_error = float(self.task.per_sequence_errors(logits, batch).mean())
+        error = float(self.task.per_sequence_errors(logits, batch).mean())
+        # All processes see the same sequences, but stop together only if they agree to the last bit.
+        self.validation_error = self.trainer.strategy.broadcast(error)
         numbers = _named("val", self.task.loss(logits, batch), self.task.metrics(logits, batch))
         self.log_dict(numbers, logger=False, batch_size=self.validation_size)
         if not self.trainer.sanity_checking:

@@ -3,6 +3,8 @@
 import csv
 import io
 import os
+import re
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -134,16 +136,23 @@ def _has_key() -> bool:
 
 
 def make_wandb_logger(
-    run_dir: Path, *, mode: str, experiment: str, project: str, entity: str | None, group: str | None, resume: bool
+    run_dir: Path,
+    *,
+    mode: str,
+    experiment: str,
+    run_id: str,
+    project: str,
+    entity: str | None,
+    group: str | None,
+    resume: bool,
 ) -> WandbLogger:
-    """The W&B logger of a run; its files are under ``run_dir/wandb`` and its id is the run directory's name."""
+    """The W&B logger of a run; its files are under ``run_dir/wandb``; its id is made of experiment and ``run_id``."""
     import wandb
 
-    identity = f"{experiment}-{run_dir.name}".replace("/", "-").replace(" ", "-")
     logger = WandbLogger(
-        name=f"{experiment}/{run_dir.name}",
+        name=f"{experiment}/{run_id}",
         save_dir=run_dir,
-        id=identity,
+        id=_wandb_id(f"{experiment}-{run_id}"),
         project=project,
         entity=entity,
         group=group,
@@ -154,3 +163,11 @@ def make_wandb_logger(
     )
     logger._wandb_init.pop("anonymous", None)  # wandb warns of it, whatever its value
     return logger
+
+
+def _wandb_id(name: str) -> str:
+    """A name of at most 128 of the characters that W&B takes in an id, different for different names."""
+    safe = re.sub(r"[^\w.-]", "-", name, flags=re.ASCII)
+    if len(safe) <= 128 and safe == name.replace("/", "-").replace(" ", "-"):
+        return safe
+    return f"{safe[:119]}-{zlib.crc32(name.encode()):08x}"

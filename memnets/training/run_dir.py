@@ -61,6 +61,23 @@ class RunDir:
         raise RunError(f"{root / experiment} holds 999 runs called {name}: choose another --run_id")
 
     @classmethod
+    def at(cls, path: Path) -> "RunDir":
+        """A new run in exactly this directory, which may hold other files, such as a log.
+
+        Raises:
+            RunError: it holds a run, or cannot be made.
+        """
+        run = cls(path)
+        if run.config.exists():
+            raise RunError(f"{path} holds a run: go on with `memnets resume {path}`")
+        try:
+            for folder in (run.checkpoints, run.figures):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"{path} cannot be made: {error.strerror}") from error
+        return run
+
+    @classmethod
     def open(cls, path: str | Path) -> "RunDir":
         """An existing run.
 

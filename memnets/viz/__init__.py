@@ -7,14 +7,18 @@ from memnets.viz.memory import memory_figure
 from memnets.viz.memory_work import memory_work_figure
 from memnets.viz.predictions import predictions_figure
 from memnets.viz.save import save_figure, to_array
+from memnets.viz.seeds import LengthsPanel, learning_seeds_figure, lengths_seeds_figure
 from memnets.viz.sorting import sorting_figure
 from memnets.viz.text import weightings_text
 from memnets.viz.weightings import weightings_figure
 
 __all__ = [
+    "LengthsPanel",
     "batch_figure",
     "gates_figure",
+    "learning_seeds_figure",
     "lengths_figure",
+    "lengths_seeds_figure",
     "memory_figure",
     "memory_work_figure",
     "predictions_figure",

@@ -117,6 +117,14 @@ class Task(abc.ABC):
             ValueError: If `logits` does not have the shape of `batch.targets`.
         """
 
+    def loss_weight(self, batch: Batch) -> Tensor:
+        """How much a batch counts beside others: the number of elements `loss` averages over, as a scalar.
+
+        Processes that train together weigh the losses of their shares by it, so that the sum is the loss of the
+        whole batch. The scored steps, here; a loss that averages over something else overrides it.
+        """
+        return batch.mask.sum()
+
     @abc.abstractmethod
     def per_sequence_errors(self, logits: Tensor, batch: Batch) -> Tensor:
         """Errors of each sequence, in the unit of `threshold`: `(B,)`, float32.

@@ -62,7 +62,7 @@ class Checkpoints(pl.Callback):
 
     def __init__(self, folder: str | Path):
         self.path = Path(folder) / LAST
-        self._signal: int | None = None
+        self._signal = 0
         self._previous: dict[int, Any] = {}
         self._saved_step = -1
 
@@ -87,19 +87,27 @@ class Checkpoints(pl.Callback):
         every = trainer.val_check_interval
         due = isinstance(every, int) and (batch_idx + 1) % every == 0
         whole = (batch_idx + 1) % trainer.accumulate_grad_batches == 0  # no gradient is half summed
-        if self._signal and whole and not due:
+        if whole and not due and (number := self._agreed_signal(trainer)):
             if isinstance(pl_module, SequenceLearner):
                 pl_module.log_step()
             self._save(trainer)
-            raise StoppedBySignal(self._signal, trainer.global_step)
+            raise StoppedBySignal(number, trainer.global_step)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save, and stop on a signal."""
         if trainer.sanity_checking or trainer.state.fn != "fit":
             return
         self._save(trainer)
-        if self._signal:
-            raise StoppedBySignal(self._signal, trainer.global_step)
+        if number := self._agreed_signal(trainer):
+            raise StoppedBySignal(number, trainer.global_step)
+
+    def _agreed_signal(self, trainer: pl.Trainer) -> int:
+        """The signal that came, or 0: with several processes, to any of them, as they have to stop at one step."""
+        if trainer.world_size == 1:
+            return self._signal
+        asked = torch.tensor(self._signal, device=trainer.strategy.root_device)
+        highest: Any = trainer.strategy.reduce(asked, reduce_op="max")
+        return int(highest)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save the last steps, and leave the signals alone again."""

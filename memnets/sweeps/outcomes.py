@@ -1,0 +1,91 @@
+"""All that a sweep's directory holds of its trials, for the report."""
+
+import importlib
+from typing import Any, NamedTuple
+
+import yaml
+
+from .directory import SweepDir
+from .machine import FACTS
+from .plan import Plan, PlanError, Trial
+from .results import error_name, final_error
+
+
+class TaskFacts(NamedTuple):
+    """What the report says of a task."""
+
+    name: str
+    trained_on: tuple[int, int] | None = None
+    length_unit: str = "length"
+    threshold: float | None = None
+
+
+class Outcome(NamedTuple):
+    """One trial: its state, and its files' content where they are there."""
+
+    trial: Trial
+    state: str
+    result: dict[str, Any] | None
+    attempts: list[dict[str, Any]]
+    task: TaskFacts
+
+    @property
+    def error(self) -> str:
+        """The metric that counts errors."""
+        assert self.result is not None
+        return error_name(self.result)
+
+    @property
+    def final_error(self) -> float | None:
+        """At the last validation."""
+        assert self.result is not None
+        return final_error(self.result)
+
+    @property
+    def lengths(self) -> dict[int, float]:
+        """The error at each length."""
+        assert self.result is not None
+        return {int(n): row[self.error] for n, row in self.result["lengths"].items()}
+
+
+def read_outcomes(sweep: SweepDir, plan: Plan) -> list[Outcome]:
+    """Every trial of the plan, those of one group together.
+
+    Raises:
+        PlanError: a file is damaged.
+    """
+    found = []
+    for trial in sorted(plan.trials(), key=lambda trial: list(plan.experiments).index(trial.experiment)):
+        place = sweep.trial(trial)
+        result = place.read(place.result)
+        if result is not None and not result.get("lengths"):
+            raise PlanError(f"{place.result} has no table of lengths: delete it and run the trial again")
+        task = _read_task(place.config) if place.config.is_file() else TaskFacts("")
+        found.append(Outcome(trial, place.state(), result, place.read(place.attempts) or [], task))
+    order = list(dict.fromkeys(outcome.trial.group for outcome in found))
+    return sorted(found, key=lambda outcome: order.index(outcome.trial.group))
+
+
+def by_group(outcomes: list[Outcome]) -> dict[str, list[Outcome]]:
+    """The seeds of each experiment and point of the grid."""
+    groups: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        groups.setdefault(outcome.trial.group, []).append(outcome)
+    return groups
+
+
+def machines(outcomes: list[Outcome]) -> list[dict[str, Any]]:
+    """The different machines and settings of threads that the trials ran on."""
+    distinct = {tuple(attempt[fact] for fact in FACTS): attempt for o in outcomes for attempt in o.attempts}
+    return list(distinct.values())
+
+
+def _read_task(config: Any) -> TaskFacts:
+    """From the task that ``config.yaml`` names; of one that cannot be made, its name alone."""
+    part = yaml.safe_load(config.read_text())["task"]
+    module, _, name = part["class_path"].rpartition(".")
+    try:
+        task = getattr(importlib.import_module(module), name)(**(part.get("init_args") or {}))
+        return TaskFacts(name, (task.min_length, task.max_length), task.length_unit, task.threshold)
+    except Exception:
+        return TaskFacts(name)

@@ -1,0 +1,214 @@
+"""The report: numbers against NumPy, what is missing, and figures of every seed."""
+
+import csv
+import io
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.collections import PolyCollection
+from matplotlib.patches import Rectangle
+from PIL import Image
+
+from memnets.cli import main
+from memnets.sweeps.directory import SweepDir
+from memnets.sweeps.file import read_plan
+from memnets.sweeps.plan import Plan
+from memnets.sweeps.statistics import errors, quantile, show_spread, whole
+from memnets.viz import LengthsPanel, learning_seeds_figure, lengths_seeds_figure
+
+MACHINE = {
+    "started": "2026-01-02T03:04:05",
+    "host": "h",
+    "cpu": "Some CPU",
+    "cores": 8,
+    "threads": 2,
+    "torch": "2.13.0",
+}
+CONFIG = "task:\n  class_path: memnets_tasks.Copy\n  init_args: {min_length: 1, max_length: 5}\n"
+SOLVED_AT = {0: 1600, 1: 4800, 2: None, 3: 3200}
+ERRORS = {0: 0.0, 1: 0.5, 2: 12.25, 3: 0.0}
+
+
+def make_sweep(folder: Path, error: str = "bit_errors") -> SweepDir:
+    """A sweep of 2 x 5 trials without training; the last seed of each is missing."""
+    plan = Plan("sizes", {"copy-ntm": {}}, (0, 1, 2, 3, 4), {"model.slots": ("8", "16")}, {"trainer.max_steps": "9"})
+    source = folder / "copy-ntm.yaml"
+    source.write_text("task: {}\n")
+    sweep = SweepDir(folder / "sweeps" / "sizes")
+    sweep.begin(plan, {"copy-ntm": source})
+    for trial in plan.trials():
+        if trial.seed == 4:
+            continue
+        place, seed = sweep.trial(trial), trial.seed
+        place.path.mkdir(parents=True)
+        place.config.write_text(CONFIG)
+        place.begin_attempt(MACHINE)
+        shift = 0 if trial.point["model.slots"] == "8" else 1
+        result = {
+            **{"experiment": "copy-ntm", "seed": seed, "solved": SOLVED_AT[seed] is not None},
+            **{"sequences_to_solve": SOLVED_AT[seed], "seconds_to_solve": SOLVED_AT[seed] and SOLVED_AT[seed] / 1000},
+            **{"steps": 400, "sequences": 6400, "seconds": 6.5, "parameters": 1000 + shift, "backend": "fused"},
+            "device": "cpu",
+            "metrics": {f"val/{error}": ERRORS[seed] + shift, "val/loss": 0.5},
+            "lengths": {"5": {error: ERRORS[seed], "accuracy": 1.0}, "10": {error: 3 * ERRORS[seed], "accuracy": 0.5}},
+        }
+        place.result.write_text(json.dumps(result))
+        rows = [
+            f"{step},{step * 16},{20 / step + seed + shift},0.5" for step in (100, 200, 400)[: 2 if seed == 1 else 3]
+        ]
+        (place.path / "metrics.csv").write_text("\n".join([f"step,sequences,val/{error},val/loss", *rows]) + "\n")
+    return sweep
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory):
+    sweep = make_sweep(tmp_path_factory.mktemp("report"))
+    assert main(["report", str(sweep.path)]) == 0
+    return sweep
+
+
+def tables(text: str) -> list[list[list[str]]]:
+    """The Markdown's tables as rows of cells, headings included."""
+    found: list[list[list[str]]] = [[]]
+    for line in text.splitlines():
+        if line.startswith("|"):
+            found[-1].append([cell.strip() for cell in line.strip("|").split("|")])
+        elif found[-1]:
+            found.append([])
+    return [[rows[0], *rows[2:]] for rows in found if rows]
+
+
+def test_the_table_of_solving(sweep):
+    text = (sweep.path / "report.md").read_text()
+    head, small, large = tables(text)[0]
+    assert head[:4] == ["experiment", "solved", "sequences to solve", "seconds to solve"]
+    assert small[:2] == ["copy-ntm/model.slots=8", "3 of 4"]
+    low, middle, _ = np.quantile([1600, 3200, 4800, 1e300], [0.25, 0.5, 0.75])
+    assert small[2] == f"{middle:,.0f} [{low:,.0f}, never]"
+    assert small[4] == "1,000"
+    final = np.quantile(list(ERRORS.values()), [0.5, 0.25, 0.75])
+    assert small[5] == "{:.2f} [{:.2f}, {:.2f}] bit errors".format(*final)
+    assert large[5] == "{:.2f} [{:.2f}, {:.2f}] bit errors".format(*(final + 1))
+
+
+def test_the_table_of_lengths_and_of_seeds(sweep):
+    _, lengths, seeds = tables((sweep.path / "report.md").read_text())
+    assert lengths[0] == ["experiment", "5", "10"]
+    low, middle, high = np.quantile([3 * value for value in ERRORS.values()], [0.25, 0.5, 0.75])
+    assert lengths[1][2] == f"{middle:.2f} [{low:.2f}, {high:.2f}], worst 36.75; zero in 2 of 4"
+    assert len(seeds) == 1 + 8
+    assert seeds[3] == ["copy-ntm/model.slots=8", "2", "no", "never", "never", "6,400", "6.5", "12.25", "36.75"]
+
+
+def test_what_is_missing_where_it_ran_and_the_command_are_said(sweep):
+    text = (sweep.path / "report.md").read_text()
+    assert "8 of 10 trials are done. 2 missing: copy-ntm/model.slots=8 seed 4 not begun; copy-ntm/" in text
+    assert "Run 2026-01-02; Some CPU, 8 cores, torch 2.13.0, 2 threads a trial; backend fused on cpu." in text
+    assert "memnets sweep copy-ntm --seeds 0..4 --grid model.slots=8,16 --trainer.max_steps 9 --name sizes" in text
+    assert "## Bit errors at each length (vectors)" in text
+
+
+def test_the_csv_has_a_row_a_trial(sweep):
+    rows = list(csv.DictReader(io.StringIO((sweep.path / "report.csv").read_text())))
+    assert len(rows) == 10
+    by_place = {(row["model.slots"], int(row["seed"])): row for row in rows}
+    one = by_place["16", 2]
+    assert (one["state"], one["solved"], one["sequences_to_solve"]) == ("done", "False", "")
+    assert float(one["bit_errors@10"]) == 36.75
+    assert float(one["final_error"]) == 13.25
+    assert (one["cpu"], one["threads"]) == ("Some CPU", "2")
+    assert by_place["8", 4]["state"] == "waiting"
+
+
+def test_the_unit_is_that_of_the_task(tmp_path, capsys):
+    """Not every task counts bits."""
+    sweep = make_sweep(tmp_path, error="word_errors")
+    other = tmp_path / "elsewhere"
+    words = ["--markdown", str(other / "a.md"), "--csv", str(other / "b.csv")]
+    assert main(["report", str(sweep.path), *words]) == 0
+    text = (other / "a.md").read_text()
+    assert "Word errors at each length" in text
+    assert "bit errors" not in text
+    assert (other / "b.csv").read_text().count("word_errors@5") == 1
+    assert not (sweep.path / "report.md").exists()
+    assert str(sweep.figures / "lengths.png") in text
+
+
+def test_a_sweep_with_nothing_done_yet(tmp_path, capsys):
+    sweep = make_sweep(tmp_path)
+    for path in sweep.path.glob("copy-ntm/*/*/result.json"):
+        path.unlink()
+    assert main(["report", str(sweep.path)]) == 0
+    printed = capsys.readouterr().out
+    assert "0 of 10 trials are done. 10 missing: copy-ntm/model.slots=8 seed 0..3 started, seed 4 not begun" in printed
+    assert (sweep.figures / "learning-copy-ntm.png").is_file()  # what was learnt so far
+    assert not (sweep.figures / "lengths.png").exists()
+    assert main(["report", str(tmp_path)]) == 2
+    assert "is not the directory of a sweep" in capsys.readouterr().err
+
+
+def test_figures_are_there_and_linked(sweep):
+    text = (sweep.path / "report.md").read_text()
+    for name in ("learning-copy-ntm", "lengths"):
+        assert f"(figures/{name}.png)" in text
+        with Image.open(sweep.figures / f"{name}.png") as image:
+            assert image.width > 600
+
+
+def test_learning_curves_are_drawn_for_every_seed_and_their_median():
+    groups = {
+        "a": [([16, 32, 48], [9.0, 6.0, 3.0]), ([16, 32], [5.0, 4.0]), ([16, 32, 48, 64], [1.0, 5.0, 1.0, 0.5])],
+        "b": [([16, 32], [7.0, 8.0])],
+        "none yet": [([], [])],
+    }
+    axes = learning_seeds_figure(groups, error="bit errors", threshold=0.1).axes[0]
+    curves = [line for line in axes.lines if len(line.get_xdata()) and line.get_linestyle() != "--"]
+    thin = [line for line in curves if line.get_linewidth() < 0.85]
+    thick = [line for line in curves if line.get_linewidth() > 2]
+    assert [list(line.get_ydata()) for line in thin] == [list(y) for c in groups.values() for _, y in c if len(y)]
+    assert len({line.get_color() for line in thin[:3]}) == 1
+    assert thin[3].get_color() != thin[0].get_color()
+    assert list(thick[0].get_xdata()) == [16, 32, 48, 64]
+    assert list(thick[0].get_ydata()) == [5.0, 5.0, 3.0, 3.0]  # a seed that stopped keeps its last error
+    assert axes.get_ylabel() == "validation bit errors"
+    with pytest.raises(ValueError, match="no validation to draw"):
+        learning_seeds_figure({"a": [([], [])]}, error="bit errors")
+    with pytest.raises(ValueError, match="a curve of a has 2 sequence counts but 1 errors"):
+        learning_seeds_figure({"a": [([1, 2], [1.0])]}, error="bit errors")
+
+
+def test_length_curves_are_drawn_for_every_seed_with_the_training_range():
+    runs = [{5: 0.0, 10: 1.0, 40: 9.0}, {5: 0.0, 10: 3.0, 40: 5.0}, {5: 0.0, 10: 2.0, 40: 300.0}]
+    panel = LengthsPanel("Copy", {"a": runs, "b": [{5: 1.0, 10: 2.0}]}, "bit errors", "vectors", (1, 5))
+    axes = lengths_seeds_figure([panel]).axes[0]
+    thin = [line for line in axes.lines if line.get_linewidth() < 0.85]
+    thick = [line for line in axes.lines if line.get_linewidth() > 2]
+    assert [list(line.get_ydata()) for line in thin[:3]] == [list(run.values()) for run in runs]
+    assert math.isnan(thin[3].get_ydata()[2])
+    assert list(thick[0].get_ydata()) == [0.0, 2.0, 9.0]
+    bands = [p for p in axes.patches if isinstance(p, (Rectangle, PolyCollection))]
+    assert any(math.isclose(p.get_x(), 1) and math.isclose(p.get_width(), 4) for p in bands)
+    with pytest.raises(ValueError, match="no table of lengths"):
+        lengths_seeds_figure([])
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=9), st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]))
+def test_quantiles_are_numpys_while_all_are_finite(values, share):
+    assert quantile(values, share) == pytest.approx(float(np.quantile(values, share)), rel=1e-12, abs=1e-12)
+
+
+def test_what_never_came_is_later_than_all_else():
+    assert quantile([1.0, math.inf, 2.0], 0.5) == 2.0
+    assert quantile([1.0, math.inf, math.inf], 0.5) == math.inf
+    assert show_spread([1.0, 2.0, math.inf], whole) == "2 [2, never]"
+    assert show_spread([math.inf] * 3, whole) == "never"
+    assert [errors(value) for value in (0, 0.001, 0.25, 12)] == ["0.00", "0.001", "0.25", "12.00"]
+
+
+def test_the_plan_of_a_report_is_the_stored_one(sweep):
+    assert len(read_plan(sweep.plan_file).trials()) == 10

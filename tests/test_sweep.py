@@ -1,0 +1,196 @@
+"""Sweeps that train: killed and continued, with a trial that fails; trials one by one."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from memnets.cli import main
+from memnets.sweeps.directory import SweepDir, TrialDir
+from memnets.sweeps.local import HELD
+from memnets.sweeps.lock import hold, holder
+from running import TINY, environment, fit, result
+
+STEPS = ["--trainer.max_steps", "300", "--trainer.val_check_interval", "25"]
+RATES = "5e-4,1e-3,1e38"
+"""The last one makes NaN, which no check of settings can foresee."""
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+
+
+def wait_for(condition, seconds: float = 90.0) -> None:
+    deadline = time.time() + seconds
+    while not condition():
+        assert time.time() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """A sweep by two processes, killed once both had trained for a while."""
+    folder = tmp_path_factory.mktemp("sweep")
+    words = ["sweep", "copy-ntm", *TINY, *STEPS, "--grid", f"optimizer.lr={RATES}", "--seeds", "2"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "memnets", *words, "--processes", "2", "--threads", "1", "--wandb.mode", "disabled"],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    sweep = SweepDir(folder / "sweeps" / "copy-ntm")
+    places = [TrialDir(sweep.path / f"copy-ntm/optimizer.lr={rate}/seed2") for rate in RATES.split(",")]
+    wait_for(lambda: all((place.path / "checkpoints/last.ckpt").is_file() for place in places[:2]))
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    return sweep, places
+
+
+@pytest.fixture(scope="module")
+def continued(killed):
+    """The same, gone on with."""
+    sweep, places = killed
+    wait_for(lambda: not any(holder(place.path) for place in places[:2]))
+    assert not any(place.is_done for place in places), "the kill came too late to show anything"
+    patch = pytest.MonkeyPatch()
+    patch.setenv("WANDB_MODE", "disabled")
+    status = main(["sweep", str(sweep.path), "--processes", "2", "--threads", "1"])
+    patch.undo()
+    return sweep, places, status
+
+
+def test_trials_end_when_the_sweep_that_started_them_is_killed_and_save_first(continued):
+    for place in continued[1][:2]:
+        assert re.search(r"stopped by SIGTERM at step \d+; go on with: memnets resume", place.log.read_text())
+
+
+def test_continued_trials_end_as_if_they_had_never_been_stopped(continued, tmp_path):
+    """To the last bit, and as a run that never belonged to a sweep."""
+    place = continued[1][1]
+    assert "(resumed from last.ckpt)" in place.log.read_text()
+    settings = [*STEPS, "--optimizer.lr", "1e-3", "--seed", "2"]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    alone = fit(tmp_path, *settings)
+    torch.set_num_threads(threads)
+    ours, theirs = weights(place.path), weights(alone)
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert result(place.path)["lengths"] == result(alone)["lengths"]
+
+
+def test_a_failing_trial_is_reported_and_stops_no_other(continued, capsys):
+    sweep, places, status = continued
+    assert status == 1
+    assert [place.state() for place in places] == ["done", "done", "failed"]
+    noted = places[2].read(places[2].failure)
+    assert "became NaN or Inf" in noted["error"]
+    before = places[2].log.read_text()
+    assert main(["sweep", str(sweep.path)]) == 1  # not run again, and said again
+    printed = capsys.readouterr().out
+    assert "3 trials, 0 to run" in printed
+    assert "failed: copy-ntm/optimizer.lr=1e38/seed2\n  " + noted["error"] in printed
+    assert f"again: memnets trial {sweep.path} copy-ntm/optimizer.lr=1e38/seed2" in printed
+    assert places[2].log.read_text() == before
+
+
+def test_commands_are_for_what_is_not_done(continued, capsys):
+    sweep, _, _ = continued
+    assert main(["sweep", str(sweep.path), "--engine", "commands"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "1 failed, which --retry-failed brings back" in printed.err
+    assert main(["sweep", str(sweep.path), "--engine", "commands", "--retry-failed"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.endswith(f"trial {sweep.path} copy-ntm/optimizer.lr=1e38/seed2")
+
+
+def test_a_trial_is_a_run_in_the_group_of_its_sweep(continued, capsys):
+    _, places, _ = continued
+    config = yaml.safe_load(places[0].config.read_text())
+    assert config["wandb"]["group"] == "copy-ntm"
+    assert config["optimizer"]["init_args"]["lr"] == 5e-4
+    assert (config["seed"], config["experiment"]) == (2, "copy-ntm")
+    assert config["run_id"] == "copy-ntm-optimizer.lr=5e-4-seed2"
+    assert main(["lengths", str(places[0].path), "--lengths", "2", "--sequences", "3"]) == 0
+    assert len(places[0].read(places[0].attempts)) == 2
+
+
+def test_the_report_of_a_sweep_with_a_failed_trial(continued, capsys):
+    sweep, _, _ = continued
+    assert main(["report", str(sweep.path)]) == 0
+    text = (sweep.path / "report.md").read_text()
+    assert "2 of 3 trials are done. 1 missing: copy-ntm/optimizer.lr=1e38 seed 2 failed." in text
+    assert text in capsys.readouterr().out
+
+
+def tiny_sweep(folder: Path, *words: str) -> SweepDir:
+    arguments = ["sweep", "copy-ntm", *TINY, "--trainer.max_steps", "4", "--trainer.val_check_interval", "2", *words]
+    assert main([*arguments, "--sweeps", str(folder / "sweeps"), "--engine", "commands"]) == 0
+    return SweepDir(folder / "sweeps" / "copy-ntm")
+
+
+def test_a_trial_by_itself_runs_once_and_is_then_done(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    sweep = tiny_sweep(tmp_path, "--wandb.group", "mine")
+    place = TrialDir(sweep.path / "copy-ntm/seed0")
+    with hold(sweep.path):
+        place.path.mkdir(parents=True)
+    with hold(place.path):
+        assert main(["trial", str(sweep.path), "copy-ntm/seed0"]) == HELD
+    assert "is being run by process" in capsys.readouterr().err
+    assert main(["trial", str(sweep.path), "copy-ntm/seed0"]) == 0
+    assert result(place.path)["steps"] == 4
+    assert yaml.safe_load(place.config.read_text())["wandb"]["group"] == "mine"
+    before = place.result.stat().st_mtime_ns
+    capsys.readouterr()
+    assert main(["trial", str(sweep.path), "copy-ntm/seed0"]) == 0
+    assert "copy-ntm/seed0 is done" in capsys.readouterr().out
+    assert place.result.stat().st_mtime_ns == before
+    assert main(["trial", str(sweep.path), "copy-ntm/seed1"]) == 2
+    assert "has no trial 'copy-ntm/seed1'; did you mean copy-ntm/seed0?" in capsys.readouterr().err
+
+
+def test_a_trial_whose_settings_are_refused_says_so_and_can_be_tried_again(tmp_path, monkeypatch, capsys):
+    """With --engine commands the trial itself is the first that looks at them."""
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    sweep = tiny_sweep(tmp_path, "--training.checks", "0")
+    place = TrialDir(sweep.path / "copy-ntm/seed0")
+    assert main(["trial", str(sweep.path), "copy-ntm/seed0"]) == 2
+    assert "checks is 0" in capsys.readouterr().err
+    assert "checks is 0" in place.read(place.failure)["error"]
+    assert not place.config.exists()
+    plan = sweep.plan_file.read_text()
+    sweep.plan_file.write_text(plan.replace("training.checks: '0'", "training.checks: '1'"))
+    assert main(["trial", str(sweep.path), "copy-ntm/seed0"]) == 0
+    assert place.state() == "done"
+    assert not place.failure.exists()
+
+
+def test_a_run_is_not_resumed_twice_at_once(continued, capsys):
+    run = continued[1][0].path
+    with hold(run):
+        assert main(["resume", str(run)]) == 1
+    assert "is being run by process" in capsys.readouterr().err
+    assert main(["resume", str(run)]) == 1
+    assert "has ended (it holds result.json)" in capsys.readouterr().err
+
+
+def test_damaged_files_are_named(tmp_path, capsys):
+    sweep = tiny_sweep(tmp_path)
+    place = TrialDir(sweep.path / "copy-ntm/seed0")
+    place.path.mkdir(parents=True)
+    place.result.write_text("{")
+    assert main(["report", str(sweep.path)]) == 2
+    assert "result.json is damaged" in capsys.readouterr().err
+    place.result.write_text(json.dumps({"lengths": {}}))
+    assert main(["report", str(sweep.path)]) == 2
+    assert "result.json has no table of lengths" in capsys.readouterr().err

@@ -1,0 +1,213 @@
+"""The local engine and the lock, with trials that are quick because they train nothing."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from memnets.sweeps import local, lock
+from memnets.sweeps.directory import SweepDir
+from memnets.sweeps.display import Display
+from memnets.sweeps.local import Interrupted, run_local
+from memnets.sweeps.plan import Plan
+from memnets.sweeps.results import LogReader, last_line
+
+RESULT = {
+    "solved": True,
+    "sequences_to_solve": 1600,
+    "sequences": 3200,
+    "metrics": {"val/bit_errors": 0.25},
+    "lengths": {"3": {"bit_errors": 0.0}},
+}
+DONE = f"open('result.json', 'w').write({json.dumps(json.dumps(RESULT))})"
+UNTIL_TOLD = (
+    "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: (open('saved', 'w'), sys.exit(143)))\n"
+    "open('ready', 'w')\ntime.sleep(60)"
+)
+
+
+@pytest.fixture
+def sweep(tmp_path, monkeypatch):
+    """A sweep of four seeds, and a way to say what each trial does; they run in their own directories."""
+    place, plan = SweepDir(tmp_path / "a"), Plan("a", {"copy-ntm": {}}, (0, 1, 2, 3))
+    source = tmp_path / "copy-ntm.yaml"
+    source.write_text("task: {}\n")
+    place.begin(plan, {"copy-ntm": source})
+    programs: dict[str, str] = {}
+
+    def command(path, name):
+        code = f"import os; os.chdir({str(path / name)!r})\n{programs.get(name, DONE)}"
+        return [sys.executable, "-c", code]
+
+    monkeypatch.setattr(local, "trial_command", command)
+    return place, plan.trials(), programs
+
+
+def run(sweep, capsys, processes=2):
+    place, trials, _ = sweep
+    display = Display(place, trials, processes)
+    try:
+        run_local(place, trials, processes=processes, threads=1, display=display)
+    finally:
+        printed = capsys.readouterr().out
+    return printed, {trial.name: place.trial(trial) for trial in trials}
+
+
+def test_all_are_done_and_not_more_than_asked_for_at_a_time(sweep, capsys, tmp_path):
+    note = "open(os.path.join('..', f'{os.getpid()}'), 'w').write(''); import time; time.sleep(0.3)\n"
+    count = "n = len([p for p in os.listdir('..') if p.isdigit()]); open('count', 'w').write(str(n))\n"
+    for trial in sweep[1]:
+        sweep[2][trial.name] = note + count + "os.remove(os.path.join('..', str(os.getpid())))\n" + DONE
+    printed, places = run(sweep, capsys)
+    assert all(place.is_done for place in places.values())
+    assert {int((place.path / "count").read_text()) for place in places.values()} <= {1, 2}
+    assert printed.count("started") == 4
+    assert "done     copy-ntm/seed0: solved after 1,600 sequences; bit errors 0.25" in printed
+    assert "4 of 4 done" in printed
+
+
+def test_a_failing_trial_is_noted_and_the_rest_go_on(sweep, capsys):
+    sweep[2]["copy-ntm/seed0"] = "print('memnets: error: the loss became NaN'); raise SystemExit(1)"
+    sweep[2]["copy-ntm/seed1"] = "os.kill(os.getpid(), 11)"  # no chance to say anything
+    printed, places = run(sweep, capsys)
+    assert places["copy-ntm/seed0"].read(places["copy-ntm/seed0"].failure)["error"].endswith("the loss became NaN")
+    assert places["copy-ntm/seed1"].read(places["copy-ntm/seed1"].failure)["status"] == -11
+    assert "failed   copy-ntm/seed0: memnets: error: the loss became NaN" in printed
+    assert all(places[f"copy-ntm/seed{seed}"].is_done for seed in (2, 3))
+
+
+def test_one_that_was_killed_has_not_failed(sweep, capsys):
+    sweep[2]["copy-ntm/seed2"] = "os.kill(os.getpid(), 9)"
+    printed, places = run(sweep, capsys)
+    assert "stopped by SIGKILL copy-ntm/seed2" in printed
+    assert not places["copy-ntm/seed2"].has_failed
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_the_trials_which_save_first(number, sweep, capsys):
+    place, trials, programs = sweep
+    for trial in trials:
+        programs[trial.name] = UNTIL_TOLD
+
+    def interrupt():
+        while not all((place.path / f"copy-ntm/seed{seed}/ready").is_file() for seed in (0, 1)):
+            time.sleep(0.02)
+        os.kill(os.getpid(), number)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    handler = signal.getsignal(number)
+    with pytest.raises(Interrupted) as stopped:
+        run(sweep, capsys)
+    thread.join()
+    assert stopped.value.number == number
+    assert signal.getsignal(number) is handler
+    assert [(place.path / f"copy-ntm/seed{seed}/saved").is_file() for seed in range(4)] == [True, True, False, False]
+
+
+def hold_elsewhere(directory, code: str = "time.sleep(60)") -> subprocess.Popen:
+    """Another process in the trial's directory."""
+    directory.mkdir(parents=True, exist_ok=True)
+    program = (
+        f"import time; from pathlib import Path; from memnets.sweeps.lock import hold\nd = Path({str(directory)!r})\n"
+    )
+    program += f"with hold(d):\n    print('held', flush=True)\n    {code}"
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_a_trial_that_another_process_runs_is_waited_for_and_not_run(sweep, capsys):
+    place, trials, programs = sweep
+    programs["copy-ntm/seed1"] = "open('twice', 'w')"
+    code = f"time.sleep(1); (d / 'result.json').write_text({json.dumps(json.dumps(RESULT))})"
+    other = hold_elsewhere(place.trial(trials[1]).path, code)
+    printed, places = run(sweep, capsys)
+    assert other.wait(10) == 0
+    assert "waiting  copy-ntm/seed1: another process runs it" in printed
+    assert places["copy-ntm/seed1"].is_done
+    assert not (places["copy-ntm/seed1"].path / "twice").exists()
+
+
+def test_the_lock_of_a_living_process_holds_and_that_of_a_dead_one_does_not(tmp_path):
+    other = hold_elsewhere(tmp_path)
+    said = lock.holder(tmp_path)
+    assert said is not None
+    assert f"is being run by process {other.pid} on {socket.gethostname()} (see trial.lock)" in said
+    with pytest.raises(lock.HeldError, match=f"process {other.pid}"), lock.hold(tmp_path):
+        pass
+    other.kill()
+    other.wait()
+    assert (tmp_path / lock.NAME).is_file()
+    assert lock.holder(tmp_path) is None
+    with lock.hold(tmp_path):
+        assert lock.holder(tmp_path) is not None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_lock_of_another_machine_holds_while_it_gives_signs_of_life(tmp_path):
+    path = tmp_path / lock.NAME
+    path.write_text(json.dumps({"host": "another-machine", "pid": 1}))
+    with pytest.raises(lock.HeldError, match=r"process 1 on another-machine .*wait 5 minutes or delete the file"):
+        lock._acquire(path)
+    assert json.loads(path.read_text())["host"] == "another-machine"
+    silent = time.time() - lock.SILENT - 1
+    os.utime(path, (silent, silent))
+    with lock.hold(tmp_path):
+        assert json.loads(path.read_text())["host"] == socket.gethostname()
+
+
+def test_of_many_that_want_the_lock_at_once_one_gets_it(tmp_path):
+    got, barrier = [], threading.Barrier(8)
+
+    def want():
+        barrier.wait()
+        try:
+            with lock.hold(tmp_path):
+                got.append(1)
+                time.sleep(1.5)
+        except lock.HeldError:
+            got.append(0)
+
+    threads = [threading.Thread(target=want) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(got) == [0] * 7 + [1]
+
+
+def test_the_log_is_followed(tmp_path):
+    log = tmp_path / "trial.log"
+    log.write_text("step    100  sequences    1,600  loss 0.1  bit errors 0.01  sequence accuracy 1\n")
+    reader = LogReader(log)
+    with log.open("a") as file:
+        for error in (24.1, 3.5, 7.25):
+            file.write(
+                f"step  1,{error * 100:03.0f}  sequences   16,000  loss 0.6930  bit errors {error}  50.0 steps/s\n"
+            )
+        file.write("step  9,000  sequences 99,")
+    reader.read()
+    assert (reader.step, reader.best) == (1725, 3.5)
+    assert last_line(log) == "step  9,000  sequences 99,"
+
+
+def test_the_table_of_a_terminal(sweep):
+    place, trials, _ = sweep
+    first = place.trial(trials[0])
+    first.path.mkdir(parents=True)
+    first.result.write_text(json.dumps(RESULT))
+    display = Display(place, trials, 2)
+    display.ended(trials[0], "done", seconds=60.0)
+    display.started(trials[1])
+    cells = [list(column.cells) for column in display.table().columns]
+    assert cells == [["copy-ntm"], ["1 of 4"], ["1"], ["0"], ["1"], ["0.25"], [""]]
+    assert display.seconds_left() == pytest.approx(60)  # two wait, and two run at a time
+    assert display.summary() == "1 of 4 done, 1 running, about 60 s left"
