@@ -182,12 +182,12 @@ def test_a_task_without_figures_of_its_own_has_the_others():
 
 def test_every_metric_of_a_length_table_is_drawn():
     table = {
-        400: {"bits": 250.0, "optimal": 248.5, "excess": 1.5},
-        200: {"bits": 130.0, "optimal": 128.0, "excess": -0.1},
+        400: {"cost": 250.0, "optimal": 248.5, "excess": 1.5},
+        200: {"cost": 130.0, "optimal": 128.0, "excess": -0.1},
     }
     figure = viz.lengths_figure(table, trained_on=(200, 200))
     assert [axes.get_ylabel() for axes in figure.axes] == ["bits per sequence"] * 2 + ["excess bits per sequence"]
-    for axes, name in zip(figure.axes, ("bits", "optimal", "excess")):
+    for axes, name in zip(figure.axes, ("cost", "optimal", "excess")):
         assert list(axes.get_lines()[0].get_ydata()) == [table[200][name], table[400][name]]
     assert viz.to_array(figure).std() > 0
     assert viz.lengths_figure({3: {"perplexity": 2.0}}).axes[0].get_ylabel() == "perplexity"

@@ -198,13 +198,13 @@ class TestScores:
         assert scored == batch.mask.sum() == 10 + 1 + 7
         np.testing.assert_allclose(task.per_sequence_errors(logits, batch), ours - best, rtol=1e-5)
         metrics = {name: value.item() for name, value in task.metrics(logits, batch).items()}
-        expected = {"bits": ours.mean(), "optimal": best.mean(), "excess": (ours - best).mean()}
+        expected = {"cost": ours.mean(), "optimal": best.mean(), "excess": (ours - best).mean()}
         assert metrics == pytest.approx(expected, rel=1e-5)
         assert task.loss(logits, batch).item() == pytest.approx(ours.sum() * math.log(2) / scored, rel=1e-6)
 
     def test_a_coin_costs_a_bit(self):
         task, logits, batch = self.example()
-        assert task.metrics(logits * 0, batch)["bits"].item() == pytest.approx(18 / 3)
+        assert task.metrics(logits * 0, batch)["cost"].item() == pytest.approx(18 / 3)
 
     def test_unscored_outputs_may_be_anything(self):
         task, logits, batch = self.example()

@@ -14,7 +14,7 @@ from memnets.viz import _style
 METRICS = {
     "bit_errors": ("wrong bits per sequence", "bit errors per sequence"),
     "sequence_accuracy": ("sequences without a wrong bit", "sequence accuracy (share)"),
-    "bits": ("cost of the predictions", "bits per sequence"),
+    "cost": ("cost of the predictions", "bits per sequence"),
     "optimal": ("cost of the optimal predictions", "bits per sequence"),
     "excess": ("cost over the optimum", "excess bits per sequence"),
 }

@@ -141,15 +141,15 @@ class DynamicNGrams(Task):
             batch: The batch the output belongs to.
 
         Returns:
-            Scalars, in bits per sequence, averaged over sequences: `bits`, what the predictions cost; `optimal`,
-            what the optimal estimator's cost on the same sequences; `excess`, the difference.
+            Scalars, in bits per sequence, averaged over sequences: `cost`, that of the predictions; `optimal`,
+            that of the optimal estimator's on the same sequences; `excess`, the difference.
 
         Raises:
             ValueError: If `logits` does not have the shape of `batch.targets`.
         """
-        bits = _bits(logits, batch).mean()
+        cost = _bits(logits, batch).mean()
         optimal = _bits(torch.logit(self.optimal(batch)), batch).mean()
-        return {"bits": bits, "optimal": optimal, "excess": bits - optimal}
+        return {"cost": cost, "optimal": optimal, "excess": cost - optimal}
 
     def figures(self, batch: Batch, outputs: Tensor, record: Any = None) -> dict[str, Any]:
         """The network's predictions over the optimal estimator's (the paper's figure 14), by file name.
