@@ -237,3 +237,31 @@ def test_progress_is_a_live_bar_on_a_terminal(tmp_path):
     assert os.waitpid(pid, 0)[1] == 0
     assert b"Training" in shown
     assert b"/60" in shown
+
+
+def test_lengths_of_several_runs(run, tmp_path, capsys):
+    other = fit(tmp_path, "--trainer.max_steps", "2", "--seed", "1")
+    capsys.readouterr()
+    assert main(["lengths", str(run), str(other), "--lengths", "2,5", "--slots", "12", "--sequences", "7"]) == 0
+    head, rule, *rows = capsys.readouterr().out.splitlines()
+    assert head == "| run | bit errors at 2 | bit errors at 5 |"
+    assert rule == "|---|---|---|"
+    assert [row.split(" | ")[0] for row in rows] == [f"| {run}", f"| {other}"]
+    assert all(0 <= float(cell) <= 15 for row in rows for cell in row.strip("| ").split(" | ")[1:])
+
+
+def test_lengths_with_more_repeats(run, tmp_path, capsys, monkeypatch):
+    small = ["--task.max_repeats", "2", "--trainer.max_steps", "2"]
+    repeats = fit(tmp_path, *small, experiment="repeat-copy-ntm")
+    asked = []
+
+    def spy(model, *args, **options):
+        asked.append(options.get("repeats"))
+        return evaluate_lengths(model, *args, **options)
+
+    monkeypatch.setattr(commands, "evaluate_lengths", spy)
+    assert main(["lengths", str(repeats), "--lengths", "2", "--repeats", "5", "--sequences", "4"]) == 0
+    assert asked == [5]
+    assert (repeats / "figures" / "lengths-repeats5.png").is_file()
+    assert main(["lengths", str(run), "--repeats", "5"]) == 2
+    assert "--repeats needs a task that repeats, but Copy does not" in capsys.readouterr().err

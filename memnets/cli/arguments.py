@@ -11,7 +11,7 @@ memnets: differentiable memory-augmented networks
   memnets list                                    experiments, one line each
   memnets fit EXPERIMENT|FILE.yaml [--key value]  train one; --help after its name shows every key
   memnets resume RUN_DIR                          go on with a run that was stopped
-  memnets lengths RUN_DIR [--lengths 20,40] [--slots N] [--sequences N]
+  memnets lengths RUN_DIR... [--lengths 20,40] [--slots N] [--sequences N] [--repeats N]
                                                   length generalisation: table and plot
   memnets show RUN_DIR [--length N]               figures of what the memory did
   memnets sweep EXPERIMENT...|FILE.yaml|SWEEP_DIR [--seeds 0..9] [--grid KEY=V1,V2] [--key value]
@@ -85,7 +85,9 @@ def parse(arguments: list[str]) -> tuple[str, argparse.Namespace]:
         from .sweep_arguments import parse_sweep
 
         return command, parse_sweep(rest)
-    if command in ("resume", "lengths", "show"):
+    if command == "lengths":
+        parser.add_argument("run_dir", metavar="RUN_DIR", nargs="+", help="run directories, such as runs/copy-ntm/<id>")
+    if command in ("resume", "show"):
         parser.add_argument("run_dir", metavar="RUN_DIR", help="a run directory, such as runs/copy-ntm/<id>")
     if command in ("trial", "report"):
         parser.add_argument("sweep_dir", metavar="SWEEP_DIR", help="a sweep's directory, such as sweeps/copy-ntm")
@@ -98,6 +100,7 @@ def parse(arguments: list[str]) -> tuple[str, argparse.Namespace]:
         parser.add_argument("--lengths", type=_numbers, help="such as 20,40,80,120; the task's own by default")
         parser.add_argument("--slots", type=positive, help="slots of memory to test with; as trained by default")
         parser.add_argument("--sequences", type=positive, default=100, help="sequences of each length (100)")
+        parser.add_argument("--repeats", type=positive, help="how often each is asked for, in tasks that repeat")
     if command == "show":
         parser.add_argument("--length", type=positive, help="length of the sequence shown; the longest trained on")
         parser.add_argument("--seed", type=int, default=0, help="which sequence (0)")

@@ -2,7 +2,9 @@
 
 import argparse
 import datetime
+import inspect
 from pathlib import Path
+from typing import Any
 
 import torch
 from jsonargparse import Namespace
@@ -19,7 +21,7 @@ from .drawing import draw_run
 from .experiments import find_experiment
 from .fitting import Fit
 from .parser import instantiate, parse_experiment
-from .printing import print_lengths, print_paths
+from .printing import print_lengths, print_paths, print_runs
 
 
 def fit(options: argparse.Namespace) -> int:
@@ -78,23 +80,45 @@ def resume_run(run: RunDir) -> int:
 
 
 def lengths(options: argparse.Namespace) -> int:
-    """``memnets lengths``: errors on sequences of each length."""
-    run, config, objects = _load(options.run_dir)
+    """``memnets lengths``: errors on sequences of each length; of several runs a row each."""
+    several, rows = len(options.run_dir) > 1, {}
+    for path in options.run_dir:
+        run, config, objects = _load(path)
+        table = _evaluate(options, objects, config.seed)
+        rows[path] = table
+        if not several:
+            print_lengths(table, objects.task, options.sequences)
+            print_paths({"figure": _save_lengths(options, run, objects.task, table)})
+    if several:
+        if len({tuple(table) for table in rows.values()}) > 1:
+            raise UsageError("lengths: the runs' tasks have lengths of their own: give --lengths for all of them")
+        print_runs(rows)
+    return 0
+
+
+def _evaluate(options: argparse.Namespace, objects: Namespace, seed: int) -> Table:
     model, task = objects.model, objects.task
-    wanted = options.lengths or list(task.evaluation_lengths)
+    asked = {}
     if options.slots:
         if not hasattr(model, "resize"):
             raise UsageError(f"lengths: --slots needs a memory, but {type(model).__name__} has none")
         model.resize(options.slots)
+    if options.repeats:
+        if "repeats" not in inspect.signature(task.sample).parameters:
+            raise UsageError(f"lengths: --repeats needs a task that repeats, but {type(task).__name__} does not")
+        asked["repeats"] = options.repeats
+    wanted = options.lengths or list(task.evaluation_lengths)
     try:
-        table = evaluate_lengths(model, task, wanted, sequences=options.sequences, seed=config.seed)
+        return evaluate_lengths(model, task, wanted, sequences=options.sequences, seed=seed, **asked)
     except ValueError as error:
         raise UsageError(f"lengths: {error}") from error
-    print_lengths(table, task, options.sequences)
+
+
+def _save_lengths(options: argparse.Namespace, run: RunDir, task: Any, table: Table) -> Path:
     suffix = f"-slots{options.slots}" if options.slots else ""
+    suffix += f"-repeats{options.repeats}" if options.repeats else ""
     figure = viz.lengths_figure(table, trained_on=(task.min_length, task.max_length))
-    print_paths({"figure": viz.save_figure(figure, run.figures / f"lengths{suffix}.png")})
-    return 0
+    return viz.save_figure(figure, run.figures / f"lengths{suffix}.png")
 
 
 def show(options: argparse.Namespace) -> int:

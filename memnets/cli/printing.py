@@ -26,6 +26,16 @@ def print_lengths(table: Table, task: Any, sequences: int) -> None:
     console.print(shown)
 
 
+def print_runs(tables: Mapping[str, Table]) -> None:
+    """Markdown: a row a run, with the first metric at each length."""
+    first = next(iter(tables.values()))
+    metric = next(iter(next(iter(first.values()))))
+    head = ["run", *(f"{metric.replace('_', ' ')} at {length}" for length in first)]
+    print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
+    for path, table in tables.items():
+        print("| " + " | ".join([path, *(f"{row[metric]:.2f}" for row in table.values())]) + " |")
+
+
 def print_paths(paths: Mapping[str, Path | str]) -> None:
     """One line each: what it is, where it is."""
     width = max(map(len, paths), default=0)

@@ -14,7 +14,14 @@ Table = dict[int, dict[str, float]]
 
 @torch.no_grad()
 def evaluate_lengths(
-    model: nn.Module, task: Any, lengths: Sequence[int], *, sequences: int = 100, seed: int = 0, batch_size: int = 100
+    model: nn.Module,
+    task: Any,
+    lengths: Sequence[int],
+    *,
+    sequences: int = 100,
+    seed: int = 0,
+    batch_size: int = 100,
+    **asked: Any,
 ) -> Table:
     """Errors on fresh sequences of each length.
 
@@ -25,6 +32,7 @@ def evaluate_lengths(
         sequences: how many of each length.
         seed: of the sequences; the same seed gives the same ones.
         batch_size: sequences at a time.
+        asked: passed to ``task.sample``, such as ``repeats=20`` of repeat copy.
 
     Returns:
         For each length the task's metrics, averaged over the sequences: for binary tasks ``bit_errors`` (wrong bits
@@ -47,7 +55,7 @@ def evaluate_lengths(
         totals: dict[str, float] = {}
         for start in range(0, sequences, batch_size):
             count = min(batch_size, sequences - start)
-            batch = task.sample(count, length, random)
+            batch = task.sample(count, length, random, **asked)
             metrics = task.metrics(apply(model, batch), batch)
             for name, value in metrics.items():
                 totals[name] = totals.get(name, 0.0) + float(value) * count
