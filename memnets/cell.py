@@ -29,6 +29,7 @@ class MemoryCell(nn.Module):
         self.controller = controller
         self.memory = memory
         self.interface = nn.Linear(controller.hidden_size, memory.interface_size)
+        memory.initialise(self.interface)
         self.reads_size = memory.read_heads * memory.width
         self.input_size = controller.input_size - self.reads_size
         if self.input_size < 1:

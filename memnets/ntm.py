@@ -26,6 +26,10 @@ class NTM(Recurrent, Pretrained):
         read_heads: R.
         write_heads: W.
         shift_range: heads may move by up to this many slots a step (2 * shift_range + 1 shifts).
+        strength_bias: added at the start to the bias of every head's strength, before softplus; above 0, heads look
+            for content sharply from the beginning.
+        gate_bias: the same for the interpolation gate, before the sigmoid; below 0, heads move from where they were
+            rather than look for content.
         controller: "lstm", "gru", "rnn" or "feedforward".
         num_layers: layers of the controller.
         batch_first: inputs and outputs are (B, T, .) if True, (T, B, .) if False.
@@ -55,6 +59,8 @@ class NTM(Recurrent, Pretrained):
         read_heads: int = 1,
         write_heads: int = 1,
         shift_range: int = 1,
+        strength_bias: float = 0.0,
+        gate_bias: float = 0.0,
         controller: str = "lstm",
         num_layers: int = 1,
         batch_first: bool = True,
@@ -64,7 +70,7 @@ class NTM(Recurrent, Pretrained):
         check_finite: bool = False,
     ):
         check_whole("input_size", input_size)
-        memory = NTMMemory(slots, width, read_heads, write_heads, shift_range)
+        memory = NTMMemory(slots, width, read_heads, write_heads, shift_range, strength_bias, gate_bias)
         driver = make_controller(controller, input_size + read_heads * width, hidden_size, num_layers)
         super().__init__(
             MemoryCell(driver, memory),
@@ -84,6 +90,8 @@ class NTM(Recurrent, Pretrained):
             "read_heads": read_heads,
             "write_heads": write_heads,
             "shift_range": shift_range,
+            "strength_bias": strength_bias,
+            "gate_bias": gate_bias,
             "controller": controller,
             "num_layers": num_layers,
             "batch_first": batch_first,

@@ -214,3 +214,25 @@ def test_a_controller_too_small_for_the_reads():
 
 def test_printing_shows_the_sizes():
     assert "slots=9, width=4, read_heads=2, write_heads=3, shift_range=2" in repr(NTMMemory(9, 4, 2, 3, 2))
+
+
+@pytest.mark.parametrize(("readers", "writers"), [(1, 1), (2, 3)])
+def test_starting_biases_of_strength_and_gate(readers, writers):
+    def heads(**biases):
+        torch.manual_seed(0)
+        ntm = NTM(3, 5, slots=6, width=4, read_heads=readers, write_heads=writers, **biases)
+        return ntm.cell.memory.parse(ntm.cell.interface(torch.zeros(2, 5)))
+
+    plain, biased = heads(), heads(strength_bias=3.0, gate_bias=-2.0)
+    changed = {"strength", "interpolation_gate"}
+    for name, before, after in zip(plain._fields, plain, biased):
+        if name not in changed:
+            assert torch.equal(before, after), name
+    assert_close(torch.log(torch.expm1(biased.strength)), torch.log(torch.expm1(plain.strength)) + 3.0)
+    assert_close(torch.logit(biased.interpolation_gate), torch.logit(plain.interpolation_gate) - 2.0)
+
+
+@pytest.mark.parametrize("name", ["strength_bias", "gate_bias"])
+def test_a_bias_that_is_not_finite(name):
+    with pytest.raises(ValueError, match=f"{name} is nan, but must be a finite number"):
+        NTMMemory(6, 4, **{name: float("nan")})

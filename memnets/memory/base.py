@@ -28,6 +28,10 @@ class Memory(nn.Module, abc.ABC):
     ) -> Any:
         """The state before the first step, a NamedTuple of tensors with the batch first."""
 
+    def initialise(self, interface: nn.Linear) -> None:
+        """Change the starting weights of the projection from the controller to the interface; nothing by default."""
+        del interface
+
     @abc.abstractmethod
     def initial_reads(self, state: Any) -> Tensor:
         """The vectors (B, R, M) that the controller sees at the first step as the last ones read."""

@@ -1,10 +1,11 @@
 """The memory of the Neural Turing Machine (Graves et al. 2014, section 3)."""
 
+import math
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from .. import ops
 from ..checks import check_whole
@@ -52,6 +53,10 @@ class NTMMemory(Memory):
         read_heads: R >= 1.
         write_heads: W >= 1.
         shift_range: heads may move up to this many slots a step; S = 2 * shift_range + 1.
+        strength_bias: added at the start to the bias of every head's strength, before softplus: how sharply heads
+            look for content from the beginning.
+        gate_bias: the same for the interpolation gate, before the sigmoid: below 0, heads move from where they were
+            rather than look for content.
 
     Raises:
         ValueError: a size is below its minimum.
@@ -68,12 +73,19 @@ class NTMMemory(Memory):
         read_heads: int = 1,
         write_heads: int = 1,
         shift_range: int = 1,
+        strength_bias: float = 0.0,
+        gate_bias: float = 0.0,
     ):
         super().__init__()
         least = {"slots": 1, "width": 1, "read_heads": 1, "write_heads": 1, "shift_range": 0}
         given = (slots, width, read_heads, write_heads, shift_range)
         for (name, minimum), value in zip(least.items(), given):
             check_whole(name, value, minimum)
+        for name, value in (("strength_bias", strength_bias), ("gate_bias", gate_bias)):
+            if not math.isfinite(value):
+                raise ValueError(f"{name} is {value}, but must be a finite number")
+        self.strength_bias = strength_bias
+        self.gate_bias = gate_bias
         self.slots = slots
         self.width = width
         self.read_heads = read_heads
@@ -93,6 +105,13 @@ class NTMMemory(Memory):
         """Change the number of slots; nothing learnt depends on it."""
         check_whole("slots", slots)
         self.slots = slots
+
+    @torch.no_grad()
+    def initialise(self, interface: nn.Linear) -> None:
+        """Add the starting biases of strength and interpolation gate."""
+        _, gates, positives, _ = interface.bias.split(self.sections)
+        gates[: self.heads] += self.gate_bias
+        positives[: self.heads] += self.strength_bias
 
     def initial_state(
         self, batch_size: int, *, device: torch.device | None = None, dtype: torch.dtype | None = None
