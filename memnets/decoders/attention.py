@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import check_whole
+from .modes import check_choice
 
 
 class Keys(NamedTuple):
@@ -116,9 +117,6 @@ class ContextGate(nn.Module):
         return torch.sigmoid(self.project(query))
 
 
-REDUCTIONS = ("none", "sum", "mean")
-
-
 def coverage(weights: Tensor, mask: Tensor | None = None, *, reduction: str) -> Tensor:
     """How far each place is from being looked at once in all: ``(1 - sum_t alpha_ti)^2`` ("doubly stochastic").
 
@@ -137,8 +135,7 @@ def coverage(weights: Tensor, mask: Tensor | None = None, *, reduction: str) -> 
     Source:
         Xu et al. 2015, equation 14.
     """
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"reduction is {reduction!r}, but must be one of {', '.join(REDUCTIONS)}")
+    check_choice("reduction", reduction, ("none", "sum", "mean"))
     missing = (1 - weights.sum(1)).square()  # (B, N)
     if mask is not None:
         missing = missing * mask

@@ -126,9 +126,7 @@ def _penalised(log_probability: Tensor, length: Tensor, length_penalty: float) -
     return log_probability / length.clamp(min=1).to(log_probability.dtype) ** length_penalty
 
 
-def _advance(
-    beams: _Beams, log_probs: Tensor, over: Tensor, length_penalty: float, end: int
-) -> tuple[_Beams, Tensor]:
+def _advance(beams: _Beams, log_probs: Tensor, over: Tensor, length_penalty: float, end: int) -> tuple[_Beams, Tensor]:
     """The best K of all continuations, and the beam (B, K) that each continues."""
     beam_size, symbols = log_probs.shape[1:]
     closed = beams.finished | over

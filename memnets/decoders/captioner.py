@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from ..checks import check_whole
 from ..encoders import GridEncoder
 from ..pretrained import Pretrained
-from .attention import REDUCTIONS, AdditiveAttention, Keys, coverage
+from .attention import AdditiveAttention, Keys, coverage
 from .beam import Hypothesis
 from .charset import SymbolChange, Vocabulary
 from .loss import IGNORED, cross_entropy, pad_classes, with_end
-from .modes import evaluating, feature_size_of
+from .modes import check_choice, check_encoder, check_share, evaluating, feature_size_of
 from .rollout import search, teach
 from .steps import make_decoder
 from .tables import WithSymbols
@@ -51,7 +51,7 @@ class Caption(NamedTuple):
     gates: Tensor | None
 
 
-class Captioner(WithSymbols, Pretrained):
+class Captioner(WithSymbols[Vocabulary], Pretrained):
     """Images of scenes to words, by soft attention (Show, Attend and Tell).
 
     >>> captioner = Captioner(vocabulary=["a", "red", "circle"])
@@ -75,7 +75,7 @@ class Captioner(WithSymbols, Pretrained):
         gate: scale what is seen by ``beta = sigmoid(f(h))``.
         coverage_weight: of the doubly stochastic term, which asks that each place be looked at once in all.
         coverage_reduction: "sum" over places (the paper's) or "mean"; see :func:`coverage`.
-        references: "one" a step, the first for even and another for odd draws of torch's random numbers, or "all".
+        references: train on "all" of an image's captions, or on "one" a step, drawn with torch's random numbers.
         sampling: share of scheduled sampling while training.
 
     Raises:
@@ -107,10 +107,15 @@ class Captioner(WithSymbols, Pretrained):
     ):
         super().__init__()
         given = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-        given["vocabulary"] = list(vocabulary)
         self.config: dict[str, Any] = {**given, "encoder": None if encoder is None else "given"}
-        _check_options(encoder, coverage_weight, coverage_reduction, references, sampling)
-        self.symbols: Vocabulary = Vocabulary(vocabulary)
+        check_encoder(encoder, "Captioner")
+        check_choice("coverage_reduction", coverage_reduction, ("sum", "mean"))
+        check_choice("references", references, ("one", "all"))
+        check_share("sampling", sampling)
+        if coverage_weight < 0:
+            raise ValueError(f"coverage_weight is {coverage_weight}, but must be at least 0")
+        self.symbols = Vocabulary(vocabulary)
+        self.config["vocabulary"] = list(self.symbols.words)
         self.encoder = GridEncoder(in_channels=in_channels) if encoder is None else encoder
         size = feature_size_of(self.encoder, feature_size)
         self.coverage_weight = coverage_weight
@@ -160,9 +165,7 @@ class Captioner(WithSymbols, Pretrained):
         features = grid.flatten(2).transpose(1, 2)  # (B, h * w, D)
         return self.decoder.attention.prepare(features), (grid.shape[2], grid.shape[3])
 
-    def forward(
-        self, images: Tensor, captions: Sequence[Sequence[str]], *, sampling: float = 0.0
-    ) -> CaptionerOutput:
+    def forward(self, images: Tensor, captions: Sequence[Sequence[str]], *, sampling: float = 0.0) -> CaptionerOutput:
         """Score given captions, each word after the right ones before it.
 
         Args:

@@ -140,7 +140,7 @@ def prefix_beam_decode(
 
 def _extend(prefixes: _Prefixes, column: Tensor) -> _Prefixes:
     """The best K prefixes after one more column (B, V)."""
-    batch_size, beam_size = prefixes.last.shape
+    beam_size = prefixes.last.shape[1]
     classes = column.shape[1]
     total = torch.logaddexp(prefixes.blank, prefixes.symbol)
     stay_blank = total + column[:, :1]

@@ -17,7 +17,7 @@ from .ctc import ctc_loss
 from .lines import LineEnds, line_mask
 from .location import LocationAttention
 from .loss import column_targets, cross_entropy, pad_classes, with_end
-from .modes import evaluating, feature_size_of
+from .modes import check_choice, check_encoder, check_share, evaluating, feature_size_of
 from .reading import DECODES, Reading, read_lines
 from .rollout import teach
 from .steps import make_decoder
@@ -42,7 +42,7 @@ class ReaderOutput(NamedTuple):
     targets: Tensor
 
 
-class TextReader(WithSymbols, Pretrained):
+class TextReader(WithSymbols[Charset], Pretrained):
     """Images of text lines to texts.
 
     >>> reader = TextReader(charset="0123456789", height=16)
@@ -108,8 +108,12 @@ class TextReader(WithSymbols, Pretrained):
         super().__init__()
         given = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
         self.config: dict[str, Any] = {**given, "encoder": None if encoder is None else "given"}
-        _check_options(encoder, attention, ctc_weight, column_loss, sampling)
-        self.symbols: Charset = Charset(charset)
+        check_encoder(encoder, "TextReader")
+        check_choice("attention", attention, ("location", "content"))
+        check_choice("column_loss", column_loss, ("ctc", "boxes"))
+        check_share("ctc_weight", ctc_weight)
+        check_share("sampling", sampling)
+        self.symbols = Charset(charset)
         self.encoder = ColumnEncoder(height=height, in_channels=in_channels) if encoder is None else encoder
         size = feature_size_of(self.encoder, feature_size)
         self.ctc_weight = ctc_weight
@@ -160,8 +164,7 @@ class TextReader(WithSymbols, Pretrained):
 
     def check_decode(self, decode: str) -> None:
         """Raise ValueError unless the reader can read that way."""
-        if decode not in DECODES:
-            raise ValueError(f"decode is {decode!r}, but must be one of {', '.join(DECODES)}")
+        check_choice("decode", decode, DECODES)
         missing = self.decoder is None if decode == "attention" else self.ctc is None
         if missing or (decode == "joint" and self.decoder is None):
             raise ValueError(
@@ -187,9 +190,7 @@ class TextReader(WithSymbols, Pretrained):
         scores = self.ctc(line.features)
         return torch.log_softmax(scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores, dim=2)
 
-    def forward(
-        self, images: Tensor, widths: Tensor, texts: Sequence[str], *, sampling: float = 0.0
-    ) -> ReaderOutput:
+    def forward(self, images: Tensor, widths: Tensor, texts: Sequence[str], *, sampling: float = 0.0) -> ReaderOutput:
         """Score given texts, each character after the right ones before it.
 
         Args:
@@ -291,22 +292,3 @@ class TextReader(WithSymbols, Pretrained):
     def predict(self, batch: Any) -> list[Reading]:
         """:meth:`read` of a batch's images."""
         return self.read(batch.images, batch.widths)
-
-
-def _check_options(
-    encoder: Any, attention: str, ctc_weight: float, column_loss: str, sampling: float
-) -> None:
-    if encoder is not None and not isinstance(encoder, nn.Module):
-        raise ValueError(
-            f"encoder is {encoder!r}, but must be a module: an encoder of one's own is not saved with the reader's "
-            "settings, so hand it in again, as in TextReader.from_pretrained(folder, encoder=...)"
-        )
-    for name, value, known in (
-        ("attention", attention, ("location", "content")),
-        ("column_loss", column_loss, ("ctc", "boxes")),
-    ):
-        if value not in known:
-            raise ValueError(f"{name} is {value!r}, but must be one of {', '.join(known)}")
-    for name, number in (("ctc_weight", ctc_weight), ("sampling", sampling)):
-        if not 0 <= number <= 1:
-            raise ValueError(f"{name} is {number}, but must lie within 0..1")

@@ -1,5 +1,7 @@
 """Convolutions that know where an image ends: padding is zero before each of them, as outside the image."""
 
+import itertools
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -48,7 +50,7 @@ class ConvBlock(nn.Module):
         super().__init__()
         sizes = [in_channels, out_channels, out_channels] if residual else [in_channels, out_channels]
         self.convolutions = nn.ModuleList(
-            nn.Conv2d(before, after, 3, padding=1, bias=False) for before, after in zip(sizes, sizes[1:])
+            nn.Conv2d(before, after, 3, padding=1, bias=False) for before, after in itertools.pairwise(sizes)
         )
         self.norms = nn.ModuleList(MaskedBatchNorm(size) for size in sizes[1:])
         self.shortcut = None
