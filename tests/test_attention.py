@@ -11,6 +11,7 @@ from memnets.decoders import AdditiveAttention, ContextGate, LocationAttention, 
 from memnets.decoders.attention import context
 from memnets.decoders.cells import make_cell
 from memnets.decoders.steps import AttentionDecoder
+from memnets.state import state_tensors
 
 
 def arrays(module):
@@ -106,11 +107,12 @@ def test_away_from_the_ends_a_line_is_the_ntms_circle():
     torch.testing.assert_close(shift_along(weights, shift, torch.tensor([12, 10]), backward=2), circular)
 
 
+@pytest.mark.parametrize("combine", ["product", "interpolate"])
 @given(seed=st.integers(0, 999))
-def test_location_attention(seed):
+def test_location_attention(combine, seed):
     random, counts, features, mask, query = sizes(seed)
     torch.manual_seed(seed)
-    attention = LocationAttention(5, 4, 6, shift_back=1, shift_ahead=2).double()
+    attention = LocationAttention(5, 4, 6, shift_back=1, shift_ahead=2, combine=combine).double()
     keys = attention.prepare(features, mask)
     prev = np.stack([softmax(np.where(row, random.standard_normal(8), -np.inf)) for row in mask.numpy()])
     prev[0] = np.eye(8)[counts[0] - 1]
@@ -129,19 +131,24 @@ def test_location_attention(seed):
     for b, n in enumerate(counts):
         h, last = query[b].numpy(), prev[b, :n]
         scores = scores_by_hand(p, h, features[b, :n].numpy())
-        near = np.exp(scores) * (shifted(last, np.full(4, 0.25), n) + 1e-16)
-        gate = 1 / (1 + np.exp(-emitted("of_gate", h)[0]))
-        mixed = gate * near / near.sum() + (1 - gate) * last
-        moved = shifted(mixed, softmax(emitted("of_shift", h)), n)
+        shift = softmax(emitted("of_shift", h))
+        if combine == "product":
+            moved = np.exp(scores) * (shifted(last, shift, n) + 1e-16)
+            moved /= moved.sum()
+        else:
+            near = np.exp(scores) * (shifted(last, np.full(4, 0.25), n) + 1e-16)
+            gate = 1 / (1 + np.exp(-emitted("of_gate", h)[0]))
+            moved = shifted(gate * near / near.sum() + (1 - gate) * last, shift, n)
         gamma = 1 + np.log1p(np.exp(emitted("of_sharpening", h)[0]))
         expected = (moved + 1e-16) ** gamma
         np.testing.assert_allclose(weights[b, :n].detach(), expected / expected.sum(), rtol=1e-6, atol=1e-12)
         assert not weights[b, n:].any()
 
 
-def test_location_attention_reads_on_from_where_it_was_wherever_that_is():
+@pytest.mark.parametrize("combine", ["product", "interpolate"])
+def test_location_attention_reads_on_from_where_it_was_wherever_that_is(combine):
     """The same columns further along give the same weights further along: nothing knows the absolute place."""
-    attention = LocationAttention(5, 4, 6).double()
+    attention = LocationAttention(5, 4, 6, combine=combine).double()
     features, query = torch.randn(1, 40, 4, dtype=torch.float64), torch.randn(1, 5, dtype=torch.float64)
     shifted = features.roll(13, 1)
     prev = torch.eye(40, dtype=torch.float64)[9:10]
@@ -150,8 +157,23 @@ def test_location_attention_reads_on_from_where_it_was_wherever_that_is():
     torch.testing.assert_close(there, here.roll(13, 1))
 
 
-def test_location_attention_stays_finite_at_extremes():
-    attention = LocationAttention(5, 4, 6)
+def test_jitter_moves_the_last_weighting_by_one_place_while_training():
+    attention = LocationAttention(5, 4, 6, jitter=0.4).double()
+    keys, query = attention.prepare(torch.zeros(4000, 9, 4).double()), torch.zeros(4000, 5).double()
+    prev = torch.eye(9, dtype=torch.float64)[4].expand(4000, -1)
+    with torch.no_grad():
+        attention.of_shift.weight.zero_()
+        attention.of_shift.bias.copy_(torch.tensor([-99.0, 0.0, *[-99.0] * 6]))  # stay
+        places = attention(query, keys, prev).argmax(1).bincount(minlength=9) / 4000
+        assert places.nonzero().squeeze(1).tolist() == [3, 4, 5]
+        assert places[3] == pytest.approx(0.2, abs=0.03)
+        assert places[5] == pytest.approx(0.2, abs=0.03)
+        assert attention.eval()(query, keys, prev).argmax(1).unique().tolist() == [4]
+
+
+@pytest.mark.parametrize("combine", ["product", "interpolate"])
+def test_location_attention_stays_finite_at_extremes(combine):
+    attention = LocationAttention(5, 4, 6, combine=combine)
     keys = attention.prepare(torch.randn(2, 9, 4) * 1e4, torch.arange(9) < torch.tensor([[9], [1]]))
     query = (torch.randn(2, 5) * 1e4).requires_grad_()
     weights = attention.initial_weights(keys)
@@ -188,3 +210,23 @@ def test_a_decoder_step_by_hand():
         np.testing.assert_allclose(after.context[b].detach(), z)
         np.testing.assert_allclose(step.weights[b].detach(), alpha)
     np.testing.assert_allclose(step.gate.detach(), gate)
+
+
+@pytest.mark.parametrize("kind", ["lstm", "ntm", "feedforward"])
+def test_a_cell_that_starts_anew_forgets_what_it_did(kind):
+    """While training, so that it cannot count; never when it reads."""
+    decoder = AttentionDecoder(
+        4, AdditiveAttention(5 + (4 if kind == "ntm" else 0), 4, 3), make_cell(kind, 6 + 4, 5, slots=3, width=4),
+        feature_size=4, embedding_size=6, restart=1.0,
+    )  # fmt: skip
+    keys = decoder.attention.prepare(torch.randn(2, 8, 4))
+    start = decoder.initial_state(keys)
+    symbols = torch.tensor([1, 2])
+    later = decoder.eval()(symbols, keys, start)[1]
+    anew = decoder.train()(symbols, keys, later)[1].cell
+    forgot = decoder.eval()(symbols, keys, later._replace(cell=start.cell))[1].cell
+    kept = decoder(symbols, keys, later)[1].cell
+    for one, two in zip(state_tensors(anew), state_tensors(forgot)):
+        assert torch.equal(one, two)
+    if kind != "feedforward":
+        assert any(not torch.equal(one, two) for one, two in zip(state_tensors(anew), state_tensors(kept)))

@@ -108,6 +108,14 @@ def test_scenes_become_grids(residual):
         encoder(torch.rand(2, 1, 8, 8))
 
 
+def test_a_grid_tells_left_from_right():
+    """Convolutions alone give equal things equal features wherever they are."""
+    encoder = GridEncoder(channels=(4,)).eval()
+    features = encoder(torch.zeros(1, 3, 8, 12))
+    assert (features[0, :, 2, 1] - features[0, :, 2, 4]).abs().max() > 0.01
+    assert (features[0, :, 1, 3] - features[0, :, 2, 3]).abs().max() > 0.01
+
+
 class Halves(nn.Module):
     """A foreign encoder: a map of half the size."""
 

@@ -59,3 +59,10 @@ class StateFrom(nn.Module):
 
 def _controller_state(state: Any) -> Any:
     return state.controller if isinstance(state, CellState) else state
+
+
+def choose_state(where: Tensor, one: Any, other: Any) -> Any:
+    """The state ``one`` of the sequences where ``where`` (B,) is True, ``other``'s elsewhere."""
+    if isinstance(one, Tensor):
+        return torch.where(where.view(-1, *[1] * (one.dim() - 1)), one, other)
+    return type(one)(*(choose_state(where, a, b) for a, b in zip(one, other)))

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from .. import ops
 from ..checks import check_whole
 from .attention import Attention, Keys
+from .modes import check_choice, check_share
 
 
 def shift_along(weights: Tensor, shift: Tensor, counts: Tensor, backward: int) -> Tensor:
@@ -34,17 +35,22 @@ def shift_along(weights: Tensor, shift: Tensor, counts: Tensor, backward: int) -
 
 
 class LocationAttention(Attention):
-    """Reads along a line: from where it was, by a learnt distribution of shifts, corrected by what is near.
+    """Reads along a line: from where it was, by a learnt distribution of shifts, corrected by what is found there.
 
-    Each step does, with all parameters emitted from the decoder's state:
+    With ``combine="product"`` a step shifts the last weighting w by ``-shift_back`` to ``+shift_ahead`` places
+    (Graves et al. 2014, equation 8, the line having two ends and no circle), multiplies it by how well each place
+    answers the query, and sharpens it (equation 9)::
 
-    1. content weighting: a softmax of additive scores over the places that a shift can reach;
-    2. interpolation with the last weighting (Graves et al. 2014, equation 7);
-    3. shift by ``-shift_back`` to ``+shift_ahead`` places (equation 8), the line having two ends: no circle;
-    4. sharpening (equation 9).
+        w~ = shift(w, s)        w'(i) ~ w~(i) exp(v tanh(W_a a_i + W_d h))        w ~ w' ** gamma
 
-    Reading starts at place 0. Nothing depends on the absolute place or on the number of steps, and content is
-    compared near the last weighting alone: what was learnt on short lines holds on long ones.
+    Shift and content are prior and evidence of where the next character is. The evidence acts at each step and can
+    only choose among places that the shift reaches, so that errors of the place do not add up along the line.
+
+    With ``combine="interpolate"`` the order is the Neural Turing Machine's: content weighting over the places
+    within reach, interpolation with the last weighting (equation 7), shift, sharpening. There nothing corrects the
+    place after the shift: measured, it drifts on lines longer than those trained on.
+
+    Reading starts at place 0. Nothing depends on the absolute place or on the number of steps.
 
     Args:
         query_size: of h, the decoder's state.
@@ -52,9 +58,12 @@ class LocationAttention(Attention):
         attention_size: A, units of the score.
         shift_back: furthest shift back, places.
         shift_ahead: furthest shift ahead, places; as wide as the widest character and the space after it.
+        combine: "product" or "interpolate".
+        jitter: while training, the probability at each step that the last weighting is moved by one place, so that
+            a place that is a little off is learnt to be mended.
 
     Raises:
-        ValueError: a size below 1, or a negative shift.
+        ValueError: a size below 1, a negative shift, an unknown ``combine``, or a ``jitter`` outside 0..1.
 
     Source:
         Graves et al. 2014, arXiv:1410.5401, section 3.3.2; the scores of Bahdanau et al. 2015, arXiv:1409.0473.
@@ -68,16 +77,22 @@ class LocationAttention(Attention):
         *,
         shift_back: int = 1,
         shift_ahead: int = 6,
+        combine: str = "product",
+        jitter: float = 0.0,
     ):
         super().__init__(query_size, feature_size, attention_size)
         check_whole("shift_back", shift_back, 0)
         check_whole("shift_ahead", shift_ahead)
+        check_choice("combine", combine, ("product", "interpolate"))
+        check_share("jitter", jitter)
         self.shift_back = shift_back
         self.shifts = shift_back + 1 + shift_ahead
+        self.jitter = jitter
         self.of_shift = nn.Linear(query_size, self.shifts)
-        self.of_gate = nn.Linear(query_size, 1)
         self.of_sharpening = nn.Linear(query_size, 1)
-        nn.init.constant_(self.of_gate.bias, -2.0)  # by location at first: content finds its part later
+        self.of_gate = nn.Linear(query_size, 1) if combine == "interpolate" else None
+        if self.of_gate is not None:
+            nn.init.constant_(self.of_gate.bias, -2.0)  # by location at first: content finds its part later
 
     def initial_weights(self, keys: Keys) -> Tensor:
         """All on place 0."""
@@ -85,19 +100,34 @@ class LocationAttention(Attention):
         weights[:, 0] = 1
         return weights
 
-    def near_weights(self, query: Tensor, keys: Keys, prev_weights: Tensor) -> Tensor:
-        """Softmax (B, N) of the scores over the places within reach of the last weighting."""
-        even = prev_weights.new_full((len(prev_weights), self.shifts), 1 / self.shifts)
-        reach = shift_along(prev_weights, even, keys.mask.sum(1), self.shift_back)
-        return torch.softmax(self.scores(query, keys) + (reach + ops.location.EPSILON).log(), dim=1)
-
     def forward(self, query: Tensor, keys: Keys, prev_weights: Tensor) -> Tensor:
         """One step: query (B, H) and the last weighting (B, N) to the new one."""
-        gate = torch.sigmoid(self.of_gate(query))  # g, (B, 1)
+        counts = keys.mask.sum(1)
         shift = torch.softmax(self.of_shift(query), dim=1)  # s, (B, S)
         sharpening = 1 + F.softplus(self.of_sharpening(query))  # gamma, (B, 1)
-        near = self.near_weights(query, keys, prev_weights)
-        weights = ops.interpolate(near.unsqueeze(1), prev_weights.unsqueeze(1), gate).squeeze(1)
-        weights = shift_along(weights, shift, keys.mask.sum(1), self.shift_back)
+        if self.training and self.jitter:
+            prev_weights = self._displace(prev_weights, counts)
+        scores = self.scores(query, keys)
+        if self.of_gate is None:
+            prior = shift_along(prev_weights, shift, counts, self.shift_back)
+            weights = _product(prior, scores)
+        else:
+            even = torch.full_like(shift, 1 / self.shifts)
+            near = _product(shift_along(prev_weights, even, counts, self.shift_back), scores)
+            gate = torch.sigmoid(self.of_gate(query))  # g, (B, 1)
+            weights = ops.interpolate(near.unsqueeze(1), prev_weights.unsqueeze(1), gate).squeeze(1)
+            weights = shift_along(weights, shift, counts, self.shift_back)
         weights = ops.sharpen(weights.unsqueeze(1), sharpening).squeeze(1)
         return weights * keys.mask
+
+    def _displace(self, weights: Tensor, counts: Tensor) -> Tensor:
+        """Some of the weightings (B, N), moved by one place, back or ahead."""
+        draw = torch.rand(len(weights), 1, device=weights.device)
+        back, ahead = draw < self.jitter / 2, draw > 1 - self.jitter / 2
+        moves = torch.cat([back, ~(back | ahead), ahead], dim=1).to(weights.dtype)
+        return shift_along(weights, moves, counts, backward=1)
+
+
+def _product(prior: Tensor, scores: Tensor) -> Tensor:
+    """A prior (B, N) times ``exp(scores)``, normalised: a softmax over the places that the prior reaches."""
+    return torch.softmax(scores + (prior + ops.location.EPSILON).log(), dim=1)

@@ -55,14 +55,19 @@ class TextReader(WithSymbols[Charset], Pretrained):
             or ``torch.nn.Identity()`` for features computed beforehand; a :class:`ColumnEncoder` if None.
         height: of the images, pixels, for the encoder made here.
         in_channels: 1 for grey, 3 for colour, for the encoder made here.
+        recurrent_size: of the encoder made here, see :class:`ColumnEncoder`; by default 96 for content attention,
+            which has nothing else to tell equal characters apart, and 0 for the others.
         feature_size: D; needed for an encoder that has no ``output_size``.
-        attention: "location", which goes on along the line from where it was, or "content".
+        attention: "location", which goes on along the line from where it was and holds on lines longer than those
+            trained on; "ntm", the same in the order of the Neural Turing Machine; or "content", anywhere.
         cell: "lstm", "gru", "rnn", "feedforward" or "ntm".
         hidden_size: units of the cell.
         embedding_size: of a character's embedding, and units of the output layer.
         attention_size: units of the attention's score.
         shift_back: columns that location attention can move back a step.
-        shift_ahead: columns that it can move ahead; as wide as the widest character.
+        shift_ahead: columns that it can move ahead; as wide as the widest character and the space after it.
+        jitter: while training, how often location attention finds itself moved by a column, which it learns to mend.
+        restart: while training, how often the cell starts anew, so that it cannot count.
         context_only: the decoder sees the columns alone and not what it wrote: no model of the language, and
             nothing in it that could count.
         slots: of the memory of an "ntm".
@@ -88,6 +93,7 @@ class TextReader(WithSymbols[Charset], Pretrained):
         encoder: nn.Module | None = None,
         height: int = 32,
         in_channels: int = 1,
+        recurrent_size: int | None = None,
         feature_size: int | None = None,
         attention: str = "location",
         cell: str = "lstm",
@@ -96,6 +102,8 @@ class TextReader(WithSymbols[Charset], Pretrained):
         attention_size: int = 64,
         shift_back: int = 1,
         shift_ahead: int = 6,
+        jitter: float = 0.2,
+        restart: float = 0.1,
         context_only: bool = False,
         slots: int = 32,
         width: int = 16,
@@ -109,12 +117,14 @@ class TextReader(WithSymbols[Charset], Pretrained):
         given = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
         self.config: dict[str, Any] = {**given, "encoder": None if encoder is None else "given"}
         check_encoder(encoder, "TextReader")
-        check_choice("attention", attention, ("location", "content"))
+        check_choice("attention", attention, ("location", "ntm", "content"))
         check_choice("column_loss", column_loss, ("ctc", "boxes"))
         check_share("ctc_weight", ctc_weight)
         check_share("sampling", sampling)
         self.symbols = Charset(charset)
-        self.encoder = ColumnEncoder(height=height, in_channels=in_channels) if encoder is None else encoder
+        if recurrent_size is None:
+            recurrent_size = 96 if attention == "content" else 0
+        self.encoder = encoder or ColumnEncoder(height=height, in_channels=in_channels, recurrent_size=recurrent_size)
         size = feature_size_of(self.encoder, feature_size)
         self.ctc_weight = ctc_weight
         self.column_loss = column_loss
@@ -122,8 +132,11 @@ class TextReader(WithSymbols[Charset], Pretrained):
         self.ctc = nn.Linear(size, len(self.symbols)) if ctc_weight > 0 else None
         self.decoder = self.ends = None
         if ctc_weight < 1:
-            shifts = {"shift_back": shift_back, "shift_ahead": shift_ahead}
-            kind = partial(LocationAttention, **shifts) if attention == "location" else AdditiveAttention
+            combine = "product" if attention == "location" else "interpolate"
+            along = partial(
+                LocationAttention, shift_back=shift_back, shift_ahead=shift_ahead, combine=combine, jitter=jitter
+            )
+            kind = AdditiveAttention if attention == "content" else along
             self.ends = LineEnds(size)
             self.decoder = make_decoder(
                 len(self.symbols),
@@ -136,6 +149,7 @@ class TextReader(WithSymbols[Charset], Pretrained):
                 width=width,
                 context_only=context_only,
                 dropout=dropout,
+                restart=restart,
             )
         self.decode = decode or ("ctc" if self.decoder is None else "attention")
         self.check_decode(self.decode)

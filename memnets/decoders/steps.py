@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from ..checks import check_whole
 from .attention import Attention, ContextGate, Keys, context
-from .cells import StateFrom, cell_output_size, make_cell
+from .cells import StateFrom, cell_output_size, choose_state, make_cell
+from .modes import check_share
 
 
 class DecoderState(NamedTuple):
@@ -44,6 +45,11 @@ class AttentionDecoder(nn.Module):
         context_only: no symbol is fed back: the cell and the output see the features alone.
         start_from_mean: the cell's first state comes from the mean of the features (:class:`StateFrom`).
         dropout: of the output layer.
+        restart: while training, the probability at each step that the cell starts anew, so that what it does does
+            not hang on how many steps there were.
+
+    Raises:
+        ValueError: ``dropout`` or ``restart`` is out of range.
     """
 
     def __init__(
@@ -58,8 +64,10 @@ class AttentionDecoder(nn.Module):
         context_only: bool = False,
         start_from_mean: bool = False,
         dropout: float = 0.0,
+        restart: float = 0.0,
     ):
         super().__init__()
+        check_share("restart", restart)
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout is {dropout}, but must be at least 0 and below 1")
         size = cell_output_size(cell)
@@ -71,22 +79,33 @@ class AttentionDecoder(nn.Module):
         self.of_hidden = nn.Linear(size, embedding_size)
         self.of_context = nn.Linear(feature_size, embedding_size, bias=False)
         self.dropout = nn.Dropout(dropout)
+        self.restart = restart
         self.output = nn.Linear(embedding_size, symbols)
 
     def initial_state(self, keys: Keys) -> DecoderState:
         """The state before the first symbol."""
         weights = self.attention.initial_weights(keys)
-        cell = self.cell.initial_state(len(weights), device=weights.device, dtype=weights.dtype)
-        if self.start is not None:
-            valid = keys.mask.unsqueeze(-1).to(weights.dtype)
-            cell = self.start((keys.features * valid).sum(1) / valid.sum(1), cell)
-        return DecoderState(cell, context(weights, keys.features), weights)
+        return DecoderState(self._cell_state(keys), context(weights, keys.features), weights)
+
+    def _cell_state(self, keys: Keys) -> Any:
+        features = keys.features
+        cell = self.cell.initial_state(len(features), device=features.device, dtype=features.dtype)
+        if self.start is None:
+            return cell
+        valid = keys.mask.unsqueeze(-1).to(features.dtype)
+        return self.start((features * valid).sum(1) / valid.sum(1), cell)
+
+    def _restarted(self, keys: Keys, cell: Any) -> Any:
+        """The cell's state, anew for some sequences."""
+        anew = torch.rand(len(keys.features), device=keys.features.device) < self.restart
+        return choose_state(anew, self._cell_state(keys), cell)
 
     def forward(self, symbols: Tensor, keys: Keys, state: DecoderState) -> tuple[Step, DecoderState]:
         """One step: the last symbols (B,), int64, 0 at the start, to scores of the next."""
         embedded = None if self.embedding is None else self.embedding(symbols)
         x = state.context if embedded is None else torch.cat([embedded, state.context], dim=1)
-        h, cell = self.cell(x, state.cell)
+        last = self._restarted(keys, state.cell) if self.training and self.restart else state.cell
+        h, cell = self.cell(x, last)
         weights = self.attention(h, keys, state.weights)
         z = context(weights, keys.features)
         beta = z.new_ones(len(z), 1) if self.gate is None else self.gate(h)

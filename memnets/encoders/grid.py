@@ -12,6 +12,9 @@ from .blocks import ConvBlock, pool
 class GridEncoder(nn.Module):
     """Scenes to a grid of features, one vector for each cell of ``2 ** len(channels)`` pixels a side.
 
+    The first layer also sees where each pixel lies (x and y from -1 to 1; Liu et al. 2018, arXiv:1807.03247): a sum
+    of features under attention would else not tell left from right.
+
     Args:
         in_channels: 3 for colour, 1 for grey.
         channels: of each stage; a stage is a block of 3x3 convolutions and a pooling that halves both sides.
@@ -40,7 +43,7 @@ class GridEncoder(nn.Module):
         self.in_channels = in_channels
         self.output_size = output_size
         self.stages = nn.ModuleList(
-            ConvBlock(before, after, residual=residual) for before, after in zip([in_channels, *channels], channels)
+            ConvBlock(before, after, residual=residual) for before, after in zip([in_channels + 2, *channels], channels)
         )
         self.project = nn.Conv2d(channels[-1], output_size, 1)
 
@@ -55,7 +58,17 @@ class GridEncoder(nn.Module):
                 f"images has shape {tuple(images.shape)}, but must be (batch, {self.in_channels}, height, width): "
                 f"the encoder was made with in_channels={self.in_channels}"
             )
-        x = images.contiguous(memory_format=torch.channels_last)
+        x = torch.cat([images, places_like(images)], dim=1).contiguous(memory_format=torch.channels_last)
         for block in self.stages:
             x = pool(block(x), 2, 2)
         return self.project(x)
+
+
+def places_like(maps: Tensor) -> Tensor:
+    """x and y of each cell of maps (B, C, h, w), from -1 at the first centre to 1 at the last: (B, 2, h, w)."""
+    down, across = (
+        torch.linspace(-1, 1, size, device=maps.device, dtype=maps.dtype) if size > 1 else maps.new_zeros(1)
+        for size in maps.shape[2:]
+    )
+    y, x = torch.meshgrid(down, across, indexing="ij")
+    return torch.stack([x, y]).expand(len(maps), -1, -1, -1)
