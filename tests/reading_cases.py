@@ -1,6 +1,6 @@
 """Tiny lines of text and scenes for tests of readers and captioners."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -89,3 +89,38 @@ def tiny_captioner(**settings) -> Captioner:
     encoder = GridEncoder(channels=(8, 16), output_size=10)
     words = ["a", "square", *COLOURS, *PLACES]
     return Captioner(**{"vocabulary": words, "encoder": encoder, **sizes, **settings})
+
+
+class LineTask:
+    """As ``memnets_tasks.images.TextTask``, in small."""
+
+    charset = LETTERS
+    min_length, max_length, evaluation_lengths, length_unit, threshold = 1, 3, (3, 6), "characters", 0.1
+
+    def sample_lengths(self, batch_size: int, generator: torch.Generator, max_length: int | None = None) -> Tensor:
+        return torch.randint(1, min(max_length or 3, 3) + 1, (batch_size,), generator=generator)
+
+    def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> Any:
+        lengths = torch.as_tensor(length).expand(batch_size).tolist()
+        texts = [[LETTERS[n] for n in torch.randint(4, (count,), generator=generator)] for count in lengths]
+        return draw(["".join(text) for text in texts])
+
+    def score(self, predictions: Any, batch: Any) -> dict[str, Tensor]:
+        return {"word_accuracy": 1 - self.per_sequence_errors(predictions, batch).mean()}
+
+    def per_sequence_errors(self, predictions: Any, batch: Any) -> Tensor:
+        return torch.tensor([float(p.text != text) for p, text in zip(predictions, batch.texts, strict=True)])
+
+
+class SceneTask(LineTask):
+    """As ``memnets_tasks.images.SceneTask``, in small."""
+
+    charset = None
+    vocabulary = ("a", "square", *COLOURS, *PLACES)
+    length_unit = "words"
+
+    def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> Any:
+        return random_scenes(batch_size, generator)
+
+    def per_sequence_errors(self, predictions: Any, batch: Any) -> Tensor:
+        return torch.tensor([float(" ".join(p.words) not in known) for p, known in zip(predictions, batch.captions)])

@@ -30,6 +30,10 @@ def short_lines(generator):
     return random_lines(16, 1, 6, generator)
 
 
+def shorter_lines(generator):
+    return random_lines(16, 1, 3, generator)
+
+
 def test_a_reader_learns_with_ctc():
     reader = train(tiny_reader(ctc_weight=1.0), short_lines, 100)
     assert accuracy(reader, 6) > 0.9
@@ -39,7 +43,7 @@ def test_a_reader_learns_with_ctc():
 @pytest.fixture(scope="module")
 def by_content():
     torch.manual_seed(0)
-    return train(tiny_reader(attention="content", hidden_size=24, recurrent_size=16), short_lines, 400)
+    return train(tiny_reader(attention="content", hidden_size=24, recurrent_size=16), shorter_lines, 300)
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +53,13 @@ def by_location():
 
 
 def test_a_reader_learns_by_content(by_content):
-    assert accuracy(by_content, 5) > 0.8
+    assert accuracy(by_content, 2) > 0.9
+    assert accuracy(by_content, 6) < 0.5  # and not more than it was trained on
 
 
-def test_a_reader_by_location_reads_lines_three_times_as_long_as_trained(by_location, by_content):
+def test_a_reader_by_location_reads_lines_three_times_as_long_as_trained(by_location):
     assert accuracy(by_location, 6) > 0.95
     assert accuracy(by_location, 18) > 0.9
-    assert accuracy(by_location, 18) > accuracy(by_content, 18, decode="attention") + 0.5
 
 
 def test_attention_by_location_stands_on_the_character_it_reads(by_location):
@@ -70,7 +74,7 @@ def test_attention_by_location_stands_on_the_character_it_reads(by_location):
 
 
 def test_a_captioner_learns_and_looks_where_the_square_is():
-    captioner = train(tiny_captioner(), lambda g: random_scenes(8, g), 200)
+    captioner = train(tiny_captioner(hidden_size=24, attention_size=24), lambda g: random_scenes(8, g), 250)
     batch = random_scenes(40, torch.Generator().manual_seed(7))
     for beam_size in (1, 3):
         captions = captioner.describe(batch.images, beam_size=beam_size)

@@ -16,7 +16,7 @@ from jsonargparse import ArgumentParser, Namespace
 from torch import nn
 from torch.optim import Optimizer
 
-from ..training.protocols import Curriculum, Task
+from ..training.protocols import Curriculum, PredictionTask, Task
 from .arguments import UsageError, suggest
 
 
@@ -78,6 +78,10 @@ OWN: set[str | int] = {
     *("fast_dev_run", "barebones", "limit_val_batches", "reload_dataloaders_every_n_epochs"),
 }
 """Trainer arguments that the command line sets itself, or that would leave a run without its checks."""
+
+
+LINKED = ("input_size", "output_size", "charset", "vocabulary")
+"""Arguments of a model, where it has them, that are taken from the task, where that has them."""
 
 
 class _ExperimentParser(ArgumentParser):
@@ -146,7 +150,9 @@ def make_parser() -> _ExperimentParser:
     parser.add_argument(
         "--run_id", type=str | None, default=None, help="name of the run directory; by default the time"
     )
-    parser.add_argument("--task", type=Task, required=True, help="what to learn, such as memnets_tasks.Copy")
+    parser.add_argument(
+        "--task", type=Task | PredictionTask, required=True, help="what to learn, such as memnets_tasks.Copy"
+    )
     parser.add_argument("--model", type=nn.Module, required=True, help="what learns it, such as memnets.NTM")
     parser.add_argument("--optimizer", type=Callable[[Iterable], Optimizer], required=True, help="a torch optimizer")
     parser.add_argument("--curriculum", type=Curriculum | None, default=None, help="such as memnets_tasks.Growing")
@@ -154,8 +160,8 @@ def make_parser() -> _ExperimentParser:
     parser.add_class_arguments(WandbOptions, "wandb")
     parser.add_class_arguments(pl.Trainer, "trainer", instantiate=False, fail_untyped=False, skip=OWN)
     parser.set_defaults(TRAINER_DEFAULTS)
-    for size in ("input_size", "output_size"):
-        parser.link_arguments(f"task.{size}", f"model.init_args.{size}", apply_on="instantiate")
+    for name in LINKED:
+        parser.link_arguments(f"task.{name}", f"model.init_args.{name}", apply_on="instantiate")
     return parser
 
 
@@ -170,7 +176,7 @@ def parse_experiment(path: Path, overrides: list[str]) -> tuple[ArgumentParser, 
     for position, argument in enumerate(overrides):
         if not argument.startswith("-") and (position == 0 or not overrides[position - 1].startswith("-")):
             raise UsageError(f"fit: {argument!r} belongs to no key: settings are written --key value")
-        if argument.split("=")[0] in ("--model.input_size", "--model.output_size"):
+        if argument.split("=")[0] in [f"--model.{name}" for name in LINKED]:
             raise UsageError(f"fit: {argument} cannot be set: the task says it")
     try:
         return parser, parser.parse_args(["--config", str(path), *overrides])

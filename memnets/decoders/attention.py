@@ -111,6 +111,7 @@ class ContextGate(nn.Module):
     def __init__(self, query_size: int):
         super().__init__()
         self.project = nn.Linear(query_size, 1)
+        nn.init.constant_(self.project.bias, 2.0)  # open at first: what is not seen is not learnt from
 
     def forward(self, query: Tensor) -> Tensor:
         """h (B, H) to beta (B, 1)."""

@@ -12,8 +12,8 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader, IterableDataset
 
 from ..seeding import generator
-from .apply import apply
-from .protocols import Curriculum, Task
+from .apply import apply, check_fit, training_loss, validation_numbers
+from .protocols import Curriculum, PredictionTask, Task
 
 
 class DivergedError(RuntimeError):
@@ -38,18 +38,19 @@ def rmsprop(parameters: Iterable[Any]) -> Optimizer:
     return torch.optim.RMSprop(parameters, lr=5e-4, momentum=0.9, alpha=0.95, eps=1e-4)
 
 
-def _named(stage: str, loss: Tensor, metrics: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {f"{stage}/{name}": value.detach() for name, value in {"loss": loss, **metrics}.items()}
+def _named(stage: str, numbers: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{stage}/{name}": value.detach() for name, value in numbers.items()}
 
 
 class SequenceLearner(pl.LightningModule):
-    """Trains ``model(inputs, lengths=...)`` on a task whose batches are a function of (seed, step) alone.
+    """Trains a model on a task whose batches are a function of (seed, step) alone.
 
     Logged at each training step: loss, the task's metrics, the gradient's norm before clipping. At each
     validation: the same on fresh sequences of the training lengths.
 
     Args:
-        model: a module of the contract of :class:`memnets.Recurrent`: (B, T, I) to (B, T, O) logits.
+        model: a module of the contract of :class:`memnets.Recurrent`: (B, T, I) to (B, T, O) logits; or one that has
+            ``batch_loss(batch)`` and ``predict(batch)``, such as ``memnets.TextReader``.
         task: what to learn, such as ``memnets_tasks.Copy``.
         optimizer: makes an optimiser from parameters; :func:`rmsprop` if None.
         seed: of the batches (the weights' seed is set by whoever makes ``model``).
@@ -64,7 +65,7 @@ class SequenceLearner(pl.LightningModule):
     def __init__(
         self,
         model: nn.Module,
-        task: Task,
+        task: Task | PredictionTask,
         *,
         optimizer: Callable[[Iterable[Any]], Optimizer] | None = None,
         seed: int = 0,
@@ -76,15 +77,10 @@ class SequenceLearner(pl.LightningModule):
         for name, value in (("batch_size", batch_size), ("validation_size", validation_size)):
             if value < 1:
                 raise ValueError(f"{name} is {value}, but must be at least 1")
-        if getattr(model, "batch_first", True) is False:
-            raise ValueError("the model has batch_first=False, but tasks have the batch first: leave it at True")
-        for name in ("input_size", "output_size"):
-            wanted, got = getattr(task, name), getattr(model, name, None)
-            if got is not None and got != wanted:
-                raise ValueError(f"the model's {name} is {got}, but {type(task).__name__} needs {wanted}")
+        check_fit(model, task)
         generator(seed, "train", 0)
         self.model = model
-        self.task = task
+        self.task: Any = task
         self.make_optimizer = optimizer or rmsprop
         self.seed = seed
         self.batch_size = batch_size
@@ -128,14 +124,13 @@ class SequenceLearner(pl.LightningModule):
     def training_step(self, _: Any, batch_idx: int) -> Tensor:
         """Draw the next batch and score it."""
         batch = self.training_batch(self.batches)
-        logits = self(batch)
-        loss = self.task.loss(logits, batch)
+        loss, metrics = training_loss(self.model, self.task, batch)
         self._last_loss = loss.detach()
         self.batches += 1
         trainer: Any = self.trainer
         self._numbers = {}
         if trainer.log_every_n_steps and self.batches % trainer.log_every_n_steps == 0:
-            self._numbers = _named("train", self._last_loss, self.task.metrics(logits.detach(), batch))
+            self._numbers = _named("train", {"loss": self._last_loss, **metrics()})
             self.log_dict(self._numbers, logger=False, batch_size=self.batch_size)
             self.log("loss", self._last_loss, logger=False, prog_bar=True, batch_size=self.batch_size)
         return loss
@@ -155,9 +150,9 @@ class SequenceLearner(pl.LightningModule):
         random = generator(self.seed, "validate", self.trainer.global_step, self.device)
         lengths = self.task.sample_lengths(self.validation_size, random)
         batch = self.task.sample(self.validation_size, lengths, random)
-        logits = self(batch)
-        self.validation_error = float(self.task.per_sequence_errors(logits, batch).mean())
-        numbers = _named("val", self.task.loss(logits, batch), self.task.metrics(logits, batch))
+        errors, numbers = validation_numbers(self.model, self.task, batch)
+        self.validation_error = float(errors.mean())
+        numbers = _named("val", numbers)
         self.log_dict(numbers, logger=False, batch_size=self.validation_size)
         if not self.trainer.sanity_checking:
             self._to_loggers(numbers)
