@@ -59,7 +59,7 @@ def reading_figure(image: Tensor, reading: Any, *, truth: str | None = None) -> 
 
 
 def caption_figure(image: Tensor, caption: Any) -> Figure:
-    """Draw a scene, and again for each word with the places looked at for it lit.
+    """Draw a scene, and again for each word with the weights of the places looked at for it laid over.
 
     Args:
         image: `(channels, H, W)` from 0 to 1.
@@ -78,16 +78,19 @@ def caption_figure(image: Tensor, caption: Any) -> Figure:
     columns = min(len(words) + 1, 6)
     rows = -(-(len(words) + 1) // columns)
     text = _short(" ".join(caption.words)) or "nothing"
-    figure = _style.new_figure(
-        max(2.1 * columns, 6.0), 0.8 + 2.3 * rows, f"{text}\n(confidence {caption.confidence:.2f})"
-    )
+    tall = 0.45 + 2.0 * min(pixels.shape[0] / pixels.shape[1], 2.0)
+    title = f"{text}\n(confidence {caption.confidence:.2f})"
+    figure = _style.new_figure(max(2.1 * columns, 6.0), 0.9 + tall * rows, title)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for panel in panels:
         panel.set_axis_off()
     _picture(panels[0], pixels, "the scene")
     for t, (panel, word) in enumerate(zip(panels[1:], words)):
         gate = "" if caption.gates is None else f"  gate {float(caption.gates[t]):.2f}"
-        _picture(panel, _lit(pixels, weights[t]), f"{word}{gate}")
+        _picture(panel, pixels, f"{word}{gate}")
+        extent = (-0.5, pixels.shape[1] - 0.5, pixels.shape[0] - 0.5, -0.5)
+        peak = _style.peak_limits(weights[t])[1]
+        panel.imshow(weights[t], cmap=_style.WEIGHTS, vmin=0, vmax=peak, alpha=0.6, extent=extent)
     return figure
 
 
@@ -104,16 +107,6 @@ def _pixels_per_column(width: int, weights: np.ndarray) -> float:
     used = np.flatnonzero(weights.any(0))
     columns = int(used[-1]) + 1 if len(used) else weights.shape[1]
     return float(2 ** round(np.log2(max(width / columns, 1.0))))
-
-
-def _lit(pixels: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The image (H, W, 3), dark where the weights (h, w) are small beside the largest."""
-    height, width = pixels.shape[:2]
-    rows = np.arange(height) * weights.shape[0] // height
-    columns = np.arange(width) * weights.shape[1] // width
-    light = weights[rows][:, columns] / max(weights.max(), 1e-12)
-    colours = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, 2)
-    return colours * (0.2 + 0.8 * light[..., None])
 
 
 def _show(axes: Axes, pixels: np.ndarray, x: str | None) -> None:
