@@ -1,6 +1,7 @@
 """A reader's contract: loss, reading by each way, characters in the checkpoint, errors."""
 
 import copy
+import inspect
 import itertools
 import math
 
@@ -12,7 +13,7 @@ from torch import nn
 from memnets.decoders import Reading, TextReader, log_likelihood
 from memnets.decoders.cells import CELLS
 from memnets.decoders.loss import pad_classes
-from reading_cases import LETTERS, Lines, draw, tiny_reader
+from reading_cases import LETTERS, Lines, draw, tiny_captioner, tiny_reader
 
 BATCH = draw(["abca", "d", "", "bb"])
 
@@ -300,3 +301,9 @@ def test_bad_calls_are_named():
         read(reader, max_length=0)
     with pytest.raises(ValueError, match="decode is 'greedy'"):
         read(reader, decode="greedy")
+
+
+def test_every_argument_is_saved():
+    """An argument missing from ``config`` would come back as its default."""
+    for model in (tiny_reader(), tiny_captioner()):
+        assert set(model.config) == set(inspect.signature(type(model)).parameters)
