@@ -9,6 +9,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
+import memnets
 from memnets import NTM, viz
 from memnets.cli.arguments import UsageError
 from memnets.cli.fitting import Fit
@@ -21,6 +22,37 @@ from memnets_tasks import Copy
 from reading_cases import LETTERS, LineTask, SceneTask, draw, tiny_captioner, tiny_reader
 
 CASES: dict[str, tuple[Callable, type]] = {"reader": (tiny_reader, LineTask), "captioner": (tiny_captioner, SceneTask)}
+
+
+def test_no_public_model_is_missing_from_the_list():
+    public = [getattr(memnets, name) for name in memnets.__all__]
+    assert {kind for kind in public if hasattr(kind, "batch_loss")} == {type(make()) for make, _ in CASES.values()}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_copies_weights_and_precisions(case, tmp_path):
+    make, task = CASES[case]
+    model, batch = make().eval(), task().sample(3, 2, torch.Generator().manual_seed(0))
+    loss = model.batch_loss(batch)[0]
+    assert torch.equal(copy.deepcopy(model).batch_loss(batch)[0], loss)
+    torch.save(model.state_dict(), tmp_path / "weights.pt")
+    other = make().eval()
+    other.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
+    assert torch.equal(other.batch_loss(batch)[0], loss)
+    assert other.double().batch_loss(batch)[0].item() == pytest.approx(loss.item(), rel=1e-5)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert make().batch_loss(batch)[0].isfinite()
+        assert len(make().predict(batch)) == 3
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_items_result_does_not_depend_on_the_rest_of_its_batch(case):
+    make, task = CASES[case]
+    model, batch = make(), task().sample(3, 2, torch.Generator().manual_seed(0))
+    for b, prediction in enumerate(model.predict(batch)):
+        (alone,) = model.predict(type(batch)(*(part[b : b + 1] for part in batch)))
+        assert alone[0] == prediction[0]
+        assert alone.confidence == pytest.approx(prediction.confidence, rel=1e-4)
 
 
 @pytest.mark.parametrize("case", CASES)
