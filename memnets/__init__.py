@@ -10,6 +10,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "NTM": "ntm",
+    "TextReader": "decoders",
+    "Captioner": "decoders",
     "LSTM": "baselines",
     "GRU": "baselines",
     "RNN": "baselines",
@@ -30,7 +32,7 @@ _HOMES = {
     "trace": "tracing",
     "BackendUnavailableError": "kernels",
 }
-_MODULES = ("ops", "viz", "controllers", "kernels")
+_MODULES = ("ops", "viz", "controllers", "kernels", "encoders", "decoders")
 
 __all__ = [
     "GRU",
@@ -38,6 +40,7 @@ __all__ = [
     "NTM",
     "RNN",
     "BackendUnavailableError",
+    "Captioner",
     "CellState",
     "FeedforwardState",
     "HiddenState",
@@ -47,6 +50,7 @@ __all__ = [
     "NTMMemory",
     "NTMState",
     "Recurrent",
+    "TextReader",
     "Trace",
     "detach_state",
     "index_state",
@@ -61,6 +65,7 @@ if TYPE_CHECKING:
     from . import ops, viz
     from .baselines import GRU, LSTM, RNN
     from .cell import MemoryCell
+    from .decoders import Captioner, TextReader
     from .kernels import BackendUnavailableError
     from .memory import Memory, NTMMemory
     from .ntm import NTM

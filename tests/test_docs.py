@@ -1,4 +1,4 @@
-"""The examples of docs/extending.md and docs/sweeps.md work."""
+"""The examples of docs/extending.md, docs/reading.md and docs/sweeps.md work."""
 
 import re
 import shlex
@@ -10,8 +10,8 @@ from memnets.tracing import trace
 from running import ROOT
 
 
-def _run(number: int) -> dict:
-    code = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "extending.md").read_text(), re.DOTALL)[number]
+def _run(number: int, page: str = "extending.md") -> dict:
+    code = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)[number]
     names: dict = {"__name__": "docs"}
     exec(code, names)
     return names
@@ -49,3 +49,16 @@ def test_the_sweeps(tmp_path, monkeypatch, capsys):
         assert main(words) == 0
         counts.append(capsys.readouterr().out.count("memnets trial"))
     assert counts == [20, 10, 80, 80, 160, 0]
+
+
+def test_the_reader():
+    names = _run(0, "reading.md")
+    assert names["output"].logits.shape == (2, 4, 11)
+    assert names["reading"].weights.shape[1] == 20
+
+
+def test_the_captioners():
+    names = _run(1, "reading.md")
+    assert len(names["captions"]) == 3
+    assert names["captions"][2].weights.shape[1:] == (7, 7)
+    assert not any(part.training for part in names["backbone"].modules())

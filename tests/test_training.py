@@ -281,6 +281,10 @@ def test_the_bound_on_spikes_is_a_multiple_of_the_median_before():
     other = SpikeClip(3.0, window=3)
     other.load_state_dict(clip.state_dict())
     assert other.bound(1.0) == clip.bound(1.0) == 9.0
+    floored = SpikeClip(2.0, floor=3.0, window=1)
+    assert [floored.bound(norm) for norm in (1.0, 5.0, 1.0)] == [None, 3.0, 10.0]
+    with pytest.raises(ValueError, match=r"spike_floor is -1.0, but must be at least 0"):
+        SpikeClip(1.0, floor=-1.0)
     for factor in (0.0, -1.0, float("nan")):
         with pytest.raises(ValueError, match=rf"spike_clip is {factor}, but must be above 0"):
             SpikeClip(factor)

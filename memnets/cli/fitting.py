@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-import torch
 from jsonargparse import ArgumentParser, Namespace
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
@@ -16,7 +15,7 @@ from .. import viz
 from ..files import write_atomically
 from ..kernels import BackendUnavailableError
 from ..seeding import generator
-from ..training.apply import apply
+from ..training.apply import predicts, probe
 from ..training.callbacks import (
     Checkpoints,
     Pictures,
@@ -66,6 +65,7 @@ class Fit:
                 validation_size=options.validation_size,
                 curriculum=objects.curriculum,
                 spike_clip=options.spike_clip,
+                spike_floor=options.spike_floor,
             )
             self.varying = None if options.min_slots is None else VaryingSlots(options.min_slots)
             threshold = objects.task.threshold if options.threshold is None else options.threshold
@@ -264,13 +264,15 @@ def _check_model(learner: SequenceLearner) -> None:
     task = learner.task
     batch = task.sample(1, task.min_length, generator(learner.seed, "probe", 0))
     try:
-        with torch.no_grad():
-            task.loss(apply(learner.model, batch), batch)
+        probe(learner.model, task, batch)
     except BackendUnavailableError:
         raise
     except Exception as error:
+        kind = type(learner.model).__name__
+        if predicts(learner.model):
+            raise UsageError(f"fit: {kind} does not work on a batch of {type(task).__name__}: {error}") from error
         raise UsageError(
-            f"fit: {type(learner.model).__name__} does not work as model(inputs (B, T, {task.input_size}), "
+            f"fit: {kind} does not work as model(inputs (B, T, {task.input_size}), "
             f"lengths=(B,)) -> (logits (B, T, {task.output_size}), state): {error}"
         ) from error
 

@@ -16,7 +16,7 @@ from jsonargparse import ArgumentParser, Namespace
 from torch import nn
 from torch.optim import Optimizer
 
-from ..training.protocols import Curriculum, Task
+from ..training.protocols import Curriculum, PredictionTask, Task
 from .arguments import UsageError, suggest
 
 
@@ -31,6 +31,7 @@ class TrainingOptions:
         threshold: errors per sequence; the task's own by default.
         anneal_steps: steps after that, over which the learning rate falls to zero.
         spike_clip: clip the gradient's norm at this many times the median of the last 100; null for not.
+        spike_floor: but never below this norm, so that rare mistakes can still be learnt from.
         min_slots: train each step on a number of slots drawn from this to the model's own; null for the latter. Without
             effect on a model that has no memory, or no more slots.
         evaluation_sequences: sequences of each length in the table at the end.
@@ -43,6 +44,7 @@ class TrainingOptions:
     threshold: float | None = None
     anneal_steps: int = 0
     spike_clip: float | None = None
+    spike_floor: float = 0.0
     min_slots: int | None = None
     evaluation_sequences: int = 100
     pictures_every: int = 5
@@ -83,6 +85,10 @@ OWN: set[str | int] = {
     *("fast_dev_run", "barebones", "limit_val_batches", "reload_dataloaders_every_n_epochs"),
 }
 """Trainer arguments that the command line sets itself, or that would leave a run without its checks."""
+
+
+LINKED = ("input_size", "output_size", "charset", "vocabulary")
+"""Arguments of a model, where it has them, that are taken from the task, where that has them."""
 
 
 class _ExperimentParser(ArgumentParser):
@@ -151,7 +157,9 @@ def make_parser() -> _ExperimentParser:
     parser.add_argument(
         "--run_id", type=str | None, default=None, help="name of the run directory; by default the time"
     )
-    parser.add_argument("--task", type=Task, required=True, help="what to learn, such as memnets_tasks.Copy")
+    parser.add_argument(
+        "--task", type=Task | PredictionTask, required=True, help="what to learn, such as memnets_tasks.Copy"
+    )
     parser.add_argument("--model", type=nn.Module, required=True, help="what learns it, such as memnets.NTM")
     parser.add_argument("--optimizer", type=Callable[[Iterable], Optimizer], required=True, help="a torch optimizer")
     parser.add_argument("--curriculum", type=Curriculum | None, default=None, help="such as memnets_tasks.Growing")
@@ -159,8 +167,8 @@ def make_parser() -> _ExperimentParser:
     parser.add_class_arguments(WandbOptions, "wandb")
     parser.add_class_arguments(pl.Trainer, "trainer", instantiate=False, fail_untyped=False, skip=OWN)
     parser.set_defaults(TRAINER_DEFAULTS)
-    for size in ("input_size", "output_size"):
-        parser.link_arguments(f"task.{size}", f"model.init_args.{size}", apply_on="instantiate")
+    for name in LINKED:
+        parser.link_arguments(f"task.{name}", f"model.init_args.{name}", apply_on="instantiate")
     return parser
 
 
@@ -178,7 +186,7 @@ def parse_experiment(
     for position, argument in enumerate(overrides):
         if not argument.startswith("-") and (position == 0 or not overrides[position - 1].startswith("-")):
             raise UsageError(f"fit: {argument!r} belongs to no key: settings are written --key value")
-        if argument.split("=")[0] in ("--model.input_size", "--model.output_size"):
+        if argument.split("=")[0] in [f"--model.{name}" for name in LINKED]:
             raise UsageError(f"fit: {argument} cannot be set: the task says it")
     try:
         return parser, parser.parse_args(["--config", str(path), *overrides])

@@ -14,24 +14,29 @@ class SpikeClip:
 
     Args:
         factor: times the median, above 0.
+        floor: the bound is never below this, at least 0. Above 0, a rare sequence that still goes wrong can be learnt
+            from: its gradient towers above those of a solved task, as a spike does.
         window: gradients that the median is taken over.
 
     Raises:
         ValueError: a number is too small.
     """
 
-    def __init__(self, factor: float, window: int = 100):
+    def __init__(self, factor: float, floor: float = 0.0, window: int = 100):
         if not factor > 0:
             raise ValueError(f"spike_clip is {factor}, but must be above 0; null clips by gradient_clip_val alone")
+        if not floor >= 0:
+            raise ValueError(f"spike_floor is {floor}, but must be at least 0")
         if window < 1:
             raise ValueError(f"window is {window}, but must be at least 1")
         self.factor = factor
+        self.floor = floor
         self.window = window
         self.norms: list[float] = []
 
     def bound(self, norm: float) -> float | None:
         """The bound for a gradient of this norm, from those before it; None for the first."""
-        bound = self.factor * statistics.median(self.norms) if self.norms else None
+        bound = max(self.floor, self.factor * statistics.median(self.norms)) if self.norms else None
         self.norms = [*self.norms[1 - self.window :], norm] if self.window > 1 else [norm]
         return bound
 

@@ -9,12 +9,12 @@ from .. import viz
 from ..memory import Memory
 from ..seeding import generator
 from ..tracing import Trace, trace
-from .apply import apply
+from .apply import apply, predicts
 
 
 def has_memory(model: nn.Module) -> bool:
-    """Whether there is a memory to look into."""
-    return any(isinstance(part, Memory) for part in model.modules())
+    """Whether there is a memory to look into, in a model that runs over a sequence of inputs."""
+    return not predicts(model) and any(isinstance(part, Memory) for part in model.modules())
 
 
 @torch.no_grad()
@@ -43,7 +43,9 @@ def _to_cpu(record: Trace | None) -> dict[str, torch.Tensor] | None:
 
 
 def draw_example(model: nn.Module, task: Any, *, seed: int = 0, length: int | None = None) -> Any:
-    """The memory at work on one sequence; without a memory, its inputs, targets and outputs."""
+    """The memory at work on one sequence; without a memory, its inputs, targets and outputs; or what was read."""
+    if predicts(model):
+        return next(iter(draw_prediction(model, task, seed=seed, length=length).values()))
     batch, outputs, record = run_example(model, task, seed=seed, length=length)
     if record is None:
         return viz.sequence_figure(batch, outputs)
@@ -56,6 +58,8 @@ def draw_all(model: nn.Module, task: Any, *, seed: int = 0, length: int | None =
     A task may have figures of its own: ``task.figures(batch, outputs, record)`` gives them by name, from the batch
     of one, the outputs as probabilities (1, T, O), and the trace, or None without a memory.
     """
+    if predicts(model):
+        return draw_prediction(model, task, seed=seed, length=length)
     batch, outputs, record = run_example(model, task, seed=seed, length=length)
     figures = {"sequence": viz.sequence_figure(batch, outputs)}
     if record is not None:
@@ -65,3 +69,18 @@ def draw_all(model: nn.Module, task: Any, *, seed: int = 0, length: int | None =
         figures["gates"] = viz.gates_figure(record)
     own = getattr(task, "figures", None)
     return {**figures, **own(batch, outputs, record)} if own else figures
+
+
+@torch.no_grad()
+def draw_prediction(model: Any, task: Any, *, seed: int = 0, length: int | None = None) -> dict[str, Any]:
+    """What a reader or captioner makes of one fresh image, and where it looked, by file name without its ending."""
+    random = generator(seed, "example", 0, next(model.parameters()).device)
+    batch = task.sample(1, length or task.max_length, random)
+    was_training = model.training
+    model.eval()
+    (prediction,) = model.predict(batch)
+    model.train(was_training)
+    image = batch.images[0].cpu()
+    if hasattr(prediction, "words"):
+        return {"caption": viz.caption_figure(image, prediction)}
+    return {"reading": viz.reading_figure(image[:, :, : int(batch.widths[0])], prediction, truth=batch.texts[0])}

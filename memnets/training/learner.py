@@ -12,9 +12,9 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader, IterableDataset
 
 from ..seeding import generator
-from .apply import apply
+from .apply import apply, check_fit, training_loss, validation_numbers
 from .clipping import SpikeClip
-from .protocols import Curriculum, Task
+from .protocols import Curriculum, PredictionTask, Task
 
 
 class DivergedError(RuntimeError):
@@ -39,12 +39,12 @@ def rmsprop(parameters: Iterable[Any]) -> Optimizer:
     return torch.optim.RMSprop(parameters, lr=5e-4, momentum=0.9, alpha=0.95, eps=1e-4)
 
 
-def _named(stage: str, loss: Tensor, metrics: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {f"{stage}/{name}": value.detach() for name, value in {"loss": loss, **metrics}.items()}
+def _named(stage: str, numbers: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{stage}/{name}": value.detach() for name, value in numbers.items()}
 
 
 class SequenceLearner(pl.LightningModule):
-    """Trains ``model(inputs, lengths=...)`` on a task whose batches are a function of (seed, step) alone.
+    """Trains a model on a task whose batches are a function of (seed, step) alone.
 
     With several processes (Lightning's ddp) each draws the whole batch of ``batch_size`` times their number, takes
     its own sequences, and weighs its loss by its share of what is scored: the step is that of one process with the
@@ -54,7 +54,8 @@ class SequenceLearner(pl.LightningModule):
     validation: the same on fresh sequences of the training lengths.
 
     Args:
-        model: a module of the contract of :class:`memnets.Recurrent`: (B, T, I) to (B, T, O) logits.
+        model: a module of the contract of :class:`memnets.Recurrent`: (B, T, I) to (B, T, O) logits; or one that has
+            ``batch_loss(batch)`` and ``predict(batch)``, such as ``memnets.TextReader``.
         task: what to learn, such as ``memnets_tasks.Copy``.
         optimizer: makes an optimiser from parameters; :func:`rmsprop` if None.
         seed: of the batches (the weights' seed is set by whoever makes ``model``).
@@ -63,6 +64,7 @@ class SequenceLearner(pl.LightningModule):
         curriculum: a cap on training lengths, such as ``memnets_tasks.Growing``; None trains on all at once.
         spike_clip: clip the gradient's norm at this many times its recent median, on top of the trainer's clipping;
             see :class:`memnets.training.clipping.SpikeClip`. None leaves it at the trainer's.
+        spike_floor: the least norm that spikes are clipped at.
 
     Raises:
         ValueError: a size below 1, a negative seed, or a model and task whose sizes differ.
@@ -71,7 +73,7 @@ class SequenceLearner(pl.LightningModule):
     def __init__(
         self,
         model: nn.Module,
-        task: Task,
+        task: Task | PredictionTask,
         *,
         optimizer: Callable[[Iterable[Any]], Optimizer] | None = None,
         seed: int = 0,
@@ -79,26 +81,22 @@ class SequenceLearner(pl.LightningModule):
         validation_size: int = 256,
         curriculum: Curriculum | None = None,
         spike_clip: float | None = None,
+        spike_floor: float = 0.0,
     ):
         super().__init__()
         for name, value in (("batch_size", batch_size), ("validation_size", validation_size)):
             if value < 1:
                 raise ValueError(f"{name} is {value}, but must be at least 1")
-        if getattr(model, "batch_first", True) is False:
-            raise ValueError("the model has batch_first=False, but tasks have the batch first: leave it at True")
-        for name in ("input_size", "output_size"):
-            wanted, got = getattr(task, name), getattr(model, name, None)
-            if got is not None and got != wanted:
-                raise ValueError(f"the model's {name} is {got}, but {type(task).__name__} needs {wanted}")
+        check_fit(model, task)
         generator(seed, "train", 0)
         self.model = model
-        self.task = task
+        self.task: Any = task
         self.make_optimizer = optimizer or rmsprop
         self.seed = seed
         self.batch_size = batch_size
         self.validation_size = validation_size
         self.curriculum = curriculum
-        self.spikes = None if spike_clip is None else SpikeClip(spike_clip)
+        self.spikes = None if spike_clip is None else SpikeClip(spike_clip, spike_floor)
         self.batches = 0
         """Training batches drawn so far, in this process and before a resumption."""
         self.seconds = 0.0
@@ -153,15 +151,14 @@ class SequenceLearner(pl.LightningModule):
         """Draw the next batch and score it."""
         whole = self._whole_batch(self.batches)
         batch = self._own_part(whole)
-        logits = self(batch)
-        loss = self.task.loss(logits, batch) * self._share(batch, whole)
+        loss, metrics = training_loss(self.model, self.task, batch)
+        loss = loss * self._share(batch, whole)
         self._last_loss = loss.detach()
         self.batches += 1
         trainer: Any = self.trainer
         self._numbers = {}
         if trainer.log_every_n_steps and self.batches % trainer.log_every_n_steps == 0:
-            numbers = _named("train", self._last_loss, self.task.metrics(logits.detach(), batch))
-            self._numbers = self._over_processes(numbers)
+            self._numbers = self._over_processes(_named("train", {"loss": self._last_loss, **metrics()}))
             self.log_dict(self._numbers, logger=False, batch_size=self.batch_size)
             self.log("loss", self._numbers["train/loss"], logger=False, prog_bar=True, batch_size=self.batch_size)
         return loss
@@ -188,11 +185,10 @@ class SequenceLearner(pl.LightningModule):
         random = generator(self.seed, "validate", self.trainer.global_step, self.device)
         lengths = self.task.sample_lengths(self.validation_size, random)
         batch = self.task.sample(self.validation_size, lengths, random)
-        logits = self(batch)
-        error = float(self.task.per_sequence_errors(logits, batch).mean())
+        errors, numbers = validation_numbers(self.model, self.task, batch)
         # All processes see the same sequences, but stop together only if they agree to the last bit.
-        self.validation_error = self.trainer.strategy.broadcast(error)
-        numbers = _named("val", self.task.loss(logits, batch), self.task.metrics(logits, batch))
+        self.validation_error = self.trainer.strategy.broadcast(float(errors.mean()))
+        numbers = _named("val", numbers)
         self.log_dict(numbers, logger=False, batch_size=self.validation_size)
         if not self.trainer.sanity_checking:
             self._to_loggers(numbers)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ..seeding import generator
-from .apply import apply
+from .apply import corpus_metrics
 
 Table = dict[int, dict[str, float]]
 
@@ -26,7 +26,7 @@ def evaluate_lengths(
     """Errors on fresh sequences of each length.
 
     Args:
-        model: a trained module of the contract of :class:`memnets.Recurrent`.
+        model: a trained module, of either contract that :class:`SequenceLearner` takes.
         task: the task.
         lengths: in the task's ``length_unit``.
         sequences: how many of each length.
@@ -52,13 +52,7 @@ def evaluate_lengths(
     table: Table = {}
     for length in lengths:
         random = generator(seed, "evaluate", length, device)
-        totals: dict[str, float] = {}
-        for start in range(0, sequences, batch_size):
-            count = min(batch_size, sequences - start)
-            batch = task.sample(count, length, random, **asked)
-            metrics = task.metrics(apply(model, batch), batch)
-            for name, value in metrics.items():
-                totals[name] = totals.get(name, 0.0) + float(value) * count
-        table[length] = {name: total / sequences for name, total in totals.items()}
+        counts = [min(batch_size, sequences - start) for start in range(0, sequences, batch_size)]
+        table[length] = corpus_metrics(model, task, ((n, task.sample(n, length, random, **asked)) for n in counts))
     model.train(was_training)
     return table

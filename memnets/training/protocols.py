@@ -38,6 +38,32 @@ class Task(Protocol):
         ...
 
 
+class PredictionTask(Protocol):
+    """A task for models with a loss and predictions of their own: see ``memnets_tasks.images`` for each part."""
+
+    min_length: int
+    max_length: int
+    evaluation_lengths: tuple[int, ...]
+    length_unit: str
+    threshold: float
+
+    def sample_lengths(self, batch_size: int, generator: torch.Generator, max_length: int | None = None) -> Tensor:
+        """Training lengths (B,)."""
+        ...
+
+    def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> Any:
+        """A batch that the model's ``batch_loss`` and ``predict`` take."""
+        ...
+
+    def score(self, predictions: Any, batch: Any) -> dict[str, Tensor]:
+        """Named scalars."""
+        ...
+
+    def per_sequence_errors(self, predictions: Any, batch: Any) -> Tensor:
+        """Errors (B,) in the unit of ``threshold``."""
+        ...
+
+
 class Curriculum(Protocol):
     """A cap on the training length, a function of the step alone."""
 

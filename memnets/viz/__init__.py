@@ -1,5 +1,6 @@
 """Figures of tasks, of what a memory did (from a trace), and of training; all headless, none by pyplot."""
 
+from memnets.viz.attention import caption_figure, reading_figure
 from memnets.viz.batches import batch_figure, sequence_figure
 from memnets.viz.curves import lengths_figure, training_figure
 from memnets.viz.gates import gates_figure
@@ -15,6 +16,7 @@ from memnets.viz.weightings import weightings_figure
 __all__ = [
     "LengthsPanel",
     "batch_figure",
+    "caption_figure",
     "gates_figure",
     "learning_seeds_figure",
     "lengths_figure",
@@ -22,6 +24,7 @@ __all__ = [
     "memory_figure",
     "memory_work_figure",
     "predictions_figure",
+    "reading_figure",
     "save_figure",
     "sequence_figure",
     "sorting_figure",

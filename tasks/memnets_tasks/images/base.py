@@ -59,6 +59,10 @@ class ImageTask(abc.ABC):
             ValueError: If `batch_size` or a length is too small, or `length` has another shape or dtype.
         """
 
+    def loss_weight(self, batch: Any) -> Tensor:
+        """What the loss of a batch counts among others: its images, as the model's loss is a mean over them."""
+        return torch.tensor(len(batch.images))
+
     @abc.abstractmethod
     def per_sequence_errors(self, predictions: Sequence[Any], batch: Any) -> Tensor:
         """Errors of each answer, in the unit of `threshold`: `(B,)`, float32."""

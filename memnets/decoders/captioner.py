@@ -1,0 +1,270 @@
+"""Describing scenes: a grid of features, and a decoder that looks at a part of it for each word."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..checks import check_whole
+from ..encoders import GridEncoder
+from ..pretrained import Pretrained
+from .attention import AdditiveAttention, Keys, coverage
+from .beam import Hypothesis
+from .charset import SymbolChange, Vocabulary
+from .loss import IGNORED, cross_entropy, pad_classes, with_end
+from .modes import check_choice, check_encoder, check_share, evaluating, feature_size_of
+from .rollout import search, teach
+from .steps import make_decoder
+from .tables import WithSymbols
+
+
+class CaptionerOutput(NamedTuple):
+    """What a captioner gives for images and their captions.
+
+    Attributes:
+        logits: ``(B, L + 1, V)`` at each word and at the end.
+        weights: ``(B, L + 1, h, w)``, where it looked; zero past the end.
+        gates: ``(B, L + 1)``, how much it needed the image.
+        targets: ``(B, L + 1)``, classes, the end (0), then -100.
+    """
+
+    logits: Tensor
+    weights: Tensor
+    gates: Tensor
+    targets: Tensor
+
+
+class Caption(NamedTuple):
+    """What was said of an image.
+
+    Attributes:
+        words: in order.
+        confidence: geometric mean probability of the words and, where it was reached, of the end: within 0..1.
+        weights: ``(L, h, w)``, where it looked for each word.
+        gates: ``(L,)``, how much of what it saw it used.
+    """
+
+    words: tuple[str, ...]
+    confidence: float
+    weights: Tensor | None
+    gates: Tensor | None
+
+
+class Captioner(WithSymbols[Vocabulary], Pretrained):
+    """Images of scenes to words, by soft attention (Show, Attend and Tell).
+
+    >>> captioner = Captioner(vocabulary=["a", "red", "circle"])
+    >>> loss, numbers = captioner.batch_loss(batch)  # a SceneBatch: images, captions
+    >>> [" ".join(caption.words) for caption in captioner.describe(batch.images, beam_size=3)]
+
+    Args:
+        vocabulary: the words it can write; see :class:`Vocabulary`. Words of captions that are not in it count as
+            one unknown word, which it never writes.
+        encoder: any module that gives maps (B, D, h, w) of images, or ``torch.nn.Identity()`` for features computed
+            beforehand; a :class:`GridEncoder` if None. :func:`memnets.encoders.freeze` holds one still.
+        in_channels: 3 for colour, 1 for grey, for the encoder made here.
+        feature_size: D; needed for an encoder that has no ``output_size``.
+        cell: "lstm", "gru", "rnn", "feedforward" or "ntm".
+        hidden_size: units of the cell.
+        embedding_size: of a word's embedding, and units of the output layer.
+        attention_size: units of the attention's score.
+        slots: of the memory of an "ntm".
+        width: of the memory of an "ntm".
+        dropout: of the output layer.
+        gate: scale what is seen by ``beta = sigmoid(f(h))``.
+        coverage_weight: of the doubly stochastic term, which asks that each place be looked at once in all.
+        coverage_reduction: "sum" over places (the paper's) or "mean"; see :func:`coverage`.
+        references: train on "all" of an image's captions, or on "one" a step, drawn with torch's random numbers.
+        sampling: share of scheduled sampling while training.
+
+    Raises:
+        ValueError: a value is out of range; the message says how.
+
+    Source:
+        Xu et al. 2015, "Show, Attend and Tell", arXiv:1502.03044, sections 3.1.2, 4.2 and 4.2.1.
+    """
+
+    def __init__(
+        self,
+        *,
+        vocabulary: Sequence[str],
+        encoder: nn.Module | None = None,
+        in_channels: int = 3,
+        feature_size: int | None = None,
+        cell: str = "lstm",
+        hidden_size: int = 128,
+        embedding_size: int = 64,
+        attention_size: int = 64,
+        slots: int = 32,
+        width: int = 16,
+        dropout: float = 0.1,
+        gate: bool = True,
+        coverage_weight: float = 0.1,
+        coverage_reduction: str = "mean",
+        references: str = "all",
+        sampling: float = 0.0,
+    ):
+        super().__init__()
+        given = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
+        self.config: dict[str, Any] = {**given, "encoder": None if encoder is None else "given"}
+        check_encoder(encoder, "Captioner")
+        check_choice("coverage_reduction", coverage_reduction, ("sum", "mean"))
+        check_choice("references", references, ("one", "all"))
+        check_share("sampling", sampling)
+        if coverage_weight < 0:
+            raise ValueError(f"coverage_weight is {coverage_weight}, but must be at least 0")
+        self.symbols = Vocabulary(vocabulary)
+        self.config["vocabulary"] = list(self.symbols.words)
+        self.encoder = GridEncoder(in_channels=in_channels) if encoder is None else encoder
+        size = feature_size_of(self.encoder, feature_size)
+        self.coverage_weight = coverage_weight
+        self.coverage_reduction = coverage_reduction
+        self.references = references
+        self.sampling = sampling
+        self.decoder = make_decoder(
+            len(self.symbols),
+            lambda query_size: AdditiveAttention(query_size, size, attention_size),
+            cell=cell,
+            feature_size=size,
+            hidden_size=hidden_size,
+            embedding_size=embedding_size,
+            slots=slots,
+            width=width,
+            gate=gate,
+            start_from_mean=True,
+            dropout=dropout,
+        )
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """The words it can write."""
+        return self.symbols.words
+
+    def change_vocabulary(self, vocabulary: Sequence[str]) -> SymbolChange:
+        """Write other words from now on; those shared keep what was learnt. Make the optimiser afterwards.
+
+        Returns:
+            Which words were kept, which are new and untrained, and which were dropped.
+        """
+        change = self.exchange(Vocabulary(vocabulary))
+        self.config["vocabulary"] = list(vocabulary)
+        return change
+
+    def table_names(self) -> list[str]:
+        """The submodules with one row a word."""
+        return ["decoder.embedding", "decoder.output"]
+
+    def encode(self, images: Tensor) -> tuple[Keys, tuple[int, int]]:
+        """What the decoder attends to, and the height and width of the grid."""
+        parameter = next(self.parameters())
+        grid = self.encoder(images.to(parameter.dtype))
+        if not isinstance(grid, Tensor) or grid.dim() != 4 or len(grid) != len(images):
+            got = tuple(grid.shape) if isinstance(grid, Tensor) else type(grid).__name__
+            raise ValueError(f"{type(self.encoder).__name__} gave {got}, but must give maps (B, D, h, w)")
+        features = grid.flatten(2).transpose(1, 2)  # (B, h * w, D)
+        return self.decoder.attention.prepare(features), (grid.shape[2], grid.shape[3])
+
+    def forward(self, images: Tensor, captions: Sequence[Sequence[str]], *, sampling: float = 0.0) -> CaptionerOutput:
+        """Score given captions, each word after the right ones before it.
+
+        Args:
+            images: ``(B, channels, H, W)``, or what the encoder takes.
+            captions: the words of one caption an image.
+            sampling: share of the decoder's own words in place of the right ones.
+
+        Raises:
+            ValueError: shapes do not fit.
+        """
+        if len(captions) != len(images):
+            raise ValueError(f"there are {len(captions)} captions for {len(images)} images: give one an image")
+        keys, grid = self.encode(images)
+        return self._teach(keys, grid, captions, sampling)
+
+    def _teach(
+        self, keys: Keys, grid: tuple[int, int], captions: Sequence[Sequence[str]], sampling: float
+    ) -> CaptionerOutput:
+        classes = [self.symbols.encode(words) for words in captions]
+        targets = with_end(*pad_classes(classes, keys.mask.device))
+        rollout = teach(self.decoder, keys, targets, sampling=sampling)
+        scored = (targets != IGNORED).unsqueeze(2)
+        weights = (rollout.weights * scored).unflatten(2, grid)
+        return CaptionerOutput(rollout.logits, weights, rollout.gates, targets)
+
+    def batch_loss(self, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        """Training loss of a batch with ``images`` and ``captions`` (a tuple of references an image), and its parts.
+
+        Returns:
+            The loss, and by name: ``word_loss`` (nats a word, the end counted), ``coverage`` (as reduced, before its
+            weight) and ``gate`` (mean beta).
+        """
+        items, captions = _choose(batch.captions, self.references == "all")
+        keys, grid = self.encode(batch.images)
+        rows = torch.tensor(items, device=keys.mask.device)
+        keys = Keys(*(part[rows] for part in keys))
+        output = self._teach(keys, grid, captions, self.sampling if self.training else 0.0)
+        words = cross_entropy(output.logits, output.targets)
+        missed = coverage(output.weights.flatten(2), reduction=self.coverage_reduction)
+        used = output.gates[output.targets != IGNORED].mean()
+        numbers = {"word_loss": words, "coverage": missed, "gate": used}
+        return words + self.coverage_weight * missed, {name: value.detach() for name, value in numbers.items()}
+
+    @torch.no_grad()
+    def describe(
+        self, images: Tensor, *, beam_size: int = 1, max_length: int = 30, length_penalty: float = 0.0
+    ) -> list[Caption]:
+        """Describe images; always gives words for each, in evaluation mode and without gradients.
+
+        Args:
+            images: ``(B, channels, H, W)``, or what the encoder takes.
+            beam_size: 1 is greedy.
+            max_length: words at most.
+            length_penalty: 0 favours short captions, 1 compares mean log-probabilities; see :func:`beam_search`.
+
+        Raises:
+            ValueError: shapes do not fit, or a number is out of range.
+        """
+        check_whole("beam_size", beam_size)
+        check_whole("max_length", max_length)
+        with evaluating(self):
+            keys, grid = self.encode(images)
+            found = search(
+                self.decoder,
+                keys,
+                beam_size=beam_size,
+                max_length=max_length,
+                length_penalty=length_penalty,
+                forbidden=(1,),
+            )
+        return [self._caption(hypotheses[0], grid) for hypotheses in found]
+
+    def _caption(self, best: Hypothesis, grid: tuple[int, int]) -> Caption:
+        symbols = len(best.symbols) + best.finished
+        confidence = float(torch.tensor(best.log_probability / max(symbols, 1)).exp())
+        if best.record is None:
+            return Caption((), confidence, torch.zeros(0, *grid), torch.zeros(0))
+        weights = best.record.weights.cpu().unflatten(1, grid)
+        return Caption(self.symbols.decode(best.symbols), confidence, weights, best.record.gate.squeeze(1).cpu())
+
+    def predict(self, batch: Any) -> list[Caption]:
+        """:meth:`describe` of a batch's images."""
+        return self.describe(batch.images)
+
+
+def _choose(captions: Sequence[Sequence[Sequence[str]]], every: bool) -> tuple[list[int], list[Sequence[str]]]:
+    """Which image each chosen caption belongs to, and the captions as lists of words."""
+    for b, references in enumerate(captions):
+        if not references:
+            raise ValueError(f"image {b} has no caption: leave it out of the batch, or give it one")
+    if every:
+        return [b for b, references in enumerate(captions) for _ in references], [
+            _words(words) for references in captions for words in references
+        ]
+    draws = torch.rand(len(captions))
+    picked = [references[int(draw * len(references))] for draw, references in zip(draws.tolist(), captions)]
+    return list(range(len(captions))), [_words(words) for words in picked]
+
+
+def _words(caption: str | Sequence[str]) -> Sequence[str]:
+    """A caption as its words; a text is split at white space."""
+    return caption.split() if isinstance(caption, str) else caption

@@ -1,0 +1,68 @@
+"""The recurrent part of a decoder, by name."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..cell import MemoryCell
+from ..controllers import CONTROLLERS, make_controller
+from ..memory import NTMMemory
+from ..state import CellState
+
+CELLS = (*CONTROLLERS, "ntm")
+
+
+def make_cell(kind: str, input_size: int, hidden_size: int, *, slots: int = 32, width: int = 16) -> Any:
+    """The cell called ``kind``, with an ``output_size``; an "ntm" is an LSTM with a memory of slots x width.
+
+    Raises:
+        ValueError: no cell has that name, or a size is below 1.
+    """
+    if kind not in CELLS:
+        raise ValueError(f"cell is {kind!r}, but must be one of {', '.join(CELLS)}")
+    if kind == "ntm":
+        memory = NTMMemory(slots, width)
+        return MemoryCell(make_controller("lstm", input_size + width, hidden_size), memory)
+    return make_controller(kind, input_size, hidden_size)
+
+
+def cell_output_size(cell: nn.Module) -> int:
+    """Features of what a cell gives a step."""
+    size: Any = getattr(cell, "output_size", None)
+    return size or cell.hidden_size  # pyright: ignore[reportReturnType]
+
+
+class StateFrom(nn.Module):
+    """A cell's first state from a vector: each layer of the controller starts at ``tanh(W x + b)``.
+
+    Args:
+        cell: a controller, or a :class:`memnets.MemoryCell` (whose memory starts as ever).
+        input_size: of the vector.
+
+    Source:
+        Xu et al. 2015, section 3.1.2 (f_init).
+    """
+
+    def __init__(self, cell: nn.Module, input_size: int):
+        super().__init__()
+        state = _controller_state(cell.initial_state(1))  # pyright: ignore[reportCallIssue]
+        self.layers = nn.ModuleList(nn.Linear(input_size, part[0].numel()) for part in state)
+
+    def forward(self, x: Tensor, state: Any) -> Any:
+        """x (B, I) and the cell's plain first state to the one to start from."""
+        inner = _controller_state(state)
+        parts = [torch.tanh(layer(x)).view_as(part) for layer, part in zip(self.layers, inner)]
+        inner = type(inner)(*parts)
+        return state._replace(controller=inner) if isinstance(state, CellState) else inner
+
+
+def _controller_state(state: Any) -> Any:
+    return state.controller if isinstance(state, CellState) else state
+
+
+def choose_state(where: Tensor, one: Any, other: Any) -> Any:
+    """The state ``one`` of the sequences where ``where`` (B,) is True, ``other``'s elsewhere."""
+    if isinstance(one, Tensor):
+        return torch.where(where.view(-1, *[1] * (one.dim() - 1)), one, other)
+    return type(one)(*(choose_state(where, a, b) for a, b in zip(one, other)))

@@ -1,0 +1,57 @@
+"""Modules with one row a symbol: the symbols are part of the checkpoint, and can be exchanged."""
+
+import abc
+import warnings
+from typing import Any, Generic, TypeVar
+
+from torch import Tensor, nn
+
+from .charset import Charset, SymbolChange, Vocabulary, compare, exchange_tables, remap_rows
+
+SymbolsT = TypeVar("SymbolsT", Charset, Vocabulary)
+
+
+class WithSymbols(nn.Module, abc.ABC, Generic[SymbolsT]):
+    """A module that writes the symbols of ``self.symbols``; they are saved and loaded with its weights.
+
+    Loading weights that were learnt with other symbols takes over the rows of those in both, and warns with what
+    is new (fresh rows, to be trained) and what was dropped.
+    """
+
+    symbols: SymbolsT
+
+    @abc.abstractmethod
+    def table_names(self) -> list[str]:
+        """The names of the submodules with one row a class."""
+
+    def exchange(self, new: SymbolsT) -> SymbolChange:
+        """Write the symbols of ``new`` from now on; rows of shared symbols stay. Make the optimiser afterwards."""
+        exchange_tables([self.get_submodule(name) for name in self.table_names()], self.symbols, new)
+        change = compare(self.symbols, new)
+        self.symbols = new
+        return change
+
+    def get_extra_state(self) -> Tensor:
+        """The symbols, as a tensor: loads with ``weights_only=True``, and saves to safetensors."""
+        return self.symbols.to_tensor()
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Nothing: :meth:`_load_from_state_dict` has made the weights fit the symbols of this module."""
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any, **kwargs: Any) -> None:
+        codes = state_dict.get(prefix + "_extra_state")
+        if codes is not None:
+            saved = type(self.symbols).from_tensor(codes)
+            if saved.symbols != self.symbols.symbols:
+                self._remap(state_dict, prefix, saved)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+    def _remap(self, state_dict: Any, prefix: str, saved: SymbolsT) -> None:
+        for name in self.table_names():
+            for part, own in self.get_submodule(name).named_parameters(recurse=False):
+                key = f"{prefix}{name}.{part}"
+                if key in state_dict and len(state_dict[key]) == len(saved):
+                    state_dict[key] = remap_rows(state_dict[key], saved, own.detach(), self.symbols)
+        change = compare(saved, self.symbols)
+        if change.added or change.dropped:
+            warnings.warn(f"the weights were learnt with other symbols: {change}", stacklevel=2)

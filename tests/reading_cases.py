@@ -1,0 +1,126 @@
+"""Tiny lines of text and scenes for tests of readers and captioners."""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from memnets.decoders import Captioner, TextReader
+from memnets.encoders import ColumnEncoder, GridEncoder
+
+HEIGHT, WIDTHS = 8, (3, 4, 5, 4)
+LETTERS = "abcd"
+
+
+class Lines(NamedTuple):
+    """As ``memnets_tasks.images.TextLineBatch``."""
+
+    images: Tensor
+    widths: Tensor
+    texts: tuple[str, ...]
+    boxes: Tensor
+
+
+class Scenes(NamedTuple):
+    """As ``memnets_tasks.images.SceneBatch``."""
+
+    images: Tensor
+    captions: tuple[tuple[str, ...], ...]
+
+
+def glyph(letter: str) -> Tensor:
+    """(8, w): every letter has its own rows and its own width."""
+    n = LETTERS.index(letter)
+    image = torch.zeros(HEIGHT, WIDTHS[n])
+    image[2 * n : 2 * n + 2] = 1
+    return image
+
+
+def draw(texts, spacing=2) -> Lines:
+    """Lines of letters, each with the same space around."""
+    gap, images, boxes = torch.zeros(HEIGHT, spacing), [], []
+    for text in texts:
+        parts, edges, x = [gap], [], spacing
+        for letter in text:
+            parts += [glyph(letter), gap]
+            edges.append((float(x), float(x + glyph(letter).shape[1])))
+            x += glyph(letter).shape[1] + spacing
+        images.append(torch.cat(parts, 1))
+        boxes.append(edges)
+    widths = torch.tensor([image.shape[1] for image in images])
+    padded = torch.zeros(len(texts), 1, HEIGHT, int(widths.max()))
+    places = torch.full((len(texts), max(map(len, texts)), 2), torch.nan)
+    for b, (image, edges) in enumerate(zip(images, boxes)):
+        padded[b, 0, :, : image.shape[1]] = image
+        if edges:
+            places[b, : len(edges)] = torch.tensor(edges)
+    return Lines(padded, widths, tuple(texts), places)
+
+
+def random_lines(size, shortest, longest, generator) -> Lines:
+    lengths = torch.randint(shortest, longest + 1, (size,), generator=generator).tolist()
+    return draw(["".join(LETTERS[n] for n in torch.randint(4, (length,), generator=generator)) for length in lengths])
+
+
+def tiny_reader(*, recurrent_size=0, **settings) -> TextReader:
+    encoder = ColumnEncoder(
+        height=HEIGHT, channels=(8,), pixels_per_column=2, output_size=12, recurrent_size=recurrent_size
+    )
+    sizes = {"hidden_size": 12, "embedding_size": 8, "attention_size": 8, "slots": 6, "width": 4, "dropout": 0.0}
+    return TextReader(**{"charset": LETTERS, "encoder": encoder, **sizes, **settings})
+
+
+COLOURS, PLACES = ("red", "green", "blue"), ("left", "right")
+
+
+def random_scenes(size, generator) -> Scenes:
+    """A square of one colour on the left or on the right; the caption says which, in two ways."""
+    images, captions = torch.zeros(size, 3, 8, 16), []
+    for b in range(size):
+        colour, place = (int(torch.randint(n, (), generator=generator)) for n in (3, 2))
+        images[b, colour, 2:6, 8 * place + 2 : 8 * place + 6] = 1
+        words = (COLOURS[colour], PLACES[place])
+        captions.append((f"a {words[0]} square {words[1]}", f"{words[1]} {words[0]}"))
+    return Scenes(images, tuple(captions))
+
+
+def tiny_captioner(**settings) -> Captioner:
+    sizes = {"hidden_size": 16, "embedding_size": 12, "attention_size": 8, "slots": 6, "width": 4, "dropout": 0.0}
+    encoder = GridEncoder(channels=(8, 16), output_size=10)
+    words = ["a", "square", *COLOURS, *PLACES]
+    return Captioner(**{"vocabulary": words, "encoder": encoder, **sizes, **settings})
+
+
+class LineTask:
+    """As ``memnets_tasks.images.TextTask``, in small."""
+
+    charset = LETTERS
+    min_length, max_length, evaluation_lengths, length_unit, threshold = 1, 3, (3, 6), "characters", 0.1
+
+    def sample_lengths(self, batch_size: int, generator: torch.Generator, max_length: int | None = None) -> Tensor:
+        return torch.randint(1, min(max_length or 3, 3) + 1, (batch_size,), generator=generator)
+
+    def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> Any:
+        lengths = torch.as_tensor(length).expand(batch_size).tolist()
+        texts = [[LETTERS[n] for n in torch.randint(4, (count,), generator=generator)] for count in lengths]
+        return draw(["".join(text) for text in texts])
+
+    def score(self, predictions: Any, batch: Any) -> dict[str, Tensor]:
+        return {"word_accuracy": 1 - self.per_sequence_errors(predictions, batch).mean()}
+
+    def per_sequence_errors(self, predictions: Any, batch: Any) -> Tensor:
+        return torch.tensor([float(p.text != text) for p, text in zip(predictions, batch.texts, strict=True)])
+
+
+class SceneTask(LineTask):
+    """As ``memnets_tasks.images.SceneTask``, in small."""
+
+    charset = None
+    vocabulary = ("a", "square", *COLOURS, *PLACES)
+    length_unit = "words"
+
+    def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> Any:
+        return random_scenes(batch_size, generator)
+
+    def per_sequence_errors(self, predictions: Any, batch: Any) -> Tensor:
+        return torch.tensor([float(" ".join(p.words) not in known) for p, known in zip(predictions, batch.captions)])

@@ -1,0 +1,180 @@
+"""A captioner's contract: loss with coverage and gate, describing, words in the checkpoint, errors."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from memnets.decoders import Captioner, coverage
+from memnets.decoders.cells import CELLS
+from memnets.encoders import GridEncoder, freeze
+from reading_cases import Scenes, random_scenes, tiny_captioner
+
+BATCH = random_scenes(3, torch.Generator().manual_seed(0))
+FIRST = [captions[0].split() for captions in BATCH.captions]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_cell_describes_and_learns(cell):
+    captioner = tiny_captioner(cell=cell)
+    output = captioner(BATCH.images, FIRST)
+    assert output.logits.shape == (3, 5, 9)
+    assert output.weights.shape == (3, 5, 2, 4)
+    torch.testing.assert_close(output.weights.sum((2, 3)), torch.ones(3, 5))
+    loss, numbers = captioner.batch_loss(BATCH)
+    loss.backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in captioner.parameters())
+    assert set(numbers) == {"word_loss", "coverage", "gate"}
+    for caption in captioner.describe(BATCH.images, max_length=6):
+        length = len(caption.words)
+        assert set(caption.words) <= set(captioner.vocabulary)
+        assert caption.weights.shape == (length, 2, 4)
+        assert caption.gates.shape == (length,)
+        assert 0 <= caption.confidence <= 1
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_the_loss_is_what_it_says(reduction):
+    captioner = tiny_captioner(coverage_weight=0.5, coverage_reduction=reduction).double()
+    items = [0, 0, 1, 1, 2, 2]
+    words = [caption.split() for captions in BATCH.captions for caption in captions]
+    output = captioner(BATCH.images[items], words)
+    log_probs = output.logits.log_softmax(2).detach().numpy()
+    right = [[*captioner.symbols.encode(caption), 0] for caption in words]
+    spelled = -np.mean([log_probs[b, t, k] for b, row in enumerate(right) for t, k in enumerate(row)])
+    used = np.mean([output.gates[b, t].item() for b, row in enumerate(right) for t in range(len(row))])
+    seen = output.weights.detach().clone().flatten(2)
+    for b, row in enumerate(right):
+        assert not seen[b, len(row) :].any()
+    missed = coverage(seen, reduction=reduction).item()
+    loss, numbers = captioner.batch_loss(BATCH)
+    assert numbers["word_loss"].item() == pytest.approx(spelled)
+    assert numbers["coverage"].item() == pytest.approx(missed)
+    assert numbers["gate"].item() == pytest.approx(used)
+    assert loss.item() == pytest.approx(spelled + 0.5 * missed)
+
+
+def test_the_first_state_comes_from_the_mean_features():
+    captioner = tiny_captioner().double()
+    keys, _ = captioner.encode(BATCH.images)
+    state = captioner.decoder.initial_state(keys).cell
+    mean = keys.features.mean(1)
+    for layer, part in zip(captioner.decoder.start.layers, state):
+        expected = np.tanh(mean.detach().numpy() @ layer.weight.detach().numpy().T + layer.bias.detach().numpy())
+        np.testing.assert_allclose(part[:, 0].detach(), expected)
+
+
+def test_one_reference_a_step_is_drawn_from_the_seed():
+    captioner = tiny_captioner(references="one")
+    losses = []
+    for seed in (0, 0, 1, 2, 3):
+        torch.manual_seed(seed)
+        losses.append(captioner.batch_loss(BATCH)[0].item())
+    assert losses[0] == losses[1]
+    assert len(set(losses)) > 1
+
+
+def test_unknown_words_are_learnt_as_one_and_never_said():
+    captioner = tiny_captioner()
+    batch = Scenes(BATCH.images, (("an unheard thing",),) * 3)
+    optimizer = torch.optim.Adam(captioner.parameters(), lr=0.05)
+    for _ in range(12):
+        optimizer.zero_grad()
+        captioner.batch_loss(batch)[0].backward()
+        optimizer.step()
+    output = captioner(batch.images, [["an", "unheard", "thing"]] * 3)
+    assert output.targets[0].tolist() == [1, 1, 1, 0]
+    assert output.logits[0, 0].argmax() == 1
+    for caption in captioner.describe(batch.images, beam_size=2):
+        assert set(caption.words) <= set(captioner.vocabulary)
+
+
+class Endless(nn.Module):
+    def forward(self, x):
+        return torch.cat([torch.full_like(x[:, :1], -1e9), x[:, 1:9]], 1)
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_a_caption_that_does_not_end_is_given_all_the_same(beam_size):
+    captioner = tiny_captioner()
+    captioner.decoder.output = Endless()
+    captions = captioner.describe(BATCH.images, beam_size=beam_size, max_length=5)
+    assert [len(caption.words) for caption in captions] == [5] * 3
+    assert [len(caption.weights) for caption in captions] == [5] * 3
+
+
+def test_greedy_description_is_the_decoder_fed_with_what_it_wrote():
+    torch.manual_seed(1)
+    captioner = tiny_captioner()
+    for b, caption in enumerate(captioner.describe(BATCH.images, max_length=6)):
+        output = captioner.eval()(BATCH.images[b : b + 1], [caption.words])
+        logits = output.logits[0].detach()
+        logits[:, 1] = -torch.inf
+        assert logits.argmax(1)[:-1].tolist() == captioner.symbols.encode(caption.words)
+        each = logits.log_softmax(1).max(1).values
+        if len(caption.words) == 6 and logits[-1].argmax() != 0:
+            each = each[:-1]
+        assert caption.confidence == pytest.approx(math.exp(each.mean()), rel=1e-4)
+        torch.testing.assert_close(output.weights[0, :-1], caption.weights)
+        torch.testing.assert_close(output.gates[0, :-1], caption.gates)
+
+
+def test_features_computed_beforehand_and_a_frozen_encoder_serve():
+    captioner = Captioner(vocabulary=["a", "b"], encoder=nn.Identity(), feature_size=5, hidden_size=8)
+    batch = Scenes(torch.rand(2, 5, 3, 4), (("a b",), ("b", "a a")))
+    captioner.batch_loss(batch)[0].backward()
+    assert captioner.describe(batch.images)[0].weights.shape[1:] == (3, 4)
+    captioner = tiny_captioner(encoder=freeze(GridEncoder(channels=(8, 16), output_size=10))).train()
+    before = {name: tensor.clone() for name, tensor in captioner.encoder.state_dict().items()}
+    captioner.batch_loss(BATCH)[0].backward()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in captioner.encoder.state_dict().items())
+
+
+def test_the_words_are_in_the_checkpoint_and_can_be_changed(tmp_path):
+    captioner = tiny_captioner(vocabulary=["red", "l'\u00e9t\u00e9"])
+    torch.save(captioner.state_dict(), tmp_path / "captioner.pt")
+    weights = torch.load(tmp_path / "captioner.pt", weights_only=True)
+    other = tiny_captioner(vocabulary=["new", "l'\u00e9t\u00e9", "red"])
+    with pytest.warns(UserWarning, match=r"2 kept; 1 added, untrained \('new'\)"):
+        other.load_state_dict(weights)
+    assert torch.equal(other.decoder.output.weight[3:], captioner.decoder.output.weight[[3, 2]])
+    assert torch.equal(other.decoder.output.weight[:2], captioner.decoder.output.weight[:2])
+    change = other.change_vocabulary(["red", "two"])
+    assert (change.kept, change.added, change.dropped) == (("red",), ("two",), ("new", "l'\u00e9t\u00e9"))
+    assert torch.equal(other.decoder.embedding.weight[2], captioner.decoder.embedding.weight[2])
+
+
+def test_saving_and_loading(tmp_path):
+    captioner = Captioner(vocabulary=("a", "b"), hidden_size=8, gate=False).eval()
+    loaded = Captioner.from_pretrained(captioner.save_pretrained(tmp_path))
+    assert torch.equal(loaded(BATCH.images, [["a"]] * 3).logits, captioner(BATCH.images, [["a"]] * 3).logits)
+    assert loaded.vocabulary == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"coverage_reduction": "none"}, "coverage_reduction is 'none', but must be one of sum, mean"),
+        ({"coverage_weight": -1.0}, "coverage_weight is -1.0, but must be at least 0"),
+        ({"references": "first"}, "references is 'first', but must be one of one, all"),
+        ({"cell": "dnc"}, "cell is 'dnc'"),
+        ({"vocabulary": []}, "vocabulary is empty"),
+    ],
+)
+def test_settings_that_do_not_go_are_named(settings, message):
+    with pytest.raises(ValueError, match=message):
+        tiny_captioner(**settings)
+
+
+def test_bad_calls_are_named():
+    captioner = tiny_captioner()
+    with pytest.raises(ValueError, match="there are 1 captions for 3 images"):
+        captioner(BATCH.images, [["a"]])
+    with pytest.raises(ValueError, match="image 1 has no caption"):
+        captioner.batch_loss(Scenes(BATCH.images, (("a",), (), ("a",))))
+    with pytest.raises(ValueError, match="max_length is 0"):
+        captioner.describe(BATCH.images, max_length=0)
+    with pytest.raises(ValueError, match=r"Flatten gave \(3, 384\), but must give maps"):
+        Captioner(vocabulary=["a"], encoder=nn.Flatten(), feature_size=3).describe(BATCH.images)

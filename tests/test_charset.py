@@ -1,0 +1,78 @@
+"""Characters and words: nothing folded, nothing lost, and what is unknown named."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memnets.decoders import Charset, Vocabulary
+from memnets.decoders.charset import compare
+
+
+def test_every_code_point_is_kept():
+    """An unescaped regular expression loses the backslash in public code, and normalisation loses other scripts."""
+    characters = "aA \\]^-.*\t\u00e9\u00df\u4e2d\u0639\u0301\U0001f600\u3000"
+    charset = Charset(characters)
+    assert len(charset) == len(characters) + 1
+    assert charset.encode(characters[:3]) == [1, 2, 3]
+    for character in characters:
+        assert charset.decode(charset.encode(character)) == character
+    assert Charset.from_tensor(charset.to_tensor()).characters == characters
+
+
+def test_texts_are_composed_before_they_are_encoded():
+    charset = Charset("e\u00e9\u0301")
+    assert charset.encode("e\u0301") == [2]
+    assert charset.decode([2]) == "\u00e9"
+
+
+@given(text=st.text(alphabet="ab \\", max_size=20))
+def test_texts_come_back(text):
+    charset = Charset("\\ ba")
+    assert charset.decode(charset.encode(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("characters", "message"),
+    [
+        ("", "charset is empty, but needs at least one character"),
+        ("abca", r"charset holds 'a' \(U\+0061 LATIN SMALL LETTER A\) twice"),
+        ("a\u212b", r"U\+212B ANGSTROM SIGN\), which is not in NFC: write '\u00c5' instead"),
+    ],
+)
+def test_a_charset_that_is_none(characters, message):
+    with pytest.raises(ValueError, match=message):
+        Charset(characters)
+
+
+def test_an_unknown_character_is_named():
+    with pytest.raises(ValueError, match=r"'ab\u2013' holds '\u2013' \(U\+2013 EN DASH\), which is not among the cha"):
+        Charset("ab-").encode("ab\u2013")
+
+
+def test_a_vocabulary():
+    vocabulary = Vocabulary(["two", "words", "l'\u00e9t\u00e9"])
+    assert len(vocabulary) == 5
+    assert vocabulary.encode(["words", "unheard", "two"]) == [3, 1, 2]
+    assert vocabulary.decode([4, 1]) == ("l'\u00e9t\u00e9", "<unknown>")
+    assert Vocabulary.from_tensor(vocabulary.to_tensor()).words == vocabulary.words
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "vocabulary is empty"),
+        ("abc", "vocabulary is the text 'abc', but must be a list of words"),
+        (["a", ""], "vocabulary holds '', which is no word"),
+        (["a", "<unknown>"], "vocabulary holds '<unknown>', which is no word"),
+        (["a", "b", "a"], "vocabulary holds 'a' twice"),
+    ],
+)
+def test_a_vocabulary_that_is_none(words, message):
+    with pytest.raises(ValueError, match=message):
+        Vocabulary(words)
+
+
+def test_a_change_says_what_became_of_each():
+    change = compare(Charset("abcd"), Charset("db\\"))
+    assert change == (("d", "b"), ("\\",), ("a", "c"))
+    assert str(change) == "2 kept; 1 added, untrained ('\\\\'); 2 dropped ('a', 'c')"
