@@ -29,6 +29,8 @@ from memnets import NTM
 
 FEATURES, OUTPUTS, HIDDEN, WIDTH = 9, 8, 100, 20
 BACKENDS = ("fused", "reference", "compiled")
+PLAIN_LIMIT = 2 * 10**8
+"""Numbers in all steps' memories from which the plain cell is left out: it keeps some eight copies of them."""
 Config = dict[str, int]
 
 
@@ -149,9 +151,16 @@ def work(config: Config) -> dict[str, float]:
     }
 
 
+def able(backends: list[str], config: Config) -> list[str]:
+    """Those that have the memory for it."""
+    numbers = config["batch"] * config["steps"] * config["slots"] * WIDTH * config["heads"]
+    return [name for name in backends if name == "fused" or numbers <= PLAIN_LIMIT]
+
+
 def measure(config: Config, backends: list[str], seconds: float, memory: bool) -> dict[str, Any]:
     """One row: times, ratios, memory, and how near to the matrix product's speed."""
     torch.set_num_threads(config["threads"])
+    backends = able(backends, config)
     row: dict[str, Any] = {**config, "train": {}, "inference": {}}
     for kind in ("train", "inference"):
         steps = {name: step(name, config, kind == "train") for name in ("nn.LSTM", *backends)}
@@ -169,7 +178,8 @@ def measure(config: Config, backends: list[str], seconds: float, memory: bool) -
 
 def show(row: dict[str, Any], backends: list[str]) -> None:
     for kind in ("train", "inference"):
-        cells = [f"{row[kind][name]['ms']:9.2f} ms {row[kind][name]['ratio']:6.2f}x" for name in backends]
+        found = [row[kind].get(name) for name in backends]
+        cells = [f"{one['ms']:9.2f} ms {one['ratio']:6.2f}x" if one else f"{'too large':>20}" for one in found]
         sizes = "".join(f"{row[name]:>8}" for name in ("batch", "steps", "heads", "slots", "threads"))
         print(f"{sizes}  {kind:<9}  {row[kind]['nn.LSTM']['ms']:9.2f} ms  {'  '.join(cells)}", flush=True)
     if "peak_mib" in row:
@@ -198,7 +208,7 @@ def main() -> None:
     backends = given.backends.split(",")
     if unknown := set(backends) - set(BACKENDS):
         parser.error(f"no backend {', '.join(sorted(unknown))}: choose among {', '.join(BACKENDS)}")
-    about = {"date": str(date.today()), "torch": torch.__version__, "processor": _processor()}
+    about = {"date": str(date.today()), "torch": torch.__version__, "processor": processor()}
     print(", ".join(about.values()))
     sizes = "".join(f"{name:>8}" for name in ("batch", "steps", "heads", "slots", "threads"))
     print(f"{sizes}  {'step':<9}  {'nn.LSTM':>12}  " + "  ".join(f"{name:>20}" for name in backends))
@@ -212,7 +222,8 @@ def main() -> None:
     return None
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The processor's name and cores."""
     try:
         with open("/proc/cpuinfo") as file:
             names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]

@@ -25,6 +25,7 @@ class Kept(NamedTuple):
     lower: Tensor  # (L - 1, T + 1, B, C)
     told: Tensor  # (T, B, F)
     weights: Tensor  # (T + 1, B, H, N padded)
+    cosines: Tensor  # (T, B, H + 1, N padded), of the keys with the slots, and the slots' inverse norms
     memories: Tensor  # (ceil(T / EVERY), B, M, N padded)
 
 
@@ -102,6 +103,7 @@ def shapes(plan: Plan, inputs: Tensor, state: Sequence[Tensor], parameters: Sequ
         lower=empty(inputs, below, moments, batch, recurrent),
         told=empty(inputs, now, batch, interface),
         weights=empty(inputs, moments, batch, heads, across),
+        cosines=empty(inputs, now, batch, heads + 1, across),
         memories=empty(inputs, -(-steps // EVERY) if keep else 0, batch, width, across),
     )
 

@@ -31,7 +31,7 @@ class Args(ctypes.Structure):
         *_fields(_Pointers, "weight_ih weight_hh bias"),
         *_fields(ctypes.c_void_p, "interface_weight interface_bias packed scratch"),
         *_fields(_State, "first last"),
-        *_fields(ctypes.c_void_p, "gates cells lower outputs told weights memories"),
+        *_fields(ctypes.c_void_p, "gates cells lower outputs told weights cosines memories"),
         *_fields(ctypes.c_void_p, "d_outputs d_gates d_interface"),
     ]
 

@@ -39,6 +39,7 @@ typedef struct {
     real *outputs;    /* (T + 1, B, C + R M): [h, reads], the first step those of the starting state */
     real *told;       /* (T, B, F): the interface after activation; strength and gamma - 1 as softplus gave them */
     real *weights;    /* (T + 1, B, H, across) */
+    real *cosines;    /* (T, B, H + 1, across): of each head's key with each slot, then 1 / |M(n)| */
     real *memories;   /* (ceil(T / every), B, M, across) */
     const real *d_outputs;    /* (T, B, C + R M) */
     real *d_gates, *d_interface; /* as gates and told: gradients before activation */
@@ -105,7 +106,7 @@ static void pack_all(const Args *a, const Sizes *s, int backward) {
 typedef struct {
     real *product, *joined, *below;                  /* (ROWS, .); below: h of a lower layer, or its gradient */
     real *memory, *square;                           /* (ROWS, M, across), (ROWS, across) */
-    real *cosine, *inverse, *content, *ring, *d_ring; /* one sample */
+    real *content, *ring, *d_ring; /* one sample */
     vec *rows;
     /* backward */
     real *segment, *d_memory, *d_weights, *d_hidden, *d_cell, *d_reads, *pull, *push, *d_told;
@@ -126,8 +127,6 @@ static i64 lay_out(const Args *a, const Sizes *s, int backward, real *base, Room
     r->joined = take(&at, rows * (s->C + (s->C > s->RM ? s->C : s->RM)));
     r->below = take(&at, rows * s->C);
     r->square = take(&at, rows * s->across);
-    r->cosine = take(&at, s->H * s->across);
-    r->inverse = take(&at, s->across);
     r->content = take(&at, s->across);
     r->ring = take(&at, s->across + 2 * s->slots.margin + LANES) + s->slots.margin;
     r->rows = (vec *)take(&at, LANES * (padded(s->H * s->M) + 2 * padded(s->shape.writers * s->M)));
@@ -213,15 +212,16 @@ static inline Told told_of(const Sizes *s, const Parts *p, i64 head) {
     return (Told){p->strength[head], p->gate[head], R(1.0) + p->sharpening[head], p->shift + head * s->slots.shifts};
 }
 
-/* Equation 6 for all heads: r->cosine (H, across), and r->inverse. The memory's squared norms are known, or null. */
-static void cosines(const Sizes *s, const Room *r, const real *memory, const real *known, const real *key) {
-    dots(s->H, s->M, s->across, memory, key, r->cosine, known ? 0 : r->square);
-    inverse_norms(s->across, known ? known : r->square, r->inverse);
+/* Equation 6 for all heads, and 1 / |M(n)| after them, from the memory and its squared norms: (H + 1, across). */
+static void similarities(const Sizes *s, const real *memory, const real *square, const real *key, real *cosine) {
+    real *inverse = cosine + s->H * s->across;
+    dots(s->H, s->M, s->across, memory, key, cosine, 0);
+    inverse_norms(s->across, square, inverse);
     for (i64 h = 0; h < s->H; h++) {
         real inverse_key = inverse_norm(s->M, key + h * s->M);
         for (i64 n = 0; n < s->across; n += LANES) {
-            real *at = r->cosine + h * s->across + n;
-            store(at, load(at) * load(r->inverse + n) * inverse_key);
+            real *at = cosine + h * s->across + n;
+            store(at, load(at) * load(inverse + n) * inverse_key);
         }
     }
 }
@@ -314,11 +314,12 @@ static void access(const Args *a, const Sizes *s, const Room *r, i64 t, i64 b, i
     const real *prev = a->weights + now * s->H * s->across;
     activate(s, sums, a->interface_bias, told);
     Parts p = parts_of(s, told);
-    cosines(s, r, memory, square, p.key);
+    real *cosine = a->cosines + now * (s->H + 1) * s->across;
+    similarities(s, memory, square, p.key, cosine);
     for (i64 h = 0; h < s->H; h++) {
         Told head = told_of(s, &p, h);
         i64 at = h * s->across;
-        address(&s->slots, &head, r->cosine + at, prev + at, weights + at, r->content, r->ring);
+        address(&s->slots, &head, cosine + at, prev + at, weights + at, r->content, r->ring);
     }
     write_and_read(&s->shape, memory, weights, weights + s->shape.readers * s->across, p.erase, p.add, r->rows, square,
                    a->outputs + ((t + 1) * s->B + b) * s->O + s->C);
@@ -434,7 +435,7 @@ static void access_backward(const Args *a, const Sizes *s, const Room *r, i64 t,
     for (i64 j = 0; j < s->RM; j++) d_reads[j] += d_out[j];
     read_and_write_backward(&s->shape, memory, d_memory, weights, write_weights, p.erase, p.add, d_reads, d_weights,
                             d_weights + s->shape.readers * across, r->rows, d.erase, d.add);
-    cosines(s, r, memory, 0, p.key);
+    const real *cosine = a->cosines + row * (s->H + 1) * across, *inverse = cosine + size;
     for (i64 n = 0; n < across; n += LANES) store(r->push + n, (vec){0});
     real along[s->H], inverse_key[s->H];
     for (i64 h = 0; h < s->H; h++) {
@@ -442,16 +443,16 @@ static void access_backward(const Args *a, const Sizes *s, const Room *r, i64 t,
         ToldGrad grad = {.shift = d.shift + h * s->slots.shifts};
         i64 at = h * across;
         real *pull = r->pull + at;
-        address_backward(&s->slots, &head, r->cosine + at, prev + at, weights + at, d_weights + at, pull, &grad,
+        address_backward(&s->slots, &head, cosine + at, prev + at, weights + at, d_weights + at, pull, &grad,
                          r->content, r->ring, r->d_ring);
         d.strength[h] = grad.strength, d.gate[h] = grad.gate, d.sharpening[h] = grad.sharpening;
         inverse_key[h] = inverse_norm(M, p.key + h * M);
         vec total = {0};
         for (i64 n = 0; n < across; n += LANES) { /* (6) */
-            vec x = load(pull + n), y = x * load(r->cosine + at + n), inverse = load(r->inverse + n);
+            vec x = load(pull + n), y = x * load(cosine + at + n), by = load(inverse + n);
             total += y;
-            store(r->push + n, load(r->push + n) + y * inverse * inverse);
-            store(pull + n, x * inverse * inverse_key[h]);
+            store(r->push + n, load(r->push + n) + y * by * by);
+            store(pull + n, x * by * inverse_key[h]);
         }
         along[h] = sum(total);
     }
