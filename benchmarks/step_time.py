@@ -216,9 +216,9 @@ def main() -> None:
     for config in configurations(given.quick):
         rows.append(measure(config, backends, given.seconds, not given.no_memory))
         show(rows[-1], backends)
-    if given.json:
-        with open(given.json, "w") as file:
-            json.dump({**about, "rows": rows}, file, indent=1)
+        if given.json:  # after each row: a whole grid takes long, and may be cut off
+            with open(given.json, "w") as file:
+                json.dump({**about, "rows": rows}, file, indent=1)
     return None
 
 

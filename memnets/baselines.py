@@ -77,7 +77,7 @@ class Baseline(nn.Module, Pretrained, abc.ABC):
         if state is None:
             state = self.initial_state(batch_size)
         else:
-            check_state(state, self.initial_state(batch_size, device=torch.device("meta")))
+            check_state(state, self.initial_state(batch_size, device=torch.device("meta")), inputs.device)
         counts = None if lengths is None else check_lengths(lengths, batch_size, steps)
         outputs, segment = [], self.truncated_bptt_steps or steps
         for start in range(0, steps, segment):

@@ -68,26 +68,27 @@ def check_lengths(lengths: Tensor | Sequence[int], batch_size: int, steps: int) 
     if not isinstance(values, list) or len(values) != batch_size or any(isinstance(v, list) for v in values):
         shape = tuple(torch.as_tensor(lengths).shape)
         raise ValueError(f"lengths has shape {shape}, but must be ({batch_size},): one length a sequence")
-    if not all(hasattr(value, "__index__") and not isinstance(value, bool) for value in values):
-        raise TypeError(f"lengths is {values}, but must hold integers")
-    values = [operator.index(value) for value in values]
+    if not all(isinstance(value, int) and not isinstance(value, bool) for value in values):
+        if not all(hasattr(value, "__index__") and not isinstance(value, bool) for value in values):
+            raise TypeError(f"lengths is {values}, but must hold integers")
+        values = [operator.index(value) for value in values]
     for position, value in enumerate(values):
         if not 0 <= value <= steps:
             raise ValueError(f"lengths[{position}] is {value}, but must lie within 0..{steps}, the steps of the inputs")
     return values
 
 
-def check_state(state: Any, expected: Any) -> None:
-    """Raise ValueError or TypeError unless ``state`` has the kinds and shapes of ``expected``, all the way down."""
+def check_state(state: Any, expected: Any, device: torch.device) -> None:
+    """Raise ValueError or TypeError unless ``state`` has the kinds and shapes of ``expected``, and is on ``device``."""
     if type(state) is not type(expected) and not isinstance(expected, Tensor):
         raise TypeError(
             f"state is a {type(state).__name__}, but this module's state is a {type(expected).__name__}: "
             "pass what the module returned, or None"
         )
-    _check_parts(state, expected)
+    _check_parts(state, expected, device)
 
 
-def _check_parts(state: Any, expected: Any) -> None:
+def _check_parts(state: Any, expected: Any, device: torch.device) -> None:
     if not isinstance(expected, Tensor) and not hasattr(expected, "_fields"):
         raise TypeError(f"a state is a NamedTuple of tensors and states, got {type(expected).__name__}")
     kind = Tensor if isinstance(expected, Tensor) else type(expected)
@@ -98,9 +99,14 @@ def _check_parts(state: Any, expected: Any) -> None:
         )
     if not isinstance(expected, Tensor):
         for part, expected_part in zip(state, expected):
-            _check_parts(part, expected_part)
+            _check_parts(part, expected_part, device)
     elif state.shape != expected.shape:
         raise ValueError(
             f"state holds a tensor of shape {tuple(state.shape)} where {tuple(expected.shape)} is needed: was it made "
             "for another batch size, or before resize()?"
+        )
+    elif state.device != device:
+        raise ValueError(
+            f"state holds a tensor on {state.device}, but the inputs are on {device}: move the one to the other "
+            "(memnets.state.map_state moves a state)"
         )

@@ -95,7 +95,7 @@ class Recurrent(nn.Module):
         if state is None:
             state = self.cell.initial_state(batch_size)
         else:
-            check_state(state, self.cell.initial_state(batch_size, device=torch.device("meta")))
+            check_state(state, self.cell.initial_state(batch_size, device=torch.device("meta")), inputs.device)
         counts = None if lengths is None else check_lengths(lengths, batch_size, steps)
         backend = kernels.choose(self.cell, self.backend, inputs)
         if backend == "fused":
@@ -133,7 +133,8 @@ class Recurrent(nn.Module):
     def _run_steps(self, step: Step, inputs: Tensor, state: Any, counts: list[int] | None) -> tuple[Tensor, Any]:
         steps = inputs.shape[1]
         every = self.checkpoint_every or steps
-        if every >= steps or not torch.is_grad_enabled() or kernels.hooked(self.cell):  # hooks must see a step once
+        # Hooks must see a step once, and function transforms know no checkpoints.
+        if every >= steps or not torch.is_grad_enabled() or kernels.hooked(self.cell) or kernels.transformed():
             return self._unroll(step, inputs, state, counts, 0)
         parts = []
         for start in range(0, steps, every):

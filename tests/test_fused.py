@@ -314,33 +314,6 @@ def test_autocast_computes_in_the_dtype_of_the_state():
     assert all(p.grad is not None for p in ntm.parameters())
 
 
-def test_torch_func():
-    auto, fused = Case().model("auto"), Case().model("fused")
-    inputs = Case().inputs()
-
-    def loss(ntm):
-        return lambda x: ntm(x)[0].sum()
-
-    want = torch.func.grad(loss(Case().model("reference")))(inputs)
-    assert torch.allclose(torch.func.grad(loss(auto))(inputs), want)
-    with pytest.raises(BackendUnavailableError, match="backend='reference'"):
-        torch.func.grad(loss(fused))(inputs)
-
-
-def test_compiles_without_a_graph_break():
-    case = Case(dtype=torch.float32)
-    ntm = case.model("fused")
-    compiled = torch.compile(lambda x: ntm(x)[0] * 2, fullgraph=True, backend="aot_eager")
-    inputs = case.inputs().requires_grad_()
-    got, want = compiled(inputs), ntm(inputs)[0] * 2
-    assert torch.allclose(got, want)
-    leaves = [inputs, *ntm.parameters()]
-    for a, b in zip(torch.autograd.grad(got.sum(), leaves), torch.autograd.grad(want.sum(), leaves)):
-        assert torch.allclose(a, b, atol=1e-6)
-    with torch.no_grad():
-        assert torch.allclose(compiled(inputs), want)
-
-
 def test_report_and_choice():
     report = NTM(3, 4).backend_report()
     assert report["fused"].startswith("chosen")

@@ -173,6 +173,17 @@ def test_bfloat16_keeps_memory_and_weightings_in_float32():
     assert torch.allclose(sums, torch.ones_like(sums), atol=1e-5)
 
 
+@pytest.mark.parametrize("options", [{"checkpoint_every": 1}, {"checkpoint_every": 2}, {"truncated_bptt_steps": 2}])
+def test_bfloat16_in_segments_rounds_nothing_between_them(options):
+    case = {"batch": 1, "steps": 4, "slots": 8, "dtype": torch.bfloat16, "carried": False}
+    inputs = case_of(**case).inputs()
+    whole, last = case_of(**case).model("fused")(inputs)
+    parts, end = case_of(**case, options=options).model("fused")(inputs)
+    assert torch.equal(parts, whole)
+    for a, b in zip(state_tensors(end), state_tensors(last)):
+        assert torch.equal(a, b)
+
+
 @triton.jit
 def _product_kernel(vector, matrix, out):
     tl.store(out + tl.arange(0, 2), product(vector, matrix, 600, 2, 2, 2, 64))

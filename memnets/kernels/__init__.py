@@ -13,6 +13,7 @@ from .choice import (
     hooked,
     report,
     step_function,
+    transformed,
 )
 from .fused import run_sequence
 
@@ -26,4 +27,5 @@ __all__ = [
     "report",
     "run_sequence",
     "step_function",
+    "transformed",
 ]

@@ -105,12 +105,12 @@ def choose(cell: Any, backend: str, inputs: Tensor) -> str:
     unsupported = _unsupported(cell)
     reason = unsupported or _kernel_missing(engine_of(cell), cell.interface.weight.dtype)
     if reason is None:
-        if _transformed():
+        if transformed():
             if backend == "auto":
                 return "reference"
             raise BackendUnavailableError(
-                "backend 'fused' cannot run under torch.func: function transforms do not reach into it; use "
-                "backend='reference'"
+                "backend 'fused' cannot run under torch.func or forward-mode differentiation, which do not reach into "
+                "it; use backend='reference'"
             )
         passing = _passing_reason(cell, inputs)
         if passing:
@@ -120,6 +120,8 @@ def choose(cell: Any, backend: str, inputs: Tensor) -> str:
         raise BackendUnavailableError(f"backend 'fused' cannot run: {reason}; use backend='auto'")
     if unsupported is None:
         _warn(reason)
+    elif backend == "auto":
+        _say(unsupported)
     elif backend == "fused":
         _say(f"the controller {type(cell.controller).__name__} is not one the fused kernel knows")
     return "reference"
@@ -130,9 +132,12 @@ def _custom_controller(cell: Any) -> bool:
     return controller is not None and type(controller) not in CONTROLLERS.values()
 
 
-def _transformed() -> bool:
+def transformed() -> bool:
+    """Whether a function transform or forward-mode differentiation is at work, which kernels do not know."""
     if torch.compiler.is_compiling():
         return False
+    if torch.autograd.forward_ad._current_level >= 0:
+        return True
     return torch._C._functorch.peek_interpreter_stack() is not None  # pyright: ignore[reportAttributeAccessIssue]
 
 
@@ -142,6 +147,8 @@ def _passing_reason(cell: Any, inputs: Tensor) -> str | None:
         return "a module inside the cell has hooks (a trace is being recorded, for one)"
     if torch.compiler.is_compiling():
         return None
+    if torch.jit.is_tracing():
+        return "torch.jit.trace cannot look into the kernel"
     weight = cell.interface.weight
     if type(inputs) not in (Tensor, nn.Parameter) or inputs.device != weight.device:
         return f"inputs are a {type(inputs).__name__} on {inputs.device}, parameters on {weight.device}"

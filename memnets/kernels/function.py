@@ -14,6 +14,11 @@ _NO_SECOND = (
     "(create_graph=True, double backward)"
 )
 
+_NO_BATCHES = (
+    "the fused NTM takes no batches of gradients: use backend='reference' where they are needed "
+    "(is_grads_batched=True, jacobian with vectorize=True)"
+)
+
 
 def _calls(engine: str) -> Any:
     """The two calls of a kernel, and their buffers: memnets.kernels.cpu.calls or memnets.kernels.triton.calls."""
@@ -47,7 +52,7 @@ def run(
     lengths = None if lengths is None else list(lengths)
     if torch.compiler.is_compiling():
         sizes = [int(plan.lstm), plan.layers, plan.shifts]
-        keep = torch.is_grad_enabled()
+        keep = torch.is_grad_enabled() and not repeat
         outputs, *rest = _forward_op(engine, inputs, list(state), list(parameters), sizes, lengths, keep)
         return outputs[1:], rest[: len(state)]
     if not torch.is_grad_enabled() or not any(t.requires_grad for t in (inputs, *state, *parameters)):
@@ -85,6 +90,8 @@ class _Sequence(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         engine, plan, lengths, repeat, states = ctx.settings
+        if any(_batched(g) for g in grads if g is not None):
+            raise RuntimeError(_NO_BATCHES)
         calls = _calls(engine)
         given = len(ctx.needs_input_grad) - 5
         saved = ctx.saved_tensors
@@ -110,6 +117,11 @@ class _Sequence(torch.autograd.Function):
         if torch.is_grad_enabled():  # create_graph=True
             result = _refuse_second(result, [t for t in (*grads, *saved[:given]) if t is not None])
         return None, None, None, None, None, *result
+
+
+def _batched(grad: Tensor) -> bool:
+    functorch: Any = torch._C._functorch  # pyright: ignore[reportAttributeAccessIssue]
+    return functorch.is_batchedtensor(grad) or functorch.is_legacy_batchedtensor(grad)
 
 
 class _Once(torch.autograd.Function):
@@ -179,7 +191,11 @@ def _backward_op(
     plan = Plan(bool(sizes[0]), *sizes[1:])
     needs = [True] * (1 + len(state) + len(parameters))
     calls = _calls(engine)
-    found = calls.backward(plan, inputs, state, parameters, lengths, calls.Kept(*kept), d_outputs[1:], d_last, needs)
+    if kept:
+        known = calls.Kept(*kept)
+    else:  # run again here, not in an operator of its own, which the compiler would move to the forward pass
+        _, known = calls.forward(plan, inputs, state, parameters, lengths, True)
+    found = calls.backward(plan, inputs, state, parameters, lengths, known, d_outputs[1:], d_last, needs)
     return [t for t in (found.inputs, *found.state, *found.parameters) if t is not None]
 
 
@@ -201,9 +217,8 @@ def _(
 def _keep_for_backward(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
     engine, x, state, parameters, sizes, lengths, keep = inputs
     ctx.settings = engine, sizes, lengths, len(state)
-    if keep:
-        ctx.save_for_backward(x, *state, *parameters, output[0], *output[1 + len(state) :])
-        ctx.given = 1 + len(state) + len(parameters)
+    ctx.save_for_backward(x, *state, *parameters, *([output[0], *output[1 + len(state) :]] if keep else []))
+    ctx.given = 1 + len(state) + len(parameters)
 
 
 def _op_gradient(ctx: Any, grads: list[Tensor]) -> tuple[Any, ...]:

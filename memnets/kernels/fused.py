@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..state import detach_state, index_state, stack_states, state_tensors
+from ..state import detach_state, index_state, map_state, stack_states, state_tensors
 from .configuration import Plan, parameters_of
 from .function import run
 
@@ -50,6 +50,7 @@ def run_sequence(
             counts, device=inputs.device
         )  # (T, B)
         inputs = inputs.masked_fill(over.unsqueeze(-1), 0)
+    between = torch.float32 if engine == "triton" else dtype  # bfloat16 would round the weightings at each segment
     plan = Plan(hasattr(state.controller, "cell"), cell.controller.num_layers, cell.memory.shifts)
     parameters = parameters_of(cell)
     outputs, steps = [], len(inputs)
@@ -59,11 +60,12 @@ def run_sequence(
             still = inputs.shape[1] if counts is None else sum(n > start for n in counts)
             state = _detach_first(state, still)
         within = None if counts is None else [min(max(n - start, 0), stop - start) for n in counts]
-        tensors = [t.to(dtype) for t in state_tensors(state)]
+        tensors = [t.to(between) for t in state_tensors(state)]
         part, last = run(engine, plan, inputs[start:stop], tensors, parameters, within, repeat=bool(checkpoint_every))
         outputs.append(part)
         state = _rebuild(state, iter(last))
     outputs = torch.cat(outputs) if len(outputs) > 1 else outputs[0]
+    state = map_state(lambda t: t.to(dtype), state)
     if order is not None:
         back = torch.argsort(order)
         outputs, state = outputs[:, back], index_state(state, back)

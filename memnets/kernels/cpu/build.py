@@ -24,7 +24,10 @@ def cache_folder() -> Path:
     """Where compiled kernels are kept: $MEMNETS_CACHE, or memnets/ in the user's cache folder."""
     if chosen := os.environ.get("MEMNETS_CACHE"):
         return Path(chosen)
-    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    try:
+        home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    except RuntimeError as error:
+        raise BuildError(f"there is no home folder to keep it in ({error}): set MEMNETS_CACHE to a folder") from error
     return Path(home) / "memnets"
 
 
