@@ -3,8 +3,8 @@
     python benchmarks/step_time.py --quick
     python benchmarks/step_time.py --json step_time.json
 
-Each configuration is timed in rounds that take all backends in turn, so that a busy machine slows all alike; a figure
-is the median over the rounds. A training step is forward, backward and an RMSprop step; inference runs under no_grad.
+Each configuration is timed in rounds that take all backends in turn, some steps each, so that a busy machine slows all
+alike; a figure is the median over the rounds. A training step is forward, backward and an RMSprop step; inference runs under no_grad.
 Peak memory is measured in a fresh process a backend: how far one training step raises the peak of its resident set.
 The last lines count the multiply-adds and bytes of a step against a large matrix product timed in the same run.
 """
@@ -31,6 +31,7 @@ FEATURES, OUTPUTS, HIDDEN, WIDTH = 9, 8, 100, 20
 BACKENDS = ("fused", "reference", "compiled")
 PLAIN_LIMIT = 2 * 10**8
 """Numbers in all steps' memories from which the plain cell is left out: it keeps some eight copies of them."""
+TURN = 0.02
 Config = dict[str, int]
 
 
@@ -82,17 +83,30 @@ def step(backend: str, config: Config, train: bool) -> Callable[[], None]:
 
 
 def times(steps: dict[str, Callable[[], None]], seconds: float) -> dict[str, float]:
-    """Median seconds of each, taken in turn for about `seconds` and at least three rounds."""
-    for run in steps.values():
+    """Median seconds of each, taken in turn for about `seconds` and at least three rounds.
+
+    A turn is as many steps as take TURN seconds, after one that is not counted where there are several: in training
+    too a step follows its like, not one of another kind that has emptied the caches and filled Python's heap.
+    """
+    turns = {}
+    for name, run in steps.items():
         run()
+        turns[name] = max(1, round(TURN / _seconds(run, 1)))
     found: dict[str, list[float]] = {name: [] for name in steps}
     end = time.perf_counter() + seconds
     while len(found["nn.LSTM"]) < 3 or time.perf_counter() < end:
         for name, run in steps.items():
-            began = time.perf_counter()
-            run()
-            found[name].append(time.perf_counter() - began)
+            if turns[name] > 1:
+                run()
+            found[name].append(_seconds(run, turns[name]))
     return {name: statistics.median(values) for name, values in found.items()}
+
+
+def _seconds(run: Callable[[], None], count: int) -> float:
+    began = time.perf_counter()
+    for _ in range(count):
+        run()
+    return (time.perf_counter() - began) / count
 
 
 def peak_memory(backend: str, config: Config) -> float:
