@@ -4,9 +4,10 @@
     python benchmarks/step_time.py --json step_time.json
 
 Each configuration is timed in rounds that take all backends in turn, some steps each, so that a busy machine slows all
-alike; a figure is the median over the rounds. A training step is forward, backward and an RMSprop step; inference runs under no_grad.
-Peak memory is measured in a fresh process a backend: how far one training step raises the peak of its resident set.
-The last lines count the multiply-adds and bytes of a step against a large matrix product timed in the same run.
+alike; a figure is the median over the rounds. A training step is forward, backward and an RMSprop step; inference
+runs under no_grad. Peak memory is measured in a fresh process a backend: how far one training step raises the peak of
+its resident set. The last lines count the multiply-adds and bytes of a step against a large matrix product timed in
+the same run.
 """
 
 import argparse
