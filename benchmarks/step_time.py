@@ -121,12 +121,13 @@ def print_peak(backend: str, config: Config) -> None:
     small = {**config, "batch": 1, "steps": 2}
     step(backend, small, True)()  # code and libraries are loaded, the kernel is compiled
     run = step(backend, config, True)
-    before = _peak_kib()
+    before = peak_kib()
     run()
-    print((_peak_kib() - before) / 1024)
+    print((peak_kib() - before) / 1024)
 
 
-def _peak_kib() -> int:
+def peak_kib() -> int:
+    """The process's highest resident set so far, KiB."""
     try:
         with open("/proc/self/status") as file:  # getrusage would count what the parent held before exec
             return next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
