@@ -12,6 +12,13 @@ from .apply import corpus_metrics
 Table = dict[int, dict[str, float]]
 
 
+def held_out(task: Any) -> Any:
+    """The task to evaluate a model on: ``task.held_out()``, data kept from training, where that gives one."""
+    make = getattr(task, "held_out", None)
+    other = make() if make else None
+    return task if other is None else other
+
+
 @torch.no_grad()
 def evaluate_lengths(
     model: nn.Module,
