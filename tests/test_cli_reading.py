@@ -211,6 +211,16 @@ def test_runs_are_evaluated_on_what_was_held_out(reader, captioner, capsys):
     assert all(row[1].endswith("%") for row in rows)
 
 
+def test_a_run_that_reads_nothing_right_ends_as_any_other(tmp_path, capsys):
+    """Attention has no place where no character is right: null in result.json, and still a figure."""
+    task = ["--task.evaluation_lengths", "[1,12]", "--task.max_length", "2", "--training.batch_size", "2"]
+    run = fit_images(tmp_path, "ocr-words", 1, *task, "--task.words", "null")
+    rows = result(run)["lengths"].values()
+    assert [set(row) >= {"character_error_rate", "word_accuracy", "one_minus_ned"} for row in rows] == [True, True]
+    assert (run / "figures" / "lengths.png").is_file()
+    assert main(["show", str(run)]) == 0
+
+
 def test_the_commands_of_the_page(reader, captioner, lines, pictures, tmp_path, monkeypatch, capsys):
     """Those of docs/reading.md, with fewer steps and images."""
     text = (ROOT / "docs" / "reading.md").read_text()

@@ -195,7 +195,7 @@ class Fit:
             "backend": _chosen_backend(model),
             "device": str(trainer.strategy.root_device),
             "metrics": learner.last_numbers,
-            "lengths": {str(length): row for length, row in lengths.items()},
+            "lengths": {str(length): _without_nan(row) for length, row in lengths.items()},
         }
         if hasattr(unseen, "split"):
             result["evaluation_split"] = unseen.split
@@ -244,6 +244,11 @@ class Fit:
         if self.mode != "disabled":
             paths["W&B run"] = _wandb_place(run)
         print_paths(paths)
+
+
+def _without_nan(row: dict[str, float]) -> dict[str, float | None]:
+    """As JSON has it: null where a length has no such number."""
+    return {name: None if math.isnan(value) else value for name, value in row.items()}
 
 
 def _wandb_place(run: RunDir) -> Path:

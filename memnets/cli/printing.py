@@ -1,5 +1,6 @@
 """What the commands print."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,9 @@ def print_lengths(table: Table, task: Any, sequences: int, split: str | None = N
 
 
 def _number(name: str, value: float) -> str:
-    """Shares as percentages."""
+    """Shares as percentages, a dash where there is none."""
+    if math.isnan(value):
+        return "-"
     return f"{value:.1%}" if name.endswith(("accuracy", "match", "rate")) else f"{value:.2f}"
 
 
