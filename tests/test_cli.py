@@ -33,6 +33,8 @@ def test_list_names_every_experiment_without_torch_and_at_once():
     assert done.returncode == 0, "memnets list imported torch"
     lines = dict(line.split("  ", 1) for line in done.stdout.splitlines())
     assert set(lines) >= {f"{task}-{kind}" for task in PAPER_TASKS for kind in ("ntm", "ntm-ff", "lstm")}
+    assert set(lines) >= {f"ocr-{kind}{how}" for kind in ("digits", "words") for how in ("", "-content", "-ctc")}
+    assert set(lines) >= {"caption-scenes", "caption-scenes-ntm"}
     assert all(text.strip() for text in lines.values())
     assert min(took) < 0.3
 
@@ -162,7 +164,10 @@ def test_doctor(capsys, monkeypatch):
 @pytest.mark.parametrize("name", sorted(experiments()))
 def test_every_experiment_trains(name, tmp_path):
     settings = ["--trainer.max_steps", "2", "--training.validation_size", "2", "--training.evaluation_sequences", "1"]
-    shorter = ["--trainer.val_check_interval", "2", "--task.evaluation_lengths", "[6]", "--wandb.mode", "disabled"]
+    length = "[3]" if name.startswith("caption") else "[6]"
+    shorter = ["--trainer.val_check_interval", "2", "--task.evaluation_lengths", length, "--wandb.mode", "disabled"]
+    if name.startswith(("ocr", "caption")):
+        shorter += ["--training.batch_size", "4"]
     assert main(["fit", name, *settings, *shorter, "--runs", str(tmp_path), "--run_id", "a"]) == 0
     assert result(tmp_path / name / "a")["steps"] == 2
 

@@ -110,6 +110,12 @@ MISTAKES = {
     "no run directory": (["show", "."], 1, "is not a run directory: it holds no config.yaml"),
     "lengths not numbers": (["lengths", ".", "--lengths", "3,x"], 2, "'3,x' is not a list of whole numbers"),
     "length of zero": (["lengths", ".", "--lengths", "3,0"], 2, "0 must be at least 1"),
+    "no run to read with": (["read", "a.png"], 2, "read: the following arguments are required: --run"),
+    "no image": (["describe", "--run", "."], 2, "describe: the following arguments are required: IMAGE"),
+    "no such way of reading": (["read", "a.png", "--run", ".", "--decode", "beam"], 2, "invalid choice: 'beam'"),
+    "a beam of none": (["read", "a.png", "--run", ".", "--beam", "0"], 2, "argument --beam: 0 must be at least 1"),
+    "a way of describing": (["describe", "a.png", "--run", ".", "--decode", "ctc"], 2, "unrecognized arguments"),
+    "reading without a run directory": (["read", "a.png", "--run", "nowhere"], 1, "nowhere is not a directory"),
     "unknown option": (["show", ".", "--lenght", "3"], 2, "unrecognized arguments: --lenght 3"),
     "options of list": (["list", "--all"], 2, "unrecognized arguments: --all"),
 }

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memnets_tasks import DigitLines
-from memnets_tasks.images.digit_lines import INK
+from memnets_tasks.images.distort import INK
 
 
 def seeded(seed: int = 0) -> torch.Generator:

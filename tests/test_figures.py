@@ -275,6 +275,19 @@ def test_lengths_can_be_drawn_whatever_the_errors(errors):
     assert viz.to_array(viz.lengths_figure(table, trained_on=20)).std() > 0
 
 
+def test_many_metrics_stand_in_rows_each_on_its_own_scale():
+    names = ("character_error_rate", "word_accuracy", "one_minus_ned", "alignment_error", "bleu1", "cider")
+    figure = viz.lengths_figure({n: dict.fromkeys(names, 0.4) for n in (6, 12)})
+    scales = {axes.get_ylabel(): (axes.get_yscale(), axes.get_ylim()[1]) for axes in figure.axes}
+    assert len(scales) == len(names) - 1  # two are scores
+    assert scales["character error rate (share)"][0] == "log"
+    assert scales["line accuracy (share)"] == scales["1 - normalised edit distance"] == ("linear", 1.03)
+    width, height = figure.get_size_inches()
+    assert 15 < width < 19
+    assert 6 < height < 8
+    assert viz.training_figure({"val/character_error_rate": ([1, 2], [0.5, 0.0])}).axes[0].get_yscale() == "symlog"
+
+
 def test_training_curves_show_losses_and_zero_bit_errors():
     counts = list(range(10, 2010, 10))
     metrics = {
@@ -412,7 +425,7 @@ def test_bad_values_are_named_with_the_remedy():
         viz.lengths_figure({20: {"bit_errors": 1.0}, 40: {"bit_errors": 1.0, "sequence_accuracy": 0.5}})
     with pytest.raises(ValueError, match="empty"):
         viz.lengths_figure({})
-    with pytest.raises(ValueError, match=r"no column ends in 'loss', 'bit_errors' or 'excess': got \['lr'\]"):
+    with pytest.raises(ValueError, match=r"no column ends in 'loss', 'bit_errors', .*: got \['lr'\]"):
         viz.training_figure({"lr": ([1], [1])})
     with pytest.raises(ValueError, match="2 sequence counts but 1 values"):
         viz.training_figure({"train/loss": ([1, 2], [1])})

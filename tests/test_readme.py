@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import yaml
+from PIL import Image
 
 from memnets.cli import main
 from memnets.cli.arguments import COMMANDS
@@ -30,11 +31,27 @@ def run(tmp_path_factory):
     return fit(tmp_path_factory.mktemp("runs"), "--trainer.max_steps", "2")
 
 
+@pytest.fixture(scope="module")
+def image_runs(tmp_path_factory):
+    """A reader's and a captioner's, by command."""
+    runs, made = tmp_path_factory.mktemp("runs"), {}
+    for name, command in (("ocr-digits", "read"), ("caption-scenes", "describe")):
+        few = ["--trainer.max_steps", "1", "--training.batch_size", "2", "--training.evaluation_sequences", "1"]
+        where = ["--task.evaluation_lengths", "[2]", "--wandb.mode", "disabled", "--runs", str(runs), "--run_id", "a"]
+        assert main(["fit", name, *few, *where]) == 0
+        made[command] = runs / name / "a"
+    return made
+
+
 @pytest.mark.parametrize("line", commands())
-def test_command(line, run, tmp_path, monkeypatch, capsys):
+def test_command(line, run, tmp_path, monkeypatch, capsys, request):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WANDB_MODE", "disabled")
     words = shlex.split(line)[1:]
+    if words[0] in ("read", "describe"):
+        run = request.getfixturevalue("image_runs")[words[0]]
+        for name in (word for word in words if word.endswith((".png", ".jpg"))):
+            Image.new("L", (60, 16)).save(tmp_path / name)
     words = [str(run) if word.startswith("runs/") else word for word in words]
     if words[0] == "fit":
         if words[1].endswith(".yaml"):

@@ -1,10 +1,12 @@
 """Training, validating and drawing models that have a loss and predictions of their own."""
 
 import copy
+import math
 from collections.abc import Callable
 from pathlib import Path
 
 import lightning.pytorch as pl
+import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
@@ -14,6 +16,7 @@ from memnets import NTM, viz
 from memnets.cli.arguments import UsageError
 from memnets.cli.fitting import Fit
 from memnets.cli.parser import instantiate, parse_experiment
+from memnets.cli.printing import print_lengths
 from memnets.decoders import Caption, Reading
 from memnets.training import SequenceLearner, evaluate_lengths
 from memnets.training.apply import corpus_metrics, probe, validation_numbers
@@ -214,3 +217,24 @@ def test_a_caption_figure_shows_what_each_word_was_said_of():
     long = Caption(("word",) * 40, 0.5, torch.ones(40, 2, 4), None)
     assert len([panel for panel in viz.caption_figure(torch.ones(3, 8, 16), long).axes if panel.images]) == 24
     viz.to_array(viz.caption_figure(torch.ones(3, 8, 16), Caption((), 0.5, None, None)))
+
+
+def test_a_metric_that_one_length_lacks_is_left_open_and_shown_so(capsys):
+    """An untrained reader finds no place of a character on some lengths."""
+
+    class Sparse(LineTask):
+        def score_all(self, pairs):
+            ((_, batch),) = pairs
+            placed = {"alignment_error": torch.tensor(0.5)} if len(batch.texts[0]) == 6 else {}
+            return {"character_error_rate": torch.tensor(0.25), **placed}
+
+    table = evaluate_lengths(tiny_reader(), Sparse(), (3, 6), sequences=2)
+    assert [list(row) for row in table.values()] == [["character_error_rate", "alignment_error"]] * 2
+    assert math.isnan(table[3]["alignment_error"])
+    print_lengths(table, Sparse(), 2, "test")
+    rows = [[cell.strip() for cell in line.split("│")[1:4]] for line in capsys.readouterr().out.splitlines()]
+    assert ["3", "25.0%", "-"] in rows
+    assert ["6", "25.0%", "0.50"] in rows
+    errors, places = viz.lengths_figure(table).axes
+    np.testing.assert_array_equal(places.get_lines()[0].get_ydata(), [math.nan, 0.5])
+    viz.to_array(errors.figure)

@@ -1,4 +1,4 @@
-"""The command line: ``memnets list | fit | resume | lengths | show | sweep | trial | report | doctor``."""
+"""The command line: ``memnets list | fit | resume | lengths | show | read | describe | sweep | ...``."""
 
 import io
 import os
@@ -29,6 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from . import sweeping
 
             return getattr(sweeping, command)(options)
+        if command in ("read", "describe"):
+            from . import reading
+
+            return getattr(reading, command)(options)
         from . import commands
 
         return getattr(commands, command)(options)

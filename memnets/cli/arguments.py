@@ -14,13 +14,17 @@ memnets: differentiable memory-augmented networks
   memnets lengths RUN_DIR... [--lengths 20,40] [--slots N] [--sequences N] [--repeats N]
                                                   length generalisation: table and plot
   memnets show RUN_DIR [--length N]               figures of what the memory did
+  memnets read IMAGE... --run RUN_DIR [--decode attention|ctc|joint] [--beam N] [--json]
+                                                  the text of images of lines, by a trained reader
+  memnets describe IMAGE... --run RUN_DIR [--beam N] [--json]
+                                                  captions of images, by a trained captioner
   memnets sweep EXPERIMENT...|FILE.yaml|SWEEP_DIR [--seeds 0..9] [--grid KEY=V1,V2] [--key value]
                                                   a grid of experiments, settings and seeds
   memnets report SWEEP_DIR                        tables and curves of a sweep
   memnets trial SWEEP_DIR NAME                    run, or go on with, one trial of a sweep
   memnets doctor                                  devices, backends, compiler, versions, W&B mode
 """
-COMMANDS = ("list", "fit", "resume", "lengths", "show", "sweep", "trial", "report", "doctor")
+COMMANDS = ("list", "fit", "resume", "lengths", "show", "read", "describe", "sweep", "trial", "report", "doctor")
 
 
 class UsageError(Exception):
@@ -87,6 +91,8 @@ def parse(arguments: list[str]) -> tuple[str, argparse.Namespace]:
         return command, parse_sweep(rest)
     if command == "lengths":
         parser.add_argument("run_dir", metavar="RUN_DIR", nargs="+", help="run directories, such as runs/copy-ntm/<id>")
+    if command in ("read", "describe"):
+        _add_images(parser, command)
     if command in ("resume", "show"):
         parser.add_argument("run_dir", metavar="RUN_DIR", help="a run directory, such as runs/copy-ntm/<id>")
     if command in ("trial", "report"):
@@ -105,6 +111,20 @@ def parse(arguments: list[str]) -> tuple[str, argparse.Namespace]:
         parser.add_argument("--length", type=positive, help="length of the sequence shown; the longest trained on")
         parser.add_argument("--seed", type=int, default=0, help="which sequence (0)")
     return command, parser.parse_args(rest)
+
+
+def _add_images(parser: argparse.ArgumentParser, command: str) -> None:
+    """The options of read and describe."""
+    kind = "ocr-digits" if command == "read" else "caption-scenes"
+    parser.add_argument("images", metavar="IMAGE", nargs="+", help="image files, in any format that Pillow reads")
+    parser.add_argument("--run", metavar="RUN_DIR", required=True, help=f"a run directory, such as runs/{kind}/<id>")
+    if command == "read":
+        ways = ("attention", "ctc", "joint")
+        parser.add_argument("--decode", choices=ways, help="who reads; the reader's own way by default")
+    parser.add_argument("--beam", metavar="N", type=positive, default=1, help="texts kept while searching (1: greedy)")
+    parser.add_argument("--json", action="store_true", help="print a JSON list in place of lines")
+    parser.add_argument("--figures", metavar="DIR", help=f"where figures go (RUN_DIR/figures/{command})")
+    parser.add_argument("--no-figures", action="store_true", help="draw none")
 
 
 def _parse_fit(rest: list[str]) -> argparse.Namespace:

@@ -13,7 +13,7 @@ from .. import viz
 from ..sweeps.lock import HeldError, hold
 from ..sweeps.machine import is_follower
 from ..training.examine import has_memory, run_example
-from ..training.lengths import Table, evaluate_lengths
+from ..training.lengths import Table, evaluate_lengths, held_out
 from ..training.loggers import resolve_wandb_mode
 from ..training.run_dir import RunDir, RunError
 from .arguments import UsageError
@@ -83,11 +83,12 @@ def lengths(options: argparse.Namespace) -> int:
     """``memnets lengths``: errors on sequences of each length; of several runs a row each."""
     several, rows = len(options.run_dir) > 1, {}
     for path in options.run_dir:
-        run, config, objects = _load(path)
-        table = _evaluate(options, objects, config.seed)
+        run, config, objects = load_run(path)
+        unseen = held_out(objects.task)
+        table = _evaluate(options, objects.model, unseen, config.seed)
         rows[path] = table
         if not several:
-            print_lengths(table, objects.task, options.sequences)
+            print_lengths(table, objects.task, options.sequences, getattr(unseen, "split", None))
             print_paths({"figure": _save_lengths(options, run, objects.task, table)})
     if several:
         if len({tuple(table) for table in rows.values()}) > 1:
@@ -96,8 +97,7 @@ def lengths(options: argparse.Namespace) -> int:
     return 0
 
 
-def _evaluate(options: argparse.Namespace, objects: Namespace, seed: int) -> Table:
-    model, task = objects.model, objects.task
+def _evaluate(options: argparse.Namespace, model: Any, task: Any, seed: int) -> Table:
     asked = {}
     if options.slots:
         if not hasattr(model, "resize"):
@@ -123,7 +123,7 @@ def _save_lengths(options: argparse.Namespace, run: RunDir, task: Any, table: Ta
 
 def show(options: argparse.Namespace) -> int:
     """``memnets show``: all figures of a run."""
-    run, _config, objects = _load(options.run_dir)
+    run, _config, objects = load_run(options.run_dir)
     model, task = objects.model, objects.task
     table: Table = {int(n): row for n, row in run.read_result().get("lengths", {}).items()}
     paths = draw_run(run, model, task, table, seed=options.seed, length=options.length)
@@ -135,7 +135,12 @@ def show(options: argparse.Namespace) -> int:
     return 0
 
 
-def _load(path: str) -> tuple[RunDir, Namespace, Namespace]:
+def load_run(path: str) -> tuple[RunDir, Namespace, Namespace]:
+    """A run's directory, its configuration, and what that names, with the last checkpoint's weights.
+
+    Raises:
+        RunError: it is no run, or its checkpoint cannot be used.
+    """
     run = RunDir.open(path)
     parser, config = parse_experiment(run.config, [])
     objects = instantiate(parser, config)

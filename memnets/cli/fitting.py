@@ -27,7 +27,7 @@ from ..training.callbacks import (
 )
 from ..training.examine import has_memory, run_example
 from ..training.learner import DivergedError, SequenceLearner
-from ..training.lengths import Table, evaluate_lengths
+from ..training.lengths import Table, evaluate_lengths, held_out
 from ..training.loggers import MetricsCSV, WandbUnavailableError, make_wandb_logger
 from ..training.run_dir import RunDir
 from .arguments import UsageError
@@ -178,8 +178,9 @@ class Fit:
     def _conclude(self, run: RunDir, trainer: pl.Trainer, loggers: list[Any]) -> None:
         learner, solved = self.learner, self.solved.solved
         task, model = learner.task, learner.model
+        unseen = held_out(task)
         lengths = evaluate_lengths(
-            model, task, task.evaluation_lengths, sequences=self.options.evaluation_sequences, seed=learner.seed
+            model, unseen, unseen.evaluation_lengths, sequences=self.options.evaluation_sequences, seed=learner.seed
         )
         result = {
             "experiment": self.experiment,
@@ -194,8 +195,10 @@ class Fit:
             "backend": _chosen_backend(model),
             "device": str(trainer.strategy.root_device),
             "metrics": learner.last_numbers,
-            "lengths": {str(length): row for length, row in lengths.items()},
+            "lengths": {str(length): _without_nan(row) for length, row in lengths.items()},
         }
+        if hasattr(unseen, "split"):
+            result["evaluation_split"] = unseen.split
         figures = draw_run(run, model, task, lengths, seed=learner.seed)
         self._log_end(run, loggers, lengths, figures)
         _finish_wandb(loggers, 0)
@@ -233,13 +236,19 @@ class Fit:
             _, _, record = run_example(learner.model, learner.task, seed=learner.seed)
             assert record is not None
             print(viz.weightings_text(record) + "\n")
-        print_lengths(lengths, learner.task, self.options.evaluation_sequences)
+        sequences = self.options.evaluation_sequences
+        print_lengths(lengths, learner.task, sequences, result.get("evaluation_split"))
         paths: dict[str, Path | str] = {"run directory": run.path, "figures": run.figures}
         if "memory-at-work" in figures:
             paths["memory at work"] = figures["memory-at-work"]
         if self.mode != "disabled":
             paths["W&B run"] = _wandb_place(run)
         print_paths(paths)
+
+
+def _without_nan(row: dict[str, float]) -> dict[str, float | None]:
+    """As JSON has it: null where a length has no such number."""
+    return {name: None if math.isnan(value) else value for name, value in row.items()}
 
 
 def _wandb_place(run: RunDir) -> Path:

@@ -1,5 +1,6 @@
 """What the commands print."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,18 +13,26 @@ from ..training.lengths import Table
 console = Console(highlight=False, soft_wrap=True)
 
 
-def print_lengths(table: Table, task: Any, sequences: int) -> None:
-    """The table of length generalisation."""
-    title = f"Length generalisation ({sequences} sequences each; trained on {task.min_length}-{task.max_length})"
+def print_lengths(table: Table, task: Any, sequences: int, split: str | None = None) -> None:
+    """The table of length generalisation; ``split`` is that of the data evaluated on, where there are several."""
+    about = f"{sequences} sequences each; trained on {task.min_length}-{task.max_length}"
+    about += f"; split {split}" if split else ""
+    title = f"Length generalisation ({about})"
     shown = RichTable(title=title, title_justify="left")
     shown.add_column(task.length_unit, justify="right")
     names = list(next(iter(table.values())))
     for name in names:
         shown.add_column("wrong bits per sequence" if name == "bit_errors" else name.replace("_", " "), justify="right")
     for length, row in table.items():
-        values = [f"{row[name]:.1%}" if name.endswith("accuracy") else f"{row[name]:.2f}" for name in names]
-        shown.add_row(str(length), *values)
+        shown.add_row(str(length), *(_number(name, row[name]) for name in names))
     console.print(shown)
+
+
+def _number(name: str, value: float) -> str:
+    """Shares as percentages, a dash where there is none."""
+    if math.isnan(value):
+        return "-"
+    return f"{value:.1%}" if name.endswith(("accuracy", "match", "rate")) else f"{value:.2f}"
 
 
 def print_runs(tables: Mapping[str, Table]) -> None:
@@ -33,7 +42,7 @@ def print_runs(tables: Mapping[str, Table]) -> None:
     head = ["run", *(f"{metric.replace('_', ' ')} at {length}" for length in first)]
     print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
     for path, table in tables.items():
-        print("| " + " | ".join([path, *(f"{row[metric]:.2f}" for row in table.values())]) + " |")
+        print("| " + " | ".join([path, *(_number(metric, row[metric]) for row in table.values())]) + " |")
 
 
 def print_paths(paths: Mapping[str, Path | str]) -> None:

@@ -1,5 +1,6 @@
 """Length generalisation: errors on sequences of given lengths."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,13 @@ from ..seeding import generator
 from .apply import corpus_metrics
 
 Table = dict[int, dict[str, float]]
+
+
+def held_out(task: Any) -> Any:
+    """The task to evaluate a model on: ``task.held_out()``, data kept from training, where that gives one."""
+    make = getattr(task, "held_out", None)
+    other = make() if make else None
+    return task if other is None else other
 
 
 @torch.no_grad()
@@ -36,7 +44,8 @@ def evaluate_lengths(
 
     Returns:
         For each length the task's metrics, averaged over the sequences: for binary tasks ``bit_errors`` (wrong bits
-        per sequence) and ``sequence_accuracy`` (share without a wrong bit).
+        per sequence) and ``sequence_accuracy`` (share without a wrong bit). The same ones at each length, NaN where
+        the task gives none, such as the place of attention where nothing was read.
 
     Raises:
         ValueError: no length, or a number below 1.
@@ -55,4 +64,5 @@ def evaluate_lengths(
         counts = [min(batch_size, sequences - start) for start in range(0, sequences, batch_size)]
         table[length] = corpus_metrics(model, task, ((n, task.sample(n, length, random, **asked)) for n in counts))
     model.train(was_training)
-    return table
+    names = dict.fromkeys(name for row in table.values() for name in row)
+    return {length: {name: row.get(name, math.nan) for name in names} for length, row in table.items()}

@@ -17,8 +17,21 @@ METRICS = {
     "cost": ("cost of the predictions", "bits per sequence"),
     "optimal": ("cost of the optimal predictions", "bits per sequence"),
     "excess": ("cost over the optimum", "excess bits per sequence"),
+    "character_error_rate": ("wrong characters", "character error rate (share)"),
+    "word_accuracy": ("lines without an error", "line accuracy (share)"),
+    "one_minus_ned": ("likeness of the texts", "1 - normalised edit distance"),
+    "alignment_error": ("attention's distance from its character", "glyph widths"),
+    **{f"bleu{n}": (f"BLEU-{n}", "score") for n in range(1, 5)},
+    "cider": ("CIDEr-D", "score"),
+    "exact_match": ("captions that are a reference", "exact match (share)"),
+    "pointing_accuracy": ("words said while looking there", "pointing accuracy (share)"),
 }
 """Title and axis of the metrics of the tasks of this project; others go by their name."""
+
+SHARES = ("accuracy", "match", "ned", "bleu1", "bleu2", "bleu3", "bleu4")
+"""Endings of metrics from 0 to 1 of which more is better."""
+
+MOST_ABREAST = 4
 
 
 def lengths_figure(
@@ -27,8 +40,8 @@ def lengths_figure(
 ) -> Figure:
     """Draw length generalisation: each of a task's metrics over sequence length, a panel each.
 
-    Errors stand on a scale that is logarithmic and still has a zero, so that a perfect length shows; a metric that
-    ends in `accuracy` is a share, from 0 to 1.
+    Errors stand on a scale that is logarithmic and still has a zero, so that a perfect length shows; accuracies and
+    other shares of which more is better (see `SHARES`) stand on one from 0 to 1.
 
     Args:
         table: for each length (a whole number, or its text as in `result.json`) a mapping from metric to value, the
@@ -50,15 +63,19 @@ def lengths_figure(
             raise ValueError(f"length {length} lacks {sorted(missing)}: it holds only {sorted(row)}")
     lengths = [length for length, _ in rows]
 
-    figure = _style.new_figure(1.1 + 4.2 * len(names), 3.8, "Length generalisation")
-    panels = figure.subplots(1, len(names), squeeze=False)[0]
+    across = min(len(names), MOST_ABREAST)
+    down = -(-len(names) // across)
+    figure = _style.new_figure(1.1 + 4.2 * across, 0.4 + 3.4 * down, "Length generalisation")
+    panels = figure.subplots(down, across, squeeze=False).ravel()
+    for unused in panels[len(names) :]:
+        unused.remove()
     for panel, name in zip(panels, names):
         values = np.array([row[name] for _, row in rows], dtype=float)
         _shade(panel, trained_on)
         panel.plot(lengths, values, color=_style.LINES[0], marker="o", markersize=5.5, clip_on=False, zorder=3)
         _length_axis(panel, lengths)
         panel.grid(color=_style.GRID, linewidth=0.6)
-        if name.endswith("accuracy"):
+        if name.endswith(SHARES):
             panel.set_ylim(-0.03, 1.03)
         else:
             _log_with_zero(panel, [values])
@@ -74,7 +91,8 @@ def training_figure(metrics: Mapping[str, tuple[Sequence[float], Sequence[float]
 
     Args:
         metrics: for each column such as `train/loss` or `val/bit_errors` two equally long lists: sequences
-            seen, and values. Columns that end in `loss`, `bit_errors` or `excess` are drawn, others left out.
+            seen, and values. Columns that end in `loss`, `bit_errors`, `excess` or `character_error_rate` are
+            drawn, others left out.
 
     Returns:
         A figure with a panel for the losses and one for each kind of errors, where there are any.
@@ -82,11 +100,13 @@ def training_figure(metrics: Mapping[str, tuple[Sequence[float], Sequence[float]
     Raises:
         ValueError: there is nothing to draw, or a column's two lists differ in length.
     """
-    kinds = {"loss": "loss", **{name: METRICS[name][1] for name in ("bit_errors", "excess")}}
+    kinds = {"loss": "loss", **{name: METRICS[name][1] for name in ("bit_errors", "excess", "character_error_rate")}}
     columns = {kind: [name for name in metrics if name.endswith(kind)] for kind in kinds}
     drawn = [kind for kind in kinds if columns[kind]]
     if not drawn:
-        raise ValueError(f"no column ends in 'loss', 'bit_errors' or 'excess': got {sorted(metrics)}")
+        raise ValueError(
+            f"no column ends in 'loss', 'bit_errors', 'excess' or 'character_error_rate': got {sorted(metrics)}"
+        )
 
     figure = _style.new_figure(1.5 + 4.2 * len(drawn), 3.8, "Training")
     panels = figure.subplots(1, len(drawn), squeeze=False)[0]

@@ -7,6 +7,7 @@ from memnets_tasks.images.base import ImageTask, SceneTask, TextTask
 from memnets_tasks.images.batches import Box, SceneBatch, TextLineBatch
 from memnets_tasks.images.caption_files import CaptionFiles
 from memnets_tasks.images.digit_lines import DigitLines
+from memnets_tasks.images.loading import LoadedImages
 from memnets_tasks.images.scenes import Scenes
 from memnets_tasks.images.text_files import TextLineFiles
 from memnets_tasks.images.text_lines import TextLines
@@ -19,6 +20,7 @@ __all__ = [
     "CaptionFiles",
     "DigitLines",
     "ImageTask",
+    "LoadedImages",
     "SceneBatch",
     "SceneTask",
     "Scenes",

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from memnets_tasks.images import metrics
 from memnets_tasks.images.batches import SceneBatch, TextLineBatch
+from memnets_tasks.images.loading import Ink, LoadedImages, load_lines, load_pictures
 from memnets_tasks.task import Task
 
 
@@ -59,6 +60,14 @@ class ImageTask(abc.ABC):
             ValueError: If `batch_size` or a length is too small, or `length` has another shape or dtype.
         """
 
+    @abc.abstractmethod
+    def load_images(self, paths: Sequence[str]) -> LoadedImages:
+        """Image files as the task's own images are: a batch, and why the files that are not in it cannot be read."""
+
+    def held_out(self) -> "ImageTask | None":
+        """The same task on data kept from training, to be evaluated on; None where there is no such split."""
+        return None
+
     def loss_weight(self, batch: Any) -> Tensor:
         """What the loss of a batch counts among others: its images, as the model's loss is a mean over them."""
         return torch.tensor(len(batch.images))
@@ -103,11 +112,31 @@ class TextTask(ImageTask):
 
     Attributes:
         charset: Every character that may occur, each once.
+        height: Rows of the images, in pixels.
+        max_width: Widest image that `load_images` takes, in pixels at that height.
+        ink: Whether ink is "light" on dark paper, "dark" on light paper, or "any" of the two.
     """
 
     charset: str
+    height: int
+    max_width = 4096
+    ink: Ink = "any"
     length_unit = "characters"
     threshold = 0.02
+
+    def load_images(self, paths: Sequence[str]) -> LoadedImages:
+        """Image files of single lines: in grey, at the task's height, their aspect kept, what is transparent white.
+
+        Where the task's ink is always light, or always dark, an image that is the other way round is inverted: its
+        paper is taken for light where its median is.
+
+        Args:
+            paths: The files, each in any format that Pillow reads.
+
+        Returns:
+            A `TextLineBatch` of those that could be read, and the problems of the others.
+        """
+        return load_lines(paths, height=self.height, max_width=self.max_width, ink=self.ink)
 
     def per_sequence_errors(self, predictions: Sequence[Any], batch: TextLineBatch) -> Tensor:
         """Edit distance of each line divided by the characters written: `(B,)`, float32, not bounded by 1.
@@ -161,10 +190,23 @@ class SceneTask(ImageTask):
 
     Attributes:
         vocabulary: Every word a model may say, without special symbols.
+        size: Rows and columns of the images, in pixels.
     """
 
     vocabulary: tuple[str, ...]
+    size: int
     threshold = 0.05
+
+    def load_images(self, paths: Sequence[str]) -> LoadedImages:
+        """Image files in colour: their middle square, at the task's size, what is transparent white.
+
+        Args:
+            paths: The files, each in any format that Pillow reads.
+
+        Returns:
+            A `SceneBatch` of those that could be read, and the problems of the others.
+        """
+        return load_pictures(paths, size=self.size)
 
     def per_sequence_errors(self, predictions: Sequence[Any], batch: SceneBatch) -> Tensor:
         """0 for each caption that is one of its image's references, else 1: `(B,)`, float32.

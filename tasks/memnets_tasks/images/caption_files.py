@@ -7,7 +7,6 @@ from typing import Literal, final
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from memnets_tasks._checks import check_at_least
 from memnets_tasks.images.base import SceneTask
@@ -17,6 +16,7 @@ from memnets_tasks.images.checks import check_split
 from memnets_tasks.images.drops import Drops
 from memnets_tasks.images.file_task import FileTask
 from memnets_tasks.images.folders import ImageFolder, existing_file
+from memnets_tasks.images.loading import stack_pictures
 from memnets_tasks.images.pictures import colour_square
 
 
@@ -73,6 +73,7 @@ class CaptionFiles(FileTask, SceneTask):
         check_at_least("size", size, 8)
         check_at_least("min_word_count", min_word_count, 1)
         check_split(split, SPLITS)
+        self._given = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         source = existing_file(path)
         chosen = format or guess_caption_format(source)
         if chosen not in CAPTION_FORMATS:
@@ -99,6 +100,15 @@ class CaptionFiles(FileTask, SceneTask):
             evaluation_lengths=evaluation_lengths,
         )
 
+    def held_out(self) -> "CaptionFiles | None":
+        """The pictures of the test split, where the same file, or one beside it, says which those are."""
+        if self.split != "train" or self.format == "coco":
+            return None
+        try:
+            return CaptionFiles(**{**self._given, "split": "test", "min_length": None, "max_length": None})
+        except ValueError:  # it names no test pictures
+            return None
+
     def _normalised(self, item: Captioned) -> tuple[str, ...]:
         captions = [" ".join(words_of(caption)) for caption in item.captions]
         for number, caption in enumerate(captions):
@@ -114,7 +124,7 @@ class CaptionFiles(FileTask, SceneTask):
 
     def _batch(self, positions: list[int], images: list[npt.NDArray[np.uint8]]) -> SceneBatch:
         return SceneBatch(
-            images=torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255,
+            images=stack_pictures(images),
             captions=tuple(self._captions[position] for position in positions),
             boxes=tuple({} for _ in positions),
         )

@@ -1,5 +1,6 @@
 """Lines of handwritten digits, put together from scikit-learn's."""
 
+import copy
 from functools import lru_cache
 from typing import Literal, NamedTuple, final
 
@@ -17,9 +18,7 @@ from memnets_tasks._checks import (
 from memnets_tasks.images.base import TextTask
 from memnets_tasks.images.batches import TextLineBatch
 from memnets_tasks.images.checks import check_not_negative, check_split
-
-INK = 0.2
-"""Share of full ink from which a column belongs to a digit's box."""
+from memnets_tasks.images.distort import cut, distort
 
 
 class Digits(NamedTuple):
@@ -46,13 +45,7 @@ def _digits(size: int, split: str) -> Digits:
     pixels, values = load_digits(return_X_y=True)
     images = torch.as_tensor(pixels, dtype=torch.float32).view(-1, 1, 8, 8) / 16
     images = F.interpolate(images, size=(size, size), mode="bilinear", align_corners=False).squeeze(1)
-    inked = (images > INK).any(dim=1)  # (n, size)
-    columns = torch.arange(size)
-    first = torch.where(inked, columns, size).amin(dim=1, keepdim=True)  # (n, 1)
-    widths = torch.where(inked, columns, -1).amax(dim=1) - first.squeeze(1) + 1
-    source = (columns + first).clamp_max(size - 1)  # (n, size)
-    shifted = images.gather(2, source.unsqueeze(1).expand(-1, size, -1))
-    shifted = shifted * (columns < widths.view(-1, 1, 1))
+    shifted, widths = cut(images)
     test = torch.arange(len(values)) >= len(values) * 4 // 5
     kept = test if split == "test" else ~test
     return Digits(shifted[kept], widths[kept], torch.as_tensor(values, dtype=torch.int64)[kept])
@@ -72,6 +65,7 @@ class DigitLines(TextTask):
         min_spacing: Fewest columns between digits; below 0 they may touch.
         max_spacing: Most columns between digits, and before the first and after the last.
         noise: Standard deviation of the noise of each pixel, where 1 is from black to white.
+        distortion: Strength of the turning, shearing, resizing and bending of each digit; 0 leaves them as they are.
         split: "train", or "test" for lines of held-out images.
         min_length: Fewest digits in training.
         max_length: Most digits in training.
@@ -84,6 +78,7 @@ class DigitLines(TextTask):
 
     charset = "0123456789"
     length_unit = "digits"
+    ink = "light"
 
     def __init__(
         self,
@@ -93,6 +88,7 @@ class DigitLines(TextTask):
         min_spacing: int = 0,
         max_spacing: int = 4,
         noise: float = 0.0,
+        distortion: float = 0.0,
         split: Literal["train", "test"] = "train",
         min_length: int = 1,
         max_length: int = 12,
@@ -103,13 +99,23 @@ class DigitLines(TextTask):
         check_range("min_spacing", min_spacing, "max_spacing", max_spacing, minimum=-2)
         check_at_least("max_spacing", max_spacing, 0)
         check_not_negative("noise", noise)
+        check_not_negative("distortion", distortion)
         check_split(split, ("train", "test"))
         check_range("min_length", min_length, "max_length", max_length, minimum=1)
-        self.height, self.jitter, self.noise, self.split = height, jitter, noise, split
+        self.height, self.jitter, self.split = height, jitter, split
+        self.noise, self.distortion = noise, distortion
         self.min_spacing, self.max_spacing = min_spacing, max_spacing
         self.min_length, self.max_length = min_length, max_length
         self.evaluation_lengths = check_evaluation_lengths(evaluation_lengths, minimum=1)
         _digits(self._size, split)  # an ImportError now rather than at the first step
+
+    def held_out(self) -> "DigitLines | None":
+        """The same lines of held-out images, undistorted; None for a task that is of those already."""
+        if self.split == "test":
+            return None
+        other = copy.copy(self)
+        other.split, other.distortion = "test", 0.0
+        return other
 
     @property
     def _size(self) -> int:
@@ -143,12 +149,16 @@ class DigitLines(TextTask):
         gaps = draw(self.min_spacing, self.max_spacing)
         ends = draw(0, self.max_spacing, 2)[:, 0]  # (B, 2), columns before the first and after the last
         present = torch.arange(shape[1], device=device) < lengths.unsqueeze(1)  # (B, L)
+        glyphs, covered = digits.images[chosen], digits.widths[chosen]  # (B, L, size, size), (B, L)
+        if self.distortion:
+            flat = distort(glyphs.flatten(0, 1), covered.flatten(), self.distortion, generator)
+            glyphs, covered = (part.unflatten(0, shape) for part in flat)
 
-        advance = (digits.widths[chosen] + gaps) * present
+        advance = (covered + gaps) * present
         left = ends[:, :1] + advance.cumsum(dim=1) - advance  # (B, L)
-        right = left + digits.widths[chosen]
+        right = left + covered
         widths = torch.where(present, right, 0).amax(dim=1) + ends[:, 1]
-        images = self._compose(digits.images[chosen], left, rows, present, int(widths.max()))
+        images = self._compose(glyphs, left, rows, present, int(widths.max()))
         if self.noise:
             noisy = images + self.noise * torch.randn(images.shape, generator=generator, device=device)
             valid = torch.arange(images.shape[-1], device=device) < widths.view(-1, 1, 1, 1)

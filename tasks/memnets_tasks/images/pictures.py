@@ -32,7 +32,7 @@ def decode(data: bytes) -> "Image":
     Raises:
         UnreadableImage: If the data is no image, is cut short, or has more than `MAX_PIXELS`.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     if not data:
         raise UnreadableImage("empty image file")
@@ -46,6 +46,8 @@ def decode(data: bytes) -> "Image":
             return _common_mode(ImageOps.exif_transpose(image))
     except UnreadableImage:
         raise
+    except UnidentifiedImageError:  # its message is of the bytes' address
+        raise UnreadableImage("image cannot be decoded", "it is of no format that Pillow knows") from None
     except Image.DecompressionBombError as error:
         raise UnreadableImage("image too large", str(error)) from error
     except Exception as error:  # decoders raise whatever a damaged file leads them to

@@ -1,5 +1,6 @@
 """Scenes of coloured shapes, with captions that say how they lie."""
 
+import copy
 from collections.abc import Sequence
 from itertools import combinations
 from typing import Literal, TypeVar, final
@@ -90,6 +91,17 @@ class Scenes(SceneTask):
         self.size, self.noise, self.split = size, noise, split
         self.min_length, self.max_length = min_length, max_length
         self.vocabulary = vocabulary(tuple(COLOURS), tuple(SHAPES))
+
+    def held_out(self) -> "Scenes | None":
+        """Other scenes of the same pairs of colour and shape; None for a task that is of those already, or of others.
+
+        The pairs that training never shows ask for more than that: evaluate on `split="held-out"` for them.
+        """
+        if self.split != "train":
+            return None
+        other = copy.copy(self)
+        other.split = "test"
+        return other
 
     def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> SceneBatch:
         """Draw scenes.

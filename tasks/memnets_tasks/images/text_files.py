@@ -12,6 +12,7 @@ from memnets_tasks.images.batches import TextLineBatch
 from memnets_tasks.images.drops import Drops
 from memnets_tasks.images.file_task import FileTask
 from memnets_tasks.images.folders import existing_file
+from memnets_tasks.images.loading import pad_lines
 from memnets_tasks.images.pictures import grey_line
 from memnets_tasks.images.text_formats import TEXT_FORMATS, guess_text_format
 
@@ -95,13 +96,10 @@ class TextLineFiles(FileTask, TextTask):
         return grey_line(self._source.read(self._keys[position]), self.height, self.max_width)
 
     def _batch(self, positions: list[int], images: list[npt.NDArray[np.uint8]]) -> TextLineBatch:
-        widths = [image.shape[1] for image in images]
-        padded = np.zeros((len(images), 1, self.height, max(widths)), np.uint8)
-        for row, image in zip(padded, images):
-            row[0, :, : image.shape[1]] = image
+        padded, widths = pad_lines(images)
         return TextLineBatch(
-            images=torch.from_numpy(padded).float() / 255,
-            widths=torch.tensor(widths, dtype=torch.int64),
+            images=padded,
+            widths=widths,
             texts=tuple(self._labels[position] for position in positions),
             boxes=torch.zeros(len(images), 0, 2),
         )

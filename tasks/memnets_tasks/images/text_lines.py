@@ -1,5 +1,6 @@
 """Lines of printed text, drawn as they are needed."""
 
+import copy
 from typing import Literal, final
 
 import numpy as np
@@ -91,13 +92,23 @@ class TextLines(TextTask):
         known = None if words is None else load_words(words)
         self.charset = _charset(charset, known, separator, taken_from_words=words not in (None, "generated"))
         self._lines = None if known is None else WordLines(_words_of(known, split), separator)
+        self._words, self._separator = known or [], separator
         self._fonts = split_fonts(find_fonts(fonts, self.charset.replace(" ", "")), held_out_family, font_split)
         self._letters = self.charset.replace(" ", "")
         self._glyphs = GlyphCache()
         self.height, self.split, self.font_split = height, split, font_split
         self.distortion, self.blur, self.noise, self.backgrounds = distortion, blur, noise, backgrounds
+        self.ink = "any" if backgrounds else "dark"
         self.min_length, self.max_length = min_length, max_length
         self.evaluation_lengths = check_evaluation_lengths(evaluation_lengths, minimum=1)
+
+    def held_out(self) -> "TextLines | None":
+        """The same lines, of the words kept from training; None without such words. Fonts stay as they are."""
+        if self.split == "test" or not any(map(is_test_word, self._words)):
+            return None
+        other = copy.copy(self)
+        other.split, other._lines = "test", WordLines(_words_of(self._words, "test"), self._separator)
+        return other
 
     def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> TextLineBatch:
         """Draw lines of text.

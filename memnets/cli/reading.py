@@ -1,0 +1,164 @@
+"""Image files through a trained model: read, describe."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from .. import viz
+from ..training.run_dir import RunDir
+from .arguments import UsageError
+from .commands import load_run
+
+AT_ONCE = 16
+"""Images in memory at a time."""
+
+Predict = Callable[[Any, Any], list[Any]]
+"""A model and a batch to a prediction for each image."""
+
+
+class _Kind(NamedTuple):
+    """What is different between the two commands."""
+
+    command: str
+    """Its name, and that of the model's method."""
+    other: str
+    needs: str
+    does: str
+    said: Callable[[Any], dict[str, Any]]
+    """A prediction as JSON; the first value is that of the printed line."""
+    draw: Callable[[Tensor, Any], Any]
+
+
+class _Item(NamedTuple):
+    """An image file: what was made of it, or why it could not be read."""
+
+    path: str
+    problem: str | None
+    image: Any = None
+    prediction: Any = None
+
+
+def read(options: argparse.Namespace) -> int:
+    """``memnets read``: the text of images of lines."""
+    kind = _Kind("read", "describe", "TextReader", "reads lines", lambda p: {"text": p.text}, viz.reading_figure)
+    run, model, task = _load(kind, options)
+    if options.decode:
+        try:
+            model.check_decode(options.decode)
+        except ValueError as error:
+            raise UsageError(f"read: --{error}") from error
+
+    def predict(reader: Any, batch: Any) -> list[Any]:
+        return reader.read(batch.images, batch.widths, decode=options.decode, beam_size=options.beam)
+
+    return _answer(kind, options, _figures(kind, options, run), _items(options.images, model, task, predict))
+
+
+def describe(options: argparse.Namespace) -> int:
+    """``memnets describe``: captions of images."""
+
+    def said(caption: Any) -> dict[str, Any]:
+        return {"caption": " ".join(caption.words), "words": list(caption.words)}
+
+    def predict(captioner: Any, batch: Any) -> list[Any]:
+        return captioner.describe(batch.images, beam_size=options.beam)
+
+    kind = _Kind("describe", "read", "Captioner", "describes pictures", said, viz.caption_figure)
+    run, model, task = _load(kind, options)
+    return _answer(kind, options, _figures(kind, options, run), _items(options.images, model, task, predict))
+
+
+def _load(kind: _Kind, options: argparse.Namespace) -> tuple[RunDir, Any, Any]:
+    """The run with its model and task; UsageError if they are of another kind."""
+    run, _config, objects = load_run(options.run)
+    model, task = objects.model, objects.task
+    if not hasattr(model, kind.command):
+        remedy = f"use `memnets {kind.other}`" if hasattr(model, kind.other) else f"give a run of a {kind.needs}"
+        raise UsageError(
+            f"{kind.command}: {options.run} holds a model of class {type(model).__name__}, and none that "
+            f"{kind.does}: {remedy}"
+        )
+    if not hasattr(task, "load_images"):
+        raise UsageError(
+            f"{kind.command}: the task of {options.run}, {type(task).__name__}, has no load_images(paths): give it "
+            "one, as memnets_tasks.images.ImageTask has"
+        )
+    return run, model, task
+
+
+def _figures(kind: _Kind, options: argparse.Namespace, run: RunDir) -> Path | None:
+    """Where figures go."""
+    if options.no_figures:
+        return None
+    folder = Path(options.figures or run.figures / kind.command)
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{kind.command}: --figures is {folder}, which is a file: give a folder")
+    return folder
+
+
+def _items(paths: list[str], model: Any, task: Any, predict: Predict) -> Iterator[_Item]:
+    """Each file in the order given."""
+    for start in range(0, len(paths), AT_ONCE):
+        some = paths[start : start + AT_ONCE]
+        loaded = task.load_images(some)
+        found: dict[str, _Item] = {path: _Item(path, problem) for path, problem in loaded.problems.items()}
+        if loaded.batch is not None:
+            predictions = predict(model, loaded.batch)
+            for path, image, prediction in zip(loaded.paths, _unpadded(loaded.batch), predictions):
+                found[path] = _Item(path, None, image, prediction)
+        yield from (found[path] for path in some)
+
+
+def _unpadded(batch: Any) -> list[Tensor]:
+    if not hasattr(batch, "widths"):
+        return list(batch.images)
+    return [image[..., :width] for image, width in zip(batch.images, batch.widths.tolist())]
+
+
+def _answer(kind: _Kind, options: argparse.Namespace, figures: Path | None, items: Iterator[_Item]) -> int:
+    """Print and draw each; the exit status is 1 where an image could not be read."""
+    answers: list[dict[str, Any]] = []
+    failed = False
+    taken: set[str] = set()
+    for item in items:
+        if item.problem is not None:
+            failed = True
+            print(f"memnets: error: {kind.command}: {item.path}: {' '.join(item.problem.split())}", file=sys.stderr)
+            continue
+        said, confidence = kind.said(item.prediction), round(item.prediction.confidence, 6)
+        answers.append({"image": item.path, **said, "confidence": confidence})
+        if not options.json:
+            print(item.path, next(iter(said.values())), f"{confidence:.3f}", sep="\t", flush=True)
+        if figures is not None:
+            path = figures / f"{_free_name(Path(item.path).stem, taken)}.png"
+            answers[-1]["figure"] = str(_save(kind, kind.draw(item.image, item.prediction), path))
+    if options.json:
+        print(json.dumps(answers, indent=2, ensure_ascii=False))
+    if figures is not None and answers:
+        print(f"figures  {figures}", file=sys.stderr)
+    return int(failed)
+
+
+def _free_name(stem: str, taken: set[str]) -> str:
+    """The name of a figure, with a number after it where two images have the same."""
+    name, number = stem, 1
+    while name in taken:
+        number += 1
+        name = f"{stem}-{number}"
+    taken.add(name)
+    return name
+
+
+def _save(kind: _Kind, figure: Any, path: Path) -> Path:
+    try:
+        return viz.save_figure(figure, path)
+    except OSError as error:
+        raise UsageError(
+            f"{kind.command}: no figure can be written to {path.parent} ({error.strerror}): give another folder with "
+            "--figures, or --no-figures"
+        ) from error

@@ -1,0 +1,103 @@
+"""Image files that a user names, as a batch of the kind that a model was trained on."""
+
+import stat
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from memnets_tasks.images.batches import SceneBatch, TextLineBatch
+from memnets_tasks.images.pictures import UnreadableImage, colour_square, grey_line
+
+Ink = Literal["light", "dark", "any"]
+"""Whether a task's ink is lighter than its paper, darker, or now one, now the other."""
+
+
+class LoadedImages(NamedTuple):
+    """What became of image files.
+
+    Attributes:
+        paths: Those that could be read, in the order given.
+        batch: Their images, without what they show: texts and captions are empty. None where none could be read.
+        problems: Why the others could not be read, by path.
+    """
+
+    paths: tuple[str, ...]
+    batch: Any
+    problems: dict[str, str]
+
+
+def load_lines(paths: Sequence[str], *, height: int, max_width: int, ink: Ink) -> LoadedImages:
+    """Grey lines of text at a height, their aspect kept; inverted where they are not as `ink` says.
+
+    An image is taken for dark ink on light paper where its median is lighter than the middle grey.
+    """
+
+    def decode(data: bytes) -> npt.NDArray[np.uint8]:
+        line = grey_line(data, height, max_width)
+        light_paper = bool(np.median(line) > 127)
+        return 255 - line if light_paper == (ink == "light") and ink != "any" else line
+
+    return _load(paths, decode, lambda images: TextLineBatch(*pad_lines(images), *_no_texts(len(images))))
+
+
+def load_pictures(paths: Sequence[str], *, size: int) -> LoadedImages:
+    """The middle squares of colour pictures, at a size."""
+
+    def batch(images: list[npt.NDArray[np.uint8]]) -> SceneBatch:
+        return SceneBatch(stack_pictures(images), ((),) * len(images), ({},) * len(images))
+
+    return _load(paths, lambda data: colour_square(data, size), batch)
+
+
+def pad_lines(images: Sequence[npt.NDArray[np.uint8]]) -> tuple[Tensor, Tensor]:
+    """Lines `(H, w)` of one height as `images (B, 1, H, W)` from 0 to 1, padded with 0, and `widths (B,)`."""
+    widths = [image.shape[1] for image in images]
+    padded = np.zeros((len(images), 1, images[0].shape[0], max(widths)), np.uint8)
+    for row, image in zip(padded, images):
+        row[0, :, : image.shape[1]] = image
+    return torch.from_numpy(padded).float() / 255, torch.tensor(widths, dtype=torch.int64)
+
+
+def stack_pictures(images: Sequence[npt.NDArray[np.uint8]]) -> Tensor:
+    """Pictures `(S, S, 3)` as `(B, 3, S, S)` from 0 to 1."""
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
+
+
+def _no_texts(count: int) -> tuple[tuple[str, ...], Tensor]:
+    return ("",) * count, torch.zeros(count, 0, 2)
+
+
+def _load(
+    paths: Sequence[str],
+    decode: Callable[[bytes], npt.NDArray[np.uint8]],
+    make_batch: Callable[[list[npt.NDArray[np.uint8]]], Any],
+) -> LoadedImages:
+    images: list[npt.NDArray[np.uint8]] = []
+    kept: list[str] = []
+    problems: dict[str, str] = {}
+    for path in paths:
+        try:
+            images.append(decode(_read(path)))
+            kept.append(path)
+        except UnreadableImage as error:
+            problems[path] = str(error)
+    return LoadedImages(tuple(kept), make_batch(images) if images else None, problems)
+
+
+def _read(path: str) -> bytes:
+    file = Path(path)
+    try:
+        is_file = stat.S_ISREG(file.stat().st_mode)  # a device or a pipe may never end
+        data = file.read_bytes() if is_file else b""
+    except FileNotFoundError:
+        raise UnreadableImage("image is not there") from None
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        raise UnreadableImage("image cannot be read", str(error)) from error
+    if not is_file:
+        raise UnreadableImage("not a file")
+    return data

@@ -1,0 +1,239 @@
+"""Image files through trained models: memnets read, memnets describe, and what runs of images say of themselves."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from memnets.cli import main
+from memnets_tasks import DigitLines, Scenes
+from memnets_tasks.images.shapes import COLOURS
+from running import ROOT, fit, result
+
+QUIET = ["--wandb.mode", "disabled", "--training.pictures_every", "0", "--run_id", "a", "--trainer.val_check_interval"]
+SMALL = ["--training.validation_size", "8", "--training.evaluation_sequences", "4"]
+
+
+def fit_images(runs, experiment, steps, *settings):
+    """A run of that many steps."""
+    more = ["--trainer.max_steps", str(steps), *settings, "--runs", str(runs)]
+    assert main(["fit", experiment, *QUIET, str(steps), *SMALL, *more]) == 0
+    return runs / experiment / "a"
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory):
+    """Has learnt to read most lines of one or two digits."""
+    task = ["--task.max_length", "2", "--task.distortion", "0", "--task.evaluation_lengths", "[2]"]
+    model = ["--model.hidden_size", "32", "--optimizer.lr", "5e-3"]
+    return fit_images(tmp_path_factory.mktemp("runs"), "ocr-digits", 250, *task, *model)
+
+
+@pytest.fixture(scope="module")
+def captioner(tmp_path_factory):
+    """Has learnt to name the colour of one shape."""
+    task = ["--task.size", "48", "--task.max_length", "1", "--task.evaluation_lengths", "[1]"]
+    encoder = ["--model.encoder", "memnets.encoders.GridEncoder", "--model.encoder.channels", "[16,32]"]
+    model = [*encoder, "--model.hidden_size", "32", "--optimizer.lr", "5e-3", "--training.batch_size", "16"]
+    return fit_images(tmp_path_factory.mktemp("runs"), "caption-scenes", 250, *task, *model)
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory):
+    """Eight lines as in training, by path."""
+    folder = tmp_path_factory.mktemp("lines")
+    batch = DigitLines(max_length=2).sample(8, torch.tensor([1, 2] * 4), torch.Generator().manual_seed(100))
+    texts = {}
+    for n, (image, width, text) in enumerate(zip(batch.images, batch.widths.tolist(), batch.texts)):
+        path = folder / f"line{n}.png"
+        Image.fromarray((image[0, :, :width] * 255).round().byte().numpy()).save(path)
+        texts[str(path)] = text
+    return texts
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Twelve scenes of one shape, by path, with their captions."""
+    folder = tmp_path_factory.mktemp("pictures")
+    batch = Scenes(size=48).sample(12, 1, torch.Generator().manual_seed(100))
+    captions = {}
+    for n, (image, known) in enumerate(zip(batch.images, batch.captions)):
+        path = folder / f"scene{n}.png"
+        Image.fromarray((image * 255).round().byte().permute(1, 2, 0).numpy()).save(path)
+        captions[str(path)] = known
+    return captions
+
+
+def right(texts, lines):
+    """Whether the texts, by path, are those of all lines but one at most."""
+    assert list(texts) == list(lines)
+    return sum(texts[path] == text for path, text in lines.items()) >= len(lines) - 1
+
+
+def test_read_prints_path_text_and_confidence(reader, lines, capsys):
+    assert main(["read", *lines, "--run", str(reader), "--no-figures"]) == 0
+    out, err = capsys.readouterr()
+    rows = [line.split("\t") for line in out.splitlines()]
+    assert right({path: text for path, text, _ in rows}, lines)
+    assert all(re.fullmatch(r"0\.\d{3}|1\.000", confidence) for _, _, confidence in rows)
+    assert sum(float(confidence) > 0.5 for _, _, confidence in rows) >= 6
+    assert err == ""
+    assert not (reader / "figures" / "read").exists()
+
+
+@pytest.mark.parametrize("settings", [["--decode", "ctc"], ["--decode", "joint", "--beam", "3"], ["--beam", "4"]])
+def test_read_in_each_way_as_json(reader, lines, settings, capsys):
+    assert main(["read", *lines, "--run", str(reader), "--no-figures", "--json", *settings]) == 0
+    answers = json.loads(capsys.readouterr().out)
+    assert [list(answer) for answer in answers] == [["image", "text", "confidence"]] * len(lines)
+    assert right({answer["image"]: answer["text"] for answer in answers}, lines)
+    assert all(0 < answer["confidence"] <= 1 for answer in answers)
+
+
+def test_dark_ink_on_a_large_photograph_reads_the_same(reader, lines, tmp_path, capsys):
+    path = next(path for path, text in lines.items() if len(text) == 2)
+    with Image.open(path) as image:
+        inverted = image.point(lambda grey: 255 - grey).convert("RGB")
+    inverted.resize((3 * inverted.width, 3 * inverted.height)).save(tmp_path / "photo.jpg", quality=95)
+    assert main(["read", path, str(tmp_path / "photo.jpg"), "--run", str(reader), "--no-figures"]) == 0
+    first, second = (line.split("\t")[1:] for line in capsys.readouterr().out.splitlines())
+    assert first[0] == second[0]
+    assert float(first[1]) == pytest.approx(float(second[1]), abs=0.1)
+
+
+def test_figures_go_into_the_run_and_keep_apart_images_of_one_name(reader, lines, tmp_path, capsys):
+    first, second, *_ = lines
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "line0.png").write_bytes(Path(second).read_bytes())
+    assert main(["read", first, str(tmp_path / "other" / "line0.png"), "--run", str(reader), "--json"]) == 0
+    out, err = capsys.readouterr()
+    folder = reader / "figures" / "read"
+    assert [answer["figure"] for answer in json.loads(out)] == [str(folder / "line0.png"), str(folder / "line0-2.png")]
+    assert err == f"figures  {folder}\n"
+    assert main(["read", first, "--run", str(reader), "--figures", str(tmp_path / "drawn")]) == 0
+    for path in (*folder.iterdir(), tmp_path / "drawn" / "line0.png"):
+        with Image.open(path) as image:
+            assert image.width > 900
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_images_that_cannot_be_read_are_named_and_the_others_are_read(reader, lines, tmp_path, capsys):
+    bad, missing = tmp_path / "bad.png", tmp_path / "none.png"
+    bad.write_bytes(b"no image")
+    first, second, *_ = lines
+    paths = [first, str(bad), str(missing), second]
+    assert main(["read", *paths, "--run", str(reader), "--no-figures"]) == 1
+    out, err = capsys.readouterr()
+    assert [line.split("\t")[0] for line in out.splitlines()] == [first, second]
+    problems = err.splitlines()
+    assert problems[0].startswith(f"memnets: error: read: {bad}: image cannot be decoded")
+    assert problems[1:] == [f"memnets: error: read: {missing}: image is not there"]
+    assert main(["read", str(bad), "--run", str(reader), "--json"]) == 1
+    assert capsys.readouterr().out == "[]\n"
+
+
+def test_many_images_in_several_batches_keep_their_order(reader, lines, capsys):
+    paths = [*lines, *reversed(lines), *lines]
+    assert main(["read", *paths, "--run", str(reader), "--no-figures"]) == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [path for path, _, _ in rows] == paths
+    texts = [text for _, text, _ in rows]
+    assert texts[:8] == texts[8:16][::-1] == texts[16:]
+    assert right(dict(zip(paths[:8], texts)), lines)
+
+
+def test_describe(captioner, pictures, tmp_path, capsys):
+    assert main(["describe", *pictures, "--run", str(captioner), "--no-figures"]) == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [row[0] for row in rows] == list(pictures)
+    colours = [next(word for word in pictures[path][0].split() if word in COLOURS) for path, _, _ in rows]
+    assert sum(colour in caption.split() for colour, (_, caption, _) in zip(colours, rows)) >= 6
+    assert all(0 < float(confidence) <= 1 for _, _, confidence in rows)
+    first = next(iter(pictures))
+    figures = ["--figures", str(tmp_path / "drawn")]
+    assert main(["describe", first, "--run", str(captioner), "--beam", "3", "--json", *figures]) == 0
+    (answer,) = json.loads(capsys.readouterr().out)
+    assert list(answer) == ["image", "caption", "words", "confidence", "figure"]
+    assert answer["caption"] == " ".join(answer["words"])
+    with Image.open(answer["figure"]) as image:
+        assert image.width > 800
+
+
+def test_a_run_of_another_kind_is_refused(reader, captioner, lines, tmp_path, capsys):
+    image = next(iter(lines))
+    copy = fit(tmp_path, "--trainer.max_steps", "1")
+    capsys.readouterr()
+    for command, run, message in (
+        (
+            "read",
+            copy,
+            f"read: {copy} holds a model of class NTM, and none that reads lines: give a run of a TextReader",
+        ),
+        ("describe", copy, "class NTM, and none that describes pictures: give a run of a Captioner"),
+        ("read", captioner, "class Captioner, and none that reads lines: use `memnets describe`"),
+        ("describe", reader, "class TextReader, and none that describes pictures: use `memnets read`"),
+    ):
+        assert main([command, image, "--run", str(run)]) == 2
+        out, err = capsys.readouterr()
+        assert message in err
+        assert err.count("\n") == 1
+        assert out == ""
+
+
+def test_what_a_reader_cannot_do_is_refused_before_anything_is_read(reader, lines, tmp_path, capsys):
+    image = next(iter(lines))
+    small = ["--task.evaluation_lengths", "[1]", "--task.max_length", "2", "--training.batch_size", "2"]
+    columns = fit_images(tmp_path, "ocr-digits-ctc", 1, *small)
+    capsys.readouterr()
+    (tmp_path / "file").write_text("")
+    for settings, message in (
+        (["--run", str(columns), "--decode", "attention"], "--decode is 'attention', but the reader was made with"),
+        (["--run", str(reader), "--figures", str(tmp_path / "file")], "which is a file: give a folder"),
+        (["--run", str(reader), "--figures", str(tmp_path / "file" / "x")], "no figure can be written to"),
+        (["--run", str(tmp_path / "file")], "file is not a directory"),
+    ):
+        assert main(["read", image, *settings]) > 0
+        assert message in capsys.readouterr().err
+    assert main(["read", image, "--run", str(columns), "--no-figures"]) == 0  # by columns
+
+
+def test_runs_are_evaluated_on_what_was_held_out(reader, captioner, capsys):
+    assert result(reader)["evaluation_split"] == result(captioner)["evaluation_split"] == "test"
+    assert main(["lengths", str(reader), "--lengths", "1,3", "--sequences", "5"]) == 0
+    printed = capsys.readouterr().out
+    assert "5 sequences each; trained on 1-2; split test" in printed
+    rows = [re.split(r" *│ *", line)[1:-1] for line in printed.splitlines() if line.startswith("│")]
+    assert [row[0] for row in rows] == ["1", "3"]
+    assert all(row[1].endswith("%") for row in rows)
+
+
+def test_a_run_that_reads_nothing_right_ends_as_any_other(tmp_path, capsys):
+    """Attention has no place where no character is right: null in result.json, and still a figure."""
+    task = ["--task.evaluation_lengths", "[1,12]", "--task.max_length", "2", "--training.batch_size", "2"]
+    run = fit_images(tmp_path, "ocr-words", 1, *task, "--task.words", "null")
+    rows = result(run)["lengths"].values()
+    assert [set(row) >= {"character_error_rate", "word_accuracy", "one_minus_ned"} for row in rows] == [True, True]
+    assert (run / "figures" / "lengths.png").is_file()
+    assert main(["show", str(run)]) == 0
+
+
+def test_the_commands_of_the_page(reader, captioner, lines, pictures, tmp_path, monkeypatch, capsys):
+    """Those of docs/reading.md, with fewer steps and images."""
+    text = (ROOT / "docs" / "reading.md").read_text()
+    commands = [shlex.split(line.split("  #")[0])[1:] for line in re.findall(r"^memnets .*", text, re.MULTILINE)]
+    assert {words[0] for words in commands} == {"fit", "lengths", "read", "describe"}
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "line.png").write_bytes(Path(next(iter(lines))).read_bytes())
+    (tmp_path / "scene.png").write_bytes(Path(next(iter(pictures))).read_bytes())
+    for words in commands:
+        words = [re.sub(r"^runs/ocr-digits/.*", str(reader), word) for word in words]
+        words = [re.sub(r"^runs/caption-scenes/.*", str(captioner), word) for word in words]
+        if words[0] == "fit":
+            words += [*QUIET, "1", *SMALL, "--trainer.max_steps", "1", "--task.evaluation_lengths", "[2]"]
+        if words[0] == "lengths":
+            words += ["--sequences", "2"]
+        assert main(words) == 0, capsys.readouterr().err

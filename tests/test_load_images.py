@@ -1,0 +1,150 @@
+"""Image files as a task's own images: sizes, greys, polarity, and what cannot be read."""
+
+import os
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from memnets_tasks import CaptionFiles, DigitLines, Scenes, TextLines
+from memnets_tasks.images import write_captions
+
+
+def save(path, array):
+    Image.fromarray(array).save(path)
+    return str(path)
+
+
+def striped(height=10, width=40, ink=255, paper=0):
+    """Ink in columns 4 to 7 and 12 to 15."""
+    array = np.full((height, width), paper, np.uint8)
+    array[:, 4:8] = array[:, 12:16] = ink
+    return array
+
+
+def test_lines_keep_their_aspect_and_are_padded_with_black(tmp_path):
+    short = save(tmp_path / "short.png", striped(16, 20))
+    long = save(tmp_path / "long.png", striped(32, 100))
+    loaded = DigitLines(height=16).load_images([long, short])
+    assert loaded.paths == (long, short)
+    assert loaded.problems == {}
+    assert loaded.batch.images.shape == (2, 1, 16, 50)
+    assert loaded.batch.widths.tolist() == [50, 20]
+    assert loaded.batch.texts == ("", "")
+    assert not loaded.batch.images[1, ..., 20:].any()
+    np.testing.assert_allclose(loaded.batch.images[1, 0, :, :20], striped(16, 20) / 255, atol=1e-6)
+
+
+def test_a_line_saved_and_loaded_is_the_same(tmp_path):
+    batch = TextLines().sample(1, 5, torch.Generator().manual_seed(0))
+    pixels = (batch.images[0, 0] * 255).round().byte().numpy()
+    loaded = TextLines().load_images([save(tmp_path / "a.png", pixels)])
+    torch.testing.assert_close(loaded.batch.images, batch.images, atol=0.5 / 255 + 1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("task", "light_ink", "dark_ink"),
+    [
+        (DigitLines(), False, True),
+        (TextLines(height=16, backgrounds=False), True, False),
+        (TextLines(height=16), False, False),
+    ],
+    ids=["light ink", "dark ink", "any ink"],
+)
+def test_only_lines_that_are_the_other_way_round_are_inverted(tmp_path, task, light_ink, dark_ink):
+    for name, inverted, array in (
+        ("light", light_ink, striped(16, 40)),
+        ("dark", dark_ink, striped(16, 40, ink=10, paper=240)),
+    ):
+        loaded = task.load_images([save(tmp_path / f"{name}.png", array)])
+        expected = 255 - array if inverted else array
+        np.testing.assert_allclose(loaded.batch.images[0, 0], expected / 255, atol=1e-6)
+
+
+def test_what_is_transparent_is_white_paper(tmp_path):
+    array = np.zeros((16, 30, 4), np.uint8)
+    array[:, 10:13, 3] = 255  # black ink on nothing
+    loaded = DigitLines().load_images([save(tmp_path / "a.png", array)])
+    expected = np.zeros((16, 30))
+    expected[:, 10:13] = 1
+    np.testing.assert_allclose(loaded.batch.images[0, 0], expected, atol=1e-6)
+
+
+def test_pictures_are_their_middle_squares_in_colour(tmp_path):
+    array = np.zeros((48, 96, 3), np.uint8)
+    array[:, :48] = (255, 0, 0)
+    loaded = Scenes(size=48).load_images([save(tmp_path / "a.png", array)])
+    assert loaded.batch.images.shape == (1, 3, 48, 48)
+    np.testing.assert_allclose(loaded.batch.images[0], array[:, 24:72].transpose(2, 0, 1) / 255, atol=1e-6)
+    assert loaded.batch.captions == ((),)
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_is_there(tmp_path):
+    good = save(tmp_path / "good.png", striped(16, 20))
+    cut, empty, wide = (tmp_path / name for name in ("cut.png", "empty.png", "wide.png"))
+    cut.write_bytes((tmp_path / "good.png").read_bytes()[:60])
+    empty.write_bytes(b"")
+    save(wide, np.zeros((2, 1000), np.uint8))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    bad = [str(path) for path in (cut, empty, wide, pipe, tmp_path, tmp_path / "none.png")] + ["a\0b"]
+    loaded = DigitLines().load_images([bad[0], good, *bad[1:]])
+    assert loaded.paths == (good,)
+    assert len(loaded.batch.images) == 1
+    assert list(loaded.problems) == bad
+    reasons = (
+        "image cannot be decoded",
+        "empty image file",
+        "image wider than 4096 pixels",
+        "not a file",
+        "not a file",
+    )
+    for problem, reason in zip(loaded.problems.values(), (*reasons, "image is not there", "image cannot be read")):
+        assert problem.startswith(reason)
+    none = DigitLines().load_images(bad[:2])
+    assert none.batch is None
+    assert none.paths == ()
+
+
+def test_what_is_held_out(tmp_path):
+    assert DigitLines(split="test").held_out() is None
+    digits = DigitLines(distortion=1.0, jitter=2, max_length=5)
+    unseen = digits.held_out()
+    assert unseen is not None
+    assert (unseen.split, unseen.distortion, unseen.jitter, unseen.max_length) == ("test", 0.0, 2, 5)
+    assert (digits.split, digits.distortion) == ("train", 1.0)
+    plain = DigitLines(split="test", jitter=2, max_length=5)
+    drawn = [task.sample(4, 5, torch.Generator().manual_seed(0)) for task in (unseen, plain)]
+    assert torch.equal(drawn[0].images, drawn[1].images)
+
+    assert TextLines().held_out() is None
+    assert TextLines(words="generated", split="test").held_out() is None
+    lines = TextLines(words="generated", font_split="held-out", noise=0.01)
+    unseen = lines.held_out()
+    assert unseen is not None
+    test = TextLines(words="generated", font_split="held-out", noise=0.01, split="test")
+    drawn = [task.sample(3, 12, torch.Generator().manual_seed(0)) for task in (unseen, test, lines)]
+    assert drawn[0].texts == drawn[1].texts != drawn[2].texts
+    assert torch.equal(drawn[0].images, drawn[1].images)
+
+    scenes = Scenes(size=48).held_out()
+    assert scenes is not None
+    assert (scenes.split, scenes.size, scenes.held_out()) == ("test", 48, None)
+    assert Scenes(split="held-out").held_out() is None
+
+
+@pytest.mark.parametrize("format", ["karpathy", "flickr8k", "coco"])
+def test_captions_of_files_are_held_out_where_the_files_say_which(format, tmp_path):
+    batches = [Scenes(size=48).sample(4, 1, torch.Generator().manual_seed(n)) for n in range(2)]
+    splits = {"train": batches[:1], "test": batches[1:]}
+    path = write_captions(tmp_path, splits, format)["train"]
+    task = CaptionFiles(str(path), min_word_count=1, size=48)
+    unseen = task.held_out()
+    if format == "coco":
+        assert unseen is None
+        return
+    assert unseen is not None
+    assert (unseen.split, len(unseen), unseen.vocabulary, unseen.size) == ("test", 4, task.vocabulary, 48)
+    (seen,) = unseen.batches(4)
+    assert seen.captions == batches[1].captions
