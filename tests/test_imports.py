@@ -148,7 +148,7 @@ def test_planning_a_sweep_loads_no_torch():
 
 def test_ray_is_imported_by_one_file_when_it_is_used():
     assert [path.name for path in FILES if "ray" in {t.split(".")[0] for t in targets(path)}] == ["ray.py"]
-    assert not loaded_by("import memnets.sweeps.ray") & {"ray", "torch"}
+    assert not loaded_by("import memnets.sweeps.ray_tune") & {"ray", "torch"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

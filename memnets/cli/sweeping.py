@@ -26,7 +26,7 @@ def sweep(options: argparse.Namespace) -> int:
         trials = plan.trials()
         left = [trial for trial in trials if _is_left(place.trial(trial), options.retry_failed)]
         if options.engine == "ray":
-            from ..sweeps.ray import check_ray
+            from ..sweeps.ray_tune import check_ray
 
             check_ray()
         if options.engine != "commands" and left:
@@ -76,7 +76,7 @@ def _train_all(
 
     display = Display(place, trials, processes)
     if options.engine == "ray":
-        from ..sweeps.ray import run_ray
+        from ..sweeps.ray_tune import run_ray
 
         run_ray(place, left, processes=processes, threads=threads, gpus=options.gpus, display=display)
         return 0

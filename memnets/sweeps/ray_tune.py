@@ -47,8 +47,8 @@ def run_ray(
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # no GPU set aside: leave those there are visible
-    import ray
-    from ray import tune
+    import ray  # pyright: ignore[reportMissingImports]
+    from ray import tune  # pyright: ignore[reportMissingImports]
 
     cluster = bool(os.environ.get("RAY_ADDRESS"))
     if not ray.is_initialized():
@@ -75,7 +75,7 @@ def run_ray(
 
 def _run_trial(config: dict[str, Any], *, sweep: str, threads: int, cwd: str) -> None:
     """One trial, on any node: the same command that the other engines run."""
-    from ray import tune
+    from ray import tune  # pyright: ignore[reportMissingImports]
 
     directory = TrialDir(Path(sweep) / config["trial"])
     directory.path.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ def _run_trial(config: dict[str, Any], *, sweep: str, threads: int, cwd: str) ->
 
 def _watch_class() -> Any:
     """A callback that tells the display what Tune begins and ends; Ray is imported by now."""
-    from ray import tune
+    from ray import tune  # pyright: ignore[reportMissingImports]
 
     class Watch(tune.Callback):
         def __init__(self, sweep: SweepDir, trials: list[Trial], display: Display):
