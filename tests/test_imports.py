@@ -147,7 +147,7 @@ def test_planning_a_sweep_loads_no_torch():
 
 
 def test_ray_is_imported_by_one_file_when_it_is_used():
-    assert [path.name for path in FILES if "ray" in {t.split(".")[0] for t in targets(path)}] == ["ray.py"]
+    assert [path.name for path in FILES if "ray" in {t.split(".")[0] for t in targets(path)}] == ["ray_tune.py"]
     assert not loaded_by("import memnets.sweeps.ray_tune") & {"ray", "torch"}
 
 

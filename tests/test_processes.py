@@ -37,12 +37,12 @@ TWO = ["--trainer.strategy", "ddp", "--trainer.devices", "2"]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ddp")
-    (folder / "mine.py").write_text(WATCH)
+    (folder / "watches.py").write_text(WATCH)
     return folder
 
 
 def settings(folder: Path) -> list[str]:
-    return [*STEPS, *EXACT, "--trainer.callbacks", "mine.Watch", "--trainer.callbacks.folder", str(folder)]
+    return [*STEPS, *EXACT, "--trainer.callbacks", "watches.Watch", "--trainer.callbacks.folder", str(folder)]
 
 
 @pytest.fixture(scope="module")
