@@ -57,11 +57,21 @@ def check_finite(inputs: Tensor) -> None:
         )
 
 
+def check_length_tensor(lengths: Tensor, batch_size: int) -> Tensor:
+    """The lengths, with no look at their values; raises ValueError or TypeError."""
+    if lengths.is_floating_point() or lengths.dtype == torch.bool:
+        raise TypeError(f"lengths has dtype {lengths.dtype}, but must hold integers")
+    if lengths.shape != (batch_size,):
+        raise ValueError(
+            f"lengths has shape {tuple(lengths.shape)}, but must be ({batch_size},): one length a sequence"
+        )
+    return lengths
+
+
 def check_lengths(lengths: Tensor | Sequence[int], batch_size: int, steps: int) -> list[int]:
     """The lengths as a list of ints within 0..steps, one a sequence; raises ValueError or TypeError."""
     if isinstance(lengths, Tensor):
-        if lengths.is_floating_point() or lengths.dtype == torch.bool:
-            raise TypeError(f"lengths has dtype {lengths.dtype}, but must hold integers")
+        check_length_tensor(lengths, batch_size)
         values = lengths.tolist()
     else:
         values = list(lengths) if isinstance(lengths, Iterable) else lengths

@@ -8,7 +8,15 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from . import kernels
-from .checks import check_dtype, check_finite, check_inputs, check_lengths, check_state, check_whole
+from .checks import (
+    check_dtype,
+    check_finite,
+    check_inputs,
+    check_length_tensor,
+    check_lengths,
+    check_state,
+    check_whole,
+)
 from .state import detach_state, index_state, stack_states
 
 Step = Callable[[Tensor, Any], tuple[Tensor, Any]]
@@ -96,15 +104,16 @@ class Recurrent(nn.Module):
             state = self.cell.initial_state(batch_size)
         else:
             check_state(state, self.cell.initial_state(batch_size, device=torch.device("meta")), inputs.device)
-        counts = None if lengths is None else check_lengths(lengths, batch_size, steps)
         backend = kernels.choose(self.cell, self.backend, inputs)
+        if backend == "fused" and isinstance(lengths, Tensor) and torch.compiler.is_compiling():
+            outputs, state = self._run_fused(inputs, state, check_length_tensor(lengths, batch_size))
+            return outputs if self.batch_first else outputs.transpose(0, 1), state
+        counts = None if lengths is None else check_lengths(lengths, batch_size, steps)
         if backend == "fused":
             outputs, state = self._run_fused(inputs, state, counts)
         else:
             outputs, state = self._run_steps(kernels.step_function(self.cell, backend), inputs, state, counts)
-        if not self.batch_first:
-            outputs = outputs.transpose(0, 1)
-        return outputs, state
+        return outputs if self.batch_first else outputs.transpose(0, 1), state
 
     def backend_report(self) -> dict[str, str]:
         """Which backend runs, and for each other one why not: ``{"reference": "chosen: ...", ...}``."""
@@ -113,7 +122,7 @@ class Recurrent(nn.Module):
     def _project(self, outputs: Tensor) -> Tensor:
         return outputs if self.output is None else self.output(outputs)
 
-    def _run_fused(self, inputs: Tensor, state: Any, counts: list[int] | None) -> tuple[Tensor, Any]:
+    def _run_fused(self, inputs: Tensor, state: Any, counts: list[int] | Tensor | None) -> tuple[Tensor, Any]:
         outputs, state = kernels.run_sequence(
             self.cell,
             inputs,
@@ -126,7 +135,7 @@ class Recurrent(nn.Module):
         outputs = self._project(outputs)
         if counts is not None and self.output is not None:  # the projection's bias reaches past the lengths
             steps = torch.arange(len(outputs), device=outputs.device).unsqueeze(1)  # (T, 1)
-            over = steps >= torch.tensor(counts, device=outputs.device)  # (T, B)
+            over = steps >= torch.as_tensor(counts, device=outputs.device)  # (T, B)
             outputs = outputs.masked_fill(over.unsqueeze(-1), 0)
         return outputs.transpose(0, 1), state  # (B, T, O)
 

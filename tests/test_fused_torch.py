@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 
 from fused_cases import Case
 from memnets import NTM
@@ -35,6 +36,23 @@ def test_compiles_without_a_graph_break():
         assert torch.allclose(a, b, atol=1e-6)
     with torch.no_grad():
         assert torch.allclose(compiled(inputs), want)
+
+
+@pytest.mark.parametrize("options", [{}, {"checkpoint_every": 2}, {"truncated_bptt_steps": 2}], ids=str)
+def test_one_compiled_module_takes_any_lengths(options):
+    case = Case(batch=3, steps=5, dtype=torch.float32, options=options)
+    ntm = case.model("fused")
+    compiled = torch.compile(lambda x, lengths: ntm(x, lengths=lengths)[0] * 2, fullgraph=True, backend="aot_eager")
+    inputs = case.inputs().requires_grad_()
+    leaves = [inputs, *ntm.parameters()]
+    for lengths in ([5, 3, 1], [0, 5, 2], [2, 2, 2], torch.tensor([4, 0, 5]), torch.tensor([1, 5, 3])):
+        want = ntm(inputs, lengths=lengths)[0] * 2
+        got = compiled(inputs, lengths)
+        assert torch.allclose(got, want)
+        for a, b in zip(torch.autograd.grad(got.sum(), leaves), torch.autograd.grad(want.sum(), leaves)):
+            assert torch.allclose(a, b, atol=1e-6)
+    with pytest.raises(ValueError, match=r"lengths is \[.*\], but must lie within 0\.\."):
+        compiled(inputs, torch.tensor([3, 6, 1]))
 
 
 @pytest.mark.parametrize("lengths", [None, [5, 3, 1, 0]])
@@ -114,3 +132,20 @@ def test_auto_says_once_that_it_runs_the_plain_cell(caplog, monkeypatch):
         for _ in range(2):
             NTM(3, 4, controller="gru")(torch.zeros(1, 1, 3))
     assert [record.message.count("runs in place of the fused kernel") for record in caplog.records] == [1]
+
+
+def test_hooks_on_all_modules_are_called(caplog):
+    ntm, seen = NTM(3, 4, slots=5, width=2), []
+    handle = nn.modules.module.register_module_forward_hook(lambda module, *_: seen.append(type(module).__name__))
+    try:
+        ntm(torch.zeros(1, 2, 3))
+    finally:
+        handle.remove()
+    assert seen.count("MemoryCell") == 2
+
+
+def test_a_backend_set_later_is_checked():
+    ntm = NTM(3, 4, slots=5, width=2)
+    ntm.backend = "fussed"
+    with pytest.raises(ValueError, match="backend is 'fussed', but must be one of auto, reference, compiled, fused"):
+        ntm(torch.zeros(1, 2, 3))

@@ -67,8 +67,8 @@ def _call(cell: Any) -> Callable[..., Any]:
 
 
 def hooked(cell: nn.Module) -> bool:
-    """Whether a module of the cell has hooks, which only the plain cell calls."""
-    return any(
+    """Whether a module of the cell has hooks, or all modules have, which only the plain cell calls."""
+    return bool(nn.modules.module._has_any_global_hook()) or any(
         module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
         for module in cell.modules()
     )
@@ -100,6 +100,7 @@ def choose(cell: Any, backend: str, inputs: Tensor) -> str:
     Raises:
         BackendUnavailableError: "fused" was asked for and does not know this configuration, or meets torch.func.
     """
+    check_name(backend)
     if backend in ("reference", "compiled"):
         return backend
     unsupported = _unsupported(cell)

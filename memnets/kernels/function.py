@@ -31,7 +31,7 @@ def run(
     inputs: Tensor,
     state: Sequence[Tensor],
     parameters: Sequence[Tensor],
-    lengths: Sequence[int] | None = None,
+    lengths: Sequence[int] | Tensor | None = None,
     *,
     repeat: bool = False,
 ) -> tuple[Tensor, list[Tensor]]:
@@ -43,18 +43,19 @@ def run(
         inputs: ``(T, B, I)``.
         state: as ``forward`` of the engine's calls takes it.
         parameters: each layer's, then the interface's weight and bias.
-        lengths: longest first, or None.
+        lengths: longest first, or None; under ``torch.compile`` a tensor ``(B,)``, in the order of the batch or not.
         repeat: keep only the starting state, and run forward again before going back.
 
     Returns:
         ``[h, reads] (T, B, C + R M)``, and the last state.
     """
-    lengths = None if lengths is None else list(lengths)
     if torch.compiler.is_compiling():
+        lengths = None if lengths is None else torch.as_tensor(lengths)
         sizes = [int(plan.lstm), plan.layers, plan.shifts]
         keep = torch.is_grad_enabled() and not repeat
         outputs, *rest = _forward_op(engine, inputs, list(state), list(parameters), sizes, lengths, keep)
         return outputs[1:], rest[: len(state)]
+    lengths = None if lengths is None else [int(n) for n in lengths]
     if not torch.is_grad_enabled() or not any(t.requires_grad for t in (inputs, *state, *parameters)):
         with torch.no_grad():
             last, kept = _calls(engine).forward(plan, inputs, state, parameters, lengths, keep=False)
@@ -142,7 +143,17 @@ def _refuse_second(found: list[Tensor | None], sources: list[Tensor]) -> list[Te
     return [None if t is None else next(wrapped) for t in found]
 
 
-# torch.compile cannot look into the kernel: it sees two operators, each with the shapes of what it returns.
+# torch.compile cannot look into the kernel: it sees two operators, each with the shapes of what it returns. Lengths are
+# a tensor there, which a graph can hold without being made anew for other lengths.
+
+
+def _longest_first(lengths: Tensor | None, steps: int) -> list[int] | None:
+    if lengths is None:
+        return None
+    ranked = sorted(lengths.tolist(), reverse=True)
+    if ranked and not 0 <= ranked[-1] <= ranked[0] <= steps:
+        raise ValueError(f"lengths is {ranked}, but must lie within 0..{steps}, the steps of the inputs")
+    return ranked
 
 
 @torch.library.custom_op("memnets::ntm_forward", mutates_args=())
@@ -152,11 +163,11 @@ def _forward_op(
     state: list[Tensor],
     parameters: list[Tensor],
     sizes: list[int],
-    lengths: list[int] | None,
+    lengths: Tensor | None,
     keep: bool,
 ) -> list[Tensor]:
     plan = Plan(bool(sizes[0]), *sizes[1:])
-    last, kept = _calls(engine).forward(plan, inputs, state, parameters, lengths, keep)
+    last, kept = _calls(engine).forward(plan, inputs, state, parameters, _longest_first(lengths, len(inputs)), keep)
     return [kept.outputs, *last, *(kept[1:] if keep else ())]
 
 
@@ -167,7 +178,7 @@ def _(
     state: list[Tensor],
     parameters: list[Tensor],
     sizes: list[int],
-    lengths: list[int] | None,
+    lengths: Tensor | None,
     keep: bool,
 ) -> list[Tensor]:
     plan = Plan(bool(sizes[0]), *sizes[1:])
@@ -183,19 +194,19 @@ def _backward_op(
     state: list[Tensor],
     parameters: list[Tensor],
     sizes: list[int],
-    lengths: list[int] | None,
+    lengths: Tensor | None,
     kept: list[Tensor],
     d_outputs: Tensor,
     d_last: list[Tensor],
 ) -> list[Tensor]:
     plan = Plan(bool(sizes[0]), *sizes[1:])
     needs = [True] * (1 + len(state) + len(parameters))
-    calls = _calls(engine)
+    calls, ranked = _calls(engine), _longest_first(lengths, len(inputs))
     if kept:
         known = calls.Kept(*kept)
     else:  # run again here, not in an operator of its own, which the compiler would move to the forward pass
-        _, known = calls.forward(plan, inputs, state, parameters, lengths, True)
-    found = calls.backward(plan, inputs, state, parameters, lengths, known, d_outputs[1:], d_last, needs)
+        _, known = calls.forward(plan, inputs, state, parameters, ranked, True)
+    found = calls.backward(plan, inputs, state, parameters, ranked, known, d_outputs[1:], d_last, needs)
     return [t for t in (found.inputs, *found.state, *found.parameters) if t is not None]
 
 
@@ -206,7 +217,7 @@ def _(
     state: list[Tensor],
     parameters: list[Tensor],
     sizes: list[int],
-    lengths: list[int] | None,
+    lengths: Tensor | None,
     kept: list[Tensor],
     d_outputs: Tensor,
     d_last: list[Tensor],

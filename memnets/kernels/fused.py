@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..state import detach_state, index_state, map_state, stack_states, state_tensors
+from ..state import detach_state, index_state, map_state, state_tensors
 from .configuration import Plan, parameters_of
 from .function import run
 
@@ -15,7 +15,7 @@ def run_sequence(
     cell: Any,
     inputs: Tensor,
     state: Any,
-    counts: Sequence[int] | None,
+    counts: Sequence[int] | Tensor | None,
     *,
     engine: str = "cpu",
     detach_every: int | None = None,
@@ -27,7 +27,7 @@ def run_sequence(
         cell: a MemoryCell that :func:`memnets.kernels.choose` found fit.
         inputs: ``(B, T, I)``.
         state: before the first step.
-        counts: the sequences' lengths, or None.
+        counts: the sequences' lengths, or None. A tensor under ``torch.compile`` alone.
         engine: which kernel, "cpu" or "triton".
         detach_every: cut the gradient each time this many steps have passed.
         checkpoint_every: keep the state each time this many steps have passed and nothing between, and run those
@@ -37,18 +37,15 @@ def run_sequence(
         ``[h, reads] (T, B, F)``, zero past a sequence's length, and the state after each sequence's last step.
     """
     dtype = cell.interface.weight.dtype
-    order = None
+    order = ends = None
     if counts is not None:
-        ranked = sorted(range(len(counts)), key=counts.__getitem__, reverse=True)
-        if ranked != list(range(len(counts))):
-            order = torch.tensor(ranked, device=inputs.device)
-            inputs, state = inputs[order], index_state(state, order)
-            counts = sorted(counts, reverse=True)
+        order, counts = _longest_first(counts, inputs.device)
+    if order is not None:
+        inputs, state = inputs[order], index_state(state, order)
     inputs = inputs.to(dtype).transpose(0, 1)  # (T, B, I)
     if counts is not None:  # whatever stands in the padding, NaN too, must not reach a weight's gradient
-        over = torch.arange(len(inputs), device=inputs.device).unsqueeze(1) >= torch.tensor(
-            counts, device=inputs.device
-        )  # (T, B)
+        ends = torch.as_tensor(counts, device=inputs.device)
+        over = torch.arange(len(inputs), device=inputs.device).unsqueeze(1) >= ends  # (T, B)
         inputs = inputs.masked_fill(over.unsqueeze(-1), 0)
     between = torch.float32 if engine == "triton" else dtype  # bfloat16 would round the weightings at each segment
     plan = Plan(hasattr(state.controller, "cell"), cell.controller.num_layers, cell.memory.shifts)
@@ -57,9 +54,8 @@ def run_sequence(
     starts = _starts(steps, detach_every, checkpoint_every)
     for start, stop in zip(starts, [*starts[1:], steps]):
         if detach_every and start and start % detach_every == 0:
-            still = inputs.shape[1] if counts is None else sum(n > start for n in counts)
-            state = _detach_first(state, still)
-        within = None if counts is None else [min(max(n - start, 0), stop - start) for n in counts]
+            state = detach_state(state) if ends is None else _detach_running(state, ends > start)
+        within = None if counts is None else _within(counts, start, stop, steps)
         tensors = [t.to(between) for t in state_tensors(state)]
         part, last = run(engine, plan, inputs[start:stop], tensors, parameters, within, repeat=bool(checkpoint_every))
         outputs.append(part)
@@ -72,10 +68,29 @@ def run_sequence(
     return outputs, state
 
 
-def _detach_first(state: Any, still: int) -> Any:
-    """Sequences that ended before keep the gradient of their last state."""
-    running, ended = index_state(state, slice(still)), index_state(state, slice(still, None))
-    return stack_states([detach_state(running), ended])
+def _longest_first(counts: Any, device: torch.device) -> tuple[Tensor | None, Any]:
+    """The order, None where it is so already, and the lengths in it: a tensor where a graph must serve any lengths."""
+    if torch.compiler.is_compiling():
+        ends, order = torch.as_tensor(counts, device=device).sort(descending=True, stable=True)
+        return order, ends
+    counts = list(counts)
+    ranked = sorted(range(len(counts)), key=counts.__getitem__, reverse=True)
+    if ranked == list(range(len(counts))):
+        return None, counts
+    return torch.tensor(ranked, device=device), [counts[b] for b in ranked]
+
+
+def _within(counts: Any, start: int, stop: int, steps: int) -> Any:
+    """How many of the steps from ``start`` to ``stop`` each sequence has."""
+    if isinstance(counts, Tensor):  # not checked yet: what is below 0 or above the steps must stay so
+        counts = (counts - start).clamp(min=0) if start else counts
+        return counts.clamp(max=stop - start) if stop < steps else counts
+    return [min(max(n - start, 0), stop - start) for n in counts]
+
+
+def _detach_running(state: Any, running: Tensor) -> Any:
+    """Sequences that ended before keep the gradient of their last state; ``running`` is ``(B,)``."""
+    return map_state(lambda t: torch.where(running.view(-1, *[1] * (t.ndim - 1)), t.detach(), t), state)
 
 
 def _starts(steps: int, *every: int | None) -> list[int]:
