@@ -85,7 +85,8 @@ class Recurrent(nn.Module):
             inputs: ``(B, T, I)``, or ``(T, B, I)`` without ``batch_first``.
             state: as returned by an earlier call, to go on with the same sequences; None starts afresh.
             lengths: ``(B,)`` integers within 0..T. Steps past a sequence's length leave its state as it was and
-                output zeros. None means that all have T steps.
+                output zeros. None means that all have T steps. Give ``torch.compile`` a tensor: one graph then serves
+                all lengths.
 
         Returns:
             Outputs ``(B, T, O)`` (or ``(T, B, O)``), and the state after each sequence's last step.
