@@ -1,6 +1,7 @@
 """From words and files to a plan: what it holds, and what is refused in one line with nothing written."""
 
 import itertools
+import socket
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from memnets.cli import main
 from memnets.cli.planning import make_plan
 from memnets.cli.sweep_arguments import parse_sweep
+from memnets.sweeps import ray_tune
 from memnets.sweeps.directory import SweepDir
 from memnets.sweeps.file import read_plan, write_plan
 from memnets.sweeps.plan import Plan, PlanError, folder_name, parse_seeds, show_seeds, split_values
@@ -251,3 +253,23 @@ def test_commands_and_help_need_no_torch_and_no_time(tmp_path):
         assert done.returncode == 0, done.stderr
     assert done.stdout.count("\n") == 1
     assert done.stdout.strip().endswith(f"-m memnets trial {tmp_path}/sweeps/copy-ntm copy-ntm/seed0")
+
+
+@pytest.mark.parametrize("address", ["nonsense", "host:", ":6379", "ray://host", "host:99999"])
+def test_an_address_of_ray_that_is_none(address):
+    with pytest.raises(PlanError, match=f"RAY_ADDRESS is '{address}', but must be host:port"):
+        ray_tune._check_address(address)
+
+
+def test_an_address_of_ray_where_nothing_answers():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, but not listening
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(PlanError, match=f"RAY_ADDRESS is {address}, where nothing answers .* unset RAY_ADDRESS"):
+            ray_tune._check_address(address)
+
+
+def test_an_address_of_ray_where_something_answers():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ray_tune._check_address(f"ray://127.0.0.1:{server.getsockname()[1]}")
+    ray_tune._check_address("auto")

@@ -8,6 +8,7 @@ has signals, threads and memory to itself, and checks with the trial's lock that
 import importlib.util
 import logging
 import os
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -20,13 +21,31 @@ from .plan import PlanError, Trial
 
 
 def check_ray() -> None:
-    """Refuse where Ray Tune is not installed.
+    """Refuse where Ray Tune is not installed, or nothing answers at RAY_ADDRESS.
 
     Raises:
-        PlanError: with the command that installs it.
+        PlanError: with the command that installs it, or with the address.
     """
     if importlib.util.find_spec("ray") is None or importlib.util.find_spec("pyarrow") is None:
         raise PlanError("--engine ray needs Ray Tune, which is not installed: pip install 'memnets[ray]'")
+    if address := os.environ.get("RAY_ADDRESS"):
+        _check_address(address)
+
+
+def _check_address(address: str) -> None:
+    """Ray itself tries for minutes, and then ends the process."""
+    if address in ("auto", "local"):
+        return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise PlanError(f"RAY_ADDRESS is {address!r}, but must be host:port, ray://host:port, auto or local")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except OSError as error:
+        raise PlanError(
+            f"RAY_ADDRESS is {address}, where nothing answers ({error}): start Ray there (ray start --head), or unset "
+            "RAY_ADDRESS to use this machine"
+        ) from error
 
 
 def run_ray(
