@@ -158,6 +158,24 @@ def test_errors_at_the_last_annealed_step_do_not_end_the_run():
     assert solved.solved["step"] == 6
 
 
+def test_annealing_may_begin_at_larger_errors():
+    rates, solved = scripted({2: 4.0, 4: 4.0, 6: 0.5, 8: 0.5}, checks=2, anneal_below=5.0)
+    assert rates == [1, 1, 1, 1, 1, 0.75, 0.5, 0.25]
+    assert solved.solved["step"] == 6
+
+
+def test_annealing_that_began_at_larger_errors_and_does_not_solve_begins_anew():
+    rates, solved = scripted({2: 4.0, 4: 4.9, 6: 4.0, 8: 0.5, 10: 0.5, 12: 0.5}, anneal_below=5.0)
+    assert rates == [1, 1, 1, 0.75, 0.5, 0.25, 0.5, 0.5, 0.5, 0.375, 0.25, 0.125]
+    assert solved.solved["step"] == 8
+
+
+@pytest.mark.parametrize("value", [0.5, float("nan"), float("inf")])
+def test_errors_at_which_annealing_cannot_begin(value):
+    with pytest.raises(ValueError, match=f"anneal_below is {value}, but must be at least the threshold, 1.0"):
+        StopWhenSolved(1.0, anneal_below=value)
+
+
 def test_a_check_above_the_threshold_breaks_the_streak():
     solved, work = StopWhenSolved(threshold=1.0, checks=2), learner()
 

@@ -69,7 +69,7 @@ class Fit:
             )
             self.varying = None if options.min_slots is None else VaryingSlots(options.min_slots)
             threshold = objects.task.threshold if options.threshold is None else options.threshold
-            self.solved = StopWhenSolved(threshold, options.checks, options.anneal_steps)
+            self.solved = StopWhenSolved(threshold, options.checks, options.anneal_steps, options.anneal_below)
             self.pictures_every = Pictures("", options.pictures_every).every
             _quieten()
             trial = pl.Trainer(**{**objects.trainer, "logger": False, "enable_checkpointing": False, "callbacks": []})

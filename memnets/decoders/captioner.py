@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..checks import check_whole
 from ..encoders import GridEncoder
+from ..encoders.grid import places_like
 from ..pretrained import Pretrained
 from .attention import AdditiveAttention, Keys, coverage
 from .beam import Hypothesis
@@ -73,6 +74,9 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
         width: of the memory of an "ntm".
         dropout: of the output layer.
         gate: scale what is seen by ``beta = sigmoid(f(h))``.
+        feedback: what the cell is given of the last look: "context", all that was seen (the paper's), or "place", only
+            where it was, as x and y. What a word says must then be seen when it is said, and attention points at it;
+            with "context" it may have been seen at any word before. "place" also leaves out the paper's first state.
         coverage_weight: of the doubly stochastic term, which asks that each place be looked at once in all.
         coverage_reduction: "sum" over places (the paper's) or "mean"; see :func:`coverage`.
         references: train on "all" of an image's captions, or on "one" a step, drawn with torch's random numbers.
@@ -100,6 +104,7 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
         width: int = 16,
         dropout: float = 0.1,
         gate: bool = True,
+        feedback: str = "context",
         coverage_weight: float = 0.1,
         coverage_reduction: str = "mean",
         references: str = "all",
@@ -110,6 +115,7 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
         self.config: dict[str, Any] = {**given, "encoder": None if encoder is None else "given"}
         check_encoder(encoder, "Captioner")
         check_choice("coverage_reduction", coverage_reduction, ("sum", "mean"))
+        check_choice("feedback", feedback, ("context", "place"))
         check_choice("references", references, ("one", "all"))
         check_share("sampling", sampling)
         if coverage_weight < 0:
@@ -118,6 +124,9 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
         self.config["vocabulary"] = list(self.symbols.words)
         self.encoder = GridEncoder(in_channels=in_channels) if encoder is None else encoder
         size = feature_size_of(self.encoder, feature_size)
+        self.feedback = feedback
+        if feedback == "place":
+            size += 2
         self.coverage_weight = coverage_weight
         self.coverage_reduction = coverage_reduction
         self.references = references
@@ -132,7 +141,8 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
             slots=slots,
             width=width,
             gate=gate,
-            start_from_mean=True,
+            feedback_size=2 if feedback == "place" else None,
+            start_from_mean=feedback == "context",
             dropout=dropout,
         )
 
@@ -162,6 +172,8 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
         if not isinstance(grid, Tensor) or grid.dim() != 4 or len(grid) != len(images):
             got = tuple(grid.shape) if isinstance(grid, Tensor) else type(grid).__name__
             raise ValueError(f"{type(self.encoder).__name__} gave {got}, but must give maps (B, D, h, w)")
+        if self.feedback == "place":
+            grid = torch.cat([grid, places_like(grid)], dim=1)
         features = grid.flatten(2).transpose(1, 2)  # (B, h * w, D)
         return self.decoder.attention.prepare(features), (grid.shape[2], grid.shape[3])
 

@@ -43,6 +43,8 @@ class AttentionDecoder(nn.Module):
         embedding_size: units of a symbol's embedding and of the output layer.
         gate: scale each context by :class:`ContextGate`.
         context_only: no symbol is fed back: the cell and the output see the features alone.
+        feedback_size: the cell is given this many of the last features of the last context, before the gate; None
+            for all of it, after the gate.
         start_from_mean: the cell's first state comes from the mean of the features (:class:`StateFrom`).
         dropout: of the output layer.
         restart: while training, the probability at each step that the cell starts anew, so that what it does does
@@ -62,6 +64,7 @@ class AttentionDecoder(nn.Module):
         embedding_size: int,
         gate: bool = False,
         context_only: bool = False,
+        feedback_size: int | None = None,
         start_from_mean: bool = False,
         dropout: float = 0.0,
         restart: float = 0.0,
@@ -80,6 +83,7 @@ class AttentionDecoder(nn.Module):
         self.of_context = nn.Linear(feature_size, embedding_size, bias=False)
         self.dropout = nn.Dropout(dropout)
         self.restart = restart
+        self.feedback_size = feedback_size
         self.output = nn.Linear(embedding_size, symbols)
 
     def initial_state(self, keys: Keys) -> DecoderState:
@@ -103,16 +107,19 @@ class AttentionDecoder(nn.Module):
     def forward(self, symbols: Tensor, keys: Keys, state: DecoderState) -> tuple[Step, DecoderState]:
         """One step: the last symbols (B,), int64, 0 at the start, to scores of the next."""
         embedded = None if self.embedding is None else self.embedding(symbols)
-        x = state.context if embedded is None else torch.cat([embedded, state.context], dim=1)
+        seen = state.context if self.feedback_size is None else state.context[:, -self.feedback_size :]
+        x = seen if embedded is None else torch.cat([embedded, seen], dim=1)
         last = self._restarted(keys, state.cell) if self.training and self.restart else state.cell
         h, cell = self.cell(x, last)
         weights = self.attention(h, keys, state.weights)
-        z = context(weights, keys.features)
-        beta = z.new_ones(len(z), 1) if self.gate is None else self.gate(h)
-        z = beta * z
+        looked = context(weights, keys.features)
+        beta = looked.new_ones(len(looked), 1) if self.gate is None else self.gate(h)
+        z = beta * looked
         deep = self.of_hidden(h) + self.of_context(z)
         deep = torch.tanh(deep if embedded is None else deep + embedded)
-        return Step(self.output(self.dropout(deep)), weights, beta), DecoderState(cell, z, weights)
+        return Step(self.output(self.dropout(deep)), weights, beta), DecoderState(
+            cell, z if self.feedback_size is None else looked, weights
+        )
 
 
 def make_decoder(
@@ -126,11 +133,12 @@ def make_decoder(
     slots: int,
     width: int,
     context_only: bool = False,
+    feedback_size: int | None = None,
     **settings: Any,
 ) -> AttentionDecoder:
     """A decoder and its cell; ``make_attention`` gives the attention for a size of queries."""
     check_whole("embedding_size", embedding_size)
-    inputs = feature_size + (0 if context_only else embedding_size)
+    inputs = (feedback_size or feature_size) + (0 if context_only else embedding_size)
     driver = make_cell(cell, inputs, hidden_size, slots=slots, width=width)
     return AttentionDecoder(
         symbols,
@@ -139,5 +147,6 @@ def make_decoder(
         feature_size=feature_size,
         embedding_size=embedding_size,
         context_only=context_only,
+        feedback_size=feedback_size,
         **settings,
     )

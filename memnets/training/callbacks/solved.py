@@ -1,5 +1,6 @@
 """Stopping when the task is solved, after the learning rate has been brought to zero."""
 
+import math
 from typing import Any
 
 import lightning.pytorch as pl
@@ -7,7 +8,7 @@ import lightning.pytorch as pl
 from ..learner import SequenceLearner
 
 COLLAPSE = 10
-"""Times the threshold: errors from which annealing alone does not come back."""
+"""Times the errors at which annealing began: from there it alone does not come back."""
 
 
 class StopWhenSolved(pl.Callback):
@@ -20,26 +21,35 @@ class StopWhenSolved(pl.Callback):
     errors rise above ten times the threshold, or the steps end without a new count, annealing is over: training goes
     on at half of the rate it had before, since the whole rate has been too much.
 
+    Small batches may be too noisy to stay below the threshold at a whole rate: ``anneal_below`` lets annealing begin
+    at larger errors, after as many validations in a row below them.
+
     Args:
         threshold: errors per sequence, in the task's unit.
         checks: validations in a row, at least 1.
         anneal_steps: training steps after that, at least 0.
+        anneal_below: errors at which annealing begins, at least the threshold; None for the threshold.
 
     Raises:
         ValueError: a number is below its minimum.
     """
 
-    def __init__(self, threshold: float, checks: int = 3, anneal_steps: int = 0):
+    def __init__(self, threshold: float, checks: int = 3, anneal_steps: int = 0, anneal_below: float | None = None):
         for name, value, least in (("checks", checks, 1), ("anneal_steps", anneal_steps, 0)):
             if value < least:
                 raise ValueError(f"{name} is {value}, but must be at least {least}")
         if not threshold > 0:
             raise ValueError(f"threshold is {threshold}, but must be above 0: no error count lies below it")
+        if anneal_below is not None and not threshold <= anneal_below < math.inf:
+            raise ValueError(f"anneal_below is {anneal_below}, but must be at least the threshold, {threshold}")
         self.threshold = threshold
+        self.anneal_below = anneal_below or threshold
         self.checks = checks
         self.anneal_steps = anneal_steps
         self.streak = 0
         """Validations in a row below the threshold, up to the last."""
+        self.near = 0
+        """Validations in a row below ``anneal_below``, up to the last."""
         self.since: dict[str, float] = {}
         """Where the first of them was: step, sequences, seconds."""
         self.anneal_from: int | None = None
@@ -71,10 +81,11 @@ class StopWhenSolved(pl.Callback):
             self.streak += 1
         else:
             self.streak = 0
+        self.near = self.near + 1 if error < self.anneal_below else 0
         if self.anneal_from is None:
-            self.anneal_from = trainer.global_step if self.solved else None
-        elif error >= COLLAPSE * self.threshold or (self._over(trainer) and not self.solved):
-            self.anneal_from, self.streak = None, 0
+            self.anneal_from = trainer.global_step if self.near >= self.checks else None
+        elif error >= COLLAPSE * self.anneal_below or (self._over(trainer) and not self.solved):
+            self.anneal_from, self.streak, self.near = None, 0, 0
             trainer.should_stop = False
             for group in trainer.optimizers[0].param_groups:
                 group["full_lr"] = group.get("full_lr", group["lr"]) / 2
@@ -108,6 +119,7 @@ class StopWhenSolved(pl.Callback):
         """What a resumed run needs to stop where an unbroken one would."""
         return {
             "streak": self.streak,
+            "near": self.near,
             "since": self.since,
             "anneal_from": self.anneal_from,
             "last_step": self.last_step,
