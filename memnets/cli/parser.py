@@ -30,7 +30,7 @@ class TrainingOptions:
         checks: validations in a row below the threshold that make a run solved.
         threshold: errors per sequence; the task's own by default.
         anneal_steps: steps after that, over which the learning rate falls to zero.
-        anneal_below: errors per sequence below which, as many times in a row, annealing begins; the threshold by default.
+        anneal_below: errors per sequence below which, as many times in a row, annealing begins; null for the threshold.
         spike_clip: clip the gradient's norm at this many times the median of the last 100; null for not.
         spike_floor: but never below this norm, so that rare mistakes can still be learnt from.
         min_slots: train each step on a number of slots drawn from this to the model's own; null for the latter. Without
