@@ -1,6 +1,7 @@
 """A captioner's contract: loss with coverage and gate, describing, words in the checkpoint, errors."""
 
 import math
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -74,6 +75,18 @@ def test_one_reference_a_step_is_drawn_from_the_seed():
         losses.append(captioner.batch_loss(BATCH)[0].item())
     assert losses[0] == losses[1]
     assert len(set(losses)) > 1
+
+
+def test_some_references_of_each_image_and_no_more_than_there_are():
+    captioner = tiny_captioner(references=2)
+    taught = []
+    captioner._teach = lambda keys, grid, captions, sampling: taught.append((len(keys.mask), captions)) or 1 / 0
+    batch = Scenes(BATCH.images, (("a",), ("b", "c", "d"), ("e", "f")))
+    for _ in range(20):
+        with pytest.raises(ZeroDivisionError):
+            captioner.batch_loss(batch)
+    assert all(len(captions) == rows == 5 for rows, captions in taught)
+    assert {tuple(captions[1][0] + captions[2][0]) for _, captions in taught} == set(permutations("bcd", 2))
 
 
 def test_unknown_words_are_learnt_as_one_and_never_said():
@@ -158,7 +171,8 @@ def test_saving_and_loading(tmp_path):
     [
         ({"coverage_reduction": "none"}, "coverage_reduction is 'none', but must be one of sum, mean"),
         ({"coverage_weight": -1.0}, "coverage_weight is -1.0, but must be at least 0"),
-        ({"references": "first"}, "references is 'first', but must be one of one, all"),
+        ({"references": "first"}, "references is 'first', but must be one of one, all, or a number from 1"),
+        ({"references": 0}, "references is 0, but must be one of one, all, or a number from 1"),
         ({"cell": "dnc"}, "cell is 'dnc'"),
         ({"vocabulary": []}, "vocabulary is empty"),
     ],

@@ -79,7 +79,8 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
             with "context" it may have been seen at any word before. "place" also leaves out the paper's first state.
         coverage_weight: of the doubly stochastic term, which asks that each place be looked at once in all.
         coverage_reduction: "sum" over places (the paper's) or "mean"; see :func:`coverage`.
-        references: train on "all" of an image's captions, or on "one" a step, drawn with torch's random numbers.
+        references: captions of an image that a step trains on: "all", or "one" or another number of them, drawn with
+            torch's random numbers. The encoder sees the image once for all of them.
         sampling: share of scheduled sampling while training.
 
     Raises:
@@ -107,7 +108,7 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
         feedback: str = "context",
         coverage_weight: float = 0.1,
         coverage_reduction: str = "mean",
-        references: str = "all",
+        references: str | int = "all",
         sampling: float = 0.0,
     ):
         super().__init__()
@@ -116,7 +117,7 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
         check_encoder(encoder, "Captioner")
         check_choice("coverage_reduction", coverage_reduction, ("sum", "mean"))
         check_choice("feedback", feedback, ("context", "place"))
-        check_choice("references", references, ("one", "all"))
+        self._drawn = _number_of(references)
         check_share("sampling", sampling)
         if coverage_weight < 0:
             raise ValueError(f"coverage_weight is {coverage_weight}, but must be at least 0")
@@ -210,7 +211,7 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
             The loss, and by name: ``word_loss`` (nats a word, the end counted), ``coverage`` (as reduced, before its
             weight) and ``gate`` (mean beta).
         """
-        items, captions = _choose(batch.captions, self.references == "all")
+        items, captions = _choose(batch.captions, self._drawn)
         keys, grid = self.encode(batch.images)
         rows = torch.tensor(items, device=keys.mask.device)
         keys = Keys(*(part[rows] for part in keys))
@@ -263,18 +264,25 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
         return self.describe(batch.images)
 
 
-def _choose(captions: Sequence[Sequence[Sequence[str]]], every: bool) -> tuple[list[int], list[Sequence[str]]]:
+def _number_of(references: str | int) -> int | None:
+    """How many captions of an image to draw; None for all."""
+    if references in ("one", "all"):
+        return 1 if references == "one" else None
+    if isinstance(references, bool) or not str(references).isdigit() or int(references) < 1:
+        raise ValueError(f"references is {references!r}, but must be one of one, all, or a number from 1")
+    return int(references)
+
+
+def _choose(captions: Sequence[Sequence[Sequence[str]]], count: int | None) -> tuple[list[int], list[Sequence[str]]]:
     """Which image each chosen caption belongs to, and the captions as lists of words."""
+    items, chosen = [], []
     for b, references in enumerate(captions):
         if not references:
             raise ValueError(f"image {b} has no caption: leave it out of the batch, or give it one")
-    if every:
-        return [b for b, references in enumerate(captions) for _ in references], [
-            _words(words) for references in captions for words in references
-        ]
-    draws = torch.rand(len(captions))
-    picked = [references[int(draw * len(references))] for draw, references in zip(draws.tolist(), captions)]
-    return list(range(len(captions))), [_words(words) for words in picked]
+        picked = range(len(references)) if count is None else torch.randperm(len(references))[:count].tolist()
+        items += [b] * len(picked)
+        chosen += [_words(references[i]) for i in picked]
+    return items, chosen
 
 
 def _words(caption: str | Sequence[str]) -> Sequence[str]:
