@@ -58,14 +58,14 @@ def check_finite(inputs: Tensor) -> None:
 
 
 def check_length_tensor(lengths: Tensor, batch_size: int) -> Tensor:
-    """The lengths, with no look at their values; raises ValueError or TypeError."""
+    """The lengths as int64, with no look at their values; raises ValueError or TypeError."""
     if lengths.is_floating_point() or lengths.dtype == torch.bool:
         raise TypeError(f"lengths has dtype {lengths.dtype}, but must hold integers")
     if lengths.shape != (batch_size,):
         raise ValueError(
             f"lengths has shape {tuple(lengths.shape)}, but must be ({batch_size},): one length a sequence"
         )
-    return lengths
+    return lengths.long()
 
 
 def check_lengths(lengths: Tensor | Sequence[int], batch_size: int, steps: int) -> list[int]:

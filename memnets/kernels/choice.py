@@ -133,10 +133,9 @@ def _custom_controller(cell: Any) -> bool:
     return controller is not None and type(controller) not in CONTROLLERS.values()
 
 
+@torch.compiler.assume_constant_result  # the compiler enters transforms as it meets them: it may look, too
 def transformed() -> bool:
     """Whether a function transform or forward-mode differentiation is at work, which kernels do not know."""
-    if torch.compiler.is_compiling():
-        return False
     if torch.autograd.forward_ad._current_level >= 0:
         return True
     return torch._C._functorch.peek_interpreter_stack() is not None  # pyright: ignore[reportAttributeAccessIssue]

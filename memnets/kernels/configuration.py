@@ -41,17 +41,46 @@ def unknown(cell: Any) -> str | None:
         type(cell.interface).forward is not interface.forward
     ):
         return "a layer of the cell was replaced by one of another kind"
-    return None
+    if any(getattr(layer, name, None) is None for layer in layers for name in _names(cell)) or (
+        cell.interface.bias is None
+    ):
+        return "a layer of the cell has no bias"
+    return _misfit(cell)
+
+
+def _misfit(cell: Any) -> str | None:
+    """Where a parameter has another size than the cell's parts say: the kernels would read past its end."""
+    memory, controller = cell.memory, cell.controller
+    heads, writers, width, hidden = (
+        memory.read_heads + memory.write_heads,
+        memory.write_heads,
+        memory.width,
+        controller.hidden_size,
+    )
+    told = heads * (width + 3 + memory.shifts) + 2 * writers * width
+    expected = []
+    for size in [cell.input_size + memory.read_heads * width, *[hidden] * (controller.num_layers - 1)]:
+        if isinstance(controller, LSTMController):
+            expected += [(4 * hidden, size), (4 * hidden, hidden), (4 * hidden,), (4 * hidden,)]
+        else:
+            expected += [(hidden, size), (hidden,)]
+    expected += [(told, hidden), (told,)]
+    found = [tuple(t.shape) for t in parameters_of(cell)]
+    for got, want in zip(found, expected):
+        if got != want:
+            return f"a parameter of the cell has shape {got}, and its sizes ask for {want}"
+    return None if len(found) == len(expected) else f"the controller has not {controller.num_layers} layers"
+
+
+def _names(cell: Any) -> tuple[str, ...]:
+    if isinstance(cell.controller, LSTMController):
+        return "weight_ih", "weight_hh", "bias_ih", "bias_hh"
+    return "weight", "bias"
 
 
 def parameters_of(cell: Any) -> list[Tensor]:
     """Each layer's parameters, then the interface's, in the order of :func:`layer_parameters`."""
-    names = (
-        ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        if isinstance(cell.controller, LSTMController)
-        else ("weight", "bias")
-    )
-    found = [getattr(layer, name) for layer in cell.controller.layers for name in names]
+    found = [getattr(layer, name) for layer in cell.controller.layers for name in _names(cell)]
     return [*found, cell.interface.weight, cell.interface.bias]
 
 

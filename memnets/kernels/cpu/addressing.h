@@ -8,7 +8,7 @@
 
 #define NORM_EPSILON R(1e-6)
 #define LOG_EPSILON R(1e-16)
-#define NOTHING R(-1e30)
+#define NOTHING R(-3e38)
 
 typedef struct {
     i64 slots, across, shifts, reach, margin; /* reach = shifts / 2; margin = padded(reach) */

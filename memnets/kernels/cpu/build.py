@@ -23,7 +23,7 @@ class BuildError(RuntimeError):
 def cache_folder() -> Path:
     """Where compiled kernels are kept: $MEMNETS_CACHE, or memnets/ in the user's cache folder."""
     if chosen := os.environ.get("MEMNETS_CACHE"):
-        return Path(chosen)
+        return Path(chosen).absolute()
     try:
         home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
     except RuntimeError as error:
@@ -37,9 +37,13 @@ def compiler() -> list[str]:
     Raises:
         BuildError: there is none.
     """
-    names = [os.environ["CC"]] if os.environ.get("CC") else ["cc", "gcc", "clang"]
+    chosen = os.environ.get("CC", "").strip()
+    names = [chosen] if chosen else ["cc", "gcc", "clang"]
     for name in names:
-        command = shlex.split(name)
+        try:
+            command = shlex.split(name)
+        except ValueError as error:
+            raise BuildError(f"CC is {name!r}, which is not a command ({error}): set it to a C compiler") from error
         if shutil.which(command[0]):
             return command
     raise BuildError(f"no C compiler was found ({', '.join(names)}): install gcc or clang, or set CC")
@@ -55,9 +59,9 @@ def library(double: bool) -> Path:
     """
     command = compiler()
     path = cache_folder() / f"ntm-{'f64' if double else 'f32'}-{_key(tuple(command))}.so"
-    if path.is_file():
-        return path
     try:
+        if path.is_file():
+            return path
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
         os.close(handle)
@@ -70,6 +74,11 @@ def library(double: bool) -> Path:
         _compile(command, double, temporary)
         os.chmod(temporary, 0o755)
         os.replace(temporary, path)
+    except OSError as error:
+        raise BuildError(
+            f"the compiled kernel cannot be kept as {path} ({error.strerror}): remove what is there, or set "
+            "MEMNETS_CACHE to another folder"
+        ) from error
     finally:
         Path(temporary).unlink(missing_ok=True)
     return path
