@@ -105,6 +105,42 @@ def test_a_read_only_home(cache):
     falls_back("MEMNETS_CACHE")
 
 
+def test_a_home_that_cannot_be_looked_into(cache, monkeypatch):
+    looked = Path.is_file
+
+    def is_file(path):
+        if path.parent == cache:
+            raise PermissionError(13, "Permission denied", str(path))
+        return looked(path)
+
+    monkeypatch.setattr(Path, "is_file", is_file)
+    falls_back("set MEMNETS_CACHE")
+
+
+def test_something_else_at_the_library_s_place(cache):
+    path = build.library(double=False)
+    path.unlink()
+    path.mkdir()
+    falls_back("remove what is there, or set MEMNETS_CACHE")
+    assert [p.name for p in cache.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(("command", "reason"), [("  ", None), ('gcc "', "is not a command")])
+def test_odd_commands_as_compiler(cache, monkeypatch, command, reason):
+    monkeypatch.setenv("CC", command)
+    if reason:
+        falls_back(reason)
+    else:
+        assert build.compiler()
+
+
+def test_a_relative_cache(cache, monkeypatch):
+    cache.mkdir()
+    monkeypatch.chdir(cache)
+    monkeypatch.setenv("MEMNETS_CACHE", ".")
+    assert NTM(3, 4, backend="fused")(torch.randn(2, 3, 3))[0].shape == (2, 3, 24)
+
+
 def test_a_damaged_library_is_named(cache):
     path = build.library(double=False)
     path.write_bytes(b"not a library")
