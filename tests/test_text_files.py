@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from memnets_tasks import TextLineFiles, TextLines
+from memnets_tasks import DigitLines, TextLineFiles, TextLines
 from memnets_tasks.images import lmdb_lines, pictures, write_text_lines
 from memnets_tasks.images.text_formats import BadLabel, clean_label
 
@@ -175,6 +175,16 @@ class TestLmdbAcrossProcesses:
     @pytest.fixture
     def task(self, drawn, tmp_path):
         return TextLineFiles(str(write_text_lines(tmp_path / "set", drawn, "lmdb")))
+
+    def test_a_file_cut_short_is_named_and_does_not_kill_the_process(self, tmp_path):
+        """Reading past the end of a mapped file is a bus error."""
+        path = write_text_lines(tmp_path / "lines", [DigitLines().sample(40, 8, seeded())], "lmdb")
+        file = path / "data.mdb"
+        size = file.stat().st_size
+        with file.open("r+b") as opened:
+            opened.truncate(size // 2 // 4096 * 4096)
+        with pytest.raises(ValueError, match=rf"data.mdb is cut short: it has \d+ bytes of {size}"):
+            TextLineFiles(str(path))
 
     def test_nothing_open_is_pickled(self, task):
         expected = task.sample(4, 9, seeded())
