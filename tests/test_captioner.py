@@ -56,6 +56,14 @@ def test_the_loss_is_what_it_says(reduction):
     assert loss.item() == pytest.approx(spelled + 0.5 * missed)
 
 
+def test_a_caption_may_be_a_text():
+    """Taken for a sequence of words, its letters would all be learnt as the unknown one."""
+    captioner = tiny_captioner().eval()
+    words, texts = (captioner(BATCH.images, captions) for captions in (FIRST, [" ".join(words) for words in FIRST]))
+    assert torch.equal(words.targets, texts.targets)
+    assert torch.equal(words.logits, texts.logits)
+
+
 def test_the_first_state_comes_from_the_mean_features():
     captioner = tiny_captioner().double()
     keys, _ = captioner.encode(BATCH.images)
@@ -172,6 +180,16 @@ def test_bad_calls_are_named():
     captioner = tiny_captioner()
     with pytest.raises(ValueError, match="there are 1 captions for 3 images"):
         captioner(BATCH.images, [["a"]])
+    with pytest.raises(ValueError, match="captions is the text 'red', but must be a sequence, of one an image"):
+        captioner(BATCH.images, "red")
+    with pytest.raises(ValueError, match="captions of image 0 is the text 'a red', but must be a tuple of captions"):
+        captioner.batch_loss(Scenes(BATCH.images, ("a red", "red", "a")))
+    with pytest.raises(ValueError, match=r"images has shape \(0, 3, 8, 16\), but must hold at least one pixel"):
+        captioner.describe(BATCH.images[:0])
+    with pytest.raises(ValueError, match=r"images has dtype torch.uint8, but must be floating point: divide bytes"):
+        captioner.describe((BATCH.images * 255).byte())
+    with pytest.raises(ValueError, match="Conv2d gave 24 features a place, but the model was made for 20: make it"):
+        Captioner(vocabulary=["a"], encoder=nn.Conv2d(3, 24, 8), feature_size=20).describe(BATCH.images)
     with pytest.raises(ValueError, match="image 1 has no caption"):
         captioner.batch_loss(Scenes(BATCH.images, (("a",), (), ("a",))))
     with pytest.raises(ValueError, match="max_length is 0"):

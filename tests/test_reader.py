@@ -95,6 +95,24 @@ def test_padding_changes_no_reading(decode, beam_size):
             assert not reading.weights[:, columns:].any()
 
 
+@pytest.mark.parametrize("attention", ["location", "ntm", "content"])
+@pytest.mark.parametrize("cell", ["lstm", "ntm"])
+def test_what_stands_in_the_padding_changes_no_loss_and_no_gradient(attention, cell):
+    """In training mode, through encoder, attention, its first state and CTC."""
+    still = {"restart": 0.0, "jitter": 0.0, "ctc_weight": 0.4, "recurrent_size": 4}
+    reader = tiny_reader(attention=attention, cell=cell, **still).double().train()
+    found = []
+    for fill in (0.0, 1e3):
+        padding = torch.arange(BATCH.images.shape[3]) >= BATCH.widths.view(-1, 1, 1, 1)
+        images = BATCH.images.double().masked_fill(padding, fill).requires_grad_()
+        loss, _ = reader.batch_loss(BATCH._replace(images=images))
+        found.append((loss, *torch.autograd.grad(loss, [*reader.parameters(), images])))
+    for one, other in zip(*found):
+        torch.testing.assert_close(one, other, atol=1e-12, rtol=1e-9)
+    assert not found[1][-1].masked_select(padding).any()
+    assert found[1][-1].any()
+
+
 def test_greedy_reading_is_the_decoder_fed_with_what_it_wrote():
     torch.manual_seed(1)
     reader = tiny_reader()
@@ -293,6 +311,12 @@ def test_bad_calls_are_named():
     reader = tiny_reader()
     with pytest.raises(ValueError, match="there are 1 texts for 4 images"):
         reader(BATCH.images, BATCH.widths, ["a"])
+    with pytest.raises(ValueError, match="texts is the text 'abcd', but must be a sequence, of one an image"):
+        reader(BATCH.images, BATCH.widths, "abcd")
+    with pytest.raises(ValueError, match=r"images has dtype torch.uint8, but must be floating point: divide bytes"):
+        reader.read((BATCH.images * 255).byte(), BATCH.widths)
+    with pytest.raises(ValueError, match="Conv2d gave 24 features a place, but the model was made for 20: make it"):
+        TextReader(charset="a", encoder=nn.Conv2d(1, 24, 8), feature_size=20).read(BATCH.images, BATCH.widths)
     with pytest.raises(ValueError, match="holds 'e'"):
         reader(BATCH.images, BATCH.widths, ["a", "b", "c", "e"])
     with pytest.raises(ValueError, match="beam_size is 0"):

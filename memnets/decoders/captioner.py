@@ -8,12 +8,13 @@ from torch import Tensor, nn
 
 from ..checks import check_whole
 from ..encoders import GridEncoder
+from ..encoders.base import check_features, check_floating
 from ..pretrained import Pretrained
 from .attention import AdditiveAttention, Keys, coverage
 from .beam import Hypothesis
 from .charset import SymbolChange, Vocabulary
 from .loss import IGNORED, cross_entropy, pad_classes, with_end
-from .modes import check_choice, check_encoder, check_share, evaluating, feature_size_of
+from .modes import check_choice, check_encoder, check_share, check_texts, evaluating, feature_size_of
 from .rollout import search, teach
 from .steps import make_decoder
 from .tables import WithSymbols
@@ -117,7 +118,7 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
         self.symbols = Vocabulary(vocabulary)
         self.config["vocabulary"] = list(self.symbols.words)
         self.encoder = GridEncoder(in_channels=in_channels) if encoder is None else encoder
-        size = feature_size_of(self.encoder, feature_size)
+        self.feature_size = size = feature_size_of(self.encoder, feature_size)
         self.coverage_weight = coverage_weight
         self.coverage_reduction = coverage_reduction
         self.references = references
@@ -157,29 +158,34 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
 
     def encode(self, images: Tensor) -> tuple[Keys, tuple[int, int]]:
         """What the decoder attends to, and the height and width of the grid."""
+        if not images.numel():
+            raise ValueError(f"images has shape {tuple(images.shape)}, but must hold at least one pixel")
+        check_floating(images)
         parameter = next(self.parameters())
         grid = self.encoder(images.to(parameter.dtype))
         if not isinstance(grid, Tensor) or grid.dim() != 4 or len(grid) != len(images):
             got = tuple(grid.shape) if isinstance(grid, Tensor) else type(grid).__name__
             raise ValueError(f"{type(self.encoder).__name__} gave {got}, but must give maps (B, D, h, w)")
+        check_features(self.encoder, grid.shape[1], self.feature_size)
         features = grid.flatten(2).transpose(1, 2)  # (B, h * w, D)
         return self.decoder.attention.prepare(features), (grid.shape[2], grid.shape[3])
 
-    def forward(self, images: Tensor, captions: Sequence[Sequence[str]], *, sampling: float = 0.0) -> CaptionerOutput:
+    def forward(
+        self, images: Tensor, captions: Sequence[str | Sequence[str]], *, sampling: float = 0.0
+    ) -> CaptionerOutput:
         """Score given captions, each word after the right ones before it.
 
         Args:
             images: ``(B, channels, H, W)``, or what the encoder takes.
-            captions: the words of one caption an image.
+            captions: one an image: its words, or a text that is split at white space.
             sampling: share of the decoder's own words in place of the right ones.
 
         Raises:
             ValueError: shapes do not fit.
         """
-        if len(captions) != len(images):
-            raise ValueError(f"there are {len(captions)} captions for {len(images)} images: give one an image")
+        check_texts("captions", captions, len(images))
         keys, grid = self.encode(images)
-        return self._teach(keys, grid, captions, sampling)
+        return self._teach(keys, grid, [_words(caption) for caption in captions], sampling)
 
     def _teach(
         self, keys: Keys, grid: tuple[int, int], captions: Sequence[Sequence[str]], sampling: float
@@ -198,8 +204,9 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
             The loss, and by name: ``word_loss`` (nats a word, the end counted), ``coverage`` (as reduced, before its
             weight) and ``gate`` (mean beta).
         """
-        items, captions = _choose(batch.captions, self.references == "all")
+        check_texts("captions", batch.captions, len(batch.images))
         keys, grid = self.encode(batch.images)
+        items, captions = _choose(batch.captions, self.references == "all")
         rows = torch.tensor(items, device=keys.mask.device)
         keys = Keys(*(part[rows] for part in keys))
         output = self._teach(keys, grid, captions, self.sampling if self.training else 0.0)
@@ -254,6 +261,8 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
 def _choose(captions: Sequence[Sequence[Sequence[str]]], every: bool) -> tuple[list[int], list[Sequence[str]]]:
     """Which image each chosen caption belongs to, and the captions as lists of words."""
     for b, references in enumerate(captions):
+        if isinstance(references, str):
+            raise ValueError(f"captions of image {b} is the text {references[:20]!r}, but must be a tuple of captions")
         if not references:
             raise ValueError(f"image {b} has no caption: leave it out of the batch, or give it one")
     if every:
