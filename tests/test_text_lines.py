@@ -360,25 +360,26 @@ class TestWords:
             pseudo_words(0)
 
     def test_test_words_are_never_trained_on(self):
-        train, test = TextLines(words="generated"), TextLines(words="generated", split="test")
-        assert train.charset == test.charset == fonts.PRINTABLE + " "
-        seen = {split: set() for split in ("train", "test")}
-        for task in (train, test):
+        tasks = [TextLines(words="generated", split=split) for split in ("train", "validation", "test")]
+        assert {task.charset for task in tasks} == {fonts.PRINTABLE + " "}
+        seen = {task.split: set() for task in tasks}
+        for task in tasks:
             for seed in range(20):
                 for text in task.sample(16, 14, seeded(seed)).texts:
                     seen[task.split].update(text.split())
         assert len(seen["train"]) > 200
-        assert len(seen["test"]) > 50
-        assert not seen["train"] & seen["test"]
-        share = np.mean([words.is_test_word(word) for word in pseudo_words()])
-        assert 0.08 < share < 0.12
+        assert min(len(seen["test"]), len(seen["validation"])) > 50
+        assert not seen["train"] & seen["test"] | seen["train"] & seen["validation"] | seen["test"] & seen["validation"]
+        for split in ("validation", "test"):
+            assert 0.08 < np.mean([words.split_of(word) == split for word in pseudo_words()]) < 0.12
 
     def test_the_split_is_that_of_every_machine(self):
         """Python's own hash of a string is another in each process."""
-        assert [word for word in pseudo_words(60) if words.is_test_word(word)] == [
-            word for word in pseudo_words(60) if __import__("zlib").crc32(word.encode()) % 10 == 0
-        ]
-        assert words.is_test_word("é") == words.is_test_word(unicodedata.normalize("NFD", "é"))
+        for tenth, split in enumerate(("test", "validation")):
+            assert [word for word in pseudo_words(60) if words.split_of(word) == split] == [
+                word for word in pseudo_words(60) if __import__("zlib").crc32(word.encode()) % 10 == tenth
+            ]
+        assert words.split_of("é") == words.split_of(unicodedata.normalize("NFD", "é"))
 
     @settings(max_examples=25, deadline=None)
     @given(
@@ -423,7 +424,7 @@ class TestWords:
             TextLines(words=["naive", "naïve"], charset="aeinv")
 
     def test_no_word_for_the_split(self):
-        (word,) = [word for word in ("ba", "ca", "da") if not words.is_test_word(word)][:1]
+        (word,) = [word for word in ("ba", "ca", "da") if words.split_of(word) == "train"][:1]
         with pytest.raises(ValueError, match="none of the 1 words belongs to the split 'test'"):
             TextLines(words=[word], split="test")
 
@@ -435,7 +436,7 @@ class TestWords:
         ({"blur": -1.0}, "blur is -1.0; give a number of at least 0"),
         ({"noise": math.nan}, "noise is nan; give a number of at least 0"),
         ({"distortion": "much"}, "distortion is 'much'"),
-        ({"split": "val"}, "split is 'val'; give one of 'train', 'test'"),
+        ({"split": "val"}, "split is 'val'; give one of 'train', 'validation', 'test'"),
         ({"min_length": 5, "max_length": 4}, "max_length is 4, below min_length 5"),
         ({"evaluation_lengths": ()}, "evaluation_lengths is empty"),
     ],

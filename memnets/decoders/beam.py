@@ -102,7 +102,7 @@ def beam_search(
     for t in range(int(limits.max()) + 1):
         log_probs, state, record = step(beams.symbol.flatten(), state)
         log_probs = log_probs.float().unflatten(0, shape)  # (B, K, V)
-        log_probs = _end_or_cut(log_probs, t == limits, end)
+        log_probs = _end_or_cut(log_probs, limits == t, end)
         over = (t > limits).unsqueeze(1)  # (B, 1): the item is past its limit and stays as it is
         beams, parent = _advance(beams, log_probs, over, length_penalty, end)
         source = (parent + offset).flatten()
