@@ -244,6 +244,19 @@ def test_an_evaluation_that_cannot_be_done_is_refused_before_training(tmp_path, 
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_run_whose_labels_have_changed_reads_the_characters_it_knows(tmp_path, capsys):
+    """The rows of shared characters are taken over, and what is new is said."""
+    path = write_text_lines(tmp_path / "data", [DigitLines().sample(4, 40, torch.Generator().manual_seed(0))], "gt")
+    task = ["--task", "memnets_tasks.TextLineFiles", "--task.path", str(path), "--task.height", "16"]
+    run = fit_images(tmp_path / "runs", "ocr-digits", 1, *task, "--training.batch_size", "2")
+    first = path.read_text().split("\n")[0]
+    path.write_text(path.read_text().replace(first, first.split("\t")[0] + "\t" + "x" * 40))
+    image = str(path.parent / first.split("\t")[0])
+    with pytest.warns(UserWarning, match=r"10 kept; 1 added, untrained \('x'\)"):
+        assert main(["read", image, "--run", str(run), "--no-figures"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith(image)
+
+
 def test_a_run_that_reads_nothing_right_ends_as_any_other(tmp_path, capsys):
     """Attention has no place where no character is right: null in result.json, and still a figure."""
     task = ["--task.evaluation_lengths", "[1,12]", "--task.max_length", "2", "--training.batch_size", "2"]

@@ -146,7 +146,7 @@ def load_run(path: str) -> tuple[RunDir, Namespace, Namespace]:
     run = RunDir.open(path)
     parser, config = parse_experiment(run.config, [])
     objects = instantiate(parser, config)
-    run.load_weights(objects.model)
+    run.load_weights(objects.model, remap=True)
     return run, config, objects
 
 
