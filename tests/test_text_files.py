@@ -119,6 +119,19 @@ class TestFormatsByHand:
         with pytest.raises(ValueError, match="is no JSON file that can be read"):
             TextLineFiles(str(tmp_path / "labels.json"))
 
+    def test_a_name_that_json_gives_twice_is_counted(self, tmp_path):
+        (tmp_path / "a.png").write_bytes(png())
+        (tmp_path / "labels.json").write_text('{"a.png": "one", "a.png": "two"}')
+        with pytest.warns(UserWarning, match=r"a.png left out: label given twice; the last one counts"):
+            task = TextLineFiles(str(tmp_path / "labels.json"))
+        assert next(task.batches(1)).texts == ("two",)
+        assert task.dropped == {"label given twice": 1}
+
+    def test_json_nested_beyond_reason_is_no_json(self, tmp_path):
+        (tmp_path / "labels.json").write_text("[" * 100_000)
+        with pytest.raises(ValueError, match="is no JSON file that can be read"):
+            TextLineFiles(str(tmp_path / "labels.json"))
+
     def test_iam(self, tmp_path):
         """Lines as the IAM database's own file has them."""
         rows = [
