@@ -194,6 +194,12 @@ def test_settings_out_of_range_are_named(settings, message):
         ColumnEncoder(**settings)
 
 
+def test_a_frozen_encoder_says_how_wide_its_columns_are():
+    """Columns are taught by boxes at that scale."""
+    encoder = ColumnEncoder(channels=(4, 4), height=8, output_size=5, pixels_per_column=2)
+    assert (freeze(encoder).pixels_per_column, freeze(encoder).output_size) == (2, 5)
+
+
 def test_statistics_of_a_frozen_encoder_do_not_drift():
     """In public code ``requires_grad = False`` alone leaves batch normalisation learning."""
     model = nn.Sequential(freeze(ColumnEncoder(height=9, channels=(4,), pixels_per_column=2)), nn.Linear(3, 3))

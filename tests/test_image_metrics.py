@@ -131,6 +131,12 @@ class TestAlignment:
         errors = metrics.alignment_errors("abc", "abc", weights, self.boxes, 40)
         assert errors == pytest.approx([0, 2 / 6, 15 / 6])
 
+    def test_a_last_column_that_the_image_cuts_moves_no_other(self):
+        """81 pixels are 21 columns of 4; taken for 21 even ones, the last would lie 3 pixels to the left."""
+        weights = torch.zeros(1, 21)
+        weights[0, 20] = 1.0
+        assert metrics.alignment_errors("a", "a", weights, torch.tensor([[78.0, 86.0]]), 81) == [0]
+
     def test_only_characters_read_correctly_count_also_after_one_too_many(self):
         weights = torch.eye(4, 10)  # pixels 2, 6, 10, 14
         errors = metrics.alignment_errors("xabz", "abc", weights, self.boxes, 40)
