@@ -309,6 +309,12 @@ def test_bleu(seed):
     assert metrics.bleu(predictions, references) == pytest.approx(expected, abs=1e-5)
 
 
+def test_of_two_references_as_near_the_shorter_says_how_long_a_caption_should_be():
+    """As in the paper's own scripts, whatever the order in which they stand."""
+    for references in (["a b c d", "a b"], ["a b", "a b c d"]):
+        assert metrics.bleu([["a", "b", "c"]], [references])[0] == pytest.approx(1.0)
+
+
 def test_bleu_of_captions_without_a_word():
     assert metrics.bleu([[], []], [["a b"], ["c"]]) == (0.0,) * 4
     assert metrics.bleu([[], ["c"]], [["a b"], ["c"]])[0] > 0

@@ -154,18 +154,23 @@ def test_joint_reading_is_the_best_of_all_texts_under_both():
     reader = tiny_reader(charset="ab", ctc_weight=0.4).double().eval()
     batch = draw(["ab"])
     texts = ["".join(t) for n in range(4) for t in itertools.product("ab", repeat=n)]
-    scores = {}
+    scores, parts = {}, {}
     for text in texts:
         output = reader(batch.images, batch.widths, [text])
         log_probs = output.logits.log_softmax(2)[0]
-        spelled = sum(log_probs[t, max(k, 0)].item() for t, k in enumerate(output.targets[0].tolist()))
+        spelled = sum(log_probs[t, k].item() for t, k in enumerate(output.targets[0].tolist()) if k >= 0)
         classes, lengths = pad_classes([[" ab".index(letter) for letter in text]])
         aligned = log_likelihood(output.ctc_log_probs, output.columns, classes, lengths)
         scores[text] = 0.6 * spelled + 0.4 * aligned.item()
+        parts[text] = {"attention": spelled, "ctc": aligned.item(), "joint": scores[text]}
     (reading,) = read(reader, batch, decode="joint", beam_size=20, max_length=3)
     best = max(texts, key=lambda text: scores[text])
     assert reading.text == best
     assert reading.confidence == pytest.approx(math.exp(scores[best] / (len(best) + 1)))
+    assert reading.log_probabilities == pytest.approx(parts[best])
+    for decode in ("attention", "ctc"):
+        (reading,) = read(reader, batch, decode=decode, beam_size=20, max_length=3)
+        assert reading.log_probabilities == pytest.approx({decode: parts[reading.text][decode]})
 
 
 def test_a_ctc_readings_confidence_is_its_probability_a_character():
