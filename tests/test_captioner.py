@@ -1,11 +1,12 @@
 """A captioner's contract: loss with coverage and gate, describing, words in the checkpoint, errors."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from memnets.decoders import Captioner, coverage
 from memnets.decoders.cells import CELLS
@@ -127,6 +128,40 @@ def test_greedy_description_is_the_decoder_fed_with_what_it_wrote():
         assert caption.confidence == pytest.approx(math.exp(each.mean()), rel=1e-4)
         torch.testing.assert_close(output.weights[0, :-1], caption.weights)
         torch.testing.assert_close(output.gates[0, :-1], caption.gates)
+
+
+class Padded(NamedTuple):
+    images: Tensor
+    captions: tuple[tuple[str, ...], ...]
+    mask: Tensor
+
+
+@pytest.mark.parametrize("cell", ["lstm", "ntm"])
+def test_features_of_several_sizes_are_never_looked_at_past_their_own(cell):
+    """What stands in the padding changes no word, no loss and no gradient; coverage asks nothing of it."""
+    settings = {"feature_size": 5, "hidden_size": 8, "dropout": 0.0, "cell": cell, "coverage_weight": 1.0}
+    captioner = Captioner(vocabulary=["a", "b"], encoder=nn.Identity(), **settings).double()
+    features, mask = torch.rand(2, 5, 1, 6).double(), torch.arange(6) < torch.tensor([6, 2]).view(2, 1, 1)
+    found = []
+    for fill in (0.0, 1e6):
+        images = torch.where(mask.unsqueeze(1), features, fill).requires_grad_()
+        batch = Padded(images, (("a b",), ("b", "a a")), mask)
+        loss, numbers = captioner.batch_loss(batch)
+        found.append((loss, numbers["coverage"], *torch.autograd.grad(loss, [*captioner.parameters(), images])))
+        assert not found[-1][-1].masked_select(~mask.unsqueeze(1)).any()
+        second = captioner.predict(batch)[1]
+        (alone,) = captioner.describe(features[1:, :, :, :2])
+        assert second.words == alone.words
+        assert second.confidence == pytest.approx(alone.confidence)
+    for one, other in zip(*found):
+        torch.testing.assert_close(one, other)
+    for bad, message in (
+        (mask[:, 0], r"mask is torch.bool of shape \(2, 6\), but must be torch.bool of shape \(2, 1, 6\)"),
+        (mask.float(), "mask is torch.float32 of shape"),
+        (mask & (torch.arange(2) < 1).view(2, 1, 1), "mask leaves image 1 no place to look at"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            captioner.describe(features, mask=bad)
 
 
 def test_features_computed_beforehand_and_a_frozen_encoder_serve():
