@@ -83,6 +83,7 @@ class CaptionFiles(FileTask, SceneTask):
         training = _training_items(items, chosen, split, training_path)
         self.path, self.format, self.split, self.size = str(source), chosen, split, size
         self.vocabulary = _vocabulary(training, min_word_count)
+        self._others: dict[str, CaptionFiles] = {}
         self._splits = {item.split for item in items}
         self._folder = ImageFolder(source.parent if images is None else existing_file(images))
         self._captions: list[tuple[str, ...]] = []
@@ -117,7 +118,10 @@ class CaptionFiles(FileTask, SceneTask):
     def _of(self, split: str) -> "CaptionFiles | None":
         if self.split != "train" or split not in self._splits:
             return None
-        return CaptionFiles(**{**self._given, "split": split, "min_length": None, "max_length": None})
+        if split not in self._others:  # read once, as the lists are long
+            whole = {"min_length": None, "max_length": None}
+            self._others[split] = CaptionFiles(**{**self._given, **whole, "split": split})
+        return self._others[split]
 
     def _normalised(self, item: Captioned) -> tuple[str, ...]:
         captions = [" ".join(words_of(caption)) for caption in item.captions]

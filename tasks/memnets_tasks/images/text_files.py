@@ -80,6 +80,7 @@ class TextLineFiles(FileTask, TextTask):
         format = format or guess_text_format(source)  # type: ignore[assignment]
         if format not in TEXT_FORMATS:
             raise ValueError(f"format is {format!r}; give one of {', '.join(map(repr, TEXT_FORMATS))}, or None")
+        self._others: dict[str, TextLineFiles] = {}
         self._drops = Drops(str(source))
         lines = TEXT_FORMATS[format](source, None if images is None else existing_file(images), self._drops)
         self.path, self.format, self.height, self.max_width = str(source), format, height, max_width
@@ -111,8 +112,10 @@ class TextLineFiles(FileTask, TextTask):
     def _of(self, path: str | None) -> "TextLineFiles | None":
         if path is None:
             return None
-        whole = {"validation_path": None, "test_path": None, "min_length": None, "max_length": None}
-        return TextLineFiles(**{**self._given, **whole, "path": path, "charset": self.charset})
+        if path not in self._others:  # read once, as the lists may be long
+            whole = {"validation_path": None, "test_path": None, "min_length": None, "max_length": None}
+            self._others[path] = TextLineFiles(**{**self._given, **whole, "path": path, "charset": self.charset})
+        return self._others[path]
 
     def _knows(self, key: str, label: str) -> bool:
         outside = "".join(sorted(set(label) - set(self.charset)))
