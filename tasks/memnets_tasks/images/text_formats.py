@@ -4,7 +4,7 @@ import json
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from memnets_tasks.images.drops import Drops
 from memnets_tasks.images.folders import ImageFolder
@@ -76,7 +76,7 @@ def read_labels(path: Path, images: Path | None, drops: Drops) -> Lines:
     data = read_json(path, _Pairs)
     if not isinstance(data, _Pairs):
         raise ValueError(f"{path} holds a {type(data).__name__}; give one JSON object from file names to labels")
-    labels: dict[str, object] = {}
+    labels: dict[str, Any] = {}
     for name, label in data:
         if name in labels:
             drops.add(name, "label given twice", "label given twice; the last one counts")
