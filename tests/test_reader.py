@@ -324,6 +324,8 @@ def test_bad_calls_are_named():
         TextReader(charset="a", encoder=nn.Conv2d(1, 24, 8), feature_size=20).read(BATCH.images, BATCH.widths)
     with pytest.raises(ValueError, match="holds 'e'"):
         reader(BATCH.images, BATCH.widths, ["a", "b", "c", "e"])
+    with pytest.raises(TypeError, match="widths is a list, but must be a tensor"):
+        reader.read(BATCH.images, BATCH.widths.tolist())
     with pytest.raises(ValueError, match="beam_size is 0"):
         read(reader, beam_size=0)
     with pytest.raises(ValueError, match="max_length is 0"):

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -37,7 +36,7 @@ class Reading(NamedTuple):
     text: str
     confidence: float
     weights: Tensor | None
-    log_probabilities: Mapping[str, float] = MappingProxyType({})
+    log_probabilities: Mapping[str, float] | None = None
 
 
 def read_lines(

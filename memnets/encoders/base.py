@@ -40,6 +40,8 @@ def check_line(images: Tensor, widths: Tensor) -> None:
     if images.dim() != 4 or not images.numel():
         raise ValueError(f"images has shape {tuple(images.shape)}, but must be (batch, channels, height, width)")
     check_floating(images)
+    if not isinstance(widths, Tensor):
+        raise TypeError(f"widths is a {type(widths).__name__}, but must be a tensor: the valid pixels of each image")
     if widths.shape != images.shape[:1]:
         raise ValueError(
             f"widths has shape {tuple(widths.shape)}, but must be ({len(images)},): the valid pixels of each image"
