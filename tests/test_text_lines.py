@@ -361,6 +361,18 @@ class TestWords:
         with pytest.raises(ValueError, match="count is 0; give 1 to 100000"):
             pseudo_words(0)
 
+    def test_mixed_words_have_every_printable_character(self):
+        found = words.mixed_words()
+        assert len(set(found)) == 4000
+        assert found == words.mixed_words() != words.mixed_words(seed=1)
+        for split in ("train", "validation", "test"):
+            own = [word for word in found if words.split_of(word) == split]
+            assert len(set("".join(own)) & set(fonts.PRINTABLE)) >= (94 if split == "train" else 85)
+        assert 0.35 < np.mean([word.islower() and word.isalpha() for word in found]) < 0.5
+        task = TextLines(words="mixed")
+        assert task.charset == fonts.PRINTABLE + " "
+        assert not set("".join(task.sample(8, 12, seeded()).texts)) - set(task.charset)
+
     def test_test_words_are_never_trained_on(self):
         tasks = [TextLines(words="generated", split=split) for split in ("train", "validation", "test")]
         assert {task.charset for task in tasks} == {fonts.PRINTABLE + " "}

@@ -42,7 +42,8 @@ class TextLines(TextTask):
     Args:
         height: Rows of the images, in pixels.
         words: None for random strings of the charset; a list of words, the path of a UTF-8 file with one on each
-            line, or "generated" for made-up ones. A line of several is as long as asked, in characters.
+            line, "generated" for made-up ones of lower-case letters, or "mixed" for such of all 94 printable ASCII
+            characters. A line of several is as long as asked, in characters.
         charset: Characters that may occur. None takes the 94 printable ASCII characters, or with a list of words
             the characters of the words. The separator is added where there are words; a space stands only between
             words, never in a random string.
@@ -91,7 +92,7 @@ class TextLines(TextTask):
             check_not_negative(name, value)
         check_split(split, SPLITS)
         known = None if words is None else load_words(words)
-        self.charset = _charset(charset, known, separator, taken_from_words=words not in (None, "generated"))
+        self.charset = _charset(charset, known, separator, taken_from_words=words not in (None, "generated", "mixed"))
         self._lines = None if known is None else WordLines(_words_of(known, split), separator)
         self._words, self._separator = known or [], separator
         self._all_fonts, self._held_out_family = find_fonts(fonts, self.charset.replace(" ", "")), held_out_family
