@@ -92,6 +92,7 @@ def beam_search(
         raise ValueError(f"length_penalty is {length_penalty}, but must lie within 0..{MOST_PENALTY}")
     device = next(state_tensors(state)).device
     limits = _limits(max_length, batch_size).to(device)
+    last_steps = set(limits.tolist())
     shape = (batch_size, beam_size)
     scores = torch.full(shape, -torch.inf, device=device)
     scores[:, 0] = 0  # the beams start alike: one of them counts
@@ -102,7 +103,8 @@ def beam_search(
     for t in range(int(limits.max()) + 1):
         log_probs, state, record = step(beams.symbol.flatten(), state)
         log_probs = log_probs.float().unflatten(0, shape)  # (B, K, V)
-        log_probs = _end_or_cut(log_probs, limits == t, end)
+        if t in last_steps:
+            log_probs = _end_or_cut(log_probs, limits == t, end)
         over = (t > limits).unsqueeze(1)  # (B, 1): the item is past its limit and stays as it is
         beams, parent = _advance(beams, log_probs, over, length_penalty, end)
         source = (parent + offset).flatten()
