@@ -1,6 +1,7 @@
 """Beam search against all sequences there are, and the ways in which public ones lose a result."""
 
 import itertools
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -109,6 +110,30 @@ def test_records_follow_the_beam_that_won():
     assert second.symbols == (1,)
 
 
+@given(seed=st.integers(0, 999), beam_size=st.integers(1, 9))
+def test_no_hypothesis_comes_twice(seed, beam_size):
+    """Those cut off at the limit differ in the symbol past it, which is not theirs."""
+    for found in search(tables(seed), beam_size=beam_size, max_length=2):
+        symbols = [hypothesis.symbols for hypothesis in found]
+        assert len(set(symbols)) == len(symbols)
+
+
+def test_ways_to_go_on_past_the_limit_do_not_crowd_out_an_end():
+    """After 1 the end is the third likeliest, behind 1 and 2, which a limit of one symbol does not allow."""
+    table = torch.tensor([[[-9.0, 3.0, -3.0, -9.0], [0.0, 1.0, 0.9, -9.0], [0.0] * 4, [0.0] * 4]])
+    best = search(table, beam_size=2, max_length=1)[0][0]
+    assert best.symbols == (1,)
+    assert best.finished
+
+
+def test_nothing_possible_still_gives_a_result():
+    def nowhere(symbols, state):
+        return torch.full((len(symbols), 3), -torch.inf), state, None
+
+    ((found,),) = beam_search(nowhere, State(torch.zeros(2, 1), torch.zeros(2, 1)), 1, beam_size=2, max_length=3)
+    assert found.log_probability == -math.inf
+
+
 def test_each_item_has_its_own_limit():
     table = torch.zeros(2, 3, 3)
     table[..., 0] = -torch.inf
@@ -141,7 +166,9 @@ def test_a_penalty_of_one_prefers_longer_ones():
         ({"beam_size": 0}, "beam_size is 0, but must be at least 1"),
         ({"max_length": 0}, "max_length is 0, but must be at least 1"),
         ({"max_length": torch.tensor([1, 2])}, r"max_length has shape \(2,\), but must be a number or \(1,\)"),
-        ({"length_penalty": -1.0}, "length_penalty is -1.0, but must be at least 0"),
+        ({"length_penalty": -1.0}, r"length_penalty is -1.0, but must lie within 0\.\.5"),
+        ({"length_penalty": 1e30}, r"length_penalty is 1e\+30, but must lie within 0\.\.5"),
+        ({"length_penalty": math.nan}, r"length_penalty is nan, but must lie within 0\.\.5"),
     ],
 )
 def test_numbers_out_of_range_are_named(settings, message):

@@ -2,11 +2,12 @@
 
 import math
 from itertools import permutations
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from memnets.decoders import Captioner, coverage
 from memnets.decoders.cells import CELLS
@@ -55,6 +56,14 @@ def test_the_loss_is_what_it_says(reduction):
     assert numbers["coverage"].item() == pytest.approx(missed)
     assert numbers["gate"].item() == pytest.approx(used)
     assert loss.item() == pytest.approx(spelled + 0.5 * missed)
+
+
+def test_a_caption_may_be_a_text():
+    """Taken for a sequence of words, its letters would all be learnt as the unknown one."""
+    captioner = tiny_captioner().eval()
+    words, texts = (captioner(BATCH.images, captions) for captions in (FIRST, [" ".join(words) for words in FIRST]))
+    assert torch.equal(words.targets, texts.targets)
+    assert torch.equal(words.logits, texts.logits)
 
 
 def test_the_first_state_comes_from_the_mean_features():
@@ -134,6 +143,40 @@ def test_greedy_description_is_the_decoder_fed_with_what_it_wrote():
         torch.testing.assert_close(output.gates[0, :-1], caption.gates)
 
 
+class Padded(NamedTuple):
+    images: Tensor
+    captions: tuple[tuple[str, ...], ...]
+    mask: Tensor
+
+
+@pytest.mark.parametrize("cell", ["lstm", "ntm"])
+def test_features_of_several_sizes_are_never_looked_at_past_their_own(cell):
+    """What stands in the padding changes no word, no loss and no gradient; coverage asks nothing of it."""
+    settings = {"feature_size": 5, "hidden_size": 8, "dropout": 0.0, "cell": cell, "coverage_weight": 1.0}
+    captioner = Captioner(vocabulary=["a", "b"], encoder=nn.Identity(), **settings).double()
+    features, mask = torch.rand(2, 5, 1, 6).double(), torch.arange(6) < torch.tensor([6, 2]).view(2, 1, 1)
+    found = []
+    for fill in (0.0, 1e6):
+        images = torch.where(mask.unsqueeze(1), features, fill).requires_grad_()
+        batch = Padded(images, (("a b",), ("b", "a a")), mask)
+        loss, numbers = captioner.batch_loss(batch)
+        found.append((loss, numbers["coverage"], *torch.autograd.grad(loss, [*captioner.parameters(), images])))
+        assert not found[-1][-1].masked_select(~mask.unsqueeze(1)).any()
+        second = captioner.predict(batch)[1]
+        (alone,) = captioner.describe(features[1:, :, :, :2])
+        assert second.words == alone.words
+        assert second.confidence == pytest.approx(alone.confidence)
+    for one, other in zip(*found):
+        torch.testing.assert_close(one, other)
+    for bad, message in (
+        (mask[:, 0], r"mask is torch.bool of shape \(2, 6\), but must be torch.bool of shape \(2, 1, 6\)"),
+        (mask.float(), "mask is torch.float32 of shape"),
+        (mask & (torch.arange(2) < 1).view(2, 1, 1), "mask leaves image 1 no place to look at"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            captioner.describe(features, mask=bad)
+
+
 def test_features_computed_beforehand_and_a_frozen_encoder_serve():
     captioner = Captioner(vocabulary=["a", "b"], encoder=nn.Identity(), feature_size=5, hidden_size=8)
     batch = Scenes(torch.rand(2, 5, 3, 4), (("a b",), ("b", "a a")))
@@ -186,6 +229,16 @@ def test_bad_calls_are_named():
     captioner = tiny_captioner()
     with pytest.raises(ValueError, match="there are 1 captions for 3 images"):
         captioner(BATCH.images, [["a"]])
+    with pytest.raises(ValueError, match="captions is the text 'red', but must be a sequence, of one an image"):
+        captioner(BATCH.images, "red")
+    with pytest.raises(ValueError, match="captions of image 0 is the text 'a red', but must be a tuple of captions"):
+        captioner.batch_loss(Scenes(BATCH.images, ("a red", "red", "a")))
+    with pytest.raises(ValueError, match=r"images has shape \(0, 3, 8, 16\), but must hold at least one pixel"):
+        captioner.describe(BATCH.images[:0])
+    with pytest.raises(ValueError, match=r"images has dtype torch.uint8, but must be floating point: divide bytes"):
+        captioner.describe((BATCH.images * 255).byte())
+    with pytest.raises(ValueError, match="Conv2d gave 24 features a place, but the model was made for 20: make it"):
+        Captioner(vocabulary=["a"], encoder=nn.Conv2d(3, 24, 8), feature_size=20).describe(BATCH.images)
     with pytest.raises(ValueError, match="image 1 has no caption"):
         captioner.batch_loss(Scenes(BATCH.images, (("a",), (), ("a",))))
     with pytest.raises(ValueError, match="max_length is 0"):

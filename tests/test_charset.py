@@ -57,6 +57,17 @@ def test_a_vocabulary():
     assert Vocabulary.from_tensor(vocabulary.to_tensor()).words == vocabulary.words
 
 
+def test_words_are_composed_before_they_are_looked_up():
+    """Else a word of another spelling would be learnt as the unknown one, in silence."""
+    composed, parted = "\u00e9t\u00e9", "e\u0301te\u0301"
+    for words in ([composed], [parted]):
+        vocabulary = Vocabulary(words)
+        assert vocabulary.encode([composed, parted]) == [2, 2]
+        assert vocabulary.decode([2]) == (composed,)
+    with pytest.raises(ValueError, match="twice"):
+        Vocabulary([composed, parted])
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -11,6 +11,7 @@ from PIL import Image
 
 from memnets.cli import main
 from memnets_tasks import DigitLines, Scenes
+from memnets_tasks.images import write_text_lines
 from memnets_tasks.images.shapes import COLOURS
 from running import ROOT, fit, result
 
@@ -209,6 +210,51 @@ def test_runs_are_evaluated_on_what_was_held_out(reader, captioner, capsys):
     rows = [re.split(r" *│ *", line)[1:-1] for line in printed.splitlines() if line.startswith("│")]
     assert [row[0] for row in rows] == ["1", "3"]
     assert all(row[1].endswith("%") for row in rows)
+
+
+def test_evaluations_of_what_is_new_are_in_the_result(reader, captioner):
+    assert list(result(reader)["evaluations"]) == ["unseen images"]
+    found = result(captioner)["evaluations"]
+    assert list(found) == ["unseen scenes", "unseen pairs"]
+    assert all({"bleu4", "exact_match"} <= set(row) for row in found.values())
+    assert found["unseen scenes"] != found["unseen pairs"]
+
+
+def test_lengths_of_other_data_by_name(captioner, capsys):
+    for name, shown in (("unseen-pairs", "unseen pairs"), ("Unseen scenes", "unseen scenes"), ("training", "training")):
+        options = ["--lengths", "1", "--sequences", "5", "--split", name]
+        assert main(["lengths", str(captioner), *options]) == 0
+        assert f"5 sequences each; trained on 1-1; split {shown}" in capsys.readouterr().out
+    assert (captioner / "figures" / "lengths-unseen-pairs.png").is_file()
+    assert main(["lengths", str(captioner), "--split", "unseen-pear"]) == 2
+    err = capsys.readouterr().err
+    assert "--split is 'unseen-pear', but Scenes has training, unseen-scenes, unseen-pairs; did you mean" in err
+
+
+def test_an_evaluation_that_cannot_be_done_is_refused_before_training(tmp_path, capsys):
+    """Else it would end a run of hours without its result."""
+    paths = []
+    for n in (40, 2):  # of 40 digits some are sure to be those of the others
+        batch = DigitLines().sample(4, n, torch.Generator().manual_seed(n))
+        paths.append(str(write_text_lines(tmp_path / str(n), [batch], "gt")))
+    task = ["--task", "memnets_tasks.TextLineFiles", "--task.path", paths[0], "--task.height", "16"]
+    more = ["--task.test_path", paths[1], "--task.evaluation_lengths", "[40]", "--runs", str(tmp_path / "runs")]
+    assert main(["fit", "ocr-digits", *task, *more]) == 2
+    assert "has no item of 40 characters; the nearest lengths there are: 2" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_whose_labels_have_changed_reads_the_characters_it_knows(tmp_path, capsys):
+    """The rows of shared characters are taken over, and what is new is said."""
+    path = write_text_lines(tmp_path / "data", [DigitLines().sample(4, 40, torch.Generator().manual_seed(0))], "gt")
+    task = ["--task", "memnets_tasks.TextLineFiles", "--task.path", str(path), "--task.height", "16"]
+    run = fit_images(tmp_path / "runs", "ocr-digits", 1, *task, "--training.batch_size", "2")
+    first = path.read_text().split("\n")[0]
+    path.write_text(path.read_text().replace(first, first.split("\t")[0] + "\t" + "x" * 40))
+    image = str(path.parent / first.split("\t")[0])
+    with pytest.warns(UserWarning, match=r"10 kept; 1 added, untrained \('x'\)"):
+        assert main(["read", image, "--run", str(run), "--no-figures"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith(image)
 
 
 def test_a_run_that_reads_nothing_right_ends_as_any_other(tmp_path, capsys):

@@ -147,6 +147,16 @@ def test_every_known_character_has_a_column_and_reading_the_columns_gives_the_te
     assert greedy_decode(one_hot, count) == [tuple(classes[0].tolist())]
 
 
+@pytest.mark.parametrize("order", [[2, 1, 0], [0, 1, 2, 0, 1, 2]])
+def test_columns_taught_by_boxes_are_the_same_in_any_order_of_reading(order):
+    boxes, classes = torch.tensor([[[0.0, 8], [10, 18], [20, 24]]]), torch.tensor([[3, 1, 2]])
+    counts = torch.tensor([14])
+    forward = column_targets(boxes, classes, torch.tensor([3]), counts, 2)
+    other = column_targets(boxes[:, order], classes[:, order], torch.tensor([len(order)]), counts, 2)
+    assert torch.equal(forward, other)
+    assert greedy_decode(torch.eye(4)[forward], counts) == [(3, 1, 2)]
+
+
 def test_boxes_that_do_not_fit_are_named():
     classes, lengths, counts = torch.tensor([[1, 2]]), torch.tensor([2]), torch.tensor([4])
     with pytest.raises(ValueError, match=r"boxes has shape \(1, 3, 2\), but must be \(1, 2, 2\)"):

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memnets_tasks import DigitLines
+from memnets_tasks.images.digit_lines import SPLITS
 from memnets_tasks.images.distort import INK
 
 
@@ -38,10 +39,11 @@ def cut(image: np.ndarray) -> np.ndarray:
     return image[:, columns[0] : columns[-1] + 1]
 
 
-@pytest.mark.parametrize("split", ["train", "test"])
-def test_every_digit_is_one_of_its_split(enlarged, split):
+@pytest.mark.parametrize(
+    ("split", "first", "last"), [("train", 0, 1287), ("validation", 1287, 1437), ("test", 1437, 1797)]
+)
+def test_every_digit_is_one_of_its_split(enlarged, split, first, last):
     images, values = enlarged
-    first, last = (0, 1437) if split == "train" else (1437, 1797)
     batch = DigitLines(split=split).sample(12, 7, seeded())
     for line, text, boxes, width in zip(batch.images.double(), batch.texts, batch.boxes, batch.widths):
         assert len(text) == 7
@@ -92,6 +94,40 @@ def test_a_function_of_the_generator_alone():
     assert first.texts == again.texts != second.texts
 
 
+def test_training_holds_whole_writers():
+    """Each filled in a form that begins 0 to 9, three times: training ends where the eleventh of them begins."""
+    from sklearn.datasets import load_digits
+
+    first, end = SPLITS["train"]
+    values = "".join(map(str, load_digits(return_X_y=True)[1]))
+    assert first == 0
+    assert values[end:].startswith("0123456789" * 3 + "0955650989")
+    assert SPLITS["validation"] == (end, SPLITS["test"][0])
+    assert SPLITS["test"][1] == len(values)
+
+
+@pytest.mark.parametrize("distortion", [0.0, 1.0])
+@settings(max_examples=10, deadline=None)
+@given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=4), seed=st.integers(0, 99))
+def test_a_line_is_read_in_its_order(distortion, lengths, seed):
+    """The image is the same; characters and boxes are in the order of reading, the boxes NaN past a text."""
+    drawn = {
+        order: DigitLines(order=order, distortion=distortion).sample(len(lengths), torch.tensor(lengths), seeded(seed))
+        for order in ("forward", "backward", "twice")
+    }
+    for b, n in enumerate(lengths):
+        text, boxes = drawn["forward"].texts[b], drawn["forward"].boxes[b, :n].tolist()
+        assert drawn["backward"].texts[b] == text[::-1]
+        assert drawn["backward"].boxes[b, :n].tolist() == boxes[::-1]
+        assert drawn["backward"].boxes[b, n:].isnan().all()
+        assert drawn["twice"].texts[b] == text + text
+        assert drawn["twice"].boxes[b, : 2 * n].tolist() == boxes + boxes
+        assert drawn["twice"].boxes[b, 2 * n :].isnan().all()
+    for batch in drawn.values():
+        assert torch.equal(batch.images, drawn["forward"].images)
+        assert batch.boxes.shape[1] == max(map(len, batch.texts))
+
+
 def test_lengths_and_digits():
     task = DigitLines()
     assert (task.min_length, task.max_length, task.evaluation_lengths) == (1, 12, (6, 12, 18, 24, 36))
@@ -108,7 +144,8 @@ def test_lengths_and_digits():
         ({"min_spacing": -3}, "min_spacing is -3; give a whole number of at least -2"),
         ({"min_spacing": 2, "max_spacing": 1}, "max_spacing is 1, below min_spacing 2"),
         ({"noise": math.inf}, "noise is inf; give a number of at least 0"),
-        ({"split": "held-out"}, "split is 'held-out'; give one of 'train', 'test'"),
+        ({"split": "held-out"}, "split is 'held-out'; give one of 'train', 'validation', 'test', 'train.validation'"),
+        ({"order": "upwards"}, "order is 'upwards'; give one of 'forward', 'backward', 'twice'"),
         ({"max_length": 0}, "max_length is 0, below min_length 1"),
     ],
 )

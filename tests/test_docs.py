@@ -59,6 +59,6 @@ def test_the_reader():
 
 def test_the_captioners():
     names = _run(1, "reading.md")
-    assert len(names["captions"]) == 3
+    assert len(names["captions"]) == 5
     assert names["captions"][2].weights.shape[1:] == (7, 7)
     assert not any(part.training for part in names["backbone"].modules())

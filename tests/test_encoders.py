@@ -75,6 +75,20 @@ def test_masked_batch_norm_against_numpy():
         np.testing.assert_allclose(norm.running_var[c], 0.9 * variance[c] + 0.1 * values.var(ddof=1))
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_does_not_overflow_where_the_pixels_are_many(dtype):
+    """16 x 32 x 200 pixels are more than float16 can count."""
+    maps = (torch.randn(16, 2, 32, 200) * 3 + 5).to(dtype)
+    mask = torch.arange(200) < torch.tensor([200, 100] * 8).unsqueeze(1)
+    maps = maps * mask[:, None, None]
+    norm, exact = MaskedBatchNorm(2).train(), MaskedBatchNorm(2).train()
+    got, expected = norm(maps, mask), exact(maps.float(), mask)
+    assert got.dtype == dtype
+    valid = mask[:, None, None].expand_as(got)
+    torch.testing.assert_close(got[valid].float(), expected[valid], atol=0.02, rtol=0.01)
+    torch.testing.assert_close(norm.running_var, exact.running_var, rtol=1e-3, atol=1e-3)
+
+
 def test_masked_batch_norm_is_the_plain_one_where_nothing_is_padding():
     masked = unsettled(MaskedBatchNorm(3))
     plain = copy.deepcopy(masked)
@@ -178,6 +192,12 @@ def test_what_does_not_fit_is_named(encoder, shape, widths, message):
 def test_settings_out_of_range_are_named(settings, message):
     with pytest.raises(ValueError, match=message):
         ColumnEncoder(**settings)
+
+
+def test_a_frozen_encoder_says_how_wide_its_columns_are():
+    """Columns are taught by boxes at that scale."""
+    encoder = ColumnEncoder(channels=(4, 4), height=8, output_size=5, pixels_per_column=2)
+    assert (freeze(encoder).pixels_per_column, freeze(encoder).output_size) == (2, 5)
 
 
 def test_statistics_of_a_frozen_encoder_do_not_drift():

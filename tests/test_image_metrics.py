@@ -131,6 +131,12 @@ class TestAlignment:
         errors = metrics.alignment_errors("abc", "abc", weights, self.boxes, 40)
         assert errors == pytest.approx([0, 2 / 6, 15 / 6])
 
+    def test_a_last_column_that_the_image_cuts_moves_no_other(self):
+        """81 pixels are 21 columns of 4; taken for 21 even ones, the last would lie 3 pixels to the left."""
+        weights = torch.zeros(1, 21)
+        weights[0, 20] = 1.0
+        assert metrics.alignment_errors("a", "a", weights, torch.tensor([[78.0, 86.0]]), 81) == [0]
+
     def test_only_characters_read_correctly_count_also_after_one_too_many(self):
         weights = torch.eye(4, 10)  # pixels 2, 6, 10, 14
         errors = metrics.alignment_errors("xabz", "abc", weights, self.boxes, 40)
@@ -301,6 +307,12 @@ def test_bleu(seed):
     predictions, references = corpus(seed, images=12)
     expected = [bleu_by_hand(predictions, references, n) for n in range(1, 5)]
     assert metrics.bleu(predictions, references) == pytest.approx(expected, abs=1e-5)
+
+
+def test_of_two_references_as_near_the_shorter_says_how_long_a_caption_should_be():
+    """As in the paper's own scripts, whatever the order in which they stand."""
+    for references in (["a b c d", "a b"], ["a b", "a b c d"]):
+        assert metrics.bleu([["a", "b", "c"]], [references])[0] == pytest.approx(1.0)
 
 
 def test_bleu_of_captions_without_a_word():

@@ -1,5 +1,6 @@
 """Image files as a task's own images: sizes, greys, polarity, and what cannot be read."""
 
+import itertools
 import os
 
 import numpy as np
@@ -7,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from memnets_tasks import CaptionFiles, DigitLines, Scenes, TextLines
-from memnets_tasks.images import write_captions
+from memnets_tasks import CaptionFiles, DigitLines, Scenes, TextLineFiles, TextLines
+from memnets_tasks.images import write_captions, write_text_lines
 
 
 def save(path, array):
@@ -134,6 +135,67 @@ def test_what_is_held_out(tmp_path):
     assert Scenes(split="held-out").held_out() is None
 
 
+def test_what_is_validated_on_is_neither_trained_on_nor_evaluated_on():
+    digits = DigitLines(distortion=1.0, max_length=5)
+    validation = digits.validation()
+    assert validation is not None
+    assert (validation.split, validation.distortion, validation.max_length) == ("validation", 0.0, 5)
+    assert validation.validation() is validation.held_out() is None
+    both = DigitLines(split="train+validation")
+    assert both.validation() is None
+    assert both.held_out() is not None
+
+    lines = TextLines(words="generated")
+    tasks = {"train": lines, "validation": lines.validation(), "test": lines.held_out()}
+    assert {name: task and task.split for name, task in tasks.items()} == {name: name for name in tasks}
+    seen = {}
+    for name, task in tasks.items():
+        texts = [task.sample(16, 12, torch.Generator().manual_seed(seed)).texts for seed in range(3)]
+        seen[name] = {word for batch in texts for text in batch for word in text.split()}
+    for one, other in itertools.combinations(seen.values(), 2):
+        assert one
+        assert other
+        assert not one & other
+    assert TextLines().validation() is None  # random strings never come twice
+    assert Scenes().validation() is None
+
+
+def test_evaluations_name_what_is_new():
+    assert list(DigitLines().evaluations()) == ["unseen images"]
+    lines = TextLines(words="generated").evaluations()
+    assert {name: (task.split, task.font_split) for name, task in lines.items()} == {
+        "unseen words": ("test", "train"),
+        "unseen font": ("test", "held-out"),
+    }
+    drawn = TextLines(words="generated", split="test", font_split="held-out")
+    images = [task.sample(3, 9, torch.Generator().manual_seed(0)).images for task in (lines["unseen font"], drawn)]
+    assert torch.equal(*images)
+    strings = TextLines()
+    assert list(strings.evaluations()) == ["unseen font"]
+    assert strings.evaluations()["unseen font"].split == "train"
+    assert list(TextLines(held_out_family=None).evaluations()) == []
+    assert TextLines(words="generated", split="test").evaluations() == {}
+    scenes = Scenes().evaluations()
+    assert {name: task.split for name, task in scenes.items()} == {"unseen scenes": "test", "unseen pairs": "held-out"}
+
+
+def test_lines_of_files_are_validated_and_evaluated_on_the_files_named(tmp_path):
+    paths = {}
+    for n, name in enumerate(("train", "validation", "test")):
+        batch = DigitLines().sample(4, 2 + n if n else 40, torch.Generator().manual_seed(n))
+        paths[name] = str(write_text_lines(tmp_path / name, [batch], "gt"))
+    task = TextLineFiles(paths["train"], validation_path=paths["validation"], test_path=paths["test"], height=16)
+    for other, name, length in ((task.validation(), "validation", 3), (task.held_out(), "test", 4)):
+        assert other is not None
+        assert (other.path, other.height, other.charset) == (paths[name], 16, task.charset)
+        assert (other.min_length, other.max_length) == (length, length)
+        assert other.validation() is other.held_out() is None
+    assert [other.path for other in task.evaluations().values()] == [paths["test"]]
+    assert TextLineFiles(paths["train"]).evaluations() == {}
+    with pytest.raises(ValueError, match=r"none.txt', which is not there"):
+        TextLineFiles(paths["train"], test_path=str(tmp_path / "none.txt"))
+
+
 @pytest.mark.parametrize("format", ["karpathy", "flickr8k", "coco"])
 def test_captions_of_files_are_held_out_where_the_files_say_which(format, tmp_path):
     batches = [Scenes(size=48).sample(4, 1, torch.Generator().manual_seed(n)) for n in range(2)]
@@ -146,5 +208,7 @@ def test_captions_of_files_are_held_out_where_the_files_say_which(format, tmp_pa
         return
     assert unseen is not None
     assert (unseen.split, len(unseen), unseen.vocabulary, unseen.size) == ("test", 4, task.vocabulary, 48)
+    assert task.validation() is None  # the file names no such pictures
+    assert list(task.evaluations()) == ["unseen pictures"]
     (seen,) = unseen.batches(4)
     assert seen.captions == batches[1].captions

@@ -95,6 +95,24 @@ def test_padding_changes_no_reading(decode, beam_size):
             assert not reading.weights[:, columns:].any()
 
 
+@pytest.mark.parametrize("attention", ["location", "ntm", "content"])
+@pytest.mark.parametrize("cell", ["lstm", "ntm"])
+def test_what_stands_in_the_padding_changes_no_loss_and_no_gradient(attention, cell):
+    """In training mode, through encoder, attention, its first state and CTC."""
+    still = {"restart": 0.0, "jitter": 0.0, "ctc_weight": 0.4, "recurrent_size": 4}
+    reader = tiny_reader(attention=attention, cell=cell, **still).double().train()
+    found = []
+    for fill in (0.0, 1e3):
+        padding = torch.arange(BATCH.images.shape[3]) >= BATCH.widths.view(-1, 1, 1, 1)
+        images = BATCH.images.double().masked_fill(padding, fill).requires_grad_()
+        loss, _ = reader.batch_loss(BATCH._replace(images=images))
+        found.append((loss, *torch.autograd.grad(loss, [*reader.parameters(), images])))
+    for one, other in zip(*found):
+        torch.testing.assert_close(one, other, atol=1e-12, rtol=1e-9)
+    assert not found[1][-1].masked_select(padding).any()
+    assert found[1][-1].any()
+
+
 def test_greedy_reading_is_the_decoder_fed_with_what_it_wrote():
     torch.manual_seed(1)
     reader = tiny_reader()
@@ -136,18 +154,23 @@ def test_joint_reading_is_the_best_of_all_texts_under_both():
     reader = tiny_reader(charset="ab", ctc_weight=0.4).double().eval()
     batch = draw(["ab"])
     texts = ["".join(t) for n in range(4) for t in itertools.product("ab", repeat=n)]
-    scores = {}
+    scores, parts = {}, {}
     for text in texts:
         output = reader(batch.images, batch.widths, [text])
         log_probs = output.logits.log_softmax(2)[0]
-        spelled = sum(log_probs[t, max(k, 0)].item() for t, k in enumerate(output.targets[0].tolist()))
+        spelled = sum(log_probs[t, k].item() for t, k in enumerate(output.targets[0].tolist()) if k >= 0)
         classes, lengths = pad_classes([[" ab".index(letter) for letter in text]])
         aligned = log_likelihood(output.ctc_log_probs, output.columns, classes, lengths)
         scores[text] = 0.6 * spelled + 0.4 * aligned.item()
+        parts[text] = {"attention": spelled, "ctc": aligned.item(), "joint": scores[text]}
     (reading,) = read(reader, batch, decode="joint", beam_size=20, max_length=3)
     best = max(texts, key=lambda text: scores[text])
     assert reading.text == best
     assert reading.confidence == pytest.approx(math.exp(scores[best] / (len(best) + 1)))
+    assert reading.log_probabilities == pytest.approx(parts[best])
+    for decode in ("attention", "ctc"):
+        (reading,) = read(reader, batch, decode=decode, beam_size=20, max_length=3)
+        assert reading.log_probabilities == pytest.approx({decode: parts[reading.text][decode]})
 
 
 def test_a_ctc_readings_confidence_is_its_probability_a_character():
@@ -293,8 +316,16 @@ def test_bad_calls_are_named():
     reader = tiny_reader()
     with pytest.raises(ValueError, match="there are 1 texts for 4 images"):
         reader(BATCH.images, BATCH.widths, ["a"])
+    with pytest.raises(ValueError, match="texts is the text 'abcd', but must be a sequence, of one an image"):
+        reader(BATCH.images, BATCH.widths, "abcd")
+    with pytest.raises(ValueError, match=r"images has dtype torch.uint8, but must be floating point: divide bytes"):
+        reader.read((BATCH.images * 255).byte(), BATCH.widths)
+    with pytest.raises(ValueError, match="Conv2d gave 24 features a place, but the model was made for 20: make it"):
+        TextReader(charset="a", encoder=nn.Conv2d(1, 24, 8), feature_size=20).read(BATCH.images, BATCH.widths)
     with pytest.raises(ValueError, match="holds 'e'"):
         reader(BATCH.images, BATCH.widths, ["a", "b", "c", "e"])
+    with pytest.raises(TypeError, match="widths is a list, but must be a tensor"):
+        reader.read(BATCH.images, BATCH.widths.tolist())
     with pytest.raises(ValueError, match="beam_size is 0"):
         read(reader, beam_size=0)
     with pytest.raises(ValueError, match="max_length is 0"):

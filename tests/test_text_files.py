@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from memnets_tasks import TextLineFiles, TextLines
+from memnets_tasks import DigitLines, TextLineFiles, TextLines
 from memnets_tasks.images import lmdb_lines, pictures, write_text_lines
 from memnets_tasks.images.text_formats import BadLabel, clean_label
 
@@ -119,6 +119,19 @@ class TestFormatsByHand:
         with pytest.raises(ValueError, match="is no JSON file that can be read"):
             TextLineFiles(str(tmp_path / "labels.json"))
 
+    def test_a_name_that_json_gives_twice_is_counted(self, tmp_path):
+        (tmp_path / "a.png").write_bytes(png())
+        (tmp_path / "labels.json").write_text('{"a.png": "one", "a.png": "two"}')
+        with pytest.warns(UserWarning, match=r"a.png left out: label given twice; the last one counts"):
+            task = TextLineFiles(str(tmp_path / "labels.json"))
+        assert next(task.batches(1)).texts == ("two",)
+        assert task.dropped == {"label given twice": 1}
+
+    def test_json_nested_beyond_reason_is_no_json(self, tmp_path):
+        (tmp_path / "labels.json").write_text("[" * 100_000)
+        with pytest.raises(ValueError, match="is no JSON file that can be read"):
+            TextLineFiles(str(tmp_path / "labels.json"))
+
     def test_iam(self, tmp_path):
         """Lines as the IAM database's own file has them."""
         rows = [
@@ -175,6 +188,16 @@ class TestLmdbAcrossProcesses:
     @pytest.fixture
     def task(self, drawn, tmp_path):
         return TextLineFiles(str(write_text_lines(tmp_path / "set", drawn, "lmdb")))
+
+    def test_a_file_cut_short_is_named_and_does_not_kill_the_process(self, tmp_path):
+        """Reading past the end of a mapped file is a bus error."""
+        path = write_text_lines(tmp_path / "lines", [DigitLines().sample(40, 8, seeded())], "lmdb")
+        file = path / "data.mdb"
+        size = file.stat().st_size
+        with file.open("r+b") as opened:
+            opened.truncate(size // 2 // 4096 * 4096)
+        with pytest.raises(ValueError, match=rf"data.mdb is cut short: it has \d+ bytes of {size}"):
+            TextLineFiles(str(path))
 
     def test_nothing_open_is_pickled(self, task):
         expected = task.sample(4, 9, seeded())

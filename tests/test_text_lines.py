@@ -310,6 +310,8 @@ class TestFonts:
             ValueError, match=r"no font is left for font_split 'held-out' .* families are \['DejaVu Sans'\]"
         ):
             TextLines(fonts=[str(MATPLOTLIB / "DejaVuSans.ttf")], font_split="held-out")
+        with pytest.raises(ValueError, match=r"held_out_family is 'Stix'; give one of \['DejaVu Sans', .*\], or None"):
+            TextLines(held_out_family="Stix")  # else nothing would be held out, in silence
         with pytest.raises(ValueError, match="font_split is 'test'; give 'train' or 'held-out'"):
             TextLines(font_split="test")  # type: ignore[arg-type]
 
@@ -359,26 +361,39 @@ class TestWords:
         with pytest.raises(ValueError, match="count is 0; give 1 to 100000"):
             pseudo_words(0)
 
+    def test_mixed_words_have_every_printable_character(self):
+        found = words.mixed_words()
+        assert len(set(found)) == 4000
+        assert found == words.mixed_words() != words.mixed_words(seed=1)
+        for split in ("train", "validation", "test"):
+            own = [word for word in found if words.split_of(word) == split]
+            assert len(set("".join(own)) & set(fonts.PRINTABLE)) >= (94 if split == "train" else 85)
+        assert 0.35 < np.mean([word.islower() and word.isalpha() for word in found]) < 0.5
+        task = TextLines(words="mixed")
+        assert task.charset == fonts.PRINTABLE + " "
+        assert not set("".join(task.sample(8, 12, seeded()).texts)) - set(task.charset)
+
     def test_test_words_are_never_trained_on(self):
-        train, test = TextLines(words="generated"), TextLines(words="generated", split="test")
-        assert train.charset == test.charset == fonts.PRINTABLE + " "
-        seen = {split: set() for split in ("train", "test")}
-        for task in (train, test):
+        tasks = [TextLines(words="generated", split=split) for split in ("train", "validation", "test")]
+        assert {task.charset for task in tasks} == {fonts.PRINTABLE + " "}
+        seen = {task.split: set() for task in tasks}
+        for task in tasks:
             for seed in range(20):
                 for text in task.sample(16, 14, seeded(seed)).texts:
                     seen[task.split].update(text.split())
         assert len(seen["train"]) > 200
-        assert len(seen["test"]) > 50
-        assert not seen["train"] & seen["test"]
-        share = np.mean([words.is_test_word(word) for word in pseudo_words()])
-        assert 0.08 < share < 0.12
+        assert min(len(seen["test"]), len(seen["validation"])) > 50
+        assert not seen["train"] & seen["test"] | seen["train"] & seen["validation"] | seen["test"] & seen["validation"]
+        for split in ("validation", "test"):
+            assert 0.08 < np.mean([words.split_of(word) == split for word in pseudo_words()]) < 0.12
 
     def test_the_split_is_that_of_every_machine(self):
         """Python's own hash of a string is another in each process."""
-        assert [word for word in pseudo_words(60) if words.is_test_word(word)] == [
-            word for word in pseudo_words(60) if __import__("zlib").crc32(word.encode()) % 10 == 0
-        ]
-        assert words.is_test_word("é") == words.is_test_word(unicodedata.normalize("NFD", "é"))
+        for tenth, split in enumerate(("test", "validation")):
+            assert [word for word in pseudo_words(60) if words.split_of(word) == split] == [
+                word for word in pseudo_words(60) if __import__("zlib").crc32(word.encode()) % 10 == tenth
+            ]
+        assert words.split_of("é") == words.split_of(unicodedata.normalize("NFD", "é"))
 
     @settings(max_examples=25, deadline=None)
     @given(
@@ -423,7 +438,7 @@ class TestWords:
             TextLines(words=["naive", "naïve"], charset="aeinv")
 
     def test_no_word_for_the_split(self):
-        (word,) = [word for word in ("ba", "ca", "da") if not words.is_test_word(word)][:1]
+        (word,) = [word for word in ("ba", "ca", "da") if words.split_of(word) == "train"][:1]
         with pytest.raises(ValueError, match="none of the 1 words belongs to the split 'test'"):
             TextLines(words=[word], split="test")
 
@@ -435,7 +450,7 @@ class TestWords:
         ({"blur": -1.0}, "blur is -1.0; give a number of at least 0"),
         ({"noise": math.nan}, "noise is nan; give a number of at least 0"),
         ({"distortion": "much"}, "distortion is 'much'"),
-        ({"split": "val"}, "split is 'val'; give one of 'train', 'test'"),
+        ({"split": "val"}, "split is 'val'; give one of 'train', 'validation', 'test'"),
         ({"min_length": 5, "max_length": 4}, "max_length is 4, below min_length 5"),
         ({"evaluation_lengths": ()}, "evaluation_lengths is empty"),
     ],

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from memnets.decoders import Caption, Reading
 from memnets.training import SequenceLearner, evaluate_lengths
 from memnets.training.apply import corpus_metrics, probe, validation_numbers
 from memnets.training.examine import draw_all, draw_example, has_memory
+from memnets.viz._fonts import family_for
 from memnets_tasks import Copy
 from reading_cases import LETTERS, LineTask, SceneTask, draw, tiny_captioner, tiny_reader
 
@@ -238,3 +240,46 @@ def test_a_metric_that_one_length_lacks_is_left_open_and_shown_so(capsys):
     errors, places = viz.lengths_figure(table).axes
     np.testing.assert_array_equal(places.get_lines()[0].get_ydata(), [math.nan, 0.5])
     viz.to_array(errors.figure)
+
+
+@pytest.fixture
+def dominoes(tmp_path):
+    """A font with one sign that matplotlib's own lacks, known to matplotlib as long as a test runs."""
+    from fontTools.fontBuilder import FontBuilder
+    from fontTools.pens.ttGlyphPen import TTGlyphPen
+    from matplotlib.font_manager import fontManager
+
+    pen = TTGlyphPen(None)
+    pen.moveTo((100, 0))
+    for corner in ((100, 700), (900, 700), (900, 0)):
+        pen.lineTo(corner)
+    pen.closePath()
+    builder = FontBuilder(1000, isTTF=True)
+    builder.setupGlyphOrder([".notdef", "sign"])
+    builder.setupCharacterMap({0x6CE8: "sign"})
+    builder.setupGlyf({".notdef": TTGlyphPen(None).glyph(), "sign": pen.glyph()})
+    builder.setupHorizontalMetrics({".notdef": (1000, 0), "sign": (1000, 100)})
+    builder.setupHorizontalHeader(ascent=800, descent=-200)
+    builder.setupNameTable({"familyName": "Dominoes", "styleName": "Regular"})
+    builder.setupOS2()
+    builder.setupPost()
+    builder.save(tmp_path / "dominoes.ttf")
+    before = list(fontManager.ttflist)
+    fontManager.addfont(tmp_path / "dominoes.ttf")
+    family_for.cache_clear()
+    yield
+    fontManager.ttflist[:] = before
+    family_for.cache_clear()
+
+
+@pytest.mark.parametrize("weights", [None, torch.eye(2, 5)])
+def test_other_scripts_are_drawn_with_a_font_that_has_them(dominoes, weights):
+    """Else they are empty boxes, and a warning each."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        viz.to_array(viz.reading_figure(torch.rand(1, 8, 20), Reading("a\u6ce8", 0.5, weights)))
+
+
+def test_matplotlibs_own_font_does_where_it_can():
+    assert family_for("abc \u00e9$") is None
+    assert family_for("\U0010fffd") is None  # no font has it

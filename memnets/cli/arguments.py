@@ -11,7 +11,7 @@ memnets: differentiable memory-augmented networks
   memnets list                                    experiments, one line each
   memnets fit EXPERIMENT|FILE.yaml [--key value]  train one; --help after its name shows every key
   memnets resume RUN_DIR                          go on with a run that was stopped
-  memnets lengths RUN_DIR... [--lengths 20,40] [--slots N] [--sequences N] [--repeats N]
+  memnets lengths RUN_DIR... [--lengths 20,40] [--slots N] [--sequences N] [--repeats N] [--split NAME]
                                                   length generalisation: table and plot
   memnets show RUN_DIR [--length N]               figures of what the memory did
   memnets read IMAGE... --run RUN_DIR [--decode attention|ctc|joint] [--beam N] [--json]
@@ -107,6 +107,7 @@ def parse(arguments: list[str]) -> tuple[str, argparse.Namespace]:
         parser.add_argument("--slots", type=positive, help="slots of memory to test with; as trained by default")
         parser.add_argument("--sequences", type=positive, default=100, help="sequences of each length (100)")
         parser.add_argument("--repeats", type=positive, help="how often each is asked for, in tasks that repeat")
+        parser.add_argument("--split", help="other data of the task, such as unseen-font; what it keeps for the end")
     if command == "show":
         parser.add_argument("--length", type=positive, help="length of the sequence shown; the longest trained on")
         parser.add_argument("--seed", type=int, default=0, help="which sequence (0)")

@@ -13,11 +13,12 @@ from .. import viz
 from ..sweeps.lock import HeldError, hold
 from ..sweeps.machine import is_follower
 from ..training.examine import has_memory, run_example
-from ..training.lengths import Table, evaluate_lengths, held_out
+from ..training.lengths import Table, evaluate_lengths
 from ..training.loggers import resolve_wandb_mode
 from ..training.run_dir import RunDir, RunError
 from .arguments import UsageError
 from .drawing import draw_run
+from .evaluating import task_of_split
 from .experiments import find_experiment
 from .fitting import Fit
 from .parser import instantiate, parse_experiment
@@ -84,11 +85,11 @@ def lengths(options: argparse.Namespace) -> int:
     several, rows = len(options.run_dir) > 1, {}
     for path in options.run_dir:
         run, config, objects = load_run(path)
-        unseen = held_out(objects.task)
+        unseen, split = task_of_split(objects.task, options.split)
         table = _evaluate(options, objects.model, unseen, config.seed)
         rows[path] = table
         if not several:
-            print_lengths(table, objects.task, options.sequences, getattr(unseen, "split", None))
+            print_lengths(table, objects.task, options.sequences, split)
             print_paths({"figure": _save_lengths(options, run, objects.task, table)})
     if several:
         if len({tuple(table) for table in rows.values()}) > 1:
@@ -117,6 +118,7 @@ def _evaluate(options: argparse.Namespace, model: Any, task: Any, seed: int) -> 
 def _save_lengths(options: argparse.Namespace, run: RunDir, task: Any, table: Table) -> Path:
     suffix = f"-slots{options.slots}" if options.slots else ""
     suffix += f"-repeats{options.repeats}" if options.repeats else ""
+    suffix += f"-{'-'.join(options.split.split())}" if options.split else ""
     figure = viz.lengths_figure(table, trained_on=(task.min_length, task.max_length))
     return viz.save_figure(figure, run.figures / f"lengths{suffix}.png")
 
@@ -144,7 +146,7 @@ def load_run(path: str) -> tuple[RunDir, Namespace, Namespace]:
     run = RunDir.open(path)
     parser, config = parse_experiment(run.config, [])
     objects = instantiate(parser, config)
-    run.load_weights(objects.model)
+    run.load_weights(objects.model, remap=True)
     return run, config, objects
 
 

@@ -32,8 +32,9 @@ from ..training.loggers import MetricsCSV, WandbUnavailableError, make_wandb_log
 from ..training.run_dir import RunDir
 from .arguments import UsageError
 from .drawing import draw_run
+from .evaluating import Scores, check_evaluations, evaluate_all, in_columns
 from .parser import to_plain, to_yaml
-from .printing import print_lengths, print_paths
+from .printing import print_evaluations, print_lengths, print_paths
 from .processes import ShareRunDir, check_processes, end_children
 
 
@@ -74,6 +75,7 @@ class Fit:
             _quieten()
             trial = pl.Trainer(**{**objects.trainer, "logger": False, "enable_checkpointing": False, "callbacks": []})
             _check_model(self.learner)
+            check_evaluations(objects.task)
             objects.optimizer(objects.model.parameters())
         except (ValueError, TypeError, MisconfigurationException) as error:
             raise UsageError(f"fit: {error}") from error
@@ -182,6 +184,7 @@ class Fit:
         lengths = evaluate_lengths(
             model, unseen, unseen.evaluation_lengths, sequences=self.options.evaluation_sequences, seed=learner.seed
         )
+        scores = evaluate_all(model, task, sequences=self.options.evaluation_sequences, seed=learner.seed)
         result = {
             "experiment": self.experiment,
             "seed": self.config.seed,
@@ -199,16 +202,23 @@ class Fit:
         }
         if hasattr(unseen, "split"):
             result["evaluation_split"] = unseen.split
+        if scores:
+            result["evaluations"] = {name: _without_nan(row) for name, row in scores.items()}
         figures = draw_run(run, model, task, lengths, seed=learner.seed)
-        self._log_end(run, loggers, lengths, figures)
+        self._log_end(run, loggers, lengths, scores, figures)
         _finish_wandb(loggers, 0)
         run.write_result(result)
-        self._report(run, result, lengths, figures)
+        self._report(run, result, lengths, scores, figures)
 
-    def _log_end(self, run: RunDir, loggers: list[Any], lengths: Table, figures: dict[str, Path]) -> None:
+    def _log_end(
+        self, run: RunDir, loggers: list[Any], lengths: Table, scores: Scores, figures: dict[str, Path]
+    ) -> None:
         for logger in loggers[1:]:
             columns = ["length", *next(iter(lengths.values()))]
             logger.log_table(key="lengths", columns=columns, data=[[n, *row.values()] for n, row in lengths.items()])
+            if scores:
+                head, rows = in_columns(scores)
+                logger.log_table(key="evaluations", columns=head, data=rows)
             for name, path in figures.items():
                 logger.log_image(key=f"figures/{name}", images=[str(path)])
             if self.wandb.log_checkpoint:
@@ -218,7 +228,9 @@ class Fit:
                 artifact.add_file(str(run.last))
                 logger.experiment.log_artifact(artifact)
 
-    def _report(self, run: RunDir, result: dict[str, Any], lengths: Table, figures: dict[str, Path]) -> None:
+    def _report(
+        self, run: RunDir, result: dict[str, Any], lengths: Table, scores: Scores, figures: dict[str, Path]
+    ) -> None:
         learner = self.learner
         if result["solved"]:
             print(
@@ -238,6 +250,8 @@ class Fit:
             print(viz.weightings_text(record) + "\n")
         sequences = self.options.evaluation_sequences
         print_lengths(lengths, learner.task, sequences, result.get("evaluation_split"))
+        if scores:
+            print_evaluations(scores, learner.task, sequences)
         paths: dict[str, Path | str] = {"run directory": run.path, "figures": run.figures}
         if "memory-at-work" in figures:
             paths["memory at work"] = figures["memory-at-work"]

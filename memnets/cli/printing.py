@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from ..training.lengths import Table
+from .evaluating import in_columns
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -25,6 +26,18 @@ def print_lengths(table: Table, task: Any, sequences: int, split: str | None = N
         shown.add_column("wrong bits per sequence" if name == "bit_errors" else name.replace("_", " "), justify="right")
     for length, row in table.items():
         shown.add_row(str(length), *(_number(name, row[name]) for name in names))
+    console.print(shown)
+
+
+def print_evaluations(scores: Mapping[str, Mapping[str, float]], task: Any, sequences: int) -> None:
+    """The table of what is new to a trained model in different ways, at the lengths of training."""
+    about = f"{sequences} sequences each, of {task.min_length}-{task.max_length} {task.length_unit}"
+    shown = RichTable(title=f"Kept from training ({about})", title_justify="left")
+    head, rows = in_columns(scores)
+    for n, name in enumerate(head):
+        shown.add_column(name.replace("_", " "), justify="right" if n else "left")
+    for what, *values in rows:
+        shown.add_row(what, *(_number(name, math.nan if v is None else v) for name, v in zip(head[1:], values)))
     console.print(shown)
 
 

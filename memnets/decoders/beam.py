@@ -14,6 +14,9 @@ BeamStep = Callable[[Tensor, Any], tuple[Tensor, Any, Any]]
 
 State and record are NamedTuples of tensors with the B*K beams first, item by item."""
 
+MOST_PENALTY = 5
+"""Beyond it a length raised to it overflows, and all sequences of some length would compare alike."""
+
 
 class Hypothesis(NamedTuple):
     """One sequence found.
@@ -73,21 +76,23 @@ def beam_search(
         batch_size: B.
         beam_size: K.
         max_length: symbols allowed, the end not counted; one number, or (B,) integers of at least 1.
-        length_penalty: 0 compares probabilities, which favours short ones; 1 compares means.
+        length_penalty: 0 compares probabilities, which favours short ones; 1 compares means; at most 5.
         start: the symbol before the first.
         end: the symbol that ends a sequence.
 
     Returns:
-        For each item its hypotheses, at least 1 and at most K: finished ones first, then best first.
+        For each item its hypotheses, no two alike, at least 1 and at most K: finished ones first, then best first.
 
     Raises:
-        ValueError: a size below 1, or a negative ``length_penalty``.
+        ValueError: a size below 1, or a ``length_penalty`` out of range.
     """
     check_whole("beam_size", beam_size)
-    if length_penalty < 0:
-        raise ValueError(f"length_penalty is {length_penalty}, but must be at least 0")
+    check_whole("batch_size", batch_size)
+    if not 0 <= length_penalty <= MOST_PENALTY:
+        raise ValueError(f"length_penalty is {length_penalty}, but must lie within 0..{MOST_PENALTY}")
     device = next(state_tensors(state)).device
     limits = _limits(max_length, batch_size).to(device)
+    last_steps = set(limits.tolist())
     shape = (batch_size, beam_size)
     scores = torch.full(shape, -torch.inf, device=device)
     scores[:, 0] = 0  # the beams start alike: one of them counts
@@ -98,6 +103,8 @@ def beam_search(
     for t in range(int(limits.max()) + 1):
         log_probs, state, record = step(beams.symbol.flatten(), state)
         log_probs = log_probs.float().unflatten(0, shape)  # (B, K, V)
+        if t in last_steps:
+            log_probs = _end_or_cut(log_probs, limits == t, end)
         over = (t > limits).unsqueeze(1)  # (B, 1): the item is past its limit and stays as it is
         beams, parent = _advance(beams, log_probs, over, length_penalty, end)
         source = (parent + offset).flatten()
@@ -124,6 +131,15 @@ def _limits(max_length: int | Tensor, batch_size: int) -> Tensor:
 
 def _penalised(log_probability: Tensor, length: Tensor, length_penalty: float) -> Tensor:
     return log_probability / length.clamp(min=1).to(log_probability.dtype) ** length_penalty
+
+
+def _end_or_cut(log_probs: Tensor, at_limit: Tensor, end: int) -> Tensor:
+    """At its limit an item (B,) can end, or be cut off: of the symbols (B, K, V) that go on, one stands for all."""
+    going_on = log_probs.clone()
+    going_on[..., end] = -torch.inf
+    best = torch.zeros_like(log_probs, dtype=torch.bool).scatter(2, going_on.argmax(2, keepdim=True), True)
+    best[..., end] = True
+    return log_probs.masked_fill(~best & at_limit[:, None, None], -torch.inf)
 
 
 def _advance(beams: _Beams, log_probs: Tensor, over: Tensor, length_penalty: float, end: int) -> tuple[_Beams, Tensor]:
@@ -154,7 +170,11 @@ def _collect(
     for b, limit in enumerate(limits.tolist()):
         ranked = sorted(range(scores.shape[1]), key=lambda k: (-float(order[b, k]), -float(scores[b, k])))
         real = [k for k in ranked if not scores[b, k].isneginf()] or ranked[:1]
-        found.append([_trace(beams, trail, b, k, limit, end) for k in real])
+        once: dict[tuple[int, ...], Hypothesis] = {}
+        for k in real:
+            hypothesis = _trace(beams, trail, b, k, limit, end)
+            once.setdefault(hypothesis.symbols, hypothesis)  # the same may have ended, and have been cut off
+        found.append(list(once.values()))
     return found
 
 

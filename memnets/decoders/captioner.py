@@ -8,13 +8,14 @@ from torch import Tensor, nn
 
 from ..checks import check_whole
 from ..encoders import GridEncoder
+from ..encoders.base import check_features, check_floating
 from ..encoders.grid import places_like
 from ..pretrained import Pretrained
 from .attention import AdditiveAttention, Keys, coverage
 from .beam import Hypothesis
 from .charset import SymbolChange, Vocabulary
 from .loss import IGNORED, cross_entropy, pad_classes, with_end
-from .modes import check_choice, check_encoder, check_share, evaluating, feature_size_of
+from .modes import check_choice, check_encoder, check_share, check_texts, evaluating, feature_size_of
 from .rollout import search, teach
 from .steps import make_decoder
 from .tables import WithSymbols
@@ -124,7 +125,7 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
         self.symbols = Vocabulary(vocabulary)
         self.config["vocabulary"] = list(self.symbols.words)
         self.encoder = GridEncoder(in_channels=in_channels) if encoder is None else encoder
-        size = feature_size_of(self.encoder, feature_size)
+        self.feature_size = size = feature_size_of(self.encoder, feature_size)
         self.feedback = feedback
         if feedback == "place":
             size += 2
@@ -166,33 +167,49 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
         """The submodules with one row a word."""
         return ["decoder.embedding", "decoder.output"]
 
-    def encode(self, images: Tensor) -> tuple[Keys, tuple[int, int]]:
-        """What the decoder attends to, and the height and width of the grid."""
+    def encode(self, images: Tensor, mask: Tensor | None = None) -> tuple[Keys, tuple[int, int]]:
+        """What the decoder attends to, and the height and width of the grid; see :meth:`forward` for ``mask``."""
+        if not images.numel():
+            raise ValueError(f"images has shape {tuple(images.shape)}, but must hold at least one pixel")
+        check_floating(images)
         parameter = next(self.parameters())
         grid = self.encoder(images.to(parameter.dtype))
         if not isinstance(grid, Tensor) or grid.dim() != 4 or len(grid) != len(images):
             got = tuple(grid.shape) if isinstance(grid, Tensor) else type(grid).__name__
             raise ValueError(f"{type(self.encoder).__name__} gave {got}, but must give maps (B, D, h, w)")
+        check_features(self.encoder, grid.shape[1], self.feature_size)
         if self.feedback == "place":
             grid = torch.cat([grid, places_like(grid)], dim=1)
         features = grid.flatten(2).transpose(1, 2)  # (B, h * w, D)
-        return self.decoder.attention.prepare(features), (grid.shape[2], grid.shape[3])
+        size = (grid.shape[2], grid.shape[3])
+        if mask is not None:
+            _check_mask(mask, (len(grid), *size))
+            features = features.masked_fill(~mask.flatten(1).unsqueeze(2), 0)
+        return self.decoder.attention.prepare(features, None if mask is None else mask.flatten(1)), size
 
-    def forward(self, images: Tensor, captions: Sequence[Sequence[str]], *, sampling: float = 0.0) -> CaptionerOutput:
+    def forward(
+        self,
+        images: Tensor,
+        captions: Sequence[str | Sequence[str]],
+        *,
+        mask: Tensor | None = None,
+        sampling: float = 0.0,
+    ) -> CaptionerOutput:
         """Score given captions, each word after the right ones before it.
 
         Args:
             images: ``(B, channels, H, W)``, or what the encoder takes.
-            captions: the words of one caption an image.
+            captions: one an image: its words, or a text that is split at white space.
+            mask: ``(B, h, w)``, True at the places of the encoder's grid that are not padding, as where features
+                computed beforehand are of several sizes; None where all are. What is not is never looked at.
             sampling: share of the decoder's own words in place of the right ones.
 
         Raises:
             ValueError: shapes do not fit.
         """
-        if len(captions) != len(images):
-            raise ValueError(f"there are {len(captions)} captions for {len(images)} images: give one an image")
-        keys, grid = self.encode(images)
-        return self._teach(keys, grid, captions, sampling)
+        check_texts("captions", captions, len(images))
+        keys, grid = self.encode(images, mask)
+        return self._teach(keys, grid, [_words(caption) for caption in captions], sampling)
 
     def _teach(
         self, keys: Keys, grid: tuple[int, int], captions: Sequence[Sequence[str]], sampling: float
@@ -207,29 +224,39 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
     def batch_loss(self, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
         """Training loss of a batch with ``images`` and ``captions`` (a tuple of references an image), and its parts.
 
+        Where the batch has a ``mask``, it is that of :meth:`forward`.
+
         Returns:
             The loss, and by name: ``word_loss`` (nats a word, the end counted), ``coverage`` (as reduced, before its
             weight) and ``gate`` (mean beta).
         """
+        check_texts("captions", batch.captions, len(batch.images))
         items, captions = _choose(batch.captions, self._drawn)
-        keys, grid = self.encode(batch.images)
+        keys, grid = self.encode(batch.images, getattr(batch, "mask", None))
         rows = torch.tensor(items, device=keys.mask.device)
         keys = Keys(*(part[rows] for part in keys))
         output = self._teach(keys, grid, captions, self.sampling if self.training else 0.0)
         words = cross_entropy(output.logits, output.targets)
-        missed = coverage(output.weights.flatten(2), reduction=self.coverage_reduction)
+        missed = coverage(output.weights.flatten(2), keys.mask, reduction=self.coverage_reduction)
         used = output.gates[output.targets != IGNORED].mean()
         numbers = {"word_loss": words, "coverage": missed, "gate": used}
         return words + self.coverage_weight * missed, {name: value.detach() for name, value in numbers.items()}
 
     @torch.no_grad()
     def describe(
-        self, images: Tensor, *, beam_size: int = 1, max_length: int = 30, length_penalty: float = 0.0
+        self,
+        images: Tensor,
+        *,
+        mask: Tensor | None = None,
+        beam_size: int = 1,
+        max_length: int = 30,
+        length_penalty: float = 0.0,
     ) -> list[Caption]:
         """Describe images; always gives words for each, in evaluation mode and without gradients.
 
         Args:
             images: ``(B, channels, H, W)``, or what the encoder takes.
+            mask: see :meth:`forward`.
             beam_size: 1 is greedy.
             max_length: words at most.
             length_penalty: 0 favours short captions, 1 compares mean log-probabilities; see :func:`beam_search`.
@@ -240,7 +267,7 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
         check_whole("beam_size", beam_size)
         check_whole("max_length", max_length)
         with evaluating(self):
-            keys, grid = self.encode(images)
+            keys, grid = self.encode(images, mask)
             found = search(
                 self.decoder,
                 keys,
@@ -261,7 +288,16 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
 
     def predict(self, batch: Any) -> list[Caption]:
         """:meth:`describe` of a batch's images."""
-        return self.describe(batch.images)
+        return self.describe(batch.images, mask=getattr(batch, "mask", None))
+
+
+def _check_mask(mask: Tensor, shape: tuple[int, ...]) -> None:
+    """Raise ValueError unless the mask fits a grid and leaves each image a place."""
+    if mask.shape != shape or mask.dtype != torch.bool:
+        raise ValueError(f"mask is {mask.dtype} of shape {tuple(mask.shape)}, but must be torch.bool of shape {shape}")
+    empty = ~mask.flatten(1).any(1)
+    if bool(empty.any()):
+        raise ValueError(f"mask leaves image {int(empty.nonzero()[0])} no place to look at: leave it out of the batch")
 
 
 def _number_of(references: str | int) -> int | None:
@@ -277,6 +313,8 @@ def _choose(captions: Sequence[Sequence[Sequence[str]]], count: int | None) -> t
     """Which image each chosen caption belongs to, and the captions as lists of words."""
     items, chosen = [], []
     for b, references in enumerate(captions):
+        if isinstance(references, str):
+            raise ValueError(f"captions of image {b} is the text {references[:20]!r}, but must be a tuple of captions")
         if not references:
             raise ValueError(f"image {b} has no caption: leave it out of the batch, or give it one")
         picked = range(len(references)) if count is None else torch.randperm(len(references))[:count].tolist()

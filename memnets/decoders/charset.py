@@ -102,7 +102,7 @@ class Vocabulary:
     """The words of a captioner; 0 is start and end, 1 stands for any unknown word, word n (from 0) is n + 2.
 
     Args:
-        words: each once, in any order, none of them empty.
+        words: each once, in any order, none of them empty; kept in Unicode's composed form (NFC).
 
     Raises:
         ValueError: no word, an empty one, or one twice.
@@ -120,6 +120,7 @@ class Vocabulary:
         for word in self.words:
             if not isinstance(word, str) or not word or "\0" in word or word == self.unknown:
                 raise ValueError(f"vocabulary holds {word!r}, which is no word: leave it out")
+        self.words = tuple(unicodedata.normalize("NFC", word) for word in self.words)
         twice = _first_repeat(self.words)
         if twice is not None:
             raise ValueError(f"vocabulary holds {twice!r} twice: give each word once")
@@ -135,8 +136,8 @@ class Vocabulary:
         return len(self.words) + 2
 
     def encode(self, words: Iterable[str]) -> list[int]:
-        """The classes of words; 1 for those that are unknown."""
-        return [self.classes.get(word, 1) for word in words]
+        """The classes of words, after NFC; 1 for those that are unknown."""
+        return [self.classes.get(unicodedata.normalize("NFC", word), 1) for word in words]
 
     def decode(self, classes: Iterable[int]) -> tuple[str, ...]:
         """The words of classes 1 and above; :attr:`unknown` for 1."""

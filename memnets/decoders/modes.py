@@ -39,6 +39,14 @@ def feature_size_of(encoder: nn.Module, given: int | None) -> int:
     return size
 
 
+def check_texts(name: str, texts: Any, images: int) -> None:
+    """Raise ValueError unless ``texts`` is a sequence of one an image; a single text is one of characters."""
+    if isinstance(texts, str):
+        raise ValueError(f"{name} is the text {texts[:20]!r}, but must be a sequence, of one an image")
+    if len(texts) != images:
+        raise ValueError(f"there are {len(texts)} {name} for {images} images, but each image needs its own")
+
+
 def check_encoder(encoder: Any, owner: str) -> None:
     """Raise ValueError unless ``encoder`` is a module or None."""
     if encoder is not None and not isinstance(encoder, nn.Module):

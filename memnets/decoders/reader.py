@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..checks import check_whole
 from ..encoders import ColumnEncoder, encode_line
-from ..encoders.base import Columns
+from ..encoders.base import Columns, check_features, check_floating
 from ..pretrained import Pretrained
 from .attention import AdditiveAttention, Keys
 from .charset import Charset, SymbolChange
@@ -17,7 +17,7 @@ from .ctc import ctc_loss
 from .lines import LineEnds, line_mask
 from .location import LocationAttention
 from .loss import column_targets, cross_entropy, pad_classes, with_end
-from .modes import check_choice, check_encoder, check_share, evaluating, feature_size_of
+from .modes import check_choice, check_encoder, check_share, check_texts, evaluating, feature_size_of
 from .reading import DECODES, Reading, read_lines
 from .rollout import teach
 from .steps import make_decoder
@@ -125,7 +125,7 @@ class TextReader(WithSymbols[Charset], Pretrained):
         if recurrent_size is None:
             recurrent_size = 96 if attention == "content" else 0
         self.encoder = encoder or ColumnEncoder(height=height, in_channels=in_channels, recurrent_size=recurrent_size)
-        size = feature_size_of(self.encoder, feature_size)
+        self.feature_size = size = feature_size_of(self.encoder, feature_size)
         self.ctc_weight = ctc_weight
         self.column_loss = column_loss
         self.sampling = sampling
@@ -189,7 +189,10 @@ class TextReader(WithSymbols[Charset], Pretrained):
     def encode(self, images: Tensor, widths: Tensor) -> Columns:
         """Columns of a batch of lines, in the precision of the parameters."""
         parameter = next(self.parameters())
-        return encode_line(self.encoder, images.to(parameter.dtype), widths)
+        check_floating(images)
+        line = encode_line(self.encoder, images.to(parameter.dtype), widths)
+        check_features(self.encoder, line.features.shape[2], self.feature_size)
+        return line
 
     def keys(self, line: Columns) -> Keys:
         """What the attention decoder attends to: the columns and the end columns."""
@@ -216,8 +219,7 @@ class TextReader(WithSymbols[Charset], Pretrained):
         Raises:
             ValueError: shapes do not fit, or a text holds an unknown character.
         """
-        if len(texts) != len(images):
-            raise ValueError(f"there are {len(texts)} texts for {len(images)} images, but each image needs its own")
+        check_texts("texts", texts, len(images))
         classes, lengths = pad_classes([self.symbols.encode(text) for text in texts], images.device)
         targets = with_end(classes, lengths)
         line = self.encode(images, widths)

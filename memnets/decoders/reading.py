@@ -1,7 +1,7 @@
 """From columns to texts: by attention, by CTC, or by both."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -29,11 +29,14 @@ class Reading(NamedTuple):
         confidence: geometric mean probability of the characters and, where it was reached, of the end: within 0..1.
         weights: ``(L, C)``, where each character was looked for among the C columns of the padded image, zero past
             the line's own (what a row lacks to 1 went to the columns of the end); None where CTC alone has read.
+        log_probabilities: of the text and, where it was reached, of its end, by those who were asked: "attention",
+            "ctc" (all alignments summed), and for joint decoding both and "joint", their weighted sum.
     """
 
     text: str
     confidence: float
     weights: Tensor | None
+    log_probabilities: Mapping[str, float] | None = None
 
 
 def read_lines(
@@ -68,7 +71,8 @@ def _best(reader: "TextReader", hypotheses: list[Hypothesis], inside: Tensor) ->
     best = hypotheses[0]
     weights = torch.zeros(0, len(inside)) if best.record is None else best.record.weights[:, : len(inside)].cpu()
     mean = _mean_probability(best.log_probability, len(best.symbols) + best.finished)
-    return Reading(reader.symbols.decode(best.symbols), mean, weights * inside)
+    scores = {"attention": best.log_probability}
+    return Reading(reader.symbols.decode(best.symbols), mean, weights * inside, scores)
 
 
 def _mean_probability(log_probability: float, symbols: int) -> float:
@@ -97,7 +101,7 @@ def _likelihoods(log_probs: Tensor, line: Columns, items: Sequence[int], texts: 
 def _by_ctc(reader: "TextReader", line: Columns, log_probs: Tensor, texts: list[tuple[int, ...]]) -> list[Reading]:
     totals = _likelihoods(log_probs, line, range(len(texts)), texts).tolist()
     return [
-        Reading(reader.symbols.decode(text), _mean_probability(total, len(text)), None)
+        Reading(reader.symbols.decode(text), _mean_probability(total, len(text)), None, {"ctc": total})
         for text, total in zip(texts, totals)
     ]
 
@@ -118,5 +122,6 @@ def _by_both(
         length = len(texts[best])
         seen = weights[best, :length, : len(inside)].cpu() * inside
         mean = _mean_probability(totals[best], length + 1)
-        readings.append(Reading(reader.symbols.decode(texts[best]), mean, seen))
+        scores = {"attention": float(spelled[best]), "ctc": float(aligned[best]), "joint": totals[best]}
+        readings.append(Reading(reader.symbols.decode(texts[best]), mean, seen, scores))
     return readings

@@ -39,6 +39,9 @@ def check_line(images: Tensor, widths: Tensor) -> None:
     """Raise ValueError unless images are (B, channels, H, W) and widths (B,) lie within 1..W."""
     if images.dim() != 4 or not images.numel():
         raise ValueError(f"images has shape {tuple(images.shape)}, but must be (batch, channels, height, width)")
+    check_floating(images)
+    if not isinstance(widths, Tensor):
+        raise TypeError(f"widths is a {type(widths).__name__}, but must be a tensor: the valid pixels of each image")
     if widths.shape != images.shape[:1]:
         raise ValueError(
             f"widths has shape {tuple(widths.shape)}, but must be ({len(images)},): the valid pixels of each image"
@@ -49,6 +52,21 @@ def check_line(images: Tensor, widths: Tensor) -> None:
     if smallest < 1 or largest > images.shape[3]:
         wrong = smallest if smallest < 1 else largest
         raise ValueError(f"widths holds {wrong}, but must lie within 1..{images.shape[3]}, the width of the images")
+
+
+def check_floating(images: Tensor) -> None:
+    """Raise ValueError unless images hold floating point numbers: bytes from 0 to 255 would pass in silence."""
+    if not images.is_floating_point():
+        raise ValueError(f"images has dtype {images.dtype}, but must be floating point: divide bytes by 255")
+
+
+def check_features(encoder: nn.Module, given: int, size: int) -> None:
+    """Raise ValueError unless the features ``given`` by an encoder have the size the decoder was made for."""
+    if given != size:
+        raise ValueError(
+            f"{type(encoder).__name__} gave {given} features a place, but the model was made for {size}: "
+            f"make it with feature_size={given}"
+        )
 
 
 def encode_line(encoder: nn.Module, images: Tensor, widths: Tensor) -> Columns:

@@ -10,7 +10,7 @@ from .base import column_mask
 
 
 class MaskedBatchNorm(nn.BatchNorm2d):
-    """Batch normalisation whose training statistics leave padding out.
+    """Batch normalisation whose training statistics leave padding out; in float32 at least, as half overflows.
 
     Source:
         Ioffe & Szegedy 2015, arXiv:1502.03167, algorithm 1, over the valid pixels of the batch.
@@ -23,6 +23,8 @@ class MaskedBatchNorm(nn.BatchNorm2d):
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
+        dtype = input.dtype
+        input = input.float() if dtype in (torch.float16, torch.bfloat16) else input
         valid = mask[:, None, None].to(input.dtype)  # (B, 1, 1, W)
         count = valid.sum() * input.shape[2]
         mean = (input * valid).sum((0, 2, 3)) / count  # (C,)
@@ -34,7 +36,8 @@ class MaskedBatchNorm(nn.BatchNorm2d):
             unbiased = variance * count / (count - 1).clamp(min=1)
             self.running_var.lerp_(unbiased.to(self.running_var.dtype), rate)
         scale = self.weight * torch.rsqrt(variance + self.eps)
-        return input * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]
+        result = input * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]
+        return result.to(dtype)
 
 
 class ConvBlock(nn.Module):

@@ -18,8 +18,9 @@ class Frozen(nn.Module):
     def __init__(self, module: nn.Module):
         super().__init__()
         self.module = module.requires_grad_(False).eval()
-        if hasattr(module, "output_size"):
-            self.output_size = module.output_size
+        for name in ("output_size", "pixels_per_column"):
+            if hasattr(module, name):
+                setattr(self, name, getattr(module, name))
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module gives."""

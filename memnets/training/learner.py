@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from ..seeding import generator
 from .apply import apply, check_fit, training_loss, validation_numbers
 from .clipping import SpikeClip
+from .lengths import validated_on
 from .protocols import Curriculum, PredictionTask, Task
 
 
@@ -51,7 +52,7 @@ class SequenceLearner(pl.LightningModule):
     whole batch, whatever the lengths of the sequences.
 
     Logged at each training step: loss, the task's metrics, the gradient's norm before clipping. At each
-    validation: the same on fresh sequences of the training lengths.
+    validation: the same on fresh sequences of the training lengths, of ``task.validation()`` where there is that.
 
     Args:
         model: a module of the contract of :class:`memnets.Recurrent`: (B, T, I) to (B, T, O) logits; or one that has
@@ -91,6 +92,8 @@ class SequenceLearner(pl.LightningModule):
         generator(seed, "train", 0)
         self.model = model
         self.task: Any = task
+        self.validation_task: Any = validated_on(task)
+        """What validations are of: ``task.validation()``, data kept from training, where that gives one."""
         self.make_optimizer = optimizer or rmsprop
         self.seed = seed
         self.batch_size = batch_size
@@ -181,11 +184,11 @@ class SequenceLearner(pl.LightningModule):
         self._numbers = {}
 
     def validation_step(self, _: Any, batch_idx: int) -> None:
-        """Score fresh sequences of the training lengths."""
+        """Score fresh sequences of the training lengths, kept from training where the task can."""
         random = generator(self.seed, "validate", self.trainer.global_step, self.device)
-        lengths = self.task.sample_lengths(self.validation_size, random)
-        batch = self.task.sample(self.validation_size, lengths, random)
-        errors, numbers = validation_numbers(self.model, self.task, batch)
+        task = self.validation_task
+        batch = task.sample(self.validation_size, task.sample_lengths(self.validation_size, random), random)
+        errors, numbers = validation_numbers(self.model, task, batch)
         # All processes see the same sequences, but stop together only if they agree to the last bit.
         self.validation_error = self.trainer.strategy.broadcast(float(errors.mean()))
         numbers = _named("val", numbers)

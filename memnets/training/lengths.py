@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..checks import check_whole
+from ..decoders.modes import evaluating
 from ..seeding import generator
 from .apply import corpus_metrics
 
@@ -15,7 +17,22 @@ Table = dict[int, dict[str, float]]
 
 def held_out(task: Any) -> Any:
     """The task to evaluate a model on: ``task.held_out()``, data kept from training, where that gives one."""
-    make = getattr(task, "held_out", None)
+    return _other(task, "held_out")
+
+
+def validated_on(task: Any) -> Any:
+    """The task to validate a model on while it is trained: ``task.validation()``, where that gives one."""
+    return _other(task, "validation")
+
+
+def evaluations(task: Any) -> dict[str, Any]:
+    """By name the tasks that show what is new to a trained model: ``task.evaluations()``, if there are any."""
+    make = getattr(task, "evaluations", None)
+    return make() if make else {}
+
+
+def _other(task: Any, name: str) -> Any:
+    make = getattr(task, name, None)
     other = make() if make else None
     return task if other is None else other
 
@@ -56,13 +73,36 @@ def evaluate_lengths(
         if value < 1:
             raise ValueError(f"{name} is {value}, but must be at least 1")
     device = next(model.parameters()).device
-    was_training = model.training
-    model.eval()
     table: Table = {}
-    for length in lengths:
-        random = generator(seed, "evaluate", length, device)
-        counts = [min(batch_size, sequences - start) for start in range(0, sequences, batch_size)]
-        table[length] = corpus_metrics(model, task, ((n, task.sample(n, length, random, **asked)) for n in counts))
-    model.train(was_training)
+    with evaluating(model):
+        for length in lengths:
+            random = generator(seed, "evaluate", length, device)
+            counts = [min(batch_size, sequences - start) for start in range(0, sequences, batch_size)]
+            table[length] = corpus_metrics(model, task, ((n, task.sample(n, length, random, **asked)) for n in counts))
     names = dict.fromkeys(name for row in table.values() for name in row)
     return {length: {name: row.get(name, math.nan) for name in names} for length, row in table.items()}
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module, task: Any, *, sequences: int = 100, seed: int = 0, batch_size: int = 100
+) -> dict[str, float]:
+    """A task's metrics over fresh sequences of its training lengths.
+
+    Args:
+        model: a trained module, of either contract that :class:`SequenceLearner` takes.
+        task: the task, such as one of :func:`evaluations`.
+        sequences: how many.
+        seed: of the sequences; the same seed gives the same ones.
+        batch_size: sequences at a time.
+
+    Raises:
+        ValueError: a number below 1.
+    """
+    for name, value in (("sequences", sequences), ("batch_size", batch_size)):
+        check_whole(name, value)
+    random = generator(seed, "evaluate", 0, next(model.parameters()).device)
+    counts = [min(batch_size, sequences - start) for start in range(0, sequences, batch_size)]
+    with evaluating(model):
+        batches = ((n, task.sample(n, task.sample_lengths(n, random), random)) for n in counts)
+        return corpus_metrics(model, task, batches)

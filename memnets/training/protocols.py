@@ -42,7 +42,9 @@ class PredictionTask(Protocol):
     """A task for models with a loss and predictions of their own: see ``memnets_tasks.images`` for each part.
 
     Any task may also have ``held_out()``, which gives the same task on data kept from training, or None: runs are
-    evaluated on that. With ``load_images(paths)`` a run can read or describe image files.
+    evaluated on that; ``validation()``, likewise, for the validations of training; and ``evaluations()``, tasks by
+    name that show what is new to a trained model in different ways. With ``load_images(paths)`` a run can read or
+    describe image files.
     """
 
     min_length: int

@@ -95,8 +95,13 @@ class RunDir:
             raise RunError(f"{run.config} is empty: start the run anew with `memnets fit`")
         return run
 
-    def load_weights(self, model: nn.Module) -> nn.Module:
+    def load_weights(self, model: nn.Module, *, remap: bool = False) -> nn.Module:
         """Put the last checkpoint's weights into ``model``, without executing code from the file.
+
+        Args:
+            model: of the shapes of the checkpoint.
+            remap: let a reader or captioner write other symbols than the checkpoint's, as when its files of labels
+                have changed: it takes over the rows of those that both have, and warns of the others.
 
         Raises:
             RunError: there is no checkpoint, it cannot be read, or it belongs to a model of other shapes.
@@ -104,11 +109,12 @@ class RunDir:
         state = self.read_checkpoint()["state_dict"]
         weights = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
         own = model.state_dict()
+        tables = _tables(model) if remap else ()
         for name in sorted({*weights, *own}):
             if name not in own or name not in weights:
                 where = "checkpoint" if name in weights else "model"
                 raise RunError(f"{self.last} does not fit the model of {self.config}: only the {where} has {name}")
-            if weights[name].shape != own[name].shape:
+            if weights[name].shape != own[name].shape and not name.startswith(tables):
                 raise RunError(
                     f"{self.last} does not fit the model of {self.config}: {name} is {tuple(weights[name].shape)} "
                     f"in the checkpoint, {tuple(own[name].shape)} in the model; use the settings it was trained with"
@@ -142,3 +148,9 @@ class RunDir:
     def write_result(self, result: dict[str, Any]) -> None:
         """``result.json``, whole; it says that the run has ended."""
         write_atomically({self.result: (json.dumps(result, indent=2) + "\n").encode()})
+
+
+def _tables(model: Any) -> tuple[str, ...]:
+    """What the names of the parameters with one row a symbol begin with, and that of the symbols themselves."""
+    names = model.table_names() if hasattr(model, "table_names") else []
+    return (*(f"{name}." for name in names), *(["_extra_state"] if names else []))

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from memnets.viz import _style
+from memnets.viz import _fonts, _style
 
 MOST_WORDS = 23
 MOST_NAMED = 60
@@ -38,6 +38,7 @@ def reading_figure(image: Tensor, reading: Any, *, truth: str | None = None) -> 
     if weights is None or not len(weights):
         figure = _style.new_figure(9.5, 2.2, title)
         _show(figure.subplots(), pixels, "pixel")
+        _fonts.use_fonts_for(figure, reading.text + (truth or ""))
         return figure
     values = np.asarray(weights.detach().cpu(), dtype=float)
     across = _pixels_per_column(pixels.shape[1], values)
@@ -52,9 +53,10 @@ def reading_figure(image: Tensor, reading: Any, *, truth: str | None = None) -> 
     )
     if rows <= MOST_NAMED:
         panel.set_yticks(range(rows), [_printable(character) for character in reading.text])
-    _style.label(panel, "attention", "pixel", "character, in the order read")
+    _style.label(panel, "attention", "pixel", "character, in the order read" if rows > 8 else "character")
     panel.set_xlim(-0.5, pixels.shape[1] - 0.5)
     _style.color_bar(figure, shown, [panel], "weight")
+    _fonts.use_fonts_for(figure, reading.text + (truth or ""))
     return figure
 
 
@@ -91,6 +93,7 @@ def caption_figure(image: Tensor, caption: Any) -> Figure:
         extent = (-0.5, pixels.shape[1] - 0.5, pixels.shape[0] - 0.5, -0.5)
         peak = _style.peak_limits(weights[t])[1]
         panel.imshow(weights[t], cmap=_style.WEIGHTS, vmin=0, vmax=peak, alpha=0.6, extent=extent)
+    _fonts.use_fonts_for(figure, text)
     return figure
 
 

@@ -11,7 +11,7 @@ from memnets_tasks.images.loading import LoadedImages
 from memnets_tasks.images.scenes import Scenes
 from memnets_tasks.images.text_files import TextLineFiles
 from memnets_tasks.images.text_lines import TextLines
-from memnets_tasks.images.words import CHINESE_WORDS, pseudo_words
+from memnets_tasks.images.words import CHINESE_WORDS, mixed_words, pseudo_words
 from memnets_tasks.images.writers import write_captions, write_text_lines
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "TextLineFiles",
     "TextLines",
     "TextTask",
+    "mixed_words",
     "pseudo_words",
     "write_captions",
     "write_text_lines",

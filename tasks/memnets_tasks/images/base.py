@@ -65,8 +65,19 @@ class ImageTask(abc.ABC):
         """Image files as the task's own images are: a batch, and why the files that are not in it cannot be read."""
 
     def held_out(self) -> "ImageTask | None":
-        """The same task on data kept from training, to be evaluated on; None where there is no such split."""
+        """The same task on data kept from training, to be evaluated on at last; None where there is no such split."""
         return None
+
+    def validation(self) -> "ImageTask | None":
+        """The same task on data kept from training and from `held_out`, to be looked at while training and choosing.
+
+        None where there is none, as where training data are drawn anew each time and never come twice.
+        """
+        return None
+
+    def evaluations(self) -> "dict[str, ImageTask]":
+        """Tasks that a trained model is evaluated on at last, by what is new to it, such as "unseen words"."""
+        return {}
 
     def loss_weight(self, batch: Any) -> Tensor:
         """What the loss of a batch counts among others: its images, as the model's loss is a mean over them."""

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from memnets_tasks._checks import check_at_least
-from memnets_tasks.images.base import SceneTask
+from memnets_tasks.images.base import ImageTask, SceneTask
 from memnets_tasks.images.batches import SceneBatch
 from memnets_tasks.images.caption_formats import CAPTION_FORMATS, SPLITS, Captioned, guess_caption_format, words_of
 from memnets_tasks.images.checks import check_split
@@ -83,6 +83,8 @@ class CaptionFiles(FileTask, SceneTask):
         training = _training_items(items, chosen, split, training_path)
         self.path, self.format, self.split, self.size = str(source), chosen, split, size
         self.vocabulary = _vocabulary(training, min_word_count)
+        self._others: dict[str, CaptionFiles] = {}
+        self._splits = {item.split for item in items}
         self._folder = ImageFolder(source.parent if images is None else existing_file(images))
         self._captions: list[tuple[str, ...]] = []
         keys = []
@@ -102,12 +104,24 @@ class CaptionFiles(FileTask, SceneTask):
 
     def held_out(self) -> "CaptionFiles | None":
         """The pictures of the test split, where the same file, or one beside it, says which those are."""
-        if self.split != "train" or self.format == "coco":
+        return self._of("test")
+
+    def validation(self) -> "CaptionFiles | None":
+        """The pictures of the validation split, likewise."""
+        return self._of("val")
+
+    def evaluations(self) -> dict[str, ImageTask]:
+        """The pictures of the test split."""
+        unseen = self.held_out()
+        return {} if unseen is None else {"unseen pictures": unseen}
+
+    def _of(self, split: str) -> "CaptionFiles | None":
+        if self.split != "train" or split not in self._splits:
             return None
-        try:
-            return CaptionFiles(**{**self._given, "split": "test", "min_length": None, "max_length": None})
-        except ValueError:  # it names no test pictures
-            return None
+        if split not in self._others:  # read once, as the lists are long
+            whole = {"min_length": None, "max_length": None}
+            self._others[split] = CaptionFiles(**{**self._given, **whole, "split": split})
+        return self._others[split]
 
     def _normalised(self, item: Captioned) -> tuple[str, ...]:
         captions = [" ".join(words_of(caption)) for caption in item.captions]

@@ -15,7 +15,7 @@ from memnets_tasks._checks import (
     check_range,
     expand_counts,
 )
-from memnets_tasks.images.base import TextTask
+from memnets_tasks.images.base import ImageTask, TextTask
 from memnets_tasks.images.batches import TextLineBatch
 from memnets_tasks.images.checks import check_not_negative, check_split
 from memnets_tasks.images.distort import cut, distort
@@ -35,9 +35,17 @@ class Digits(NamedTuple):
     values: Tensor
 
 
+SPLITS = {"train": (0, 1287), "validation": (1287, 1437), "test": (1437, 1797), "train+validation": (0, 1437)}
+"""The images of each split, first and one past the last. They come writer after writer, each of whom filled in the
+same form of some 130 digits (it can be told by its order): ten writers for training, one and part of another for
+validation, the rest of that and two more for testing."""
+
+ORDERS = ("forward", "backward", "twice")
+
+
 @lru_cache(maxsize=8)
 def _digits(size: int, split: str) -> Digits:
-    """The images of one split: the last fifth of scikit-learn's is for testing, the rest for training."""
+    """The images of one split."""
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
@@ -46,8 +54,7 @@ def _digits(size: int, split: str) -> Digits:
     images = torch.as_tensor(pixels, dtype=torch.float32).view(-1, 1, 8, 8) / 16
     images = F.interpolate(images, size=(size, size), mode="bilinear", align_corners=False).squeeze(1)
     shifted, widths = cut(images)
-    test = torch.arange(len(values)) >= len(values) * 4 // 5
-    kept = test if split == "test" else ~test
+    kept = slice(*SPLITS[split])
     return Digits(shifted[kept], widths[kept], torch.as_tensor(values, dtype=torch.int64)[kept])
 
 
@@ -57,7 +64,7 @@ class DigitLines(TextTask):
 
     The pixels are those of the 1797 digits of 8 x 8 pixels that scikit-learn ships (Alpaydin & Kaynak 1998,
     "Optical recognition of handwritten digits", UCI), enlarged. Ink is white on black, as the padding is black.
-    Test lines are made of images that no training line holds.
+    Test lines are made of images that no training line holds, by writers of whom training holds none.
 
     Args:
         height: Rows of the images, in pixels.
@@ -66,7 +73,10 @@ class DigitLines(TextTask):
         max_spacing: Most columns between digits, and before the first and after the last.
         noise: Standard deviation of the noise of each pixel, where 1 is from black to white.
         distortion: Strength of the turning, shearing, resizing and bending of each digit; 0 leaves them as they are.
-        split: "train", or "test" for lines of held-out images.
+        order: What is to be written of a line: "forward", its digits; "backward", from the last to the first; "twice",
+            all of them and then all again, so that a reader that does not go back must remember them. The length of
+            an item is the digits that are drawn.
+        split: "train"; "validation" or "test", lines of images kept from training; "train+validation".
         min_length: Fewest digits in training.
         max_length: Most digits in training.
         evaluation_lengths: Digits at which generalisation is measured.
@@ -89,7 +99,8 @@ class DigitLines(TextTask):
         max_spacing: int = 4,
         noise: float = 0.0,
         distortion: float = 0.0,
-        split: Literal["train", "test"] = "train",
+        order: Literal["forward", "backward", "twice"] = "forward",
+        split: Literal["train", "validation", "test", "train+validation"] = "train",
         min_length: int = 1,
         max_length: int = 12,
         evaluation_lengths: tuple[int, ...] = (6, 12, 18, 24, 36),
@@ -100,9 +111,11 @@ class DigitLines(TextTask):
         check_at_least("max_spacing", max_spacing, 0)
         check_not_negative("noise", noise)
         check_not_negative("distortion", distortion)
-        check_split(split, ("train", "test"))
+        if order not in ORDERS:
+            raise ValueError(f"order is {order!r}; give one of {', '.join(map(repr, ORDERS))}")
+        check_split(split, tuple(SPLITS))
         check_range("min_length", min_length, "max_length", max_length, minimum=1)
-        self.height, self.jitter, self.split = height, jitter, split
+        self.height, self.jitter, self.order, self.split = height, jitter, order, split
         self.noise, self.distortion = noise, distortion
         self.min_spacing, self.max_spacing = min_spacing, max_spacing
         self.min_length, self.max_length = min_length, max_length
@@ -110,11 +123,21 @@ class DigitLines(TextTask):
         _digits(self._size, split)  # an ImportError now rather than at the first step
 
     def held_out(self) -> "DigitLines | None":
-        """The same lines of held-out images, undistorted; None for a task that is of those already."""
-        if self.split == "test":
-            return None
+        """The same lines of the test's images, undistorted; None for a task that is not for training."""
+        return self._of("test") if self.split.startswith("train") else None
+
+    def validation(self) -> "DigitLines | None":
+        """The same lines of the validation's images, undistorted; None where training has those, or is not meant."""
+        return self._of("validation") if self.split == "train" else None
+
+    def evaluations(self) -> dict[str, ImageTask]:
+        """Lines of images, and of writers, that training never shows."""
+        unseen = self.held_out()
+        return {} if unseen is None else {"unseen images": unseen}
+
+    def _of(self, split: Literal["validation", "test"]) -> "DigitLines":
         other = copy.copy(self)
-        other.split, other.distortion = "test", 0.0
+        other.split, other.distortion = split, 0.0
         return other
 
     @property
@@ -164,8 +187,8 @@ class DigitLines(TextTask):
             valid = torch.arange(images.shape[-1], device=device) < widths.view(-1, 1, 1, 1)
             images = noisy.clamp(0, 1) * valid
         boxes = torch.stack([left, right], dim=-1).float().masked_fill(~present.unsqueeze(-1), float("nan"))
-        values = digits.values[chosen].tolist()
-        texts = tuple("".join(map(str, row[:n])) for row, n in zip(values, lengths.tolist()))
+        values, boxes, lengths = as_read(digits.values[chosen], boxes, lengths, self.order)
+        texts = tuple("".join(map(str, row[:n])) for row, n in zip(values.tolist(), lengths.tolist()))
         return TextLineBatch(images, widths, texts, boxes)
 
     def _compose(self, digits: Tensor, left: Tensor, rows: Tensor, present: Tensor, width: int) -> Tensor:
@@ -177,3 +200,26 @@ class DigitLines(TextTask):
         ink = (digits * present[..., None, None] * (x < width)).flatten(1)
         flat = digits.new_zeros(len(digits), self.height * width)
         return flat.scatter_reduce(1, place, ink, reduce="amax").view(-1, 1, self.height, width)
+
+
+def as_read(values: Tensor, boxes: Tensor, lengths: Tensor, order: str) -> tuple[Tensor, Tensor, Tensor]:
+    """Characters in the order in which they are to be written.
+
+    Args:
+        values: `(B, L)`, from left to right.
+        boxes: `(B, L, 2)`.
+        lengths: `(B,)`, characters.
+        order: "forward", "backward" or "twice".
+
+    Returns:
+        The same three; L is doubled by "twice". Boxes are NaN past a length.
+    """
+    if order == "forward":
+        return values, boxes, lengths
+    times = 2 if order == "twice" else 1
+    drawn = lengths.unsqueeze(1)  # (B, 1)
+    place = torch.arange(times * values.shape[1], device=values.device)  # (times L,)
+    source = place % drawn if order == "twice" else (drawn - 1 - place).clamp_min(0)  # (B, times L)
+    moved = boxes.gather(1, source.unsqueeze(2).expand(-1, -1, 2))
+    past = (place >= times * drawn).unsqueeze(2)
+    return values.gather(1, source), moved.masked_fill(past, float("nan")), times * lengths

@@ -172,9 +172,11 @@ def split_fonts(fonts: Sequence[Font], held_out: str | None, which: str) -> list
     """
     if which not in ("train", "held-out"):
         raise ValueError(f"font_split is {which!r}; give 'train' or 'held-out'")
+    families = sorted({font.family for font in fonts})
+    if held_out not in (None, DEFAULT_HELD_OUT, *families):
+        raise ValueError(f"held_out_family is {held_out!r}; give one of {families}, or None")
     kept = [font for font in fonts if (font.family == held_out) == (which == "held-out")]
     if not kept:
-        families = sorted({font.family for font in fonts})
         raise ValueError(
             f"no font is left for font_split {which!r} with held_out_family {held_out!r}; the fonts' families are "
             f"{families}: name one of two or more as held_out_family"

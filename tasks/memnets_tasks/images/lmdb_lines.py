@@ -26,7 +26,7 @@ def _environment(path: str) -> Any:
     if key not in _environments:
         _close_inherited()
         try:
-            _environments[key] = lmdb.open(
+            opened = lmdb.open(
                 path,
                 subdir=os.path.isdir(path),
                 readonly=True,
@@ -40,7 +40,19 @@ def _environment(path: str) -> Any:
                 f"path is {path!r}, which is no LMDB environment that can be read ({error}); give the folder that "
                 "holds data.mdb, or the file"
             ) from error
+        _environments[key] = _whole(opened, path)
     return _environments[key]
+
+
+def _whole(environment: Any, path: str) -> Any:
+    """The environment, unless its file is cut short: reading past the end of a mapped file kills the process."""
+    file = os.path.join(path, "data.mdb") if os.path.isdir(path) else path
+    needed = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+    size = os.path.getsize(file)
+    if size < needed:
+        environment.close()
+        raise ValueError(f"{file} is cut short: it has {size} bytes of {needed}; copy or download it again")
+    return environment
 
 
 class LmdbLines:

@@ -103,9 +103,10 @@ def one_minus_ned(predictions: Sequence[str], targets: Sequence[str]) -> float:
 def alignment_errors(prediction: str, target: str, weights: Tensor, boxes: Tensor, image_width: int) -> list[float]:
     """How far attention was from the characters that were read correctly.
 
-    The place attended to is the centre of mass of a row of `weights`; column c of C stands for the pixels
-    `(c + 0.5) * image_width / C`. The distance to the middle of the character's box is divided by the mean width
-    of the line's boxes, as the box of one "l" is too narrow a unit.
+    The place attended to is the centre of mass of a row of `weights`; column c stands for the pixel `(c + 0.5) * p`,
+    where p, the pixels of a column, is `image_width / C` rounded, as the last column may be cut by the image. The
+    distance to the middle of the character's box is divided by the mean width of the line's boxes, as the box of one
+    "l" is too narrow a unit.
 
     Args:
         prediction: What was read.
@@ -113,7 +114,7 @@ def alignment_errors(prediction: str, target: str, weights: Tensor, boxes: Tenso
         weights: `(L, columns)`, not negative; row i is the attention that gave character i of the prediction.
             Rows past the prediction (of an end symbol) are not used.
         boxes: `(L', 2)`, left and right edge of each character of the target, in pixels; NaN where unknown.
-        image_width: Pixels across, padding included, which the columns divide evenly.
+        image_width: Pixels across, padding included.
 
     Returns:
         One number for each correctly read character whose box is known and whose weights are not all zero, in
@@ -129,7 +130,8 @@ def alignment_errors(prediction: str, target: str, weights: Tensor, boxes: Tenso
         )
     weights, boxes = weights.detach().double().cpu(), boxes.double().cpu()
     glyph_width = (boxes[:, 1] - boxes[:, 0]).nanmean()
-    columns = (torch.arange(weights.shape[1], dtype=torch.float64) + 0.5) * image_width / weights.shape[1]
+    pixels = image_width / max(weights.shape[1], 1)
+    columns = (torch.arange(weights.shape[1], dtype=torch.float64) + 0.5) * (round(pixels) if pixels > 1 else pixels)
     centres = (weights @ columns) / weights.sum(dim=1)  # (L,), NaN where all weights are zero
     pairs = [(i, j) for i, j in matched_positions(prediction, target) if i < len(weights) and j < len(boxes)]
     errors = [float((centres[i] - boxes[j].mean()).abs() / glyph_width) for i, j in pairs]
@@ -182,5 +184,5 @@ def bleu(predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str
     captions = [" ".join(words) for words in predictions]
     if not any(captions):  # torchmetrics would divide by the length 0
         return (0.0,) * 4
-    given = [list(captions) for captions in references]
+    given = [sorted(captions, key=lambda c: len(c.split())) for captions in references]  # of two as near, the shorter
     return tuple(float(bleu_score(captions, given, n_gram=n)) for n in range(1, 5))

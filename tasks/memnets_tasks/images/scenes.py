@@ -16,7 +16,7 @@ from memnets_tasks._checks import (
     check_range,
     expand_counts,
 )
-from memnets_tasks.images.base import SceneTask
+from memnets_tasks.images.base import ImageTask, SceneTask
 from memnets_tasks.images.batches import Box, SceneBatch
 from memnets_tasks.images.checks import check_not_negative, check_split, numpy_generator
 from memnets_tasks.images.sentences import CLEARNESS, SIZES, Shape, captions, vocabulary
@@ -95,12 +95,20 @@ class Scenes(SceneTask):
     def held_out(self) -> "Scenes | None":
         """Other scenes of the same pairs of colour and shape; None for a task that is of those already, or of others.
 
-        The pairs that training never shows ask for more than that: evaluate on `split="held-out"` for them.
+        The pairs that training never shows ask for more than that: see `evaluations`. There is no split for
+        validation, as scenes are drawn anew and none comes twice.
         """
+        return self._of("test") if self.split == "train" else None
+
+    def evaluations(self) -> dict[str, ImageTask]:
+        """Other scenes, and scenes with a pair of colour and shape that training never shows."""
         if self.split != "train":
-            return None
+            return {}
+        return {"unseen scenes": self._of("test"), "unseen pairs": self._of("held-out")}
+
+    def _of(self, split: Literal["test", "held-out"]) -> "Scenes":
         other = copy.copy(self)
-        other.split = "test"
+        other.split = split
         return other
 
     def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> SceneBatch:

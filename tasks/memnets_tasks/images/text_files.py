@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 
 from memnets_tasks._checks import check_at_least
-from memnets_tasks.images.base import TextTask
+from memnets_tasks.images.base import ImageTask, TextTask
 from memnets_tasks.images.batches import TextLineBatch
 from memnets_tasks.images.drops import Drops
 from memnets_tasks.images.file_task import FileTask
@@ -39,6 +39,9 @@ class TextLineFiles(FileTask, TextTask):
         path: The file, or the folder of an LMDB.
         format: One of the above; None goes by the path's name.
         images: The folder of the images, where it is another.
+        validation_path: As `path`, lines kept from training to be looked at meanwhile; None for none.
+        test_path: As `path`, lines kept from both, to evaluate on at last; None for none. Of these two, lines with
+            other characters than `charset` are left out.
         height: Rows of the images, in pixels; they are resized, their aspect kept.
         max_width: Widest image, in pixels at that height; wider ones are left out.
         charset: Characters that may occur. None takes those of the labels.
@@ -58,6 +61,8 @@ class TextLineFiles(FileTask, TextTask):
         *,
         format: Literal["lmdb", "gt", "labels", "iam"] | None = None,
         images: str | None = None,
+        validation_path: str | None = None,
+        test_path: str | None = None,
         height: int = 32,
         max_width: int = 2048,
         charset: str | None = None,
@@ -65,12 +70,17 @@ class TextLineFiles(FileTask, TextTask):
         max_length: int | None = None,
         evaluation_lengths: tuple[int, ...] | None = None,
     ) -> None:
+        self._given = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         check_at_least("height", height, 8)
         check_at_least("max_width", max_width, 1)
         source = existing_file(path)
+        for other in (validation_path, test_path):
+            if other is not None:
+                existing_file(other)
         format = format or guess_text_format(source)  # type: ignore[assignment]
         if format not in TEXT_FORMATS:
             raise ValueError(f"format is {format!r}; give one of {', '.join(map(repr, TEXT_FORMATS))}, or None")
+        self._others: dict[str, TextLineFiles] = {}
         self._drops = Drops(str(source))
         lines = TEXT_FORMATS[format](source, None if images is None else existing_file(images), self._drops)
         self.path, self.format, self.height, self.max_width = str(source), format, height, max_width
@@ -85,6 +95,27 @@ class TextLineFiles(FileTask, TextTask):
             max_length=max_length,
             evaluation_lengths=evaluation_lengths,
         )
+
+    def held_out(self) -> "TextLineFiles | None":
+        """The lines of `test_path`."""
+        return self._of(self._given["test_path"])
+
+    def validation(self) -> "TextLineFiles | None":
+        """The lines of `validation_path`."""
+        return self._of(self._given["validation_path"])
+
+    def evaluations(self) -> dict[str, ImageTask]:
+        """The lines of `test_path`."""
+        unseen = self.held_out()
+        return {} if unseen is None else {"unseen lines": unseen}
+
+    def _of(self, path: str | None) -> "TextLineFiles | None":
+        if path is None:
+            return None
+        if path not in self._others:  # read once, as the lists may be long
+            whole = {"validation_path": None, "test_path": None, "min_length": None, "max_length": None}
+            self._others[path] = TextLineFiles(**{**self._given, **whole, "path": path, "charset": self.charset})
+        return self._others[path]
 
     def _knows(self, key: str, label: str) -> bool:
         outside = "".join(sorted(set(label) - set(self.charset)))

@@ -4,7 +4,7 @@ import json
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from memnets_tasks.images.drops import Drops
 from memnets_tasks.images.folders import ImageFolder
@@ -73,12 +73,17 @@ def read_gt(path: Path, images: Path | None, drops: Drops) -> Lines:
 
 def read_labels(path: Path, images: Path | None, drops: Drops) -> Lines:
     """`labels.json`: one object from file names to labels; the images lie in `images` beside it, or beside it."""
-    data = read_json(path)
-    if not isinstance(data, dict):
+    data = read_json(path, _Pairs)
+    if not isinstance(data, _Pairs):
         raise ValueError(f"{path} holds a {type(data).__name__}; give one JSON object from file names to labels")
+    labels: dict[str, Any] = {}
+    for name, label in data:
+        if name in labels:
+            drops.add(name, "label given twice", "label given twice; the last one counts")
+        labels[name] = label
     beside = path.parent / "images"
     folder = images or (beside if beside.is_dir() else path.parent)
-    return Lines(ImageFolder(folder), _cleaned(list(data.items()), drops))
+    return Lines(ImageFolder(folder), _cleaned(list(labels.items()), drops))
 
 
 def read_iam(path: Path, images: Path | None, drops: Drops) -> Lines:
@@ -135,9 +140,13 @@ def guess_text_format(path: Path) -> str:
     )
 
 
-def read_json(path: Path) -> object:
-    """What a JSON file holds; ValueError if it is none."""
+class _Pairs(list):
+    """A JSON object as its pairs, in which a name may come twice."""
+
+
+def read_json(path: Path, make_object: Callable[[list[tuple[str, object]]], object] = dict) -> object:
+    """What a JSON file holds, its objects made of their pairs by ``make_object``; ValueError if it is none."""
     try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+        return json.loads(path.read_bytes(), object_pairs_hook=make_object)
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is no JSON file that can be read ({error})") from error

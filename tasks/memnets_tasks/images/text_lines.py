@@ -14,16 +14,17 @@ from memnets_tasks._checks import (
     check_range,
     expand_counts,
 )
-from memnets_tasks.images.base import TextTask
+from memnets_tasks.images.base import ImageTask, TextTask
 from memnets_tasks.images.batches import TextLineBatch
 from memnets_tasks.images.checks import check_not_negative, check_split, numpy_generator
 from memnets_tasks.images.fonts import DEFAULT_HELD_OUT, PRINTABLE, check_charset, find_fonts, split_fonts
 from memnets_tasks.images.glyphs import GlyphCache, Line, stack_lines
 from memnets_tasks.images.paper import put_on_paper
 from memnets_tasks.images.warp import Bend, bend_images, bend_matrices, map_boxes
-from memnets_tasks.images.words import WordLines, is_test_word, load_words
+from memnets_tasks.images.words import WordLines, load_words, split_of
 
-Split = Literal["train", "test"]
+Split = Literal["train", "validation", "test", "train+validation"]
+SPLITS = ("train", "validation", "test", "train+validation")
 
 SIZES = (0.6, 0.65, 0.7, 0.74)
 """Pixels to the em, as shares of the image's height; near each other, so that a lone "o" is smaller than an "O"."""
@@ -41,7 +42,8 @@ class TextLines(TextTask):
     Args:
         height: Rows of the images, in pixels.
         words: None for random strings of the charset; a list of words, the path of a UTF-8 file with one on each
-            line, or "generated" for made-up ones. A line of several is as long as asked, in characters.
+            line, "generated" for made-up ones of lower-case letters, or "mixed" for such of all 94 printable ASCII
+            characters. A line of several is as long as asked, in characters.
         charset: Characters that may occur. None takes the 94 printable ASCII characters, or with a list of words
             the characters of the words. The separator is added where there are words; a space stands only between
             words, never in a random string.
@@ -51,8 +53,8 @@ class TextLines(TextTask):
             such fonts are passed over.
         held_out_family: The family of fonts kept from training.
         font_split: "train" draws with the other families, "held-out" with that one.
-        split: With words: "train" leaves out a tenth of them, "test" draws only that tenth. A word's letters
-            decide where it belongs.
+        split: With words: "validation" and "test" draw only a tenth of them each, "train" the others, and
+            "train+validation" all but those of "test". A word's letters decide where it belongs.
         distortion: Strength of slant, tilt and perspective; 0 sets straight lines.
         blur: Largest standard deviation of the blur, in pixels.
         noise: Largest standard deviation of the noise of each pixel, where 1 is from black to white.
@@ -88,12 +90,13 @@ class TextLines(TextTask):
         check_range("min_length", min_length, "max_length", max_length, minimum=1)
         for name, value in (("distortion", distortion), ("blur", blur), ("noise", noise)):
             check_not_negative(name, value)
-        check_split(split, ("train", "test"))
+        check_split(split, SPLITS)
         known = None if words is None else load_words(words)
-        self.charset = _charset(charset, known, separator, taken_from_words=words not in (None, "generated"))
+        self.charset = _charset(charset, known, separator, taken_from_words=words not in (None, "generated", "mixed"))
         self._lines = None if known is None else WordLines(_words_of(known, split), separator)
         self._words, self._separator = known or [], separator
-        self._fonts = split_fonts(find_fonts(fonts, self.charset.replace(" ", "")), held_out_family, font_split)
+        self._all_fonts, self._held_out_family = find_fonts(fonts, self.charset.replace(" ", "")), held_out_family
+        self._fonts = split_fonts(self._all_fonts, held_out_family, font_split)
         self._letters = self.charset.replace(" ", "")
         self._glyphs = GlyphCache()
         self.height, self.split, self.font_split = height, split, font_split
@@ -103,11 +106,30 @@ class TextLines(TextTask):
         self.evaluation_lengths = check_evaluation_lengths(evaluation_lengths, minimum=1)
 
     def held_out(self) -> "TextLines | None":
-        """The same lines, of the words kept from training; None without such words. Fonts stay as they are."""
-        if self.split == "test" or not any(map(is_test_word, self._words)):
+        """The same lines, of the words of the test; None without such words. Fonts stay as they are."""
+        return self._of("test") if self.split.startswith("train") else None
+
+    def validation(self) -> "TextLines | None":
+        """The same lines, of the words for validation; None without such words. Random strings never come twice."""
+        return self._of("validation") if self.split == "train" else None
+
+    def evaluations(self) -> dict[str, ImageTask]:
+        """Lines of unseen words, and in a font of a family that was not trained on (of unseen words, where it can)."""
+        words = self.held_out()
+        found: dict[str, ImageTask] = {} if words is None else {"unseen words": words}
+        families = {font.family for font in self._all_fonts}
+        if self.split.startswith("train") and self.font_split == "train" and self._held_out_family in families:
+            other = copy.copy(words or self)
+            other.font_split = "held-out"
+            other._fonts = split_fonts(self._all_fonts, self._held_out_family, "held-out")
+            found["unseen font"] = other
+        return found
+
+    def _of(self, split: Literal["validation", "test"]) -> "TextLines | None":
+        if not any(split_of(word) == split for word in self._words):
             return None
         other = copy.copy(self)
-        other.split, other._lines = "test", WordLines(_words_of(self._words, "test"), self._separator)
+        other.split, other._lines = split, WordLines(_words_of(self._words, split), self._separator)
         return other
 
     def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> TextLineBatch:
@@ -181,7 +203,7 @@ def _charset(charset: str | None, words: list[str] | None, separator: str, *, ta
 
 
 def _words_of(words: list[str], split: str) -> list[str]:
-    kept = [word for word in words if is_test_word(word) == (split == "test")]
+    kept = [word for word in words if split_of(word) in split.split("+")]
     if not kept:
         raise ValueError(f"none of the {len(words)} words belongs to the split {split!r}; give more words")
     return kept

@@ -4,8 +4,11 @@ import unicodedata
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
+from string import digits, punctuation
 
 import numpy as np
+
+from memnets_tasks.images.fonts import PRINTABLE
 
 CHINESE_WORDS = (
     "注意力机制", "注意力", "机制", "神经网络", "循环神经网络", "卷积神经网络", "图灵机", "神经图灵机",
@@ -48,22 +51,60 @@ def pseudo_words(count: int = 4000, seed: int = 0) -> list[str]:
     return list(words)
 
 
-def is_test_word(word: str) -> bool:
-    """Is a word one of the tenth that is never trained on? A function of its letters alone."""
-    return zlib.crc32(unicodedata.normalize("NFC", word).encode()) % 10 == 0
+def mixed_words(count: int = 4000, seed: int = 0) -> list[str]:
+    """Words of all 94 printable ASCII characters: as `pseudo_words`, half of them changed, and others beside them.
+
+    Of ten words four are lower-case, two capitalised, one in capitals, one a number, one has a sign of punctuation
+    before, after or within it, and one is a string of any of the 94.
+
+    Args:
+        count: How many, at most 100000.
+        seed: The same seed gives the same words.
+
+    Raises:
+        ValueError: If `count` is out of range.
+    """
+    plain = pseudo_words(count, seed)
+    random = np.random.default_rng([seed, 94])
+
+    def string(characters: str, longest: int) -> str:
+        return "".join(characters[n] for n in random.integers(len(characters), size=random.integers(1, longest + 1)))
+
+    def changed(word: str, kind: int) -> str:
+        if kind == 9:
+            return string(PRINTABLE, 8)
+        if kind == 8:
+            place, sign = random.integers(len(word) + 1), punctuation[random.integers(len(punctuation))]
+            return word[:place] + sign + word[place:]
+        if kind == 7:
+            return string(digits, 6)
+        return word.upper() if kind == 6 else word.capitalize() if kind >= 4 else word
+
+    words: dict[str, None] = {}
+    while len(words) < count:
+        words[changed(plain[len(words)], int(random.integers(10)))] = None
+    return list(words)
+
+
+def split_of(word: str) -> str:
+    """Whether a word is for training, or of the tenth for "validation" or "test": a function of its letters alone."""
+    tenth = zlib.crc32(unicodedata.normalize("NFC", word).encode()) % 10
+    return {0: "test", 1: "validation"}.get(tenth, "train")
 
 
 def load_words(words: Iterable[str] | str | Path) -> list[str]:
     """Words in normal form C, without blanks around them, each once.
 
     Args:
-        words: "generated" for `pseudo_words()`, the path of a UTF-8 file with a word on each line, or words.
+        words: "generated" for `pseudo_words()`, "mixed" for `mixed_words()`, the path of a UTF-8 file with a word
+            on each line, or words.
 
     Raises:
         ValueError: If the file is not there or not UTF-8, a word is no string, or there is no word.
     """
     if isinstance(words, (str, Path)):
-        words = pseudo_words() if words == "generated" else _lines(Path(words))
+        made = {"generated": pseudo_words, "mixed": mixed_words}.get(str(words))
+        words = made() if made else _lines(Path(words))
     found = list(words)
     bad = [word for word in found if not isinstance(word, str)]
     if bad:
@@ -71,7 +112,7 @@ def load_words(words: Iterable[str] | str | Path) -> list[str]:
     cleaned = dict.fromkeys(unicodedata.normalize("NFC", word.strip()) for word in found)
     cleaned.pop("", None)
     if not cleaned:
-        raise ValueError("words holds no word; give a list, a file with a word on each line, or 'generated'")
+        raise ValueError("words holds no word; give a list, a file with a word on each line, 'generated' or 'mixed'")
     return list(cleaned)
 
 
