@@ -41,9 +41,7 @@ def unknown(cell: Any) -> str | None:
         type(cell.interface).forward is not interface.forward
     ):
         return "a layer of the cell was replaced by one of another kind"
-    if any(getattr(layer, name, None) is None for layer in layers for name in _names(cell)) or (
-        cell.interface.bias is None
-    ):
+    if any(tensor is None for tensor in parameters_of(cell)):
         return "a layer of the cell has no bias"
     return _misfit(cell)
 
@@ -51,31 +49,32 @@ def unknown(cell: Any) -> str | None:
 def _misfit(cell: Any) -> str | None:
     """Where a parameter has another size than the cell's parts say: the kernels would read past its end."""
     memory, controller = cell.memory, cell.controller
-    heads, writers, width, hidden = (
-        memory.read_heads + memory.write_heads,
-        memory.write_heads,
-        memory.width,
-        controller.hidden_size,
+    found, hidden, layers = parameters_of(cell), controller.hidden_size, controller.num_layers
+    told = (memory.read_heads + memory.write_heads) * (memory.width + 3 + memory.shifts)
+    sizes = _sizes(
+        type(controller) is LSTMController,
+        cell.input_size + memory.read_heads * memory.width,
+        hidden,
+        layers,
+        told + 2 * memory.write_heads * memory.width,
     )
-    told = heads * (width + 3 + memory.shifts) + 2 * writers * width
-    expected = []
-    for size in [cell.input_size + memory.read_heads * width, *[hidden] * (controller.num_layers - 1)]:
-        if isinstance(controller, LSTMController):
-            expected += [(4 * hidden, size), (4 * hidden, hidden), (4 * hidden,), (4 * hidden,)]
-        else:
-            expected += [(hidden, size), (hidden,)]
-    expected += [(told, hidden), (told,)]
-    found = [tuple(t.shape) for t in parameters_of(cell)]
-    for got, want in zip(found, expected):
-        if got != want:
-            return f"a parameter of the cell has shape {got}, and its sizes ask for {want}"
-    return None if len(found) == len(expected) else f"the controller has not {controller.num_layers} layers"
+    for tensor, size in zip(found, sizes):
+        if tensor.shape != size:
+            return f"a parameter of the cell has shape {tuple(tensor.shape)}, and its sizes ask for {size}"
+    return None if len(found) == len(sizes) else f"the controller has not {layers} layers"
+
+
+def _sizes(lstm: bool, inputs: int, hidden: int, layers: int, told: int) -> list[tuple[int, ...]]:
+    found: list[tuple[int, ...]] = []
+    for size in [inputs, *[hidden] * (layers - 1)]:
+        found += [(4 * hidden, size), (4 * hidden, hidden), (4 * hidden,), (4 * hidden,)] if lstm else []
+        found += [] if lstm else [(hidden, size), (hidden,)]
+    return [*found, (told, hidden), (told,)]
 
 
 def _names(cell: Any) -> tuple[str, ...]:
-    if isinstance(cell.controller, LSTMController):
-        return "weight_ih", "weight_hh", "bias_ih", "bias_hh"
-    return "weight", "bias"
+    lstm = type(cell.controller) is LSTMController
+    return ("weight_ih", "weight_hh", "bias_ih", "bias_hh") if lstm else ("weight", "bias")
 
 
 def parameters_of(cell: Any) -> list[Tensor]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from ..configuration import unknown
+from ..configuration import parameters_of, unknown
 from . import build
 from .library import load
 
@@ -25,7 +25,7 @@ def unsupported(cell: Any) -> str | None:
     reason = unknown(cell)
     if reason:
         return reason
-    tensors = list(cell.parameters())
+    tensors = parameters_of(cell)
     devices, dtypes = {t.device.type for t in tensors}, {t.dtype for t in tensors}
     if devices != {"cpu"}:
         return f"it runs on the CPU only, and parameters are on {', '.join(sorted(devices))}"
