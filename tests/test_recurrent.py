@@ -139,6 +139,14 @@ def reference_state(module):
     return state._replace(memory=memory._replace(**softmax))
 
 
+def test_each_cell_is_compiled_by_itself(monkeypatch):
+    functions = []
+    monkeypatch.setattr(torch, "compile", lambda function, **_: functions.append(function) or function)
+    for _ in range(2):
+        NTM(3, 4, slots=5, width=2, backend="compiled")(torch.zeros(1, 2, 3))
+    assert len({id(function.__code__) for function in functions}) == 2  # torch stops after eight graphs of one code
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(choice._compiler_missing() is not None, reason="needs a C++ compiler")
 def test_the_compiled_backend_equals_the_reference():

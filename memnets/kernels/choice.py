@@ -58,11 +58,15 @@ def step_function(cell: nn.Module, backend: str) -> Callable[..., Any]:
 
 
 def _call(cell: Any) -> Callable[..., Any]:
-    """Calls the cell behind a weak reference, so that the compiled step does not keep it alive."""
+    """Calls the cell behind a weak reference, so that the compiled step does not keep it alive.
+
+    The code is a copy for each cell: torch counts graphs by code, and with those of eight cells it stops compiling.
+    """
 
     def step(x: Any, state: Any) -> Any:
         return cell()(x, state)
 
+    step.__code__ = step.__code__.replace(co_name=step.__name__)
     return step
 
 
