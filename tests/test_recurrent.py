@@ -143,7 +143,7 @@ def test_each_cell_is_compiled_by_itself(monkeypatch):
     functions = []
     monkeypatch.setattr(torch, "compile", lambda function, **_: functions.append(function) or function)
     for _ in range(2):
-        NTM(3, 4, slots=5, width=2, backend="compiled")(torch.zeros(1, 2, 3))
+        memnets.NTM(3, 4, slots=5, width=2, backend="compiled")(torch.zeros(1, 2, 3))
     assert len({id(function.__code__) for function in functions}) == 2  # torch stops after eight graphs of one code
 
 
