@@ -109,6 +109,8 @@ MISTAKES = {
     "twice": (["copy-ntm", "copy-ntm"], "an experiment is named twice"),
     "seeds that are none": (["copy-ntm", "--seeds", "a"], "seeds are 'a', but must be whole numbers"),
     "seeds backwards": (["copy-ntm", "--seeds", "9..0"], "seeds 9..0 run backwards: write 0..9"),
+    "seeds without end": (["copy-ntm", "--seeds", "0..99999999999"], "more than 100,000: take fewer"),
+    "a seed too large": (["copy-ntm", "--seeds", f"{2**63}"], f"seed {2**63} is too large"),
     "a seed twice": (["copy-ntm", "--seeds", "1,0..2"], "seed 1 is named twice"),
     "seed as a setting": (["copy-ntm", "--seed", "3"], "seed in the settings is set by the sweep: use --seeds"),
     "runs as a setting": (["copy-ntm", "--runs", "x"], "runs in the settings is set by the sweep"),
@@ -128,6 +130,8 @@ MISTAKES = {
     "a refused value": (["copy-ntm", "--grid", "model.slots=4,0"], "copy-ntm/model.slots=0: slots is 0, but must be"),
     "grid without values": (["copy-ntm", "--grid", "model.slots"], "--grid is 'model.slots', but must be such as"),
     "a value twice": (["copy-ntm", "--grid", "model.slots=4,4"], "grid: model.slots 4 is named twice"),
+    "an empty value": (["copy-ntm", "--grid", "model.slots=4,"], "'model.slots=4,', which has an empty value"),
+    "no value at all": (["copy-ntm", "--grid", "model.slots="], "has an empty value: write model.slots=V1,V2"),
     "both": (["copy-ntm", "--grid", "model.slots=4", "--model.slots", "3"], "both in the grid and in the settings"),
     "set twice": (
         ["copy-ntm", "--model.slots=4", "--model.slots", "3"],
@@ -151,6 +155,26 @@ def test_mistake_is_one_line_and_leaves_nothing(name, tmp_path, monkeypatch, cap
     assert message in error
     assert error.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_an_experiments_name_is_not_in_its_way(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "copy-ntm").mkdir()
+    assert len(commands(capsys, "copy-ntm", "--seeds", "0..1")) == 2
+    assert (tmp_path / "sweeps/copy-ntm/sweep.yaml").is_file()
+    monkeypatch.chdir(tmp_path / "sweeps")
+    assert len(commands(capsys, "copy-ntm", "--seeds", "0..2")) == 3  # that one is a sweep
+    assert [path.name for path in (tmp_path / "sweeps").iterdir()] == ["copy-ntm"]
+
+
+@pytest.mark.parametrize("folder", ["file/inside", "/proc/none"])
+def test_a_place_that_cannot_be_written(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    assert main(["sweep", "copy-ntm", "--sweeps", folder, "--engine", "commands"]) == 2
+    error = capsys.readouterr().err
+    assert f"{folder}/copy-ntm cannot be written (" in error
+    assert error.count("\n") == 1
 
 
 FILES = {

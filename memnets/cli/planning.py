@@ -9,7 +9,7 @@ from ..sweeps.directory import PLAN, SweepDir
 from ..sweeps.file import is_plan, read_plan
 from ..sweeps.plan import Plan, PlanError, Trial, parse_seeds, split_values
 from .arguments import UsageError
-from .experiments import find_experiment
+from .experiments import experiments, find_experiment
 
 
 def make_plan(options: argparse.Namespace) -> tuple[SweepDir, Plan, dict[str, Path]]:
@@ -22,7 +22,8 @@ def make_plan(options: argparse.Namespace) -> tuple[SweepDir, Plan, dict[str, Pa
     first = Path(options.targets[0])
     if len(options.targets) == 1 and first.name == PLAN and first.is_file() and (first.parent / "configs").is_dir():
         first = first.parent
-    if len(options.targets) == 1 and first.is_dir():
+    shadowed = str(first) in experiments() and not (first / PLAN).is_file()  # a folder that only has such a name
+    if len(options.targets) == 1 and first.is_dir() and not shadowed:
         if options.name or options.sweeps:
             raise PlanError(f"{first} has its name and place: leave --name and --sweeps out")
         sweep, plan = SweepDir.open(first)
@@ -58,6 +59,8 @@ def _with_options(plan: Plan, options: argparse.Namespace) -> Plan:
         if not equals:
             raise PlanError(f"--grid is {text!r}, but must be such as model.hidden_size=64,100")
         grid[key] = split_values(values)
+        if "" in grid[key]:
+            raise PlanError(f"--grid is {text!r}, which has an empty value: write {key}=V1,V2, or '' for an empty text")
     experiments = {
         name: {key: value for key, value in own.items() if key not in options.settings}
         for name, own in plan.experiments.items()
