@@ -179,7 +179,7 @@ def test_errors_at_which_annealing_cannot_begin(value):
 
 
 def test_annealing_without_steps_cannot_begin_before_the_task_is_solved():
-    with pytest.raises(ValueError, match="anneal_below is 5.0, above the threshold, 1.0, but anneal_steps is 0"):
+    with pytest.raises(ValueError, match=r"anneal_below is 5\.0, above the threshold, 1\.0, but anneal_steps is 0"):
         StopWhenSolved(1.0, anneal_below=5.0)
     assert StopWhenSolved(1.0, anneal_below=1.0).anneal_below == 1.0
 

@@ -45,8 +45,8 @@ class StopWhenSolved(pl.Callback):
             raise ValueError(f"anneal_below is {anneal_below}, but must be at least the threshold, {threshold}")
         if anneal_below is not None and anneal_below > threshold and not anneal_steps:
             raise ValueError(
-                f"anneal_below is {anneal_below}, above the threshold, {threshold}, but anneal_steps is 0, so that a run "
-                "would stop there unsolved: give anneal_steps, or leave anneal_below at null"
+                f"anneal_below is {anneal_below}, above the threshold, {threshold}, but anneal_steps is 0, so that a "
+                "run would stop there unsolved: give anneal_steps, or leave anneal_below at null"
             )
         self.threshold = threshold
         self.anneal_below = anneal_below or threshold
