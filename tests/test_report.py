@@ -18,12 +18,13 @@ from PIL import Image
 from memnets.cli import main
 from memnets.sweeps.directory import SweepDir, TrialDir
 from memnets.sweeps.file import read_plan
+from memnets.sweeps.outcomes import read_outcomes
 from memnets.sweeps.plan import Plan
 from memnets.sweeps.results import final_error
 from memnets.sweeps.statistics import errors, quantile, show_spread, whole
 from memnets.sweeps.tables import plan_command
 from memnets.viz import LengthsPanel, learning_seeds_figure, lengths_seeds_figure
-from memnets_tasks import DynamicNGrams
+from memnets_tasks import Copy, DynamicNGrams
 
 MACHINE = {
     "started": "2026-01-02T03:04:05",
@@ -167,6 +168,39 @@ def test_a_command_that_could_not_be_read_back_names_the_plans_file(tmp_path):
     plan = Plan("a", {"copy-ntm": {}}, (0,))
     assert plan_command(sweep, plan).endswith(f" --name a --sweeps {tmp_path / 's'}")
     assert "--sweeps" not in plan_command(SweepDir(Path("sweeps/a")), plan)
+
+
+def test_a_sweep_of_failures_alone_has_a_table_too(tmp_path, capsys):
+    sweep = SweepDir(tmp_path / "sweeps" / "a")
+    (tmp_path / "copy-ntm.yaml").write_text("task: {}\n")
+    sweep.begin(Plan("a", {"copy-ntm": {}}, (0, 1)), {"copy-ntm": tmp_path / "copy-ntm.yaml"})
+    TrialDir(sweep.path / "copy-ntm/seed1").fail(1, "the loss became NaN")
+    assert main(["report", str(sweep.path)]) == 0
+    text = (sweep.path / "report.md").read_text()
+    assert tables(text)[0][1] == ["copy-ntm", "0 of 1", "never", "never", "-", "-"]
+    assert "copy-ntm seed 0 not begun, seed 1 failed" in text
+
+
+def test_the_threshold_is_that_of_the_run(tmp_path):
+    sweep = make_sweep(tmp_path)
+    plan = read_plan(sweep.plan_file)
+    place = TrialDir(sweep.path / "copy-ntm/model.slots=8/seed0")
+    assert read_outcomes(sweep, plan)[0].task.threshold == Copy().threshold
+    place.config.write_text(CONFIG + "training: {threshold: 3.5}\n")
+    assert read_outcomes(sweep, plan)[0].task.threshold == 3.5
+    place.config.write_text(CONFIG + "training: {threshold: null}\n")
+    assert read_outcomes(sweep, plan)[0].task.threshold == Copy().threshold
+
+
+def test_tasks_of_other_units_have_tables_of_their_own(tmp_path, capsys):
+    sweep = make_sweep(tmp_path)
+    for seed in range(4):
+        place = TrialDir(sweep.path / f"copy-ntm/model.slots=16/seed{seed}")
+        place.config.write_text("task:\n  class_path: memnets_tasks.AssociativeRecall\n")
+    assert main(["report", str(sweep.path)]) == 0
+    text = (sweep.path / "report.md").read_text()
+    assert "at each length (vectors)" in text
+    assert "at each length (items)" in text
 
 
 def test_what_is_missing_where_it_ran_and_the_command_are_said(sweep):

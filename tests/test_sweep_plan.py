@@ -167,6 +167,17 @@ def test_a_folder_with_an_experiments_name_is_not_in_its_way(tmp_path, monkeypat
     assert [path.name for path in (tmp_path / "sweeps").iterdir()] == ["copy-ntm"]
 
 
+def test_a_users_file_of_the_plans_name_is_not_taken_for_a_sweep(tmp_path, monkeypatch, capsys):
+    """Beside a folder configs, as in a clone, the clone itself would become the sweep's directory."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs/copy-ntm.yaml").write_text("task: {}\n")
+    (tmp_path / "sweep.yaml").write_text("experiments: [copy-ntm]\n")
+    assert len(commands(capsys, "sweep.yaml", "--seeds", "0..1")) == 2
+    assert (tmp_path / "sweep.yaml").read_text() == "experiments: [copy-ntm]\n"
+    assert (tmp_path / "sweeps/sweep/sweep.yaml").is_file()
+
+
 @pytest.mark.parametrize("folder", ["file/inside", "/proc/none"])
 def test_a_place_that_cannot_be_written(folder, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

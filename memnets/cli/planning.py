@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..sweeps.directory import PLAN, SweepDir
+from ..sweeps.directory import PLAN, SweepDir, is_stored_plan
 from ..sweeps.file import is_plan, read_plan
 from ..sweeps.plan import Plan, PlanError, Trial, parse_seeds, split_values
 from .arguments import UsageError
@@ -20,7 +20,7 @@ def make_plan(options: argparse.Namespace) -> tuple[SweepDir, Plan, dict[str, Pa
     """
     files: dict[str, Path] = {}
     first = Path(options.targets[0])
-    if len(options.targets) == 1 and first.name == PLAN and first.is_file() and (first.parent / "configs").is_dir():
+    if len(options.targets) == 1 and is_stored_plan(first):
         first = first.parent
     shadowed = str(first) in experiments() and not (first / PLAN).is_file()  # a folder that only has such a name
     if len(options.targets) == 1 and first.is_dir() and not shadowed:

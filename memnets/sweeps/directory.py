@@ -14,6 +14,8 @@ from .plan import Plan, PlanError, Trial
 from .results import find_fault
 
 PLAN = "sweep.yaml"
+HEAD = "# go on with: memnets sweep "
+"""How a plan begins that a sweep wrote; a file of that name may be a user's own."""
 State = Literal["waiting", "started", "running", "done", "failed"]
 
 
@@ -72,7 +74,7 @@ class SweepDir:
         """
         self.check(plan, files)
         texts = {name: _read(path) for name, path in files.items()}
-        head = f"# go on with: memnets sweep {self.path}\n"
+        head = f"{HEAD}{self.path}\n"
         new = {self.config(name): text for name, text in texts.items() if not self.config(name).is_file()}
         try:
             write_atomically({**new, self.plan_file: (head + write_plan(plan)).encode()})
@@ -188,6 +190,13 @@ def find_trial(plan: Plan, name: str) -> Trial:
         hint = f"; did you mean {near[0]}?" if near else ""
         raise PlanError(f"the sweep {plan.name} has no trial {name!r}{hint}")
     return trials[name]
+
+
+def is_stored_plan(path: Path) -> bool:
+    """Whether a file is the plan within a sweep's directory."""
+    if path.name != PLAN or not path.is_file():
+        return False
+    return _read(path).startswith(HEAD.encode())
 
 
 def _read(path: Path) -> bytes:

@@ -85,7 +85,8 @@ def _read_task(config: Path) -> TaskFacts:
         PlanError: it is damaged.
     """
     try:
-        part = yaml.safe_load(config.read_text())["task"]
+        settings = yaml.safe_load(config.read_text())
+        part, training = settings["task"], settings.get("training") or {}
         module, _, name = part["class_path"].rpartition(".")
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
         raise PlanError(
@@ -94,6 +95,8 @@ def _read_task(config: Path) -> TaskFacts:
         ) from error
     try:
         task = getattr(importlib.import_module(module), name)(**(part.get("init_args") or {}))
-        return TaskFacts(name, (task.min_length, task.max_length), task.length_unit, task.threshold)
+        threshold = training.get("threshold")
+        threshold = task.threshold if threshold is None else threshold
+        return TaskFacts(name, (task.min_length, task.max_length), task.length_unit, threshold)
     except Exception:
         return TaskFacts(name)

@@ -47,7 +47,7 @@ def markdown(sweep: SweepDir, plan: Plan, outcomes: list[Outcome], figures: Sequ
     failed = Counter(outcome.trial.group for outcome in ended if not outcome.result)
     parts = [f"# Sweep {plan.name}", f"```bash\n{plan_command(sweep, plan)}\n```"]
     parts += [_completeness(outcomes), _provenance(outcomes)]
-    if done:
+    if ended:
         parts += [NOTE, _solving(ended)]
         for kind in dict.fromkeys(map(_kind, done)):
             same = [outcome for outcome in done if _kind(outcome) == kind]
@@ -59,9 +59,9 @@ def markdown(sweep: SweepDir, plan: Plan, outcomes: list[Outcome], figures: Sequ
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _kind(outcome: Outcome) -> tuple[str, tuple[int, ...]]:
+def _kind(outcome: Outcome) -> tuple[str, str, tuple[int, ...]]:
     """Trials whose errors can stand in one table."""
-    return outcome.error, tuple(outcome.lengths)
+    return outcome.error, outcome.task.length_unit, tuple(outcome.lengths)
 
 
 def _title(outcome: Outcome) -> str:
