@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from memnets.sweeps import local, lock
+from memnets.sweeps import local, lock, ray_tune
 from memnets.sweeps.directory import SweepDir, TrialDir
 from memnets.sweeps.display import Display
 from memnets.sweeps.local import Interrupted, run_local
@@ -86,6 +86,21 @@ def test_a_failing_trial_is_noted_and_the_rest_go_on(sweep, capsys):
     assert places["copy-ntm/seed1"].read(places["copy-ntm/seed1"].failure)["status"] == -11
     assert "failed   copy-ntm/seed0: memnets: error: the loss became NaN" in printed
     assert all(places[f"copy-ntm/seed{seed}"].is_done for seed in (2, 3))
+
+
+@pytest.mark.parametrize(("end", "failed"), [("raise SystemExit(3)", True), ("os.kill(os.getpid(), 15)", False)])
+def test_on_ray_too_a_trial_that_dies_without_a_word_has_failed(end, failed, sweep, monkeypatch):
+    tune = pytest.importorskip("ray.tune")
+    place, trials, programs = sweep
+    programs[trials[0].name] = end
+    monkeypatch.setattr(ray_tune, "trial_command", local.trial_command)
+    monkeypatch.setattr(tune, "report", lambda numbers: None)
+    settings = {"sweep": str(place.path), "threads": 1, "cwd": str(place.path)}
+    ray_tune._run_trial({"trial": trials[0].name}, **settings)
+    directory = place.trial(trials[0])
+    assert directory.has_failed == failed
+    if failed:
+        assert directory.read(directory.failure)["error"] == "exit status 3 without a word"
 
 
 def test_one_that_was_killed_has_not_failed(sweep, capsys):

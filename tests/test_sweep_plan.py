@@ -59,6 +59,24 @@ def test_settings_of_all_of_an_experiment_and_of_the_command_line(tmp_path):
     assert overridden.name == "other"
 
 
+def test_the_command_line_replaces_what_the_file_says_of_a_key(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "experiments: {copy-ntm: {task.bits: 3}}\ngrid: {model.slots: [4, 8], model.width: [5, 6]}\n"
+        "settings: {trainer.max_steps: 9}\n"
+    )
+    assert list(plan(str(file)).grid) == ["model.slots", "model.width"]
+    fixed = plan(str(file), "--model.slots", "7")
+    assert (dict(fixed.grid), fixed.settings["model.slots"]) == ({"model.width": ("5", "6")}, "7")
+    widened = plan(str(file), "--grid", "trainer.max_steps=1,2", "--grid", "task.bits=2,4", "--grid", "model.slots=3")
+    assert {trial.settings["trainer.max_steps"] for trial in widened.trials()} == {"1", "2"}
+    assert {trial.settings["task.bits"] for trial in widened.trials()} == {"2", "4"}
+    assert {trial.settings["model.slots"] for trial in widened.trials()} == {"3"}
+    assert next(iter(widened.grid)) == "model.slots"  # folders keep their names
+    with pytest.raises(PlanError, match=r"model\.slots is both in the grid and in the settings"):
+        plan(str(file), "--model.slots", "7", "--grid", "model.slots=3")
+
+
 def test_a_class_is_set_before_its_settings_and_a_minus_is_no_option():
     (trial,) = plan("copy-ntm", "--model.hidden_size", "3", "--model", "memnets.LSTM", "--optimizer.lr=-1").trials()
     words = trial.arguments

@@ -2,7 +2,7 @@
 
 import argparse
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 
 from ..sweeps.directory import PLAN, SweepDir, is_stored_plan
@@ -53,7 +53,7 @@ def make_plan(options: argparse.Namespace) -> tuple[SweepDir, Plan, dict[str, Pa
 
 def _with_options(plan: Plan, options: argparse.Namespace) -> Plan:
     """What is said on the command line goes before what the file says."""
-    grid = dict(plan.grid)
+    grid: dict[str, tuple[str, ...]] = {}
     for text in options.grid:
         key, equals, values = text.partition("=")
         if not equals:
@@ -61,18 +61,20 @@ def _with_options(plan: Plan, options: argparse.Namespace) -> Plan:
         grid[key] = split_values(values)
         if "" in grid[key]:
             raise PlanError(f"--grid is {text!r}, which has an empty value: write {key}=V1,V2, or '' for an empty text")
-    experiments = {
-        name: {key: value for key, value in own.items() if key not in options.settings}
-        for name, own in plan.experiments.items()
-    }
+    said = {*grid, *options.settings}
+    experiments = {name: _without(own, said) for name, own in plan.experiments.items()}
     return dataclasses.replace(
         plan,
         name=options.name or plan.name,
         experiments=experiments,
         seeds=parse_seeds(options.seeds) if options.seeds is not None else plan.seeds,
-        grid=grid,
-        settings={**plan.settings, **options.settings},
+        grid={**{key: values for key, values in plan.grid.items() if key not in options.settings}, **grid},
+        settings={**_without(plan.settings, grid), **options.settings},
     )
+
+
+def _without(settings: Mapping[str, str], keys: Container[str]) -> dict[str, str]:
+    return {key: value for key, value in settings.items() if key not in keys}
 
 
 def check_settings(plan: Plan, trials: Iterable[Trial], files: dict[str, Path], *, here: bool) -> None:

@@ -124,11 +124,17 @@ def _end(child: Child, display: Display) -> bool:
         number = status - 128 if status > 0 else -status
         display.ended(child.trial, f"stopped by {signal.Signals(number).name}")
     else:
-        if not directory.has_failed:
-            with contextlib.suppress(OSError):  # a full disk: it is reported, and run again next time
-                directory.fail(status, last_line(directory.log) or f"exit status {status} without a word")
+        note_failure(directory, status)
         display.ended(child.trial, "failed")
     return True
+
+
+def note_failure(directory: TrialDir, status: int) -> None:
+    """Note that a trial ended with an error, unless it did so itself or was stopped."""
+    if status in STOPPED or directory.is_done or directory.has_failed:
+        return
+    with contextlib.suppress(OSError):  # a full disk: it is reported, and run again next time
+        directory.fail(status, last_line(directory.log) or f"exit status {status} without a word")
 
 
 @contextlib.contextmanager
