@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.collections import PolyCollection
@@ -15,11 +16,15 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from memnets.cli import main
-from memnets.sweeps.directory import SweepDir
+from memnets.sweeps.directory import SweepDir, TrialDir
 from memnets.sweeps.file import read_plan
+from memnets.sweeps.outcomes import read_outcomes
 from memnets.sweeps.plan import Plan
+from memnets.sweeps.results import final_error
 from memnets.sweeps.statistics import errors, quantile, show_spread, whole
+from memnets.sweeps.tables import plan_command
 from memnets.viz import LengthsPanel, learning_seeds_figure, lengths_seeds_figure
+from memnets_tasks import Copy, DynamicNGrams
 
 MACHINE = {
     "started": "2026-01-02T03:04:05",
@@ -103,6 +108,99 @@ def test_the_table_of_lengths_and_of_seeds(sweep):
     assert lengths[1][2] == f"{middle:.2f} [{low:.2f}, {high:.2f}], worst 36.75; zero in 2 of 4"
     assert len(seeds) == 1 + 8
     assert seeds[3] == ["copy-ntm/model.slots=8", "2", "no", "never", "never", "6,400", "6.5", "12.25", "36.75"]
+
+
+def test_a_seed_that_failed_counts_as_not_solved(tmp_path, capsys):
+    """Networks that diverge leave no result; without them the rest would look better."""
+    sweep = make_sweep(tmp_path)
+    small = "copy-ntm/model.slots=8"
+    TrialDir(sweep.path / small / "seed4").fail(1, "the loss became NaN")
+    for seed in range(4):
+        place = TrialDir(sweep.path / f"copy-ntm/model.slots=16/seed{seed}")
+        place.result.unlink()
+        place.fail(1, "the loss became NaN")
+    assert main(["report", str(sweep.path)]) == 0
+    text = (sweep.path / "report.md").read_text()
+    (_, large, few), lengths, seeds = tables(text)
+    low, middle, high = np.quantile([1600, 3200, 4800, 1e300, 1e300], [0.25, 0.5, 0.75])
+    assert high == 1e300
+    assert few[:4] == ["copy-ntm/model.slots=16", "0 of 4", "never", "never"]
+    assert few[4:] == ["-", "-"]
+    assert large[:3] == [small, "3 of 5", f"{middle:,.0f} [{low:,.0f}, never]"]
+    assert len(lengths) == 2
+    assert lengths[1][1].endswith("worst 12.25; zero in 2 of 5")
+    assert len(seeds) == 1 + 4
+    assert f"{small} seed 4 failed" in text
+
+
+def test_an_error_that_is_no_number_is_the_worst(tmp_path, capsys):
+    sweep = make_sweep(tmp_path)
+    place = TrialDir(sweep.path / "copy-ntm/model.slots=8/seed0")
+    found = json.loads(place.result.read_text())
+    found["lengths"]["10"]["bit_errors"] = None  # as NaN is written
+    found["metrics"]["val/bit_errors"] = math.nan
+    place.result.write_text(json.dumps(found))
+    assert main(["report", str(sweep.path)]) == 0
+    solving, lengths, _ = tables((sweep.path / "report.md").read_text())
+    assert lengths[1][2].endswith("worst inf; zero in 1 of 4")
+    assert "inf" in solving[1][5]
+
+
+def test_where_more_is_better_the_least_is_the_worst(tmp_path, capsys):
+    sweep = make_sweep(tmp_path, error="bleu1")
+    assert main(["report", str(sweep.path)]) == 0
+    _, lengths, _ = tables((sweep.path / "report.md").read_text())
+    assert lengths[1][1].endswith("worst 0.00")
+
+
+def test_errors_of_ngrams_are_those_that_their_threshold_is_of():
+    task = DynamicNGrams()
+    batch = task.sample(2, 20, torch.Generator().manual_seed(0))
+    row = {name: float(value) for name, value in task.metrics(torch.zeros_like(batch.targets), batch).items()}
+    result = {"lengths": {"20": row}, "metrics": {f"val/{name}": value for name, value in row.items()}}
+    assert final_error(result) == pytest.approx(float(task.per_sequence_errors(batch.targets * 0, batch).mean()))
+
+
+def test_a_command_that_could_not_be_read_back_names_the_plans_file(tmp_path):
+    sweep = SweepDir(tmp_path / "s" / "a")
+    plan = Plan("a", {"copy-ntm": {}}, (0,), {"wandb.group": ("x,y", "z")})
+    assert plan_command(sweep, plan) == f"memnets sweep {sweep.plan_file}"
+    plan = Plan("a", {"copy-ntm": {}}, (0,))
+    assert plan_command(sweep, plan).endswith(f" --name a --sweeps {tmp_path / 's'}")
+    assert "--sweeps" not in plan_command(SweepDir(Path("sweeps/a")), plan)
+
+
+def test_a_sweep_of_failures_alone_has_a_table_too(tmp_path, capsys):
+    sweep = SweepDir(tmp_path / "sweeps" / "a")
+    (tmp_path / "copy-ntm.yaml").write_text("task: {}\n")
+    sweep.begin(Plan("a", {"copy-ntm": {}}, (0, 1)), {"copy-ntm": tmp_path / "copy-ntm.yaml"})
+    TrialDir(sweep.path / "copy-ntm/seed1").fail(1, "the loss became NaN")
+    assert main(["report", str(sweep.path)]) == 0
+    text = (sweep.path / "report.md").read_text()
+    assert tables(text)[0][1] == ["copy-ntm", "0 of 1", "never", "never", "-", "-"]
+    assert "copy-ntm seed 0 not begun, seed 1 failed" in text
+
+
+def test_the_threshold_is_that_of_the_run(tmp_path):
+    sweep = make_sweep(tmp_path)
+    plan = read_plan(sweep.plan_file)
+    place = TrialDir(sweep.path / "copy-ntm/model.slots=8/seed0")
+    assert read_outcomes(sweep, plan)[0].task.threshold == Copy().threshold
+    place.config.write_text(CONFIG + "training: {threshold: 3.5}\n")
+    assert read_outcomes(sweep, plan)[0].task.threshold == 3.5
+    place.config.write_text(CONFIG + "training: {threshold: null}\n")
+    assert read_outcomes(sweep, plan)[0].task.threshold == Copy().threshold
+
+
+def test_tasks_of_other_units_have_tables_of_their_own(tmp_path, capsys):
+    sweep = make_sweep(tmp_path)
+    for seed in range(4):
+        place = TrialDir(sweep.path / f"copy-ntm/model.slots=16/seed{seed}")
+        place.config.write_text("task:\n  class_path: memnets_tasks.AssociativeRecall\n")
+    assert main(["report", str(sweep.path)]) == 0
+    text = (sweep.path / "report.md").read_text()
+    assert "at each length (vectors)" in text
+    assert "at each length (items)" in text
 
 
 def test_what_is_missing_where_it_ran_and_the_command_are_said(sweep):

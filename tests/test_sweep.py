@@ -1,5 +1,6 @@
 """Sweeps that train: killed and continued, with a trial that fails; trials one by one."""
 
+import errno
 import json
 import os
 import re
@@ -13,10 +14,12 @@ import pytest
 import torch
 import yaml
 
-from memnets.cli import main
+from memnets.cli import main, sweeping
+from memnets.sweeps import directory
 from memnets.sweeps.directory import SweepDir, TrialDir
 from memnets.sweeps.local import HELD
 from memnets.sweeps.lock import hold, holder
+from memnets.sweeps.results import NEEDED
 from running import TINY, environment, fit, result
 
 STEPS = ["--trainer.max_steps", "300", "--trainer.val_check_interval", "25"]
@@ -159,6 +162,46 @@ def test_a_trial_by_itself_runs_once_and_is_then_done(tmp_path, monkeypatch, cap
     assert "has no trial 'copy-ntm/seed1'; did you mean copy-ntm/seed0?" in capsys.readouterr().err
 
 
+def test_a_stopped_sweep_goes_on_with_as_many_threads_a_trial(tmp_path, monkeypatch, capsys):
+    """Other threads round differently, and what is left would get more of them."""
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    monkeypatch.setattr(sweeping, "usable_cores", lambda: 4)
+    seen = []
+
+    def train_all(options, place, trials, left, processes, threads):
+        seen.append((len(left), processes, threads))
+        return 0
+
+    monkeypatch.setattr(sweeping, "_train_all", train_all)
+    sweep = tiny_sweep(tmp_path, "--seeds", "0..3")
+    main(["sweep", str(sweep.path)])
+    for seed in (0, 1, 2):
+        place = TrialDir(sweep.path / f"copy-ntm/seed{seed}")
+        place.path.mkdir(parents=True)
+        place.result.write_text("{}")
+    main(["sweep", str(sweep.path)])
+    main(["sweep", str(sweep.path), "--processes", "2"])
+    main(["sweep", str(sweep.path), "--processes", "9", "--threads", "3"])
+    assert seen == [(4, 4, 1), (1, 1, 1), (1, 1, 2), (1, 1, 3)]
+
+
+def test_a_full_disk_is_one_line(tmp_path, monkeypatch, capsys):
+    sweep = tiny_sweep(tmp_path)
+    place = TrialDir(sweep.path / "copy-ntm/seed0")
+
+    def full(files):
+        raise OSError(errno.ENOSPC, "No space left on device", str(next(iter(files))))
+
+    monkeypatch.setattr(directory, "write_atomically", full)
+    assert main(["sweep", str(sweep.path), "--seeds", "0..1", "--engine", "commands"]) == 2
+    error = capsys.readouterr().err
+    assert f"{sweep.path} cannot be written (No space left on device): make room there" in error
+    assert main(["trial", str(sweep.path), "copy-ntm/seed0"]) == 1
+    assert capsys.readouterr().err.endswith(f"No space left on device: '{place.attempts}'\n")
+    assert not list(sweep.path.rglob("*.json"))
+    assert place.state() == "waiting"
+
+
 def test_a_trial_whose_settings_are_refused_says_so_and_can_be_tried_again(tmp_path, monkeypatch, capsys):
     """With --engine commands the trial itself is the first that looks at them."""
     monkeypatch.setenv("WANDB_MODE", "disabled")
@@ -184,13 +227,37 @@ def test_a_run_is_not_resumed_twice_at_once(continued, capsys):
     assert "has ended (it holds result.json)" in capsys.readouterr().err
 
 
-def test_damaged_files_are_named(tmp_path, capsys):
+def test_damaged_files_are_named(tmp_path, capsys, monkeypatch):
     sweep = tiny_sweep(tmp_path)
     place = TrialDir(sweep.path / "copy-ntm/seed0")
     place.path.mkdir(parents=True)
     place.result.write_text("{")
     assert main(["report", str(sweep.path)]) == 2
     assert "result.json is damaged" in capsys.readouterr().err
-    place.result.write_text(json.dumps({"lengths": {}}))
-    assert main(["report", str(sweep.path)]) == 2
-    assert "result.json has no table of lengths" in capsys.readouterr().err
+    whole = dict.fromkeys(NEEDED, 0) | {"metrics": {}, "lengths": {"3": {"bit_errors": 1.0}}}
+    for content, fault in (
+        ([], "it is no mapping"),
+        (None, "it is no mapping"),
+        (whole | {"lengths": {}}, "it has no table of lengths"),
+        (whole | {"lengths": {"3": 0.5}}, "it has no table of lengths"),
+        ({name: value for name, value in whole.items() if name != "backend"}, "it has no backend"),
+        (whole | {"metrics": 3}, "its metrics are no mapping"),
+    ):
+        place.result.write_text(json.dumps(content))
+        assert main(["report", str(sweep.path)]) == 2
+        error = capsys.readouterr().err
+        assert f"result.json cannot be used, as {fault}: delete it and run the trial again" in error
+        assert error.count("\n") == 1
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert main(["sweep", str(sweep.path), "--seeds", "0..1"]) == 2
+    assert "result.json cannot be used" in capsys.readouterr().err
+    place.result.unlink()
+    for path, text, message in (
+        (place.attempts, "{}", "attempts.json cannot be used, as it is no list of attempts"),
+        (place.config, "task: [", "config.yaml is damaged, as no task can be read from it"),
+        (place.config, "x: 1", "config.yaml is damaged, as no task can be read from it (KeyError)"),
+    ):
+        path.write_text(text)
+        assert main(["report", str(sweep.path)]) == 2
+        assert message in capsys.readouterr().err
+        path.unlink()

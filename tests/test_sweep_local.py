@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from memnets.sweeps import local, lock
-from memnets.sweeps.directory import SweepDir
+from memnets.sweeps import local, lock, ray_tune
+from memnets.sweeps.directory import SweepDir, TrialDir
 from memnets.sweeps.display import Display
 from memnets.sweeps.local import Interrupted, run_local
 from memnets.sweeps.plan import Plan
@@ -21,6 +21,12 @@ from memnets.sweeps.results import LogReader, last_line
 RESULT = {
     "solved": True,
     "sequences_to_solve": 1600,
+    "seconds_to_solve": 1.5,
+    "steps": 200,
+    "seconds": 3.0,
+    "parameters": 9,
+    "backend": "fused",
+    "device": "cpu",
     "sequences": 3200,
     "metrics": {"val/bit_errors": 0.25},
     "lengths": {"3": {"bit_errors": 0.0}},
@@ -80,6 +86,21 @@ def test_a_failing_trial_is_noted_and_the_rest_go_on(sweep, capsys):
     assert places["copy-ntm/seed1"].read(places["copy-ntm/seed1"].failure)["status"] == -11
     assert "failed   copy-ntm/seed0: memnets: error: the loss became NaN" in printed
     assert all(places[f"copy-ntm/seed{seed}"].is_done for seed in (2, 3))
+
+
+@pytest.mark.parametrize(("end", "failed"), [("raise SystemExit(3)", True), ("os.kill(os.getpid(), 15)", False)])
+def test_on_ray_too_a_trial_that_dies_without_a_word_has_failed(end, failed, sweep, monkeypatch):
+    tune = pytest.importorskip("ray.tune")
+    place, trials, programs = sweep
+    programs[trials[0].name] = end
+    monkeypatch.setattr(ray_tune, "trial_command", local.trial_command)
+    monkeypatch.setattr(tune, "report", lambda numbers: None)
+    settings = {"sweep": str(place.path), "threads": 1, "cwd": str(place.path)}
+    ray_tune._run_trial({"trial": trials[0].name}, **settings)
+    directory = place.trial(trials[0])
+    assert directory.has_failed == failed
+    if failed:
+        assert directory.read(directory.failure)["error"] == "exit status 3 without a word"
 
 
 def test_one_that_was_killed_has_not_failed(sweep, capsys):
@@ -197,6 +218,55 @@ def test_the_log_is_followed(tmp_path):
     reader.read()
     assert (reader.step, reader.best) == (1725, 3.5)
     assert last_line(log) == "step  9,000  sequences 99,"
+
+
+@pytest.mark.parametrize(
+    ("metrics", "best"),
+    [
+        ("excess -0.25  cost 128.2  optimal 128.5", -0.25),
+        ("attention loss 0.4  ctc loss 1.2e-05  character error rate 0.3  alignment error 2", 0.3),
+        ("word loss 0.4  coverage 0.2  gate 0.5  bleu1 0.9  bleu2 0.8", None),  # more is better
+        ("bit errors nan  sequence accuracy 0", None),
+        ("bit errors inf", float("inf")),
+        ("distance 3e+02", 300.0),
+    ],
+)
+def test_the_error_in_a_log_is_what_the_task_counts(metrics, best, tmp_path):
+    log = tmp_path / "trial.log"
+    reader = LogReader(log)
+    log.write_text(f"step  1,000  sequences   16,000  loss 0.6930  {metrics}  50.0 steps/s\n")
+    reader.read()
+    assert (reader.step, reader.best) == (1000, best)
+
+
+def test_an_error_of_the_sweep_itself_ends_the_trials(sweep, capsys, monkeypatch):
+    place, trials, programs = sweep
+    programs[trials[0].name] = UNTIL_TOLD
+
+    def full(*_):
+        if (place.path / "copy-ntm/seed0/ready").is_file():
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Display, "tick", full)
+    with pytest.raises(OSError, match="No space left"):
+        run((place, trials[:1], programs), capsys)
+    deadline = time.monotonic() + 20
+    while not (place.path / "copy-ntm/seed0/saved").is_file():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_failure_that_cannot_be_noted_stops_no_other(sweep, capsys, monkeypatch):
+    sweep[2]["copy-ntm/seed0"] = "print('no room'); raise SystemExit(1)"
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(TrialDir, "fail", full)
+    printed, places = run(sweep, capsys)
+    assert "failed   copy-ntm/seed0: no room" in printed
+    assert not places["copy-ntm/seed0"].has_failed  # so that it is run again
+    assert sum(place.is_done for place in places.values()) == 3
 
 
 def test_the_table_of_a_terminal(sweep):

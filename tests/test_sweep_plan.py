@@ -59,6 +59,24 @@ def test_settings_of_all_of_an_experiment_and_of_the_command_line(tmp_path):
     assert overridden.name == "other"
 
 
+def test_the_command_line_replaces_what_the_file_says_of_a_key(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "experiments: {copy-ntm: {task.bits: 3}}\ngrid: {model.slots: [4, 8], model.width: [5, 6]}\n"
+        "settings: {trainer.max_steps: 9}\n"
+    )
+    assert list(plan(str(file)).grid) == ["model.slots", "model.width"]
+    fixed = plan(str(file), "--model.slots", "7")
+    assert (dict(fixed.grid), fixed.settings["model.slots"]) == ({"model.width": ("5", "6")}, "7")
+    widened = plan(str(file), "--grid", "trainer.max_steps=1,2", "--grid", "task.bits=2,4", "--grid", "model.slots=3")
+    assert {trial.settings["trainer.max_steps"] for trial in widened.trials()} == {"1", "2"}
+    assert {trial.settings["task.bits"] for trial in widened.trials()} == {"2", "4"}
+    assert {trial.settings["model.slots"] for trial in widened.trials()} == {"3"}
+    assert next(iter(widened.grid)) == "model.slots"  # folders keep their names
+    with pytest.raises(PlanError, match=r"model\.slots is both in the grid and in the settings"):
+        plan(str(file), "--model.slots", "7", "--grid", "model.slots=3")
+
+
 def test_a_class_is_set_before_its_settings_and_a_minus_is_no_option():
     (trial,) = plan("copy-ntm", "--model.hidden_size", "3", "--model", "memnets.LSTM", "--optimizer.lr=-1").trials()
     words = trial.arguments
@@ -109,6 +127,8 @@ MISTAKES = {
     "twice": (["copy-ntm", "copy-ntm"], "an experiment is named twice"),
     "seeds that are none": (["copy-ntm", "--seeds", "a"], "seeds are 'a', but must be whole numbers"),
     "seeds backwards": (["copy-ntm", "--seeds", "9..0"], "seeds 9..0 run backwards: write 0..9"),
+    "seeds without end": (["copy-ntm", "--seeds", "0..99999999999"], "more than 100,000: take fewer"),
+    "a seed too large": (["copy-ntm", "--seeds", f"{2**63}"], f"seed {2**63} is too large"),
     "a seed twice": (["copy-ntm", "--seeds", "1,0..2"], "seed 1 is named twice"),
     "seed as a setting": (["copy-ntm", "--seed", "3"], "seed in the settings is set by the sweep: use --seeds"),
     "runs as a setting": (["copy-ntm", "--runs", "x"], "runs in the settings is set by the sweep"),
@@ -128,6 +148,8 @@ MISTAKES = {
     "a refused value": (["copy-ntm", "--grid", "model.slots=4,0"], "copy-ntm/model.slots=0: slots is 0, but must be"),
     "grid without values": (["copy-ntm", "--grid", "model.slots"], "--grid is 'model.slots', but must be such as"),
     "a value twice": (["copy-ntm", "--grid", "model.slots=4,4"], "grid: model.slots 4 is named twice"),
+    "an empty value": (["copy-ntm", "--grid", "model.slots=4,"], "'model.slots=4,', which has an empty value"),
+    "no value at all": (["copy-ntm", "--grid", "model.slots="], "has an empty value: write model.slots=V1,V2"),
     "both": (["copy-ntm", "--grid", "model.slots=4", "--model.slots", "3"], "both in the grid and in the settings"),
     "set twice": (
         ["copy-ntm", "--model.slots=4", "--model.slots", "3"],
@@ -151,6 +173,37 @@ def test_mistake_is_one_line_and_leaves_nothing(name, tmp_path, monkeypatch, cap
     assert message in error
     assert error.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_an_experiments_name_is_not_in_its_way(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "copy-ntm").mkdir()
+    assert len(commands(capsys, "copy-ntm", "--seeds", "0..1")) == 2
+    assert (tmp_path / "sweeps/copy-ntm/sweep.yaml").is_file()
+    monkeypatch.chdir(tmp_path / "sweeps")
+    assert len(commands(capsys, "copy-ntm", "--seeds", "0..2")) == 3  # that one is a sweep
+    assert [path.name for path in (tmp_path / "sweeps").iterdir()] == ["copy-ntm"]
+
+
+def test_a_users_file_of_the_plans_name_is_not_taken_for_a_sweep(tmp_path, monkeypatch, capsys):
+    """Beside a folder configs, as in a clone, the clone itself would become the sweep's directory."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs/copy-ntm.yaml").write_text("task: {}\n")
+    (tmp_path / "sweep.yaml").write_text("experiments: [copy-ntm]\n")
+    assert len(commands(capsys, "sweep.yaml", "--seeds", "0..1")) == 2
+    assert (tmp_path / "sweep.yaml").read_text() == "experiments: [copy-ntm]\n"
+    assert (tmp_path / "sweeps/sweep/sweep.yaml").is_file()
+
+
+@pytest.mark.parametrize("folder", ["file/inside", "/proc/none"])
+def test_a_place_that_cannot_be_written(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    assert main(["sweep", "copy-ntm", "--sweeps", folder, "--engine", "commands"]) == 2
+    error = capsys.readouterr().err
+    assert f"{folder}/copy-ntm cannot be written (" in error
+    assert error.count("\n") == 1
 
 
 FILES = {

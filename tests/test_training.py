@@ -1,6 +1,7 @@
 """The learner and its callbacks, apart from the command line."""
 
 import itertools
+import signal
 
 import lightning.pytorch as pl
 import pytest
@@ -9,7 +10,8 @@ from torch import nn
 
 from memnets import LSTM, NTM
 from memnets.training import SequenceLearner, evaluate_lengths
-from memnets.training.callbacks import Checkpoints, StopWhenSolved, VaryingSlots
+from memnets.training.callbacks import Checkpoints, StoppedBySignal, StopWhenSolved, VaryingSlots
+from memnets.training.callbacks.checkpoints import LAST
 from memnets.training.clipping import SpikeClip
 from memnets.training.learner import DivergedError
 from memnets.training.loggers import MetricsCSV, read_metrics
@@ -174,6 +176,51 @@ def test_annealing_that_began_at_larger_errors_and_does_not_solve_begins_anew():
 def test_errors_at_which_annealing_cannot_begin(value):
     with pytest.raises(ValueError, match=f"anneal_below is {value}, but must be at least the threshold, 1.0"):
         StopWhenSolved(1.0, anneal_below=value)
+
+
+def test_annealing_without_steps_cannot_begin_before_the_task_is_solved():
+    with pytest.raises(ValueError, match=r"anneal_below is 5\.0, above the threshold, 1\.0, but anneal_steps is 0"):
+        StopWhenSolved(1.0, anneal_below=5.0)
+    assert StopWhenSolved(1.0, anneal_below=1.0).anneal_below == 1.0
+
+
+class Ask(pl.Callback):
+    """Sends SIGTERM at the end of a step; remembers each step and its rate."""
+
+    def __init__(self, errors, at=None):
+        self.errors, self.at, self.rates = errors, at, []
+
+    def on_train_batch_end(self, trainer, module, *args):
+        self.rates.append((trainer.global_step, trainer.optimizers[0].param_groups[0]["lr"]))
+        if trainer.global_step == self.at:
+            signal.raise_signal(signal.SIGTERM)
+
+    def on_validation_end(self, trainer, module):
+        module.validation_error = self.errors[trainer.global_step]
+
+
+@pytest.mark.parametrize("at", [3, 4, 5, 6, 8])  # near; annealing; its last step, with no validation due; begun anew
+def test_annealing_that_began_at_larger_errors_goes_on_where_it_was_stopped(at, tmp_path):
+    errors = {2: 4.0, 4: 4.0, 5: 4.0, 6: 0.5, 8: 0.5, 9: 0.5}
+    checks = {"val_check_interval": 2, "check_val_every_n_epoch": None, "num_sanity_val_steps": 0}
+
+    def fit(stop_at, checkpoint=None):
+        ask, solved = Ask(errors, stop_at), StopWhenSolved(1.0, checks=1, anneal_steps=3, anneal_below=5.0)
+        saves, work = Checkpoints(tmp_path), learner(optimizer=lambda p: torch.optim.SGD(p, lr=1.0))
+        try:
+            run = trainer(max_steps=20, callbacks=[ask, solved, saves], **checks)
+            run.fit(work, ckpt_path=checkpoint, weights_only=True)
+        except StoppedBySignal:
+            assert stop_at
+        return ask.rates, solved, [p.detach().clone() for p in work.parameters()]
+
+    rates, solved, parameters = fit(None)
+    assert [step for step, _ in rates] == list(range(1, 10))
+    before, _, _ = fit(at)
+    after, again, others = fit(None, str(tmp_path / LAST))
+    assert before + after == rates
+    assert again.solved["step"] == solved.solved["step"] == 6
+    assert all(map(torch.equal, parameters, others))
 
 
 def test_a_check_above_the_threshold_breaks_the_streak():

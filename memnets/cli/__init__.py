@@ -1,5 +1,6 @@
 """The command line: ``memnets list | fit | resume | lengths | show | read | describe | sweep | ...``."""
 
+import errno
 import io
 import os
 import sys
@@ -52,7 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _is_known(error: Exception) -> bool:
     """Errors whose message is made for the user; anything else is a fault of ours and keeps its traceback."""
     names = {"RunError", "DivergedError", "WandbUnavailableError", "BackendUnavailableError"}
-    return type(error).__name__ in names or isinstance(error, (MemoryError, PermissionError))
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOTDIR)
+    return full or type(error).__name__ in names or isinstance(error, (MemoryError, PermissionError))
 
 
 def _fail(message: str, status: int) -> int:

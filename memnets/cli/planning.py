@@ -2,14 +2,14 @@
 
 import argparse
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 
-from ..sweeps.directory import PLAN, SweepDir
+from ..sweeps.directory import PLAN, SweepDir, is_stored_plan
 from ..sweeps.file import is_plan, read_plan
 from ..sweeps.plan import Plan, PlanError, Trial, parse_seeds, split_values
 from .arguments import UsageError
-from .experiments import find_experiment
+from .experiments import experiments, find_experiment
 
 
 def make_plan(options: argparse.Namespace) -> tuple[SweepDir, Plan, dict[str, Path]]:
@@ -20,9 +20,10 @@ def make_plan(options: argparse.Namespace) -> tuple[SweepDir, Plan, dict[str, Pa
     """
     files: dict[str, Path] = {}
     first = Path(options.targets[0])
-    if len(options.targets) == 1 and first.name == PLAN and first.is_file() and (first.parent / "configs").is_dir():
+    if len(options.targets) == 1 and is_stored_plan(first):
         first = first.parent
-    if len(options.targets) == 1 and first.is_dir():
+    shadowed = str(first) in experiments() and not (first / PLAN).is_file()  # a folder that only has such a name
+    if len(options.targets) == 1 and first.is_dir() and not shadowed:
         if options.name or options.sweeps:
             raise PlanError(f"{first} has its name and place: leave --name and --sweeps out")
         sweep, plan = SweepDir.open(first)
@@ -52,24 +53,28 @@ def make_plan(options: argparse.Namespace) -> tuple[SweepDir, Plan, dict[str, Pa
 
 def _with_options(plan: Plan, options: argparse.Namespace) -> Plan:
     """What is said on the command line goes before what the file says."""
-    grid = dict(plan.grid)
+    grid: dict[str, tuple[str, ...]] = {}
     for text in options.grid:
         key, equals, values = text.partition("=")
         if not equals:
             raise PlanError(f"--grid is {text!r}, but must be such as model.hidden_size=64,100")
         grid[key] = split_values(values)
-    experiments = {
-        name: {key: value for key, value in own.items() if key not in options.settings}
-        for name, own in plan.experiments.items()
-    }
+        if "" in grid[key]:
+            raise PlanError(f"--grid is {text!r}, which has an empty value: write {key}=V1,V2, or '' for an empty text")
+    said = {*grid, *options.settings}
+    experiments = {name: _without(own, said) for name, own in plan.experiments.items()}
     return dataclasses.replace(
         plan,
         name=options.name or plan.name,
         experiments=experiments,
         seeds=parse_seeds(options.seeds) if options.seeds is not None else plan.seeds,
-        grid=grid,
-        settings={**plan.settings, **options.settings},
+        grid={**{key: values for key, values in plan.grid.items() if key not in options.settings}, **grid},
+        settings={**_without(plan.settings, grid), **options.settings},
     )
+
+
+def _without(settings: Mapping[str, str], keys: Container[str]) -> dict[str, str]:
+    return {key: value for key, value in settings.items() if key not in keys}
 
 
 def check_settings(plan: Plan, trials: Iterable[Trial], files: dict[str, Path], *, here: bool) -> None:

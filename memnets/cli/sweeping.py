@@ -1,6 +1,7 @@
 """``memnets sweep``, ``trial`` and ``report``."""
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -42,7 +43,8 @@ def sweep(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace, place: SweepDir, trials: list[Trial], left: list[Trial]) -> int:
     cores = usable_cores()
     processes = min(options.processes or cores, max(len(left), 1))
-    threads = options.threads or max(1, cores // processes)
+    # A share of the whole plan: what is left of a stopped sweep has to run as it ran before, to round the same.
+    threads = options.threads or max(1, cores // min(options.processes or cores, len(trials)))
     print(
         f"sweep {place.path}: {_count(trials, 'trial')}, {len(left)} to run; at a time {processes}, of "
         f"{_count(range(threads), 'thread')} each",
@@ -131,7 +133,8 @@ def _attempt(place: SweepDir, plan: Plan, item: Trial) -> int:
         directory.begin_attempt(describe_machine(torch.get_num_threads()))
         return _train(place, plan, item)
     except Exception as error:
-        directory.fail(1, " ".join(str(error).split()) or type(error).__name__)
+        with contextlib.suppress(OSError):  # of a full disk the first error is what matters
+            directory.fail(1, " ".join(str(error).split()) or type(error).__name__)
         raise
 
 

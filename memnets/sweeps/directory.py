@@ -11,8 +11,11 @@ from ..files import write_atomically
 from .file import read_plan, write_plan
 from .lock import holder
 from .plan import Plan, PlanError, Trial
+from .results import find_fault
 
 PLAN = "sweep.yaml"
+HEAD = "# go on with: memnets sweep "
+"""How a plan begins that a sweep wrote; a file of that name may be a user's own."""
 State = Literal["waiting", "started", "running", "done", "failed"]
 
 
@@ -67,13 +70,18 @@ class SweepDir:
             files: each experiment's YAML file, by name.
 
         Raises:
-            PlanError: as :meth:`check`. Nothing is written then.
+            PlanError: as :meth:`check`, or it cannot be written. Nothing is written then.
         """
         self.check(plan, files)
         texts = {name: _read(path) for name, path in files.items()}
-        head = f"# go on with: memnets sweep {self.path}\n"
+        head = f"{HEAD}{self.path}\n"
         new = {self.config(name): text for name, text in texts.items() if not self.config(name).is_file()}
-        write_atomically({**new, self.plan_file: (head + write_plan(plan)).encode()})
+        try:
+            write_atomically({**new, self.plan_file: (head + write_plan(plan)).encode()})
+        except OSError as error:
+            raise PlanError(
+                f"{self.path} cannot be written ({error.strerror}): make room there, or give another --sweeps"
+            ) from error
 
     def config(self, experiment: str) -> Path:
         """The sweep's copy of an experiment's file."""
@@ -132,6 +140,30 @@ class TrialDir:
         except ValueError as error:
             raise PlanError(f"{path} is damaged ({error}): delete it and run the trial again") from error
 
+    def read_result(self) -> dict[str, Any] | None:
+        """``result.json``, None if it is not there.
+
+        Raises:
+            PlanError: it is damaged, or of a version that wrote something else.
+        """
+        if not self.is_done:
+            return None
+        found = self.read(self.result)
+        if fault := find_fault(found):
+            raise PlanError(f"{self.result} cannot be used, as {fault}: delete it and run the trial again")
+        return found
+
+    def read_attempts(self) -> list[dict[str, Any]]:
+        """``attempts.json``, from the first to the last; empty if it is not there.
+
+        Raises:
+            PlanError: it is damaged, or of a version that wrote something else.
+        """
+        found = self.read(self.attempts) if self.attempts.is_file() else []
+        if not isinstance(found, list) or not all(isinstance(facts, dict) for facts in found):
+            raise PlanError(f"{self.attempts} cannot be used, as it is no list of attempts: delete it")
+        return found
+
     def fail(self, status: int, error: str) -> None:
         """Note that it ended with an error."""
         at = datetime.datetime.now().isoformat(timespec="seconds")
@@ -139,7 +171,7 @@ class TrialDir:
 
     def begin_attempt(self, facts: Mapping[str, Any]) -> None:
         """Note that it runs (again), on which machine, and forget that it failed."""
-        self._write(self.attempts, [*(self.read(self.attempts) or []), facts])
+        self._write(self.attempts, [*self.read_attempts(), facts])
         self.failure.unlink(missing_ok=True)
 
     def _write(self, path: Path, content: Any) -> None:
@@ -158,6 +190,13 @@ def find_trial(plan: Plan, name: str) -> Trial:
         hint = f"; did you mean {near[0]}?" if near else ""
         raise PlanError(f"the sweep {plan.name} has no trial {name!r}{hint}")
     return trials[name]
+
+
+def is_stored_plan(path: Path) -> bool:
+    """Whether a file is the plan within a sweep's directory."""
+    if path.name != PLAN or not path.is_file():
+        return False
+    return _read(path).startswith(HEAD.encode())
 
 
 def _read(path: Path) -> bytes:

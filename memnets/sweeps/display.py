@@ -10,7 +10,7 @@ from rich.table import Table
 
 from .directory import SweepDir
 from .plan import Trial
-from .results import error_name, final_error, last_line
+from .results import error_name, final_error, last_line, more_is_better
 
 if TYPE_CHECKING:
     from .local import Child
@@ -80,7 +80,8 @@ class Display:
         self._take_result(trial)
         place = self.sweep.trial(trial)
         if state == "done":
-            result = place.read(place.result)
+            result = place.read_result()
+            assert result is not None
             name = error_name(result).replace("_", " ")
             error = final_error(result)
             shown = "" if error is None else f"; {name} {error:.4g}"
@@ -92,11 +93,11 @@ class Display:
 
     def _take_result(self, trial: Trial) -> None:
         place = self.sweep.trial(trial)
-        if not place.is_done:
+        result = place.read_result()
+        if result is None:
             return
-        result = place.read(place.result)
         error = final_error(result)
-        if error is not None:
+        if error is not None and not more_is_better(error_name(result)):
             self.errors[trial.name] = error
         if result["solved"]:
             self.solved.add(trial.name)

@@ -68,7 +68,7 @@ def run_local(sweep: SweepDir, trials: list[Trial], *, processes: int, threads: 
         Interrupted: SIGINT or SIGTERM came; the trials were saved and can be resumed.
     """
     waiting, running = deque(trials), list[Child]()
-    with _signals() as asked, display:
+    with _signals() as asked, display, _end_with_errors(running):
         while (waiting or running) and not asked:
             for _ in range(len(waiting)):
                 if len(running) < processes:
@@ -124,10 +124,17 @@ def _end(child: Child, display: Display) -> bool:
         number = status - 128 if status > 0 else -status
         display.ended(child.trial, f"stopped by {signal.Signals(number).name}")
     else:
-        if not directory.has_failed:
-            directory.fail(status, last_line(directory.log) or f"exit status {status} without a word")
+        note_failure(directory, status)
         display.ended(child.trial, "failed")
     return True
+
+
+def note_failure(directory: TrialDir, status: int) -> None:
+    """Note that a trial ended with an error, unless it did so itself or was stopped."""
+    if status in STOPPED or directory.is_done or directory.has_failed:
+        return
+    with contextlib.suppress(OSError):  # a full disk: it is reported, and run again next time
+        directory.fail(status, last_line(directory.log) or f"exit status {status} without a word")
 
 
 @contextlib.contextmanager
@@ -140,6 +147,17 @@ def _signals() -> Iterator[list[int]]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _end_with_errors(running: list[Child]) -> Iterator[None]:
+    """An error of the sweep itself, such as a full disk, leaves no trial running unwatched."""
+    try:
+        yield
+    except BaseException:
+        for child in running:
+            child.process.terminate()
+        raise
 
 
 def _stop(running: list[Child], asked: list[int]) -> None:

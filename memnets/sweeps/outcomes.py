@@ -1,6 +1,7 @@
 """All that a sweep's directory holds of its trials, for the report."""
 
 import importlib
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
@@ -8,7 +9,7 @@ import yaml
 from .directory import SweepDir
 from .machine import FACTS
 from .plan import Plan, PlanError, Trial
-from .results import error_name, final_error
+from .results import error_name, errors_at, final_error
 
 
 class TaskFacts(NamedTuple):
@@ -45,7 +46,7 @@ class Outcome(NamedTuple):
     def lengths(self) -> dict[int, float]:
         """The error at each length."""
         assert self.result is not None
-        return {int(n): row[self.error] for n, row in self.result["lengths"].items()}
+        return errors_at(self.result)
 
 
 def read_outcomes(sweep: SweepDir, plan: Plan) -> list[Outcome]:
@@ -57,11 +58,8 @@ def read_outcomes(sweep: SweepDir, plan: Plan) -> list[Outcome]:
     found = []
     for trial in sorted(plan.trials(), key=lambda trial: list(plan.experiments).index(trial.experiment)):
         place = sweep.trial(trial)
-        result = place.read(place.result)
-        if result is not None and not result.get("lengths"):
-            raise PlanError(f"{place.result} has no table of lengths: delete it and run the trial again")
         task = _read_task(place.config) if place.config.is_file() else TaskFacts("")
-        found.append(Outcome(trial, place.state(), result, place.read(place.attempts) or [], task))
+        found.append(Outcome(trial, place.state(), place.read_result(), place.read_attempts(), task))
     order = list(dict.fromkeys(outcome.trial.group for outcome in found))
     return sorted(found, key=lambda outcome: order.index(outcome.trial.group))
 
@@ -76,16 +74,29 @@ def by_group(outcomes: list[Outcome]) -> dict[str, list[Outcome]]:
 
 def machines(outcomes: list[Outcome]) -> list[dict[str, Any]]:
     """The different machines and settings of threads that the trials ran on."""
-    distinct = {tuple(attempt[fact] for fact in FACTS): attempt for o in outcomes for attempt in o.attempts}
-    return list(distinct.values())
+    known = [attempt for o in outcomes for attempt in o.attempts if all(fact in attempt for fact in FACTS)]
+    return list({tuple(attempt[fact] for fact in FACTS): attempt for attempt in known}.values())
 
 
-def _read_task(config: Any) -> TaskFacts:
-    """From the task that ``config.yaml`` names; of one that cannot be made, its name alone."""
-    part = yaml.safe_load(config.read_text())["task"]
-    module, _, name = part["class_path"].rpartition(".")
+def _read_task(config: Path) -> TaskFacts:
+    """From the task that ``config.yaml`` names; of one that cannot be made, its name alone.
+
+    Raises:
+        PlanError: it is damaged.
+    """
+    try:
+        settings = yaml.safe_load(config.read_text())
+        part, training = settings["task"], settings.get("training") or {}
+        module, _, name = part["class_path"].rpartition(".")
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise PlanError(
+            f"{config} is damaged, as no task can be read from it ({type(error).__name__}): delete the directory and "
+            "run the trial again"
+        ) from error
     try:
         task = getattr(importlib.import_module(module), name)(**(part.get("init_args") or {}))
-        return TaskFacts(name, (task.min_length, task.max_length), task.length_unit, task.threshold)
+        threshold = training.get("threshold")
+        threshold = task.threshold if threshold is None else threshold
+        return TaskFacts(name, (task.min_length, task.max_length), task.length_unit, threshold)
     except Exception:
         return TaskFacts(name)

@@ -18,6 +18,8 @@ RESERVED = {
 """Settings that the sweep makes itself, and what to do instead."""
 SECTIONS = ("task", "model", "optimizer", "curriculum", "training", "wandb", "trainer")
 """Where an experiment's settings stand."""
+MOST_SEEDS = 100_000
+"""In one sweep; more are a slip of the finger, and make lists that fill the memory."""
 FOLDERS = ("configs", "figures", "ray")
 """What a sweep's directory holds beside the trials."""
 
@@ -144,7 +146,7 @@ def parse_seeds(text: str | int) -> tuple[int, ...]:
     """Seeds from such as ``0..9`` (both included), ``0,3,5..7`` or ``4``.
 
     Raises:
-        PlanError: it is something else, or a range has no seeds.
+        PlanError: it is something else, a range has no seeds, or there are too many, or too large ones.
     """
     seeds: list[int] = []
     for part in str(text).split(","):
@@ -154,6 +156,10 @@ def parse_seeds(text: str | int) -> tuple[int, ...]:
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first:
             raise PlanError(f"seeds {part.strip()} run backwards: write {last}..{first}")
+        if last >= 2**63:
+            raise PlanError(f"seed {last} is too large: seeds are whole numbers below 2^63")
+        if len(seeds) + last - first >= MOST_SEEDS:
+            raise PlanError(f"seeds are {str(text)!r}, more than {MOST_SEEDS:,}: take fewer")
         seeds += range(first, last + 1)
     return tuple(seeds)
 
@@ -212,6 +218,8 @@ def _check_key(where: str, key: str) -> None:
 
 
 def _refuse_twice(what: str, values: Sequence[Any]) -> None:
+    seen = set()
     for value in values:
-        if values.count(value) > 1:
+        if value in seen:
             raise PlanError(f"{what} {value} is named twice")
+        seen.add(value)

@@ -16,7 +16,7 @@ from typing import Any
 
 from .directory import SweepDir, TrialDir
 from .display import Display
-from .local import HELD, PARENT, trial_command
+from .local import HELD, PARENT, note_failure, trial_command
 from .plan import PlanError, Trial
 
 
@@ -113,6 +113,7 @@ def _run_trial(config: dict[str, Any], *, sweep: str, threads: int, cwd: str) ->
             ).returncode
         if status == HELD:
             time.sleep(5)
+    note_failure(directory, status)
     tune.report({"status": status})
 
 

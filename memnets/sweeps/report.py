@@ -9,6 +9,7 @@ from ..viz import LengthsPanel, learning_seeds_figure, lengths_seeds_figure, sav
 from .directory import SweepDir
 from .outcomes import Outcome, by_group, read_outcomes
 from .plan import Plan, PlanError
+from .results import counts_errors, more_is_better
 from .tables import csv_rows, markdown
 
 
@@ -68,6 +69,7 @@ def _learning(sweep: SweepDir, outcomes: list[Outcome]) -> dict:
                 curves.setdefault(outcome.trial.group, []).append(columns[f"val/{name}"])
         if curves:
             threshold = next((outcome.task.threshold for outcome in own if outcome.task.threshold), None)
+            threshold = None if error and more_is_better(error) else threshold  # which is one of errors
             unit = (error or "error").replace("_", " ")
             figures[f"learning-{experiment}"] = learning_seeds_figure(
                 curves, error=unit, threshold=threshold, title=f"Learning: {experiment}"
@@ -86,7 +88,7 @@ def _metrics(sweep: SweepDir, outcome: Outcome) -> dict[str, tuple[list[float], 
 def _errors_first(columns: dict) -> list[str]:
     """The metrics of validation that may count errors, while no trial is done that would say which does."""
     names = [name.removeprefix("val/") for name in columns if name.startswith("val/") and name != "val/loss"]
-    return [name for name in names if "error" in name]
+    return [name for name in names if counts_errors(name)]
 
 
 def _lengths(sweep: SweepDir, outcomes: list[Outcome]) -> dict:

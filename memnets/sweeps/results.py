@@ -1,11 +1,44 @@
 """What a trial's files say: its result, and while it runs the last line of its log."""
 
+import math
 import re
 from pathlib import Path
 from typing import Any
 
-STEP = re.compile(r"step +([\d,]+)  sequences +[\d,]+  loss \S+  ([^\d]+) ([-+.\deinfa]+)")
-"""The line of a validation: step, sequences, loss, and the first metric, which is the error."""
+STEP = re.compile(r"^step +([\d,]+)  sequences +[\d,]+  loss \S+  (.+)$", re.MULTILINE)
+"""The line of a validation: step, sequences, loss, then the metrics."""
+METRIC = re.compile(r"(\S[^\n]*?) ([-+]?(?:\d[\d.]*(?:e[-+]?\d+)?|inf|nan))(?:  |$)")
+"""One of them."""
+MORE_IS_BETTER = ("accuracy", "match", "ned", "cider", "bleu1", "bleu2", "bleu3", "bleu4")
+"""Endings of the metrics that are no errors, but the opposite."""
+
+NEEDED = ("solved", "sequences_to_solve", "seconds_to_solve", "steps", "sequences", "seconds")
+NEEDED += ("parameters", "backend", "device", "metrics", "lengths")
+"""What a sweep and its report take from ``result.json``."""
+
+
+def find_fault(result: Any) -> str | None:
+    """Why a sweep cannot use what stands in ``result.json``; None if it can."""
+    if not isinstance(result, dict):
+        return "it is no mapping"
+    if missing := [name for name in NEEDED if name not in result]:
+        return f"it has no {missing[0]}"
+    if not isinstance(result["metrics"], dict):
+        return "its metrics are no mapping"
+    rows = result["lengths"]
+    if not isinstance(rows, dict) or not rows or not all(isinstance(row, dict) and row for row in rows.values()):
+        return "it has no table of lengths"
+    return None
+
+
+def more_is_better(name: str) -> bool:
+    """Whether a metric grows with success, as a share of right answers does."""
+    return name.endswith(MORE_IS_BETTER)
+
+
+def counts_errors(name: str) -> bool:
+    """Whether a metric is known by its name to be what the task counts as errors."""
+    return name == "excess" or ("error" in name and not name.startswith("alignment"))
 
 
 def error_name(result: dict[str, Any]) -> str:
@@ -14,8 +47,20 @@ def error_name(result: dict[str, Any]) -> str:
 
 
 def final_error(result: dict[str, Any]) -> float | None:
-    """The error at the last validation; None if there was none."""
-    return result["metrics"].get(f"val/{error_name(result)}")
+    """The error at the last validation, infinite if it was no number; None if there was none."""
+    name = f"val/{error_name(result)}"
+    return as_error(result["metrics"][name]) if name in result["metrics"] else None
+
+
+def errors_at(result: dict[str, Any]) -> dict[int, float]:
+    """The error at each length, infinite where it was no number."""
+    name = error_name(result)
+    return {int(length): as_error(row.get(name)) for length, row in result["lengths"].items()}
+
+
+def as_error(value: float | None) -> float:
+    """An order over errors needs numbers; what is none is the worst of them."""
+    return math.inf if value is None or math.isnan(value) else float(value)
 
 
 class LogReader:
@@ -45,8 +90,18 @@ class LogReader:
         self._at += len(new)
         for match in STEP.finditer(new.decode(errors="replace")):
             self.step = int(match[1].replace(",", ""))
-            error = float(match[3])
-            self.best = error if self.best is None else min(self.best, error)
+            error = _logged_error(match[2])
+            if error is not None:
+                self.best = error if self.best is None else min(self.best, error)
+
+
+def _logged_error(metrics: str) -> float | None:
+    """The error among the metrics of a line; parts of a loss may stand before it."""
+    found = METRIC.findall(metrics)
+    named = [float(value) for name, value in found if counts_errors(name)]
+    first = [float(value) for name, value in found[:1] if not name.endswith("loss") and not more_is_better(name)]
+    known = [value for value in (named or first)[:1] if not math.isnan(value)]
+    return known[0] if known else None
 
 
 def last_line(path: Path) -> str:

@@ -5,24 +5,28 @@ import datetime
 import io
 import math
 import shlex
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .directory import SweepDir
 from .machine import FACTS
 from .outcomes import Outcome, by_group, machines
-from .plan import Plan, show_seeds
+from .plan import Plan, show_seeds, split_values
+from .results import more_is_better
 from .statistics import errors, seconds, show_spread, whole
 
 NOTE = (
-    "Median [quartiles] over seeds; a seed that was not solved counts as never. Solved: the validation error first "
-    "stayed below the task's threshold. Errors by length are those of the trained network at the end."
+    "Median [quartiles] over seeds; a seed that was not solved counts as never, and so does one that failed. Solved: "
+    "the validation error first stayed below the task's threshold, and did up to the end. Errors by length are those "
+    "of the trained network at the end; a seed that failed has none, and counts among those with errors."
 )
 
 
 def plan_command(sweep: SweepDir, plan: Plan) -> str:
     """The command line that makes this sweep."""
-    if any(plan.experiments.values()):
+    split = all(split_values(",".join(values)) == tuple(values) for values in plan.grid.values())
+    if any(plan.experiments.values()) or not split:
         return shlex.join(["memnets", "sweep", str(sweep.plan_file)])
     words = ["memnets", "sweep", *plan.experiments, "--seeds", show_seeds(plan.seeds)]
     for key, values in plan.grid.items():
@@ -31,19 +35,23 @@ def plan_command(sweep: SweepDir, plan: Plan) -> str:
         words += [f"--{key}", value]
     if plan.name != "-".join(plan.experiments):
         words += ["--name", plan.name]
+    if sweep.path.parent != Path("sweeps"):
+        words += ["--sweeps", str(sweep.path.parent)]
     return shlex.join(words)
 
 
 def markdown(sweep: SweepDir, plan: Plan, outcomes: list[Outcome], figures: Sequence[str]) -> str:
     """The whole report."""
     done = [outcome for outcome in outcomes if outcome.result]
+    ended = [outcome for outcome in outcomes if outcome.result or outcome.state == "failed"]
+    failed = Counter(outcome.trial.group for outcome in ended if not outcome.result)
     parts = [f"# Sweep {plan.name}", f"```bash\n{plan_command(sweep, plan)}\n```"]
     parts += [_completeness(outcomes), _provenance(outcomes)]
-    if done:
-        parts += [NOTE, _solving(done)]
+    if ended:
+        parts += [NOTE, _solving(ended)]
         for kind in dict.fromkeys(map(_kind, done)):
             same = [outcome for outcome in done if _kind(outcome) == kind]
-            parts += [f"## {_title(same[0])} at each length ({same[0].task.length_unit})", _by_length(same)]
+            parts += [f"## {_title(same[0])} at each length ({same[0].task.length_unit})", _by_length(same, failed)]
         for kind in dict.fromkeys(map(_kind, done)):
             same = [outcome for outcome in done if _kind(outcome) == kind]
             parts += [f"## Each seed ({_title(same[0]).lower()})", _each(same)]
@@ -51,9 +59,9 @@ def markdown(sweep: SweepDir, plan: Plan, outcomes: list[Outcome], figures: Sequ
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _kind(outcome: Outcome) -> tuple[str, tuple[int, ...]]:
+def _kind(outcome: Outcome) -> tuple[str, str, tuple[int, ...]]:
     """Trials whose errors can stand in one table."""
-    return outcome.error, tuple(outcome.lengths)
+    return outcome.error, outcome.task.length_unit, tuple(outcome.lengths)
 
 
 def _title(outcome: Outcome) -> str:
@@ -76,7 +84,7 @@ def _states(outcomes: list[Outcome]) -> str:
 
 
 def _provenance(outcomes: list[Outcome]) -> str:
-    starts = sorted(attempt["started"][:10] for outcome in outcomes for attempt in outcome.attempts)
+    starts = sorted(attempt["started"][:10] for o in outcomes for attempt in o.attempts if "started" in attempt)
     dates = " to ".join(dict.fromkeys([*starts[:1], *starts[-1:]])) or "not yet"
     found = [
         f"{one['cpu']}, {one['cores']} cores, torch {one['torch']}, {one['threads']} "
@@ -87,20 +95,22 @@ def _provenance(outcomes: list[Outcome]) -> str:
     return f"Run {dates}" + "".join(f"; {what}" for what in [*found, *used]) + f". Report of {datetime.date.today()}."
 
 
-def _solving(done: list[Outcome]) -> str:
+def _solving(ended: list[Outcome]) -> str:
     head = ["experiment", "solved", "sequences to solve", "seconds to solve", "parameters", "final validation error"]
     rows = []
-    for group, seeds in by_group(done).items():
-        results = [outcome.result or {} for outcome in seeds]
-        final = [outcome.final_error for outcome in seeds if outcome.final_error is not None]
+    for group, seeds in by_group(ended).items():
+        results = [outcome.result for outcome in seeds if outcome.result]
+        never = [math.inf] * (len(seeds) - len(results))  # to leave out those that failed would flatter the rest
+        final = [outcome.final_error for outcome in seeds if outcome.result and outcome.final_error is not None]
+        unit = next((_title(outcome).lower() for outcome in seeds if outcome.result), "")
         counts = sorted({result["parameters"] for result in results})
         rows.append([
             group,
-            f"{sum(result['solved'] for result in results)} of {len(results)}",
-            show_spread([_or_never(result["sequences_to_solve"]) for result in results], whole),
-            show_spread([_or_never(result["seconds_to_solve"]) for result in results], seconds),
-            " to ".join(f"{count:,}" for count in dict.fromkeys([counts[0], counts[-1]])),
-            f"{show_spread(final, errors)} {_title(seeds[0]).lower()}" if final else "-",
+            f"{sum(result['solved'] for result in results)} of {len(seeds)}",
+            show_spread([*(_or_never(result["sequences_to_solve"]) for result in results), *never], whole),
+            show_spread([*(_or_never(result["seconds_to_solve"]) for result in results), *never], seconds),
+            " to ".join(f"{count:,}" for count in dict.fromkeys([*counts[:1], *counts[-1:]])) or "-",
+            f"{show_spread(final, errors)} {unit}" if final else "-",
         ])  # fmt: skip
     return _table(head, rows)
 
@@ -109,13 +119,16 @@ def _or_never(value: float | None) -> float:
     return math.inf if value is None else float(value)
 
 
-def _by_length(done: list[Outcome]) -> str:
+def _by_length(done: list[Outcome], failed: Mapping[str, int]) -> str:
     rows = []
     for group, seeds in by_group(done).items():
         cells = []
         for length in done[0].lengths:
             values = [outcome.lengths[length] for outcome in seeds]
-            zero = f"zero in {sum(value == 0 for value in values)} of {len(values)}"
+            if more_is_better(done[0].error):
+                cells.append(f"{show_spread(values, errors)}, worst {errors(min(values))}")
+                continue
+            zero = f"zero in {sum(value == 0 for value in values)} of {len(values) + failed.get(group, 0)}"
             cells.append(f"{show_spread(values, errors)}, worst {errors(max(values))}; {zero}")
         rows.append([group, *cells])
     return _table(["experiment", *map(str, done[0].lengths)], rows)
@@ -157,7 +170,7 @@ def csv_rows(sweep: SweepDir, plan: Plan, outcomes: list[Outcome]) -> str:
             row |= {"error": outcome.error, "final_error": outcome.final_error}
             row |= {f"{name}@{n}": value for n, line in result["lengths"].items() for name, value in line.items()}
         if outcome.attempts:
-            row |= {fact: outcome.attempts[-1][fact] for fact in ("host", *FACTS)}
+            row |= {fact: outcome.attempts[-1].get(fact) for fact in ("host", *FACTS)}
         rows.append({**row, "directory": str(sweep.trial(trial).path)})
     at = [column for row in rows for column in row if "@" in column]
     columns = ["experiment", *plan.grid, "seed", "state", *keys, "error", "final_error", *dict.fromkeys(at)]

@@ -141,15 +141,16 @@ class DynamicNGrams(Task):
             batch: The batch the output belongs to.
 
         Returns:
-            Scalars, in bits per sequence, averaged over sequences: `cost`, that of the predictions; `optimal`,
-            that of the optimal estimator's on the same sequences; `excess`, the difference.
+            Scalars, in bits per sequence, averaged over sequences: `excess`, what the predictions cost more than
+            the optimal estimator's, which is what counts as errors; `cost`, what they cost; `optimal`, what the
+            estimator's cost on the same sequences.
 
         Raises:
             ValueError: If `logits` does not have the shape of `batch.targets`.
         """
         cost = _bits(logits, batch).mean()
         optimal = _bits(torch.logit(self.optimal(batch)), batch).mean()
-        return {"cost": cost, "optimal": optimal, "excess": cost - optimal}
+        return {"excess": cost - optimal, "cost": cost, "optimal": optimal}
 
     def figures(self, batch: Batch, outputs: Tensor, record: Any = None) -> dict[str, Any]:
         """The network's predictions over the optimal estimator's (the paper's figure 14), by file name.

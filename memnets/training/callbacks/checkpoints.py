@@ -85,7 +85,7 @@ class Checkpoints(pl.Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """On a signal, save and stop; where a validation follows, that is done after it."""
         every = trainer.val_check_interval
-        due = isinstance(every, int) and (batch_idx + 1) % every == 0
+        due = trainer.should_stop or (isinstance(every, int) and (batch_idx + 1) % every == 0)
         whole = (batch_idx + 1) % trainer.accumulate_grad_batches == 0  # no gradient is half summed
         if whole and not due and (number := self._agreed_signal(trainer)):
             if isinstance(pl_module, SequenceLearner):

@@ -29,9 +29,10 @@ class StopWhenSolved(pl.Callback):
         checks: validations in a row, at least 1.
         anneal_steps: training steps after that, at least 0.
         anneal_below: errors at which annealing begins, at least the threshold; None for the threshold.
+            Above the threshold it needs ``anneal_steps``.
 
     Raises:
-        ValueError: a number is below its minimum.
+        ValueError: a number is below its minimum, or annealing is to begin early and has no steps.
     """
 
     def __init__(self, threshold: float, checks: int = 3, anneal_steps: int = 0, anneal_below: float | None = None):
@@ -42,6 +43,11 @@ class StopWhenSolved(pl.Callback):
             raise ValueError(f"threshold is {threshold}, but must be above 0: no error count lies below it")
         if anneal_below is not None and not threshold <= anneal_below < math.inf:
             raise ValueError(f"anneal_below is {anneal_below}, but must be at least the threshold, {threshold}")
+        if anneal_below is not None and anneal_below > threshold and not anneal_steps:
+            raise ValueError(
+                f"anneal_below is {anneal_below}, above the threshold, {threshold}, but anneal_steps is 0, so that a "
+                "run would stop there unsolved: give anneal_steps, or leave anneal_below at null"
+            )
         self.threshold = threshold
         self.anneal_below = anneal_below or threshold
         self.checks = checks
