@@ -2,102 +2,16 @@
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
 
 import matplotlib
 import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
-from PIL import Image
-from torch import Tensor
-from torch.nn.functional import one_hot
 
+from figure_cases import SIZES, copy_task, random_task
 from memnets import viz
 from memnets.viz._data import used_slots
-
-
-class Batch(NamedTuple):
-    inputs: Tensor
-    targets: Tensor
-    mask: Tensor
-    lengths: Tensor
-
-
-def copy_task(counts=(12, 7, 9), bits=6, slots=40, width=10, first_slot=5, wrong=0):
-    """An idealised solution of the copy task: the write head walks while reading in, the read head after."""
-    generator = torch.Generator().manual_seed(0)
-    steps, size = 2 * max(counts) + 1, len(counts)
-    inputs, targets = torch.zeros(size, steps, bits + 1), torch.zeros(size, steps, bits)
-    mask = torch.zeros(size, steps, dtype=torch.bool)
-    write, read = torch.zeros(size, steps, 1, slots), torch.zeros(size, steps, 1, slots)
-    add, gates = torch.zeros(size, steps, 1, width), torch.zeros(size, steps, 2)
-    memory, content = torch.zeros(size, steps, slots, width), torch.zeros(size, slots, width)
-    embed = torch.randn(bits, width, generator=generator)
-    for b, n in enumerate(counts):
-        pattern = (torch.rand(n, bits, generator=generator) < 0.5).float()
-        inputs[b, :n, :bits], inputs[b, n, bits] = pattern, 1
-        targets[b, n + 1 : 2 * n + 1], mask[b, n + 1 : 2 * n + 1] = pattern, True
-        walk = one_hot((first_slot + torch.arange(n)) % slots, slots).float()
-        walk = 0.9 * walk + 0.05 * walk.roll(1, -1) + 0.05 * walk.roll(-1, -1)
-        write[b, :n, 0] = walk
-        read[b, n + 1 : 2 * n + 1, 0] = walk
-        write[b, n : 2 * n + 1, 0, (first_slot + n - 1) % slots] = 0.9
-        read[b, : n + 1, 0, first_slot] = 0.9
-        add[b, :n, 0] = pattern @ embed
-        gates[b, n, 0] = 1
-    for t in range(steps):
-        content = content + write[:, t, 0, :, None] * add[:, t, 0, None, :]
-        memory[:, t] = content
-    lengths = torch.tensor([2 * n + 1 for n in counts])
-    shift = torch.zeros(size, steps, 2, 3)
-    shift[..., 2] = 0.95
-    shift[..., 1] = 0.05
-    trace = {
-        "read_weights": read,
-        "write_weights": write,
-        "memory": memory,
-        "reads": torch.einsum("btrn,btnm->btrm", read, memory),
-        "key": torch.randn(size, steps, 2, width, generator=generator),
-        "strength": 3 + 4 * torch.rand(size, steps, 2, generator=generator),
-        "interpolation_gate": gates,
-        "shift": shift,
-        "sharpening": 1 + 8 * torch.rand(size, steps, 2, generator=generator),
-        "erase": torch.ones(size, steps, 1, width),
-        "add": add,
-        "lengths": lengths,
-    }
-    outputs = (targets * 0.96 + 0.02).clamp(0, 1)
-    for k in range(wrong):
-        outputs[0, counts[0] + 2 + k, k % bits] = 1 - outputs[0, counts[0] + 2 + k, k % bits]
-    return Batch(inputs, targets, mask, lengths), outputs, trace
-
-
-def random_task(B=2, T=5, R=3, W=2, N=6, M=4, S=5, features=3, lengths=None):
-    """Random values of any sizes, dense in all slots."""
-    generator = torch.Generator().manual_seed(1)
-    H = R + W
-
-    def rand(*shape):
-        return torch.rand(*shape, generator=generator)
-
-    lengths = torch.tensor(lengths or [T] * B)
-    trace = {
-        "read_weights": rand(B, T, R, N).softmax(-1),
-        "write_weights": rand(B, T, W, N).softmax(-1),
-        "memory": rand(B, T, N, M) - 0.5,
-        "reads": rand(B, T, R, M) - 0.5,
-        "key": rand(B, T, H, M),
-        "strength": rand(B, T, H) * 20,
-        "interpolation_gate": rand(B, T, H),
-        "shift": rand(B, T, H, S).softmax(-1),
-        "sharpening": 1 + rand(B, T, H),
-        "erase": rand(B, T, W, M),
-        "add": rand(B, T, W, M) - 0.5,
-        "lengths": lengths,
-    }
-    batch = Batch(rand(B, T, features).round(), rand(B, T, 2).round(), rand(B, T) < 0.5, lengths)
-    return batch, rand(B, T, 2), trace
 
 
 def panel(figure: Figure, title: str):
@@ -113,12 +27,6 @@ def shown(figure: Figure, title: str, image: int = 0) -> np.ndarray:
 
 
 TRACE_FIGURES = [viz.weightings_figure, viz.memory_figure, viz.gates_figure]
-SIZES = [
-    {},
-    {"B": 1, "T": 1, "R": 3, "W": 2, "N": 1, "M": 1, "S": 1, "features": 1},
-    {"B": 3, "T": 7, "R": 1, "W": 3, "N": 127, "M": 3, "S": 3, "lengths": [7, 1, 4]},
-    {"B": 1, "T": 90, "R": 1, "W": 1, "N": 300, "M": 2},
-]
 
 
 @pytest.mark.parametrize("sizes", SIZES)
@@ -306,79 +214,6 @@ def test_training_curves_show_losses_and_zero_bit_errors():
     assert list(bits.get_lines()[0].get_ydata()) == [5.0, 0.0]
     assert bits.get_yscale() == "symlog"
     assert bits.get_ylim()[0] < 0
-
-
-def test_save_writes_one_png_and_nothing_else(tmp_path):
-    _, _, trace = copy_task()
-    path = viz.save_figure(viz.weightings_figure(trace), tmp_path / "new" / "weights.png")
-    assert [file.name for file in path.parent.iterdir()] == ["weights.png"]
-    with Image.open(path) as image:
-        assert image.format == "PNG"
-        assert 1000 < image.width < 2500
-        assert 300 < image.height < 2500
-
-
-def test_a_failed_save_keeps_the_old_picture(tmp_path, monkeypatch):
-    path = tmp_path / "weights.png"
-    path.write_bytes(b"old")
-    _, _, trace = copy_task()
-    figure = viz.weightings_figure(trace)
-
-    def fail(part, **_):
-        part.write_bytes(b"half")
-        raise OSError("disk full")
-
-    monkeypatch.setattr(figure, "savefig", fail)
-    with pytest.raises(OSError, match="disk full"):
-        viz.save_figure(figure, path)
-    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("weights.png", b"old")]
-
-
-def test_save_refuses_another_format(tmp_path):
-    with pytest.raises(ValueError, match=r"ends in \.png, got 'figure\.pdf'"):
-        viz.save_figure(Figure(), tmp_path / "figure.pdf")
-
-
-def test_to_array_gives_rgb_pixels():
-    figure = Figure(figsize=(3, 2), dpi=100, facecolor="#FF8000")
-    canvas = figure.canvas
-    pixels = viz.to_array(figure)
-    assert pixels.shape == (200, 300, 3)
-    assert pixels.dtype == np.uint8
-    assert pixels[0, 0].tolist() == [255, 128, 0]
-    assert figure.canvas is canvas
-
-
-def test_text_shows_the_walks_of_both_heads():
-    _, _, trace = copy_task(counts=(12, 7, 9), slots=128, first_slot=30)
-    lines = viz.weightings_text(trace).split("\n")
-    write, read = lines.index("write head 0"), lines.index("read head 0")
-    assert len(lines) <= 40
-    assert max(map(len, lines)) <= 76
-    drawn = {int(line.split("|")[0]): line.split("|")[1] for line in lines[write + 1 : read]}
-    assert [drawn[30 + n][n] for n in range(12)] == ["█"] * 12
-    assert {drawn[30 + n][n + 2] for n in range(9)} == {" "}
-    assert all(len(row) == 25 for row in drawn.values())
-    assert lines[-1].split() == ["0", "24"]
-
-
-@pytest.mark.parametrize("sizes", SIZES)
-def test_text_stays_small(sizes):
-    lines = viz.weightings_text(random_task(**sizes)[2], width=60).split("\n")
-    assert len(lines) <= 40
-    assert max(map(len, lines)) <= 60
-
-
-def test_a_single_hot_slot_survives_the_small_text():
-    _, _, trace = copy_task(counts=(1,), slots=1000)
-    trace["read_weights"] = torch.full((1, 500, 1, 1000), 1e-3)
-    trace["write_weights"] = torch.full((1, 500, 1, 1000), 0.1)  # all slots used: none cropped
-    trace["read_weights"][0, 321, 0, 777] = 1.0
-    trace["lengths"] = torch.tensor([500])
-    text = viz.weightings_text(trace)
-    assert text.count("█") == 2  # one in the scale above, one in the picture
-    with pytest.raises(ValueError, match="at least 40 characters, got 20"):
-        viz.weightings_text(trace, width=20)
 
 
 @pytest.mark.parametrize("draw", [*TRACE_FIGURES, viz.weightings_text])

@@ -1,0 +1,80 @@
+"""Images from elsewhere: greys, sizes, aspect, and those that cannot be read."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from memnets_tasks.images import pictures
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def png(width: int = 20, height: int = 10, shade: int = 128, mode: str = "L", kind: str = "PNG") -> bytes:
+    file = io.BytesIO()
+    Image.new(mode, (width, height), shade if mode == "L" else (shade,) * len(mode)).save(file, format=kind)
+    return file.getvalue()
+
+
+class TestPictures:
+    def test_a_photographed_page_keeps_its_aspect_and_its_greys(self):
+        """Downscaled by an exact factor, each pixel is near the mean of those it stands for."""
+        data = pytest.importorskip("skimage.data")
+        page = data.page()[:160, :360]  # rows of real print
+        file = io.BytesIO()
+        Image.fromarray(page).save(file, format="PNG")
+        line = pictures.grey_line(file.getvalue(), 32, 2048)
+        assert line.shape == (32, 72)
+        means = page.astype(float).reshape(32, 5, 72, 5).mean(axis=(1, 3))
+        assert np.abs(line - means).mean() < 6
+        assert np.corrcoef(line.ravel(), means.ravel())[0, 1] > 0.98
+
+    def test_sixteen_bits_are_not_clipped_to_white(self):
+        file = io.BytesIO()
+        Image.fromarray(np.full((8, 8), 32768, np.uint16)).save(file, format="PNG")
+        assert abs(int(pictures.grey_line(file.getvalue(), 8, 99)[0, 0]) - 127) <= 1
+
+    def test_what_is_transparent_is_paper(self):
+        image = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
+        file = io.BytesIO()
+        image.save(file, format="PNG")
+        assert pictures.grey_line(file.getvalue(), 8, 99).min() == 255
+        file = io.BytesIO()
+        Image.new("P", (8, 8), 0).save(file, format="GIF", transparency=0)
+        assert pictures.grey_line(file.getvalue(), 8, 99).min() == 255
+
+    @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "CMYK", "LA", "I;16"])
+    def test_modes(self, mode):
+        file = io.BytesIO()
+        kind = "TIFF" if mode == "CMYK" else "PNG"
+        Image.new("L", (12, 6), 255).convert(mode).save(file, format=kind)
+        assert pictures.grey_line(file.getvalue(), 12, 99).shape == (12, 24)
+        assert pictures.colour_square(file.getvalue(), 8).shape == (8, 8, 3)
+
+    def test_upright(self):
+        image = Image.new("L", (20, 10))
+        exif = image.getexif()
+        exif[0x0112] = 6  # to be turned by a quarter
+        file = io.BytesIO()
+        image.save(file, format="JPEG", exif=exif)
+        assert pictures.decode(file.getvalue()).size == (10, 20)
+
+    @pytest.mark.parametrize(
+        ("data", "reason"),
+        [
+            (b"", "empty image file"),
+            (b"GIF89a", "image cannot be decoded"),
+            (b"<svg/>", "image cannot be decoded"),
+            (png()[:40], "image cannot be decoded"),
+            (png(40, 10), "image too large"),
+        ],
+    )
+    def test_reasons(self, data, reason, monkeypatch):
+        monkeypatch.setattr(pictures, "MAX_PIXELS", 300)
+        with pytest.raises(pictures.UnreadableImage) as caught:
+            pictures.decode(data)
+        assert caught.value.reason == reason
