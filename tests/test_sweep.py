@@ -122,7 +122,7 @@ def test_a_trial_is_a_run_in_the_group_of_its_sweep(continued, capsys):
     assert config["wandb"]["group"] == "copy-ntm"
     assert config["optimizer"]["init_args"]["lr"] == 5e-4
     assert (config["seed"], config["experiment"]) == (2, "copy-ntm")
-    assert config["run_id"] == "copy-ntm-optimizer.lr=5e-4-seed2"
+    assert re.fullmatch(r"copy-ntm-optimizer\.lr=5e-4-seed2-\d{8}-\d{6}", config["run_id"])  # one for each sweep
     assert main(["lengths", str(places[0].path), "--lengths", "2", "--sequences", "3"]) == 0
     assert len(places[0].read(places[0].attempts)) == 2
 

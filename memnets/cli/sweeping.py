@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import datetime
 import os
 import signal
 import sys
@@ -147,7 +148,8 @@ def _train(place: SweepDir, plan: Plan, item: Trial) -> int:
         return resume_run(RunDir.open(path))
     overrides = [*item.arguments, "--seed", str(item.seed)]
     work = prepare(item.experiment, place.config(item.experiment), overrides, {"wandb.group": plan.name})
-    work.config.run_id = "-".join([plan.name, *item.name.split("/")[1:]])
+    begun = f"{datetime.datetime.now():%Y%m%d-%H%M%S}"  # another sweep of this name is another run in W&B
+    work.config.run_id = "-".join([plan.name, *item.name.split("/")[1:], begun])
     return work.start(lambda: RunDir.at(path))
 
 
