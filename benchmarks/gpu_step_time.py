@@ -20,14 +20,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import step_time
 import torch
-from torch import nn
+from step_time import BACKENDS, FEATURES, HIDDEN
 
 from memnets import NTM
 from memnets.files import write_atomically
 
-FEATURES, OUTPUTS, HIDDEN, WIDTH = 9, 8, 100, 20
-BACKENDS = ("fused", "reference", "compiled")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 BATCHES, STEPS = (1, 16, 64, 256), (41, 240)
 DEVICE = "cuda"
@@ -36,33 +35,10 @@ LEAST_ROUNDS = 10
 Config = dict[str, Any]
 
 
-def model(backend: str) -> nn.Module:
-    """nn.LSTM with as many inputs as the NTM's controller has, or an NTM of 128 slots."""
-    torch.manual_seed(0)
-    if backend == "nn.LSTM":
-        return nn.LSTM(FEATURES + WIDTH, HIDDEN, batch_first=True)
-    return NTM(FEATURES, HIDDEN, output_size=OUTPUTS, slots=128, width=WIDTH, backend=backend)
-
-
 def step(backend: str, config: Config, train: bool) -> Callable[[], None]:
     """One step of training or inference, ready to be called."""
-    dtype = DTYPES[config["dtype"]]
-    module = model(backend).to(DEVICE, dtype)
-    features = FEATURES + WIDTH if backend == "nn.LSTM" else FEATURES
-    inputs = torch.randn(config["batch"], config["steps"], features, device=DEVICE, dtype=dtype)
-    optimizer = torch.optim.RMSprop(module.parameters(), lr=1e-4, momentum=0.9, alpha=0.95)
-
-    def run_training() -> None:
-        optimizer.zero_grad()
-        output, _ = module(inputs)
-        output.square().mean().backward()
-        optimizer.step()
-
-    def run_inference() -> None:
-        with torch.no_grad():
-            module(inputs)
-
-    return run_training if train else run_inference
+    sizes = {**config, "heads": 1, "slots": 128}
+    return step_time.step(backend, sizes, train, device=DEVICE, dtype=DTYPES[config["dtype"]])
 
 
 def milliseconds(run: Callable[[], None]) -> float:

@@ -63,11 +63,11 @@ def model(backend: str, config: Config) -> nn.Module:
     )
 
 
-def step(backend: str, config: Config, train: bool) -> Callable[[], None]:
-    """One step of training or inference, ready to be called."""
-    module = model(backend, config)
+def step(backend: str, config: Config, train: bool, **kind: Any) -> Callable[[], None]:
+    """One step of training or inference, ready to be called; ``kind`` may name a device and a dtype."""
+    module = model(backend, config).to(**kind) if kind else model(backend, config)
     features = FEATURES + WIDTH if backend == "nn.LSTM" else FEATURES
-    inputs = torch.randn(config["batch"], config["steps"], features)
+    inputs = torch.randn(config["batch"], config["steps"], features, **kind)
     optimizer = torch.optim.RMSprop(module.parameters(), lr=1e-4, momentum=0.9, alpha=0.95)
 
     def run_training() -> None:

@@ -17,7 +17,8 @@ SCRIPT = ROOT / "benchmarks" / "gpu_step_time.py"
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_refuses_without_a_device_and_needs_no_command_line_libraries():
     blocked = "import sys, runpy; sys.modules.update(wandb=None, jsonargparse=None, lightning=None)"
-    run = f"sys.argv = ['gpu_step_time.py']; runpy.run_path({str(SCRIPT)!r}, run_name='__main__')"
+    path = f"sys.argv = ['gpu_step_time.py']; sys.path.insert(0, {str(SCRIPT.parent)!r})"
+    run = f"{path}; runpy.run_path({str(SCRIPT)!r}, run_name='__main__')"
     done = subprocess.run(
         [sys.executable, "-c", f"{blocked}; {run}"], capture_output=True, text=True, env=environment()
     )
@@ -27,6 +28,7 @@ def test_refuses_without_a_device_and_needs_no_command_line_libraries():
 
 def test_the_table_and_its_file(monkeypatch, tmp_path, capsys):
     """The whole script on the CPU, with a clock in place of CUDA events."""
+    monkeypatch.syspath_prepend(SCRIPT.parent)
     spec = importlib.util.spec_from_file_location("gpu_step_time", SCRIPT)
     assert spec is not None
     assert spec.loader is not None
