@@ -133,7 +133,9 @@ class Recurrent(nn.Module):
             detach_every=self.truncated_bptt_steps,
             checkpoint_every=self.checkpoint_every,
         )  # (T, B, F)
-        outputs = self._project(outputs) if self.output is not None else outputs.clone()  # the kernel keeps its own
+        outputs = self._project(outputs)
+        if self.output is None and torch.is_grad_enabled():
+            outputs = outputs.clone()  # the kernel needs its own on the way back, and users may change theirs in place
         if counts is not None and self.output is not None:  # the projection's bias reaches past the lengths
             steps = torch.arange(len(outputs), device=outputs.device).unsqueeze(1)  # (T, 1)
             over = steps >= torch.as_tensor(counts, device=outputs.device)  # (T, B)

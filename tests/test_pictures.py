@@ -7,17 +7,12 @@ import pytest
 import torch
 from PIL import Image
 
+from image_files import png
 from memnets_tasks.images import pictures
 
 
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
-
-
-def png(width: int = 20, height: int = 10, shade: int = 128, mode: str = "L", kind: str = "PNG") -> bytes:
-    file = io.BytesIO()
-    Image.new(mode, (width, height), shade if mode == "L" else (shade,) * len(mode)).save(file, format=kind)
-    return file.getvalue()
 
 
 class TestPictures:

@@ -1,6 +1,5 @@
 """Data sets of text lines: the formats written and read back, by hand and by the writers, and what is left out."""
 
-import io
 import json
 import multiprocessing
 import pickle
@@ -9,8 +8,8 @@ import warnings
 import lmdb
 import pytest
 import torch
-from PIL import Image
 
+from image_files import png
 from memnets_tasks import DigitLines, TextLineFiles, TextLines
 from memnets_tasks.images import lmdb_lines, write_text_lines
 from memnets_tasks.images.text_formats import BadLabel, clean_label
@@ -20,12 +19,6 @@ FORMATS = ["lmdb", "gt", "labels", "iam"]
 
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
-
-
-def png(width: int = 20, height: int = 10, shade: int = 128, mode: str = "L", kind: str = "PNG") -> bytes:
-    file = io.BytesIO()
-    Image.new(mode, (width, height), shade if mode == "L" else (shade,) * len(mode)).save(file, format=kind)
-    return file.getvalue()
 
 
 def gt(folder, lines: list[tuple[str, str]], **images: bytes):

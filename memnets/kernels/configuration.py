@@ -41,15 +41,16 @@ def unknown(cell: Any) -> str | None:
         type(cell.interface).forward is not interface.forward
     ):
         return "a layer of the cell was replaced by one of another kind"
-    if any(tensor is None for tensor in parameters_of(cell)):
+    found = parameters_of(cell)
+    if any(tensor is None for tensor in found):
         return "a layer of the cell has no bias"
-    return _misfit(cell)
+    return _misfit(cell, found)
 
 
-def _misfit(cell: Any) -> str | None:
+def _misfit(cell: Any, found: Sequence[Tensor]) -> str | None:
     """Where a parameter has another size than the cell's parts say: the kernels would read past its end."""
     memory, controller = cell.memory, cell.controller
-    found, hidden, layers = parameters_of(cell), controller.hidden_size, controller.num_layers
+    hidden, layers = controller.hidden_size, controller.num_layers
     told = (memory.read_heads + memory.write_heads) * (memory.width + 3 + memory.shifts)
     sizes = _sizes(
         type(controller) is LSTMController,

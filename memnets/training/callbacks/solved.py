@@ -18,8 +18,8 @@ class StopWhenSolved(pl.Callback):
     ``threshold``, up to the last. From then on the learning rate falls linearly to zero over ``anneal_steps``, which
     settles the weights and makes the network generalise to longer sequences, and training stops. A validation above
     the threshold meanwhile starts the count anew, though not the annealing, which is what ends such errors. Where
-    errors rise above ten times the threshold, or the steps end without a new count, annealing is over: training goes
-    on at half of the rate it had before, since the whole rate has been too much.
+    errors rise above ten times those it began below, or the steps end without a new count, annealing is over: training
+    goes on at half of the rate it had before, since the whole rate has been too much.
 
     Small batches may be too noisy to stay below the threshold at a whole rate: ``anneal_below`` lets annealing begin
     at larger errors, after as many validations in a row below them.
