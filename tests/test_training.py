@@ -83,6 +83,50 @@ def test_nan_in_a_gradient_names_the_parameter_and_the_step_and_spares_the_weigh
         assert torch.equal(parameter, before[name]), name
 
 
+def poisoned(steps, **settings):
+    """A learner that took five steps, or fewer, whose gradients overflow at some; and its weights after each."""
+    work = learner(**settings)
+    after = []
+
+    class Overflow(pl.Callback):
+        def on_after_backward(self, trainer, module):
+            if trainer.global_step in steps:
+                for p in module.parameters():
+                    p.grad.fill_(1e30)  # finite, but no norm of them is
+
+        def on_train_batch_end(self, trainer, module, *args):
+            after.append(module.model.output.weight.detach().clone())
+
+    trainer(max_steps=5, callbacks=[Overflow()], gradient_clip_val=1.0, log_every_n_steps=1).fit(work)
+    return work, after
+
+
+def test_a_step_whose_gradient_overflows_is_left_out_where_that_is_allowed():
+    work, after = poisoned({2}, skip_nonfinite=1)
+    assert (work.skipped, work.skipped_in_row) == (1, 0)
+    assert [torch.equal(a, b) for a, b in zip(after, after[1:])] == [False, True, False, False]
+    assert work._norm.isfinite()
+    usual, steps = poisoned(set(), skip_nonfinite=1)
+    assert torch.equal(steps[1], after[1]) and usual.skipped == 0
+
+
+def test_more_steps_in_a_row_than_may_be_left_out_end_the_run():
+    assert poisoned({1, 2, 4}, skip_nonfinite=2)[0].skipped == 3
+    with pytest.raises(DivergedError, match=r"the norm of the gradient became NaN or Inf at step 4 \(3 such steps in a row"):
+        poisoned({1, 2, 3}, skip_nonfinite=2)
+    with pytest.raises(ValueError, match="skip_nonfinite is -1, but must be at least 0"):
+        learner(skip_nonfinite=-1)
+
+
+def test_steps_left_out_are_counted_on_after_a_resumption(tmp_path):
+    work = poisoned({3, 4}, skip_nonfinite=2)[0]
+    saved = {}
+    work.on_save_checkpoint(saved)
+    other = learner(skip_nonfinite=2)
+    other.on_load_checkpoint(saved)
+    assert (other.skipped, other.skipped_in_row) == (2, 2)
+
+
 def test_nan_in_the_loss_is_named(tmp_path):
     work = learner()
 

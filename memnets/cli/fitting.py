@@ -67,6 +67,7 @@ class Fit:
                 curriculum=objects.curriculum,
                 spike_clip=options.spike_clip,
                 spike_floor=options.spike_floor,
+                skip_nonfinite=options.skip_nonfinite,
             )
             self.varying = None if options.min_slots is None else VaryingSlots(options.min_slots)
             threshold = objects.task.threshold if options.threshold is None else options.threshold
@@ -193,6 +194,7 @@ class Fit:
             "seconds_to_solve": round(solved["seconds"], 2) if solved else None,
             "steps": trainer.global_step,
             "sequences": learner.sequences,
+            **({"skipped_steps": learner.skipped} if learner.skip_nonfinite else {}),
             "seconds": round(learner.seconds, 2),
             "parameters": sum(p.numel() for p in model.parameters()),
             "backend": _chosen_backend(model),

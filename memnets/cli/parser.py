@@ -33,6 +33,7 @@ class TrainingOptions:
         anneal_below: errors per sequence below which, as many times in a row, annealing begins; null for the threshold.
         spike_clip: clip the gradient's norm at this many times the median of the last 100; null for not.
         spike_floor: but never below this norm, so that rare mistakes can still be learnt from.
+        skip_nonfinite: steps in a row that may be left out as their gradient is NaN or Inf; one more ends the run.
         min_slots: train each step on a number of slots drawn from this to the model's own; null for the latter. Without
             effect on a model that has no memory, or no more slots.
         evaluation_sequences: sequences of each length in the table at the end.
@@ -47,6 +48,7 @@ class TrainingOptions:
     anneal_below: float | None = None
     spike_clip: float | None = None
     spike_floor: float = 0.0
+    skip_nonfinite: int = 0
     min_slots: int | None = None
     evaluation_sequences: int = 100
     pictures_every: int = 5

@@ -66,9 +66,12 @@ class SequenceLearner(pl.LightningModule):
         spike_clip: clip the gradient's norm at this many times its recent median, on top of the trainer's clipping;
             see :class:`memnets.training.clipping.SpikeClip`. None leaves it at the trainer's.
         spike_floor: the least norm that spikes are clipped at.
+        skip_nonfinite: leave out up to this many steps in a row whose gradient is not finite, as a loss scaler does;
+            one more raises :class:`DivergedError`. Through a long sequence a rare gradient grows beyond float32 in
+            a run that is otherwise sound. :attr:`skipped` counts them, and is logged.
 
     Raises:
-        ValueError: a size below 1, a negative seed, or a model and task whose sizes differ.
+        ValueError: a size below 1, skip_nonfinite below 0, a negative seed, or a model and task whose sizes differ.
     """
 
     def __init__(
@@ -83,11 +86,14 @@ class SequenceLearner(pl.LightningModule):
         curriculum: Curriculum | None = None,
         spike_clip: float | None = None,
         spike_floor: float = 0.0,
+        skip_nonfinite: int = 0,
     ):
         super().__init__()
         for name, value in (("batch_size", batch_size), ("validation_size", validation_size)):
             if value < 1:
                 raise ValueError(f"{name} is {value}, but must be at least 1")
+        if skip_nonfinite < 0:
+            raise ValueError(f"skip_nonfinite is {skip_nonfinite}, but must be at least 0")
         check_fit(model, task)
         generator(seed, "train", 0)
         self.model = model
@@ -100,6 +106,10 @@ class SequenceLearner(pl.LightningModule):
         self.validation_size = validation_size
         self.curriculum = curriculum
         self.spikes = None if spike_clip is None else SpikeClip(spike_clip, spike_floor)
+        self.skip_nonfinite = skip_nonfinite
+        self.skipped = 0
+        """Steps left out so far, as their gradient was not finite."""
+        self.skipped_in_row = 0
         self.batches = 0
         """Training batches drawn so far, in this process and before a resumption."""
         self.seconds = 0.0
@@ -203,14 +213,20 @@ class SequenceLearner(pl.LightningModule):
             logger.log_metrics({**values, "sequences": float(self.sequences)}, step=self.trainer.global_step)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Refuse a step whose loss or gradient is not finite, before it reaches the weights."""
+        """Refuse, or leave out, a step whose loss or gradient is not finite, before it reaches the weights."""
         norm = nn.utils.get_total_norm(p.grad for p in self.parameters() if p.grad is not None)
         scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None  # it skips such steps itself
-        if self._last_loss is not None and not torch.isfinite(self._last_loss + (0 if scaled else norm)):
+        self.skipped_in_row = 0 if scaled or torch.isfinite(norm) else self.skipped_in_row + 1
+        if 0 < self.skipped_in_row <= self.skip_nonfinite:  # the same in all processes, which share their gradients
+            self.skipped += 1
+            self.zero_grad(set_to_none=True)  # an optimiser passes over parameters without one
+        elif self._last_loss is not None and not torch.isfinite(self._last_loss + (0 if scaled else norm)):
             raise DivergedError(self._describe_divergence(self._last_loss))
         self._norm = norm
         if self._numbers:
             self._numbers["train/grad_norm"] = norm
+            if self.skip_nonfinite:
+                self._numbers["train/skipped"] = norm.new_tensor(float(self.skipped))
 
     def configure_gradient_clipping(
         self,
@@ -232,9 +248,10 @@ class SequenceLearner(pl.LightningModule):
         if bad:
             others = f" (and of {len(bad) - 1} other parameters)" if len(bad) > 1 else ""
             what.append(f"the gradient of {bad[0]}{others}")
+        again = f" ({self.skipped_in_row} such steps in a row)" if self.skipped_in_row > 1 else ""
         return (
             f"{' and '.join(what) or 'the norm of the gradient'} became NaN or Inf at step "
-            f"{self.trainer.global_step + 1}; the weights were left as they were before it. Try a lower "
+            f"{self.trainer.global_step + 1}{again}; the weights were left as they were before it. Try a lower "
             "--optimizer.lr or --trainer.gradient_clip_val"
         )
 
@@ -275,6 +292,7 @@ class SequenceLearner(pl.LightningModule):
             "validation_error": self.validation_error,
             "last_numbers": dict(self.last_numbers),
             "spikes": self.spikes.state_dict() if self.spikes else None,
+            "skipped": [self.skipped, self.skipped_in_row],
             "random": {
                 "cpu": torch.get_rng_state(),
                 "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
@@ -289,3 +307,4 @@ class SequenceLearner(pl.LightningModule):
         self._random = saved["random"]
         if self.spikes and saved.get("spikes"):
             self.spikes.load_state_dict(saved["spikes"])
+        self.skipped, self.skipped_in_row = saved.get("skipped", (0, 0))
