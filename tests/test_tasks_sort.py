@@ -165,3 +165,12 @@ def test_errors():
         PrioritySort().sample(2, torch.tensor([8, 0]), seeded())
     with pytest.raises(ValueError, match="batch_size is 0; give"):
         PrioritySort().sample(0, 10, seeded())
+
+
+def test_validation_is_of_the_most_vectors_whatever_training_is_of():
+    task = PrioritySort(vectors=6, outputs=5, bits=3, min_length=2, evaluation_lengths=(6, 9))
+    asked = task.validation()
+    assert (asked.min_length, asked.max_length, asked.bits, asked.outputs) == (6, 6, 3, 5)
+    assert (asked.input_size, asked.output_size, asked.evaluation_lengths) == (5, 3, (6, 9))
+    assert set(asked.sample_lengths(50, generator(0, "validate", 0)).tolist()) == {6}
+    assert PrioritySort(vectors=6, outputs=5).validation().min_length == 6

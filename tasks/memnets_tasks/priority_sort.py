@@ -45,7 +45,7 @@ class PrioritySort(BinaryTask):
         vectors: Most vectors in training; the paper has 20 always.
         outputs: How many of `vectors` vectors are to be output.
         bits: Bits of each vector.
-        min_length: Fewest vectors in training; None for `vectors`.
+        min_length: Fewest vectors in training; None for `vectors`. Validation is of `vectors` alone.
         evaluation_lengths: Vectors at which generalisation is measured.
 
     Raises:
@@ -74,6 +74,17 @@ class PrioritySort(BinaryTask):
         self.evaluation_lengths = check_evaluation_lengths(evaluation_lengths, minimum=1)
         self.length_unit = "vectors"
         self.threshold = 10.0
+
+    def validation(self) -> "PrioritySort":
+        """The task with `vectors` vectors alone: shorter sequences are an aid to training, not what is asked for."""
+        if self.min_length == self.max_length:
+            return self
+        return PrioritySort(
+            vectors=self.max_length,
+            outputs=self.outputs,
+            bits=self.bits,
+            evaluation_lengths=self.evaluation_lengths,
+        )
 
     def count_outputs(self, length: Tensor) -> Tensor:
         """How many vectors are to be output of `length` ones: int64 of any shape."""
