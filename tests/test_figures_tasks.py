@@ -69,8 +69,8 @@ class TestPredictions:
             viz.predictions_figure(batch, outputs, optimal, index=2)
 
 
-def sorted_by_place(slope=30.0, first=100, slots=128):
-    """A memory that sorts as in the paper: head 1 of 3 writes at a linear place, head 2 of 3 reads on slot by slot."""
+def sorted_by_place(slope=30.0, first=100, slots=128, ahead=0):
+    """A memory that sorts: head 1 of 3 writes at a linear place, head 2 of 3 reads what is due, or is `ahead` of it."""
     task = PrioritySort()
     batch = task.sample(2, torch.tensor([20, 10]), torch.Generator().manual_seed(3))
     priorities = task.priorities(batch)
@@ -80,8 +80,8 @@ def sorted_by_place(slope=30.0, first=100, slots=128):
     for b, length in enumerate((20, 10)):
         for t in range(length):
             write[b, t, 1, int(first + slope * priorities[b, t]) % slots] = 0.9
-        for t in range(int(batch.mask[b].sum())):
-            read[b, length + 1 + t, 2, (first + 30 - 2 * t) % slots] = 0.9
+        for t, given in enumerate(priorities[b, :length].argsort(descending=True)[: int(batch.mask[b].sum())]):
+            read[b, length + 1 + t - ahead, 2, int(first + slope * priorities[b, given]) % slots] = 0.9
     write[:, :, 1].clamp_(min=0)[write[:, :, 1] < 0.5] = 0
     read[:, :, 2][read[:, :, 2] < 0.5] = 0
     trace = {"write_weights": write, "read_weights": read, "lengths": batch.lengths}
@@ -124,6 +124,13 @@ class TestSorting:
             assert place in written[shown.numpy()]
         assert list(dots.get_xdata()) == list(range(21, 37))
         assert [axes.get_xlim() for axes in figure.axes[:3]] == [(-0.5, 19.5)] * 2 + [(20.5, 36.5)]
+
+    @pytest.mark.parametrize("ahead", [0, 1])
+    def test_the_head_that_reads_what_is_due_is_drawn_rather_than_a_sharper_one(self, ahead):
+        batch, priorities, trace = sorted_by_place(ahead=ahead)
+        trace["read_weights"][:, :, 0] = torch.eye(128)[7]
+        figure = viz.sorting_figure(batch, priorities, trace)
+        assert "head 2" in figure.axes[2].get_title(loc="left")
 
     def test_a_head_that_hardly_points_anywhere_is_not_drawn(self):
         """Head 0 writes exactly by the priority, but its largest weight is only just that."""

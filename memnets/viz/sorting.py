@@ -28,7 +28,8 @@ def sorting_figure(batch: BatchLike, priorities: Tensor, trace: Mapping[str, Ten
     the observed write weightings; right, the read weightings while the answer is due, with a dot where the vector
     that is due was written. Location is the slot of the largest weight. Of several heads those are drawn that
     the hypothesis fits best: the write head whose locations are the most linear in the priority, among those
-    that point at all (explained variance times the mean of the largest weights), and the sharpest read head.
+    that point at all (explained variance times the mean of the largest weights), and the read head that has most of
+    its weight where what is due was written, at the step itself or the one before.
 
     Args:
         batch: anything with inputs (B,T,I), targets (B,T,O), mask (B,T) bool and lengths (B,).
@@ -62,14 +63,15 @@ def sorting_figure(batch: BatchLike, priorities: Tensor, trace: Mapping[str, Ten
             f"sequence {index} has {shows.size} steps with a priority and {asks.size} scored steps; "
             "both are needed, and steps without a priority must be NaN"
         )
-    given, write, read = given[shows], write[shows], read[asks]
-    writer, reader = most_linear(given, write), int(read.max(axis=2).mean(axis=0).argmax())
-    write, read = write[:, writer], read[:, reader]  # (L,N) each
+    given, write = given[shows], write[shows]
+    write = write[:, (writer := most_linear(given, write))]  # (L,N)
+    due = np.argsort(-given, kind="stable")[: len(asks)]  # which vector each step of the answer asks for
+    reader = best_reader(read, asks[: len(due)], write.argmax(1)[due])
+    read = read[asks, reader]  # (K,N)
     shown = used_slots(write[:, None], read[:, None])
     slots = slot_label(shown, write.shape[1])
     write, read = write[:, shown], read[:, shown]
     line = fit_line(given, write.argmax(1))
-    due = np.argsort(-given, kind="stable")[: len(asks)]  # which vector each step of the answer asks for
     supposed = np.eye(len(shown))[line.locations.round().astype(int).clip(0, len(shown) - 1)]
 
     title = f"Write locations: a line in the priority explains {line.explained:.0%} of their variance"
@@ -103,6 +105,12 @@ def most_linear(against: np.ndarray, weights: np.ndarray) -> int:
         sharpness = own.max(axis=2).mean()  # the largest of nearly equal weights is no location
         scores.append(fit_line(against, rows).explained * sharpness)
     return int(np.argmax(scores))
+
+
+def best_reader(weights: np.ndarray, steps: np.ndarray, slots: np.ndarray) -> int:
+    """The head with most weight on `slots` (K,) at `steps` (K,), or always one step ahead; weights (T,heads,N)."""
+    then, before = weights[steps, :, slots], weights[(steps - 1).clip(0), :, slots]  # (K,heads)
+    return int(np.maximum(then.mean(0), before.mean(0)).argmax())
 
 
 def fit_line(against: np.ndarray, locations: np.ndarray) -> Line:
