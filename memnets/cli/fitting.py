@@ -18,6 +18,7 @@ from ..seeding import generator
 from ..training.apply import predicts, probe
 from ..training.callbacks import (
     Checkpoints,
+    GoBack,
     Pictures,
     Progress,
     StoppedBySignal,
@@ -72,6 +73,7 @@ class Fit:
             self.varying = None if options.min_slots is None else VaryingSlots(options.min_slots)
             threshold = objects.task.threshold if options.threshold is None else options.threshold
             self.solved = StopWhenSolved(threshold, options.checks, options.anneal_steps, options.anneal_below)
+            self.go_back = None if options.collapse_rise is None else GoBack(options.collapse_rise, self.solved)
             self.pictures_every = Pictures("", options.pictures_every).every
             _quieten()
             trial = pl.Trainer(**{**objects.trainer, "logger": False, "enable_checkpointing": False, "callbacks": []})
@@ -163,7 +165,8 @@ class Fit:
         arguments = {**self.trainer_arguments, "logger": loggers, "default_root_dir": str(run.path)}
         users = arguments.pop("callbacks") or []
         callbacks = [ShareRunDir(), Progress(), Pictures(run.figures, self.pictures_every), *_as_list(users)]
-        callbacks += [self.solved, *([self.varying] if self.varying else []), Checkpoints(run.checkpoints)]
+        callbacks += [callback for callback in (self.go_back, self.solved, self.varying) if callback]
+        callbacks.append(Checkpoints(run.checkpoints))
         trainer = pl.Trainer(**arguments, callbacks=callbacks, enable_checkpointing=False)
         trainer.precision_plugin.convert_module(self.learner)  # a checkpoint's float64 is rounded by a float32 model
         return trainer
@@ -195,6 +198,7 @@ class Fit:
             "steps": trainer.global_step,
             "sequences": learner.sequences,
             **({"skipped_steps": learner.skipped} if learner.skip_nonfinite else {}),
+            **({"collapses": self.go_back.times} if self.go_back else {}),
             "seconds": round(learner.seconds, 2),
             "parameters": sum(p.numel() for p in model.parameters()),
             "backend": _chosen_backend(model),

@@ -31,6 +31,8 @@ class TrainingOptions:
         threshold: errors per sequence; the task's own by default.
         anneal_steps: steps after that, over which the learning rate falls to zero.
         anneal_below: errors per sequence below which, as many times in a row, annealing begins; null for the threshold.
+        collapse_rise: errors per sequence above the best that, at three validations in a row, take training back to its
+            best weights at half the rate; null for never.
         spike_clip: clip the gradient's norm at this many times the median of the last 100; null for not.
         spike_floor: but never below this norm, so that rare mistakes can still be learnt from.
         skip_nonfinite: steps in a row that may be left out as their gradient is NaN or Inf; one more ends the run.
@@ -46,6 +48,7 @@ class TrainingOptions:
     threshold: float | None = None
     anneal_steps: int = 0
     anneal_below: float | None = None
+    collapse_rise: float | None = None
     spike_clip: float | None = None
     spike_floor: float = 0.0
     skip_nonfinite: int = 0

@@ -1,6 +1,7 @@
-"""Callbacks: stopping when solved, checkpoints and signals, progress, pictures, sizes of the memory."""
+"""Callbacks: stopping when solved, going back, checkpoints and signals, progress, pictures, sizes of the memory."""
 
 from .checkpoints import Checkpoints, StoppedBySignal, stop_on_signals
+from .go_back import GoBack
 from .pictures import Pictures
 from .progress import Progress
 from .slots import VaryingSlots
@@ -8,6 +9,7 @@ from .solved import StopWhenSolved
 
 __all__ = [
     "Checkpoints",
+    "GoBack",
     "Pictures",
     "Progress",
     "StopWhenSolved",

@@ -91,12 +91,16 @@ class StopWhenSolved(pl.Callback):
         if self.anneal_from is None:
             self.anneal_from = trainer.global_step if self.near >= self.checks else None
         elif error >= COLLAPSE * self.anneal_below or (self._over(trainer) and not self.solved):
-            self.anneal_from, self.streak, self.near = None, 0, 0
-            trainer.should_stop = False
+            self.begin_again(trainer)
             for group in trainer.optimizers[0].param_groups:
                 group["full_lr"] = group.get("full_lr", group["lr"]) / 2
             self._set_rate(trainer, 1.0)
         self._stop_when_over(trainer)
+
+    def begin_again(self, trainer: pl.Trainer) -> None:
+        """Forget the count and the annealing, as training goes on from elsewhere, or at another rate."""
+        self.anneal_from, self.streak, self.near = None, 0, 0
+        trainer.should_stop = False
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
         """Set the learning rate of the step to come."""

@@ -1,0 +1,96 @@
+"""Going back to the best weights after a collapse."""
+
+import copy
+import math
+from typing import Any
+
+import lightning.pytorch as pl
+
+from ..learner import SequenceLearner
+from .solved import StopWhenSolved
+
+
+class GoBack(pl.Callback):
+    """Takes training back to its best weights, at half the learning rate, once its errors have risen and stay so.
+
+    A recurrent network that has learnt something may lose it within a few steps, when gradients grow over a long
+    sequence, and may then be saturated for good. As such steps are the rarer the lower the rate, training goes on from
+    the weights and the optimiser's state of the best validation, with batches that are new, at half the rate that was
+    too much. ``times`` counts how often.
+
+    Args:
+        rise: errors per sequence above the best validation that are a collapse, in the task's unit, above 0. More than
+            the noise of validations and of the rate.
+        solved: what counts the validations that make a run solved, and anneals; both begin again.
+        checks: validations in a row with such errors, at least 1.
+
+    Raises:
+        ValueError: a number is below its minimum.
+    """
+
+    def __init__(self, rise: float, solved: StopWhenSolved, checks: int = 3):
+        if not 0 < rise < math.inf:
+            raise ValueError(f"collapse_rise is {rise}, but must be above 0 and finite; null never goes back")
+        if checks < 1:
+            raise ValueError(f"checks is {checks}, but must be at least 1")
+        self.rise = rise
+        self.solved = solved
+        self.checks = checks
+        self.best: dict[str, Any] = {}
+        """Of the best validation: error, step, weights, optimizer (its state)."""
+        self.high = 0
+        """Validations in a row that were too high, up to the last."""
+        self.times = 0
+        self.last_step = -1
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Keep the best weights, or count the check, once a step."""
+        assert isinstance(pl_module, SequenceLearner)
+        if trainer.sanity_checking or trainer.global_step == self.last_step:
+            return
+        self.last_step = trainer.global_step
+        error = pl_module.validation_error
+        if not self.best or error <= self.best["error"]:
+            self.high = 0
+            if math.isfinite(error):
+                self._keep(trainer, pl_module, error)
+            return
+        self.high = 0 if error < self.best["error"] + self.rise else self.high + 1  # NaN is too high
+        if self.high >= self.checks:
+            self._go_back(trainer, pl_module)
+
+    def _keep(self, trainer: pl.Trainer, learner: SequenceLearner, error: float) -> None:
+        self.best = {
+            "error": error,
+            "step": trainer.global_step,
+            "weights": copy.deepcopy(learner.model.state_dict()),
+            "optimizer": copy.deepcopy(trainer.optimizers[0].state_dict()),
+        }
+
+    def _go_back(self, trainer: pl.Trainer, learner: SequenceLearner) -> None:
+        if trainer.is_global_zero:
+            print(
+                f"step {trainer.global_step:,}: errors rose from {self.best['error']:.4g} to "
+                f"{learner.validation_error:.4g} a sequence; back to the weights of step {self.best['step']:,}, at "
+                "half the rate"
+            )
+        optimizer = trainer.optimizers[0]
+        rates = [group.get("full_lr", group["lr"]) / 2 for group in optimizer.param_groups]
+        learner.model.load_state_dict(self.best["weights"])
+        optimizer.load_state_dict(copy.deepcopy(self.best["optimizer"]))
+        for group, rate in zip(optimizer.param_groups, rates):
+            group["full_lr"] = group["lr"] = rate
+        if learner.spikes is not None:
+            learner.spikes.norms.clear()
+        self.solved.begin_again(trainer)
+        self.high = 0
+        self.times += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best weights and the counts."""
+        return {"best": self.best, "high": self.high, "times": self.times, "last_step": self.last_step}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take them back."""
+        for name, value in state_dict.items():
+            setattr(self, name, value)

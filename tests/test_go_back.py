@@ -1,0 +1,134 @@
+"""Going back to the best weights after a collapse."""
+
+import copy
+
+import lightning.pytorch as pl
+import pytest
+import torch
+
+from memnets import NTM
+from memnets.training import SequenceLearner
+from memnets.training.callbacks import GoBack, StopWhenSolved
+from memnets_tasks import Copy
+
+CHECKS = {"val_check_interval": 2, "check_val_every_n_epoch": None, "num_sanity_val_steps": 0}
+QUIET = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
+
+
+def learner(**settings):
+    task = Copy(bits=3, max_length=4)
+    torch.manual_seed(0)
+    model = NTM(task.input_size, 8, output_size=task.output_size, slots=6, width=4)
+    return SequenceLearner(model, task, batch_size=4, validation_size=4, **settings)
+
+
+class Script(pl.Callback):
+    """Sets validation errors by step; remembers rates, and the weights and the optimiser's state at validations."""
+
+    def __init__(self, errors):
+        self.errors = errors
+        self.rates, self.weights, self.momenta = [], {}, {}
+
+    def on_train_batch_end(self, trainer, module, *args):
+        self.rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+    def on_validation_end(self, trainer, module):
+        module.validation_error = self.errors[trainer.global_step]
+        self.remember(trainer, module, trainer.global_step)
+
+    def remember(self, trainer, module, name):
+        self.weights[name] = copy.deepcopy(module.model.state_dict())
+        self.momenta[name] = copy.deepcopy(trainer.optimizers[0].state_dict()["state"])
+
+
+class After(pl.Callback):
+    """What is there after all other callbacks of a validation."""
+
+    def __init__(self, script):
+        self.script = script
+
+    def on_validation_end(self, trainer, module):
+        self.script.remember(trainer, module, f"after {trainer.global_step}")
+
+
+def run(errors, rise=5.0, threshold=0.01, steps=None, anneal_steps=4):
+    script = Script(errors)
+    solved = StopWhenSolved(threshold, 1, anneal_steps)
+    back = GoBack(rise, solved, checks=2)
+    work = learner(optimizer=lambda p: torch.optim.RMSprop(p, lr=1e-2, momentum=0.9), spike_clip=3.0)
+    callbacks = [script, back, solved, After(script)]
+    pl.Trainer(max_epochs=-1, max_steps=steps or max(errors), callbacks=callbacks, **CHECKS, **QUIET).fit(work)
+    return script, back, solved
+
+
+def same(a, b):
+    torch.testing.assert_close(a, b, rtol=0, atol=0)
+
+
+def test_a_collapse_takes_back_to_the_best_weights_at_half_the_rate(capsys):
+    script, back, _ = run({2: 20.0, 4: 3.0, 6: 3.1, 8: 9.0, 10: 9.0, 12: 4.0, 14: 2.0})
+    assert back.times == 1
+    same(script.weights["after 10"], script.weights[4])
+    same(script.momenta["after 10"], script.momenta[4])
+    assert not torch.equal(script.weights[10]["output.weight"], script.weights[4]["output.weight"])
+    assert script.rates == [1e-2] * 10 + [5e-3] * 4
+    assert back.best["error"] == 2.0
+    assert back.best["step"] == 14
+    assert (
+        "step 10: errors rose from 3 to 9 a sequence; back to the weights of step 4, at half" in capsys.readouterr().out
+    )
+
+
+def test_one_high_validation_or_a_small_rise_is_no_collapse():
+    script, back, _ = run({2: 3.0, 4: 9.0, 6: 7.9, 8: 9.0, 10: 7.9, 12: 7.9})
+    assert back.times == 0
+    assert script.rates == [1e-2] * 12
+
+
+def test_errors_that_are_no_number_are_a_collapse_and_never_the_best():
+    nan = float("nan")
+    script, back, _ = run({2: nan, 4: 3.0, 6: nan, 8: nan, 10: 3.5, 12: nan, 14: nan})
+    assert back.times == 2
+    same(script.weights["after 8"], script.weights[4])
+    same(script.weights["after 14"], script.weights[4])
+    assert script.rates == [1e-2] * 8 + [5e-3] * 6
+
+
+def test_annealing_begins_again_at_half_the_rate():
+    errors = {2: 0.5, 4: 0.4, 6: 8.0, 8: 8.0, **dict.fromkeys(range(10, 31, 2), 0.5)}
+    script, back, solved = run(errors, threshold=1.0, anneal_steps=20, steps=100)
+    assert back.times == 1
+    falling = [1 - step / 20 for step in range(20)]
+    shares = [1, 1, *falling[:6], 0.5, 0.5, *(share / 2 for share in falling)]
+    assert script.rates == pytest.approx([1e-2 * share for share in shares])
+    assert solved.solved["step"] == 10
+
+
+def test_a_resumed_run_goes_back_as_an_unbroken_one(tmp_path):
+    errors = {2: 3.0, 4: 9.0, 6: 9.0, 8: 3.0}
+    whole, _, _ = run(errors)
+
+    def fit(steps, **arguments):
+        script = Script(errors)
+        solved = StopWhenSolved(0.01, 1, 4)
+        work = learner(optimizer=lambda p: torch.optim.RMSprop(p, lr=1e-2, momentum=0.9), spike_clip=3.0)
+        callbacks = [script, GoBack(5.0, solved, checks=2), solved, After(script)]
+        trainer = pl.Trainer(max_epochs=-1, max_steps=steps, callbacks=callbacks, **CHECKS, **QUIET)
+        trainer.fit(work, **arguments)
+        return script, trainer
+
+    _, trainer = fit(4)
+    trainer.save_checkpoint(tmp_path / "four.ckpt")
+    script, _ = fit(8, ckpt_path=tmp_path / "four.ckpt", weights_only=True)
+    same(script.weights["after 6"], whole.weights[2])
+    same(script.weights[8], whole.weights[8])
+    assert script.rates == whole.rates[4:]
+
+
+def test_errors():
+    solved = StopWhenSolved(1.0)
+    for rise in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=f"collapse_rise is {rise}, but must be above 0 and finite"):
+            GoBack(rise, solved)
+    with pytest.raises(ValueError, match="checks is 0, but must be at least 1"):
+        GoBack(1.0, solved, checks=0)
