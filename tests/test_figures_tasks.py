@@ -48,6 +48,12 @@ class TestPredictions:
         figure = viz.predictions_figure(batch, optimal, optimal)
         assert np.abs(panel(figure, "cost over").get_lines()[0].get_ydata()).max() == 0
 
+    def test_luck_is_under_the_optimum(self):
+        _, batch, _, optimal = ngrams()
+        figure = viz.predictions_figure(batch, 0.01 + 0.98 * batch.targets, optimal)
+        assert "bits under the optimum" in figure.get_suptitle()
+        assert "-" not in figure.get_suptitle()
+
     def test_certain_and_wrong_is_drawn(self):
         _, batch, _, optimal = ngrams()
         figure = viz.predictions_figure(batch, 1 - batch.targets, optimal)
