@@ -2,6 +2,7 @@
 
 import csv
 import fcntl
+import json
 import os
 import pty
 import struct
@@ -17,6 +18,7 @@ from PIL import Image
 
 from memnets.cli import commands, main
 from memnets.cli.experiments import experiments
+from memnets.training.learner import SequenceLearner
 from memnets.training.lengths import evaluate_lengths
 from running import ROOT, TINY, TINY_TASK, command, environment, fit, result
 
@@ -107,6 +109,29 @@ def test_config_is_resolved_and_gives_the_same_run_again(run, tmp_path):
     again = tmp_path / "copy-ntm" / "again"
     assert result(again)["lengths"] == result(run)["lengths"]
     assert result(again)["metrics"] == result(run)["metrics"]
+
+
+def test_what_was_left_out_and_went_back_is_counted_in_plain_json(tmp_path, monkeypatch):
+    """A gradient of NaN at the last step is no number that JSON has."""
+
+    def overflow(learner):
+        if learner.trainer.global_step in (3, 19):
+            learner.model.output.weight.grad.fill_(float("nan"))
+
+    monkeypatch.setattr(SequenceLearner, "on_after_backward", overflow)
+    steps = ["--trainer.max_steps", "20", "--trainer.val_check_interval", "10", "--trainer.log_every_n_steps", "4"]
+    run = fit(tmp_path, *steps, "--training.skip_nonfinite", "1", "--training.collapse_rise", "9")
+
+    def refuse(word):
+        raise ValueError(f"{word} is no JSON")
+
+    found = json.loads((run / "result.json").read_text(), parse_constant=refuse)
+    assert (found["skipped_steps"], found["collapses"]) == (2, 0)
+    assert found["metrics"]["train/grad_norm"] is None
+    assert found["metrics"]["train/skipped"] == 2
+    with (run / "metrics.csv").open() as file:
+        skipped = {int(row["step"]): row["train/skipped"] for row in csv.DictReader(file) if row["train/skipped"]}
+    assert skipped == {4: "1.0", 8: "1.0", 12: "1.0", 16: "1.0", 20: "2.0"}
 
 
 def test_run_id_is_never_overwritten(run):

@@ -95,6 +95,16 @@ MISTAKES = {
     ),
     "no checks": (["fit", "copy-ntm", "--training.checks", "0"], 2, "checks is 0, but must be at least 1"),
     "no threshold": (["fit", "copy-ntm", "--training.threshold", "0"], 2, "threshold is 0.0, but must be above 0"),
+    "a rise of nothing": (
+        ["fit", "copy-ntm", "--training.collapse_rise", "0"],
+        2,
+        "collapse_rise is 0.0, but must be above 0 and finite; null never goes back",
+    ),
+    "steps left out below none": (
+        ["fit", "copy-ntm", "--training.skip_nonfinite", "-1"],
+        2,
+        "skip_nonfinite is -1, but must be at least 0",
+    ),
     "negative seed": (["fit", "copy-ntm", "--seed", "-1"], 2, "--seed is -1, but must be at least 0"),
     "nothing to evaluate": (
         ["fit", "copy-ntm", "--training.evaluation_sequences", "0"],

@@ -54,6 +54,13 @@ class TestPredictions:
         assert "bits under the optimum" in figure.get_suptitle()
         assert "-" not in figure.get_suptitle()
 
+    def test_the_total_is_that_of_the_last_scored_step(self):
+        _, batch, outputs, optimal = ngrams()
+        mask = batch.mask.clone()
+        mask[0, -3:] = False
+        figure = viz.predictions_figure(batch._replace(mask=mask), outputs, optimal)
+        assert f"{panel(figure, 'cost over').get_lines()[0].get_ydata()[-4]:.1f} bits over" in figure.get_suptitle()
+
     def test_certain_and_wrong_is_drawn(self):
         _, batch, _, optimal = ngrams()
         figure = viz.predictions_figure(batch, 1 - batch.targets, optimal)

@@ -51,12 +51,12 @@ class After(pl.Callback):
         self.script.remember(trainer, module, f"after {trainer.global_step}")
 
 
-def run(errors, rise=5.0, threshold=0.01, steps=None, anneal_steps=4):
+def run(errors, rise=5.0, threshold=0.01, steps=None, anneal_steps=4, others=()):
     script = Script(errors)
     solved = StopWhenSolved(threshold, 1, anneal_steps)
     back = GoBack(rise, solved, checks=2)
     work = learner(optimizer=lambda p: torch.optim.RMSprop(p, lr=1e-2, momentum=0.9), spike_clip=3.0)
-    callbacks = [script, back, solved, After(script)]
+    callbacks = [script, *others, back, solved, After(script)]
     pl.Trainer(max_epochs=-1, max_steps=steps or max(errors), callbacks=callbacks, **CHECKS, **QUIET).fit(work)
     return script, back, solved
 
@@ -104,9 +104,56 @@ def test_annealing_begins_again_at_half_the_rate():
     assert solved.solved["step"] == 10
 
 
+def test_a_collapse_that_ends_annealing_as_well_takes_half_of_the_rate_once():
+    script, back, solved = run({2: 0.5, 4: 12.0, 6: 12.0, 8: 12.0}, threshold=1.0, anneal_steps=20)
+    assert back.times == 1
+    assert solved.anneal_from is None
+    assert script.rates == pytest.approx([1e-2, 1e-2, 1e-2, 0.95e-2, 5e-3, 5e-3, 5e-3, 5e-3])
+
+
+def test_a_validation_of_the_weights_that_were_left_does_not_count():
+    errors = {2: 1.0, 4: 9.0, 6: 9.0, 8: 1.0, 10: 1.0}
+    script, back, solved = run(errors, threshold=10.0, anneal_steps=20)
+    assert back.times == 1
+    assert (solved.anneal_from, solved.streak) == (8, 2)
+    assert script.rates[6:8] == [5e-3, 5e-3]
+
+
+def test_a_stop_that_others_ask_for_is_left_to_them():
+    class Stop(pl.Callback):
+        def on_train_batch_end(self, trainer, module, *args):
+            trainer.should_stop = trainer.should_stop or trainer.global_step == 6
+
+    script, back, _ = run({2: 3.0, 4: 9.0, 6: 9.0}, steps=20, others=[Stop()])
+    assert back.times == 1
+    assert len(script.rates) == 6
+
+
+def test_only_training_is_watched():
+    solved = StopWhenSolved(1.0)
+    back = GoBack(1.0, solved)
+    pl.Trainer(callbacks=[back], **QUIET).validate(learner(), verbose=False)
+    assert back.best == {}
+
+
+def test_steps_left_out_in_a_row_are_counted_anew():
+    class Overflow(pl.Callback):
+        def on_after_backward(self, trainer, module):
+            if trainer.global_step in (4, 5, 6, 7):
+                module.model.output.weight.grad.fill_(float("inf"))
+
+    script = Script({2: 3.0, 4: 9.0, 6: 9.0, 8: 3.0})
+    solved = StopWhenSolved(0.01)
+    work = learner(skip_nonfinite=2)
+    callbacks = [Overflow(), script, GoBack(5.0, solved, checks=2), solved]
+    pl.Trainer(max_epochs=-1, max_steps=8, callbacks=callbacks, **CHECKS, **QUIET).fit(work)
+    assert (work.skipped, work.skipped_in_row) == (4, 2)
+
+
 def test_a_resumed_run_goes_back_as_an_unbroken_one(tmp_path):
     errors = {2: 3.0, 4: 9.0, 6: 9.0, 8: 3.0}
     whole, _, _ = run(errors)
+    assert whole.rates[-1] == 5e-3
 
     def fit(steps, **arguments):
         script = Script(errors)

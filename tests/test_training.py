@@ -115,6 +115,8 @@ def test_more_steps_in_a_row_than_may_be_left_out_end_the_run():
     assert poisoned({1, 2, 4}, skip_nonfinite=2)[0].skipped == 3
     with pytest.raises(DivergedError, match=r"NaN or Inf at step 4 \(3 such steps in a row\); the weights"):
         poisoned({1, 2, 3}, skip_nonfinite=2)
+    with pytest.raises(DivergedError, match=r"at step 2; .* --training.skip_nonfinite 10 leaves out such steps"):
+        poisoned({1})
     with pytest.raises(ValueError, match="skip_nonfinite is -1, but must be at least 0"):
         learner(skip_nonfinite=-1)
 

@@ -203,13 +203,13 @@ class Fit:
             "parameters": sum(p.numel() for p in model.parameters()),
             "backend": _chosen_backend(model),
             "device": str(trainer.strategy.root_device),
-            "metrics": learner.last_numbers,
-            "lengths": {str(length): _without_nan(row) for length, row in lengths.items()},
+            "metrics": _as_json(learner.last_numbers),
+            "lengths": {str(length): _as_json(row) for length, row in lengths.items()},
         }
         if hasattr(unseen, "split"):
             result["evaluation_split"] = unseen.split
         if scores:
-            result["evaluations"] = {name: _without_nan(row) for name, row in scores.items()}
+            result["evaluations"] = {name: _as_json(row) for name, row in scores.items()}
         figures = draw_run(run, model, task, lengths, seed=learner.seed)
         self._log_end(run, loggers, lengths, scores, figures)
         _finish_wandb(loggers, 0)
@@ -266,9 +266,9 @@ class Fit:
         print_paths(paths)
 
 
-def _without_nan(row: dict[str, float]) -> dict[str, float | None]:
-    """As JSON has it: null where a length has no such number."""
-    return {name: None if math.isnan(value) else value for name, value in row.items()}
+def _as_json(row: dict[str, float]) -> dict[str, float | None]:
+    """Null where there is no number, or the gradient of a step that was left out had none: JSON has no NaN or Inf."""
+    return {name: value if math.isfinite(value) else None for name, value in row.items()}
 
 
 def _wandb_place(run: RunDir) -> Path:

@@ -68,7 +68,8 @@ class SequenceLearner(pl.LightningModule):
         spike_floor: the least norm that spikes are clipped at.
         skip_nonfinite: leave out up to this many steps in a row whose gradient is not finite, as a loss scaler does;
             one more raises :class:`DivergedError`. Through a long sequence a rare gradient grows beyond float32 in
-            a run that is otherwise sound. :attr:`skipped` counts them, and is logged.
+            a run that is otherwise sound. :attr:`skipped` counts them, and is logged. Without effect where there is
+            a loss scaler (``16-mixed`` on a GPU), whose steps are its own.
 
     Raises:
         ValueError: a size below 1, skip_nonfinite below 0, a negative seed, or a model and task whose sizes differ.
@@ -248,11 +249,12 @@ class SequenceLearner(pl.LightningModule):
         if bad:
             others = f" (and of {len(bad) - 1} other parameters)" if len(bad) > 1 else ""
             what.append(f"the gradient of {bad[0]}{others}")
+        rare = "; --training.skip_nonfinite 10 leaves out such steps where they are rare"
         again = f" ({self.skipped_in_row} such steps in a row)" if self.skipped_in_row > 1 else ""
         return (
             f"{' and '.join(what) or 'the norm of the gradient'} became NaN or Inf at step "
             f"{self.trainer.global_step + 1}{again}; the weights were left as they were before it. Try a lower "
-            "--optimizer.lr or --trainer.gradient_clip_val"
+            "--optimizer.lr or --trainer.gradient_clip_val" + ("" if self.skip_nonfinite else rare)
         )
 
     def configure_optimizers(self) -> Optimizer:

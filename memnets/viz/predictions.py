@@ -42,7 +42,8 @@ def predictions_figure(batch: BatchLike, outputs: Tensor, optimal: Tensor, index
     ours, best = (scored_outputs(batch, values, index)[:, 0] for values in (outputs, optimal))
     excess = (_cost(ours, sequence.targets[:, 0]) - _cost(best, sequence.targets[:, 0])).cumsum()
 
-    beside = f"{abs(excess[-1]):.1f} bits {'over' if excess[-1] >= 0 else 'under'} the optimum"
+    total = np.ma.compressed(excess)[-1]  # at the last scored step
+    beside = f"{abs(total):.1f} bits {'under' if total < 0 else 'over'} the optimum"
     figure = _style.new_figure(10, 5.6, f"Predictions of the next bit: {beside}")
     panels = figure.subplots(5, 1, sharex=True, height_ratios=[0.35, 0.35, 0.35, 2.0, 1.2])
     strips = {"bits shown": sequence.inputs[:, 0], "optimal predictions": best, "the network's predictions": ours}

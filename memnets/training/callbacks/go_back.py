@@ -15,8 +15,8 @@ class GoBack(pl.Callback):
 
     A recurrent network that has learnt something may lose it within a few steps, when gradients grow over a long
     sequence, and may then be saturated for good. As such steps are the rarer the lower the rate, training goes on from
-    the weights and the optimiser's state of the best validation, with batches that are new, at half the rate that was
-    too much. ``times`` counts how often.
+    the weights and the optimiser's state of the best validation, with batches that are new, at half the rate at which
+    errors rose. ``times`` counts how often. Checkpoints hold the best weights and state as well, and so twice as much.
 
     Args:
         rise: errors per sequence above the best validation that are a collapse, in the task's unit, above 0. More than
@@ -40,13 +40,15 @@ class GoBack(pl.Callback):
         """Of the best validation: error, step, weights, optimizer (its state)."""
         self.high = 0
         """Validations in a row that were too high, up to the last."""
+        self.rates: list[float] = []
+        """The whole rates at the first of them, of which annealing may take half for the same collapse."""
         self.times = 0
         self.last_step = -1
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Keep the best weights, or count the check, once a step."""
         assert isinstance(pl_module, SequenceLearner)
-        if trainer.sanity_checking or trainer.global_step == self.last_step:
+        if trainer.sanity_checking or trainer.state.fn != "fit" or trainer.global_step == self.last_step:
             return
         self.last_step = trainer.global_step
         error = pl_module.validation_error
@@ -55,7 +57,12 @@ class GoBack(pl.Callback):
             if math.isfinite(error):
                 self._keep(trainer, pl_module, error)
             return
-        self.high = 0 if error < self.best["error"] + self.rise else self.high + 1  # NaN is too high
+        if error < self.best["error"] + self.rise:  # NaN is too high
+            self.high = 0
+            return
+        if not self.high:
+            self.rates = _whole_rates(trainer)
+        self.high += 1
         if self.high >= self.checks:
             self._go_back(trainer, pl_module)
 
@@ -75,22 +82,29 @@ class GoBack(pl.Callback):
                 "half the rate"
             )
         optimizer = trainer.optimizers[0]
-        rates = [group.get("full_lr", group["lr"]) / 2 for group in optimizer.param_groups]
+        rates = self.rates or _whole_rates(trainer)
         learner.model.load_state_dict(self.best["weights"])
         optimizer.load_state_dict(copy.deepcopy(self.best["optimizer"]))
         for group, rate in zip(optimizer.param_groups, rates):
-            group["full_lr"] = group["lr"] = rate
+            group["full_lr"] = group["lr"] = rate / 2
         if learner.spikes is not None:
             learner.spikes.norms.clear()
+        learner.skipped_in_row = 0
         self.solved.begin_again(trainer)
         self.high = 0
         self.times += 1
 
     def state_dict(self) -> dict[str, Any]:
         """The best weights and the counts."""
-        return {"best": self.best, "high": self.high, "times": self.times, "last_step": self.last_step}
+        names = ("best", "high", "rates", "times", "last_step")
+        return {name: getattr(self, name) for name in names}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take them back."""
         for name, value in state_dict.items():
             setattr(self, name, value)
+
+
+def _whole_rates(trainer: pl.Trainer) -> list[float]:
+    """The learning rate of each group of parameters, as it is where it is not annealed."""
+    return [group.get("full_lr", group["lr"]) for group in trainer.optimizers[0].param_groups]

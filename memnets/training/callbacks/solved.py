@@ -98,9 +98,11 @@ class StopWhenSolved(pl.Callback):
         self._stop_when_over(trainer)
 
     def begin_again(self, trainer: pl.Trainer) -> None:
-        """Forget the count and the annealing, as training goes on from elsewhere, or at another rate."""
+        """Forget the count, this validation's part in it, and the annealing: training goes on from elsewhere."""
+        if self._over(trainer):
+            trainer.should_stop = False  # only where it was this that asked for it
         self.anneal_from, self.streak, self.near = None, 0, 0
-        trainer.should_stop = False
+        self.last_step = trainer.global_step
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
         """Set the learning rate of the step to come."""
