@@ -6,20 +6,8 @@ import lightning.pytorch as pl
 import pytest
 import torch
 
-from memnets import NTM
-from memnets.training import SequenceLearner
+from learners import CHECKS, learner, trainer
 from memnets.training.callbacks import GoBack, StopWhenSolved
-from memnets_tasks import Copy
-
-CHECKS = {"val_check_interval": 2, "check_val_every_n_epoch": None, "num_sanity_val_steps": 0}
-QUIET = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
-
-
-def learner(**settings):
-    task = Copy(bits=3, max_length=4)
-    torch.manual_seed(0)
-    model = NTM(task.input_size, 8, output_size=task.output_size, slots=6, width=4)
-    return SequenceLearner(model, task, batch_size=4, validation_size=4, **settings)
 
 
 class Script(pl.Callback):
@@ -57,7 +45,7 @@ def run(errors, rise=5.0, threshold=0.01, steps=None, anneal_steps=4, others=())
     back = GoBack(rise, solved, checks=2)
     work = learner(optimizer=lambda p: torch.optim.RMSprop(p, lr=1e-2, momentum=0.9), spike_clip=3.0)
     callbacks = [script, *others, back, solved, After(script)]
-    pl.Trainer(max_epochs=-1, max_steps=steps or max(errors), callbacks=callbacks, **CHECKS, **QUIET).fit(work)
+    trainer(max_steps=steps or max(errors), callbacks=callbacks, **CHECKS).fit(work)
     return script, back, solved
 
 
@@ -132,7 +120,7 @@ def test_a_stop_that_others_ask_for_is_left_to_them():
 def test_only_training_is_watched():
     solved = StopWhenSolved(1.0)
     back = GoBack(1.0, solved)
-    pl.Trainer(callbacks=[back], **QUIET).validate(learner(), verbose=False)
+    trainer(callbacks=[back]).validate(learner(), verbose=False)
     assert back.best == {}
 
 
@@ -146,7 +134,7 @@ def test_steps_left_out_in_a_row_are_counted_anew():
     solved = StopWhenSolved(0.01)
     work = learner(skip_nonfinite=2)
     callbacks = [Overflow(), script, GoBack(5.0, solved, checks=2), solved]
-    pl.Trainer(max_epochs=-1, max_steps=8, callbacks=callbacks, **CHECKS, **QUIET).fit(work)
+    trainer(max_steps=8, callbacks=callbacks, **CHECKS).fit(work)
     assert (work.skipped, work.skipped_in_row) == (4, 2)
 
 
@@ -160,12 +148,12 @@ def test_a_resumed_run_goes_back_as_an_unbroken_one(tmp_path):
         solved = StopWhenSolved(0.01, 1, 4)
         work = learner(optimizer=lambda p: torch.optim.RMSprop(p, lr=1e-2, momentum=0.9), spike_clip=3.0)
         callbacks = [script, GoBack(5.0, solved, checks=2), solved, After(script)]
-        trainer = pl.Trainer(max_epochs=-1, max_steps=steps, callbacks=callbacks, **CHECKS, **QUIET)
-        trainer.fit(work, **arguments)
-        return script, trainer
+        run = trainer(max_steps=steps, callbacks=callbacks, **CHECKS)
+        run.fit(work, **arguments)
+        return script, run
 
-    _, trainer = fit(4)
-    trainer.save_checkpoint(tmp_path / "four.ckpt")
+    _, first = fit(4)
+    first.save_checkpoint(tmp_path / "four.ckpt")
     script, _ = fit(8, ckpt_path=tmp_path / "four.ckpt", weights_only=True)
     same(script.weights["after 6"], whole.weights[2])
     same(script.weights[8], whole.weights[8])

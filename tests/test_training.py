@@ -1,35 +1,20 @@
 """The learner and its callbacks, apart from the command line."""
 
 import itertools
-import signal
 
 import lightning.pytorch as pl
 import pytest
 import torch
 from torch import nn
 
+from learners import CHECKS, learner, trainer
 from memnets import LSTM, NTM
 from memnets.training import SequenceLearner, evaluate_lengths
-from memnets.training.callbacks import Checkpoints, StoppedBySignal, StopWhenSolved, VaryingSlots
-from memnets.training.callbacks.checkpoints import LAST
+from memnets.training.callbacks import Checkpoints, VaryingSlots
 from memnets.training.clipping import SpikeClip
 from memnets.training.learner import DivergedError
 from memnets.training.loggers import MetricsCSV, read_metrics
 from memnets_tasks import Copy, Growing
-
-
-def learner(**settings):
-    task = Copy(bits=3, max_length=4)
-    torch.manual_seed(0)
-    model = NTM(task.input_size, 8, output_size=task.output_size, slots=6, width=4)
-    return SequenceLearner(model, task, **{"batch_size": 4, "validation_size": 4, **settings})
-
-
-def trainer(**settings) -> pl.Trainer:
-    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
-    return pl.Trainer(
-        **{"accelerator": "cpu", "enable_model_summary": False, "max_epochs": -1, "max_steps": 4, **quiet, **settings}
-    )
 
 
 def test_a_batch_is_a_function_of_seed_and_step_alone():
@@ -139,150 +124,11 @@ def test_nan_in_the_loss_is_named(tmp_path):
                 module.model.output.bias.data[0] = torch.inf
 
     callbacks = [Poison(), Checkpoints(tmp_path)]
-    checks = {"val_check_interval": 2, "check_val_every_n_epoch": None, "num_sanity_val_steps": 0}
     with pytest.raises(DivergedError, match=r"the loss \((nan|inf)\).* became NaN or Inf at step 4"):
-        trainer(callbacks=callbacks, **checks).fit(work)
+        trainer(callbacks=callbacks, **CHECKS).fit(work)
     kept = torch.load(tmp_path / "last.ckpt", weights_only=True)
     assert kept["global_step"] == 2
     assert all(torch.isfinite(t).all() for t in kept["state_dict"].values())
-
-
-def test_the_annealed_rate_falls_linearly_to_zero():
-    rates = []
-
-    class Watch(pl.Callback):
-        def on_train_batch_end(self, trainer, module, *args):
-            rates.append(trainer.optimizers[0].param_groups[0]["lr"])
-
-    solved = StopWhenSolved(threshold=1e9, checks=2, anneal_steps=4)
-    checks = {"val_check_interval": 2, "check_val_every_n_epoch": None, "num_sanity_val_steps": 0}
-    work = learner(optimizer=lambda p: torch.optim.SGD(p, lr=1.0))
-    trainer(max_steps=100, callbacks=[solved, Watch()], **checks).fit(work)
-    assert rates == [1, 1, 1, 1, 1, 0.75, 0.5, 0.25]
-    assert solved.solved["step"] == 2
-
-
-def scripted(errors, **settings):
-    """A run whose validation errors are given by step; returns the rate of each step, and the callback."""
-    rates = []
-
-    class Script(pl.Callback):
-        def on_train_batch_end(self, trainer, module, *args):
-            rates.append(trainer.optimizers[0].param_groups[0]["lr"])
-
-        def on_validation_end(self, trainer, module):
-            module.validation_error = errors[trainer.global_step]
-
-    solved = StopWhenSolved(**{"threshold": 1.0, "checks": 1, "anneal_steps": 4, **settings})
-    checks = {"val_check_interval": 2, "check_val_every_n_epoch": None, "num_sanity_val_steps": 0}
-    work = learner(optimizer=lambda p: torch.optim.SGD(p, lr=1.0))
-    trainer(max_steps=100, callbacks=[Script(), solved], **checks).fit(work)
-    assert len(rates) == max(errors)
-    return rates, solved
-
-
-def test_a_collapse_while_annealing_ends_it_and_halves_the_rate():
-    rates, solved = scripted({2: 0.5, 4: 10.0, 6: 0.5, 8: 0.5, 10: 0.5})
-    assert rates == [1, 1, 1, 0.75, 0.5, 0.5, 0.5, 0.375, 0.25, 0.125]
-    assert solved.solved["step"] == 6
-
-
-def test_a_few_errors_while_annealing_only_start_the_count_anew():
-    rates, solved = scripted({2: 0.5, 4: 9.9, 6: 0.5})
-    assert rates == [1, 1, 1, 0.75, 0.5, 0.25]
-    assert solved.solved["step"] == 6
-
-
-def test_a_count_too_short_at_the_last_annealed_step_does_not_end_the_run():
-    errors = {2: 0.5, 4: 0.5, 6: 3.0, 8: 0.5, 10: 0.5, 12: 0.5, 14: 0.5, 16: 0.5}
-    rates, solved = scripted(errors, checks=2)
-    assert rates[4:8] == [1, 0.75, 0.5, 0.25]
-    assert rates[8:] == [0.5] * 4 + [0.5, 0.375, 0.25, 0.125]
-    assert solved.solved["step"] == 10
-
-
-def test_errors_at_the_last_annealed_step_do_not_end_the_run():
-    rates, solved = scripted({2: 0.5, 4: 3.0, 6: 0.5, 8: 0.5}, anneal_steps=2)
-    assert rates == [1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.25]
-    assert solved.solved["step"] == 6
-
-
-def test_annealing_may_begin_at_larger_errors():
-    rates, solved = scripted({2: 4.0, 4: 4.0, 6: 0.5, 8: 0.5}, checks=2, anneal_below=5.0)
-    assert rates == [1, 1, 1, 1, 1, 0.75, 0.5, 0.25]
-    assert solved.solved["step"] == 6
-
-
-def test_annealing_that_began_at_larger_errors_and_does_not_solve_begins_anew():
-    rates, solved = scripted({2: 4.0, 4: 4.9, 6: 4.0, 8: 0.5, 10: 0.5, 12: 0.5}, anneal_below=5.0)
-    assert rates == [1, 1, 1, 0.75, 0.5, 0.25, 0.5, 0.5, 0.5, 0.375, 0.25, 0.125]
-    assert solved.solved["step"] == 8
-
-
-@pytest.mark.parametrize("value", [0.5, float("nan"), float("inf")])
-def test_errors_at_which_annealing_cannot_begin(value):
-    with pytest.raises(ValueError, match=f"anneal_below is {value}, but must be at least the threshold, 1.0"):
-        StopWhenSolved(1.0, anneal_below=value)
-
-
-def test_annealing_without_steps_cannot_begin_before_the_task_is_solved():
-    with pytest.raises(ValueError, match=r"anneal_below is 5\.0, above the threshold, 1\.0, but anneal_steps is 0"):
-        StopWhenSolved(1.0, anneal_below=5.0)
-    assert StopWhenSolved(1.0, anneal_below=1.0).anneal_below == 1.0
-
-
-class Ask(pl.Callback):
-    """Sends SIGTERM at the end of a step; remembers each step and its rate."""
-
-    def __init__(self, errors, at=None):
-        self.errors, self.at, self.rates = errors, at, []
-
-    def on_train_batch_end(self, trainer, module, *args):
-        self.rates.append((trainer.global_step, trainer.optimizers[0].param_groups[0]["lr"]))
-        if trainer.global_step == self.at:
-            signal.raise_signal(signal.SIGTERM)
-
-    def on_validation_end(self, trainer, module):
-        module.validation_error = self.errors[trainer.global_step]
-
-
-@pytest.mark.parametrize("at", [3, 4, 5, 6, 8])  # near; annealing; its last step, with no validation due; begun anew
-def test_annealing_that_began_at_larger_errors_goes_on_where_it_was_stopped(at, tmp_path):
-    errors = {2: 4.0, 4: 4.0, 5: 4.0, 6: 0.5, 8: 0.5, 9: 0.5}
-    checks = {"val_check_interval": 2, "check_val_every_n_epoch": None, "num_sanity_val_steps": 0}
-
-    def fit(stop_at, checkpoint=None):
-        ask, solved = Ask(errors, stop_at), StopWhenSolved(1.0, checks=1, anneal_steps=3, anneal_below=5.0)
-        saves, work = Checkpoints(tmp_path), learner(optimizer=lambda p: torch.optim.SGD(p, lr=1.0))
-        try:
-            run = trainer(max_steps=20, callbacks=[ask, solved, saves], **checks)
-            run.fit(work, ckpt_path=checkpoint, weights_only=True)
-        except StoppedBySignal:
-            assert stop_at
-        return ask.rates, solved, [p.detach().clone() for p in work.parameters()]
-
-    rates, solved, parameters = fit(None)
-    assert [step for step, _ in rates] == list(range(1, 10))
-    before, _, _ = fit(at)
-    after, again, others = fit(None, str(tmp_path / LAST))
-    assert before + after == rates
-    assert again.solved["step"] == solved.solved["step"] == 6
-    assert all(map(torch.equal, parameters, others))
-
-
-def test_a_check_above_the_threshold_breaks_the_streak():
-    solved, work = StopWhenSolved(threshold=1.0, checks=2), learner()
-
-    class Stub:
-        sanity_checking, should_stop, global_step = False, False, 0
-
-    stub = Stub()
-    for step, error in ((1, 0.5), (2, 3.0), (3, 0.5), (3, 0.5), (4, 0.9)):  # step 3 is checked twice: a resumption
-        stub.global_step, work.validation_error = step, error
-        assert not stub.should_stop
-        solved.on_validation_end(stub, work)
-    assert stub.should_stop
-    assert solved.solved["step"] == 3
 
 
 def test_metrics_csv_survives_a_resumption(tmp_path):

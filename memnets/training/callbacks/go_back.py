@@ -82,10 +82,9 @@ class GoBack(pl.Callback):
                 "half the rate"
             )
         optimizer = trainer.optimizers[0]
-        rates = self.rates or _whole_rates(trainer)
         learner.model.load_state_dict(self.best["weights"])
         optimizer.load_state_dict(copy.deepcopy(self.best["optimizer"]))
-        for group, rate in zip(optimizer.param_groups, rates):
+        for group, rate in zip(optimizer.param_groups, self.rates, strict=True):
             group["full_lr"] = group["lr"] = rate / 2
         if learner.spikes is not None:
             learner.spikes.norms.clear()
