@@ -8,6 +8,7 @@ import torch
 
 from learners import CHECKS, learner, trainer
 from memnets.training.callbacks import GoBack, StopWhenSolved
+from memnets.training.learner import DivergedError
 
 
 class Script(pl.Callback):
@@ -39,13 +40,13 @@ class After(pl.Callback):
         self.script.remember(trainer, module, f"after {trainer.global_step}")
 
 
-def run(errors, rise=5.0, threshold=0.01, steps=None, anneal_steps=4, others=()):
+def run(errors, rise=5.0, threshold=0.01, steps=None, anneal_steps=4, others=(), every=2):
     script = Script(errors)
     solved = StopWhenSolved(threshold, 1, anneal_steps)
     back = GoBack(rise, solved, checks=2)
     work = learner(optimizer=lambda p: torch.optim.RMSprop(p, lr=1e-2, momentum=0.9), spike_clip=3.0)
     callbacks = [script, *others, back, solved, After(script)]
-    trainer(max_steps=steps or max(errors), callbacks=callbacks, **CHECKS).fit(work)
+    trainer(max_steps=steps or max(errors), callbacks=callbacks, **{**CHECKS, "val_check_interval": every}).fit(work)
     return script, back, solved
 
 
@@ -124,16 +125,42 @@ def test_only_training_is_watched():
     assert back.best == {}
 
 
-def test_steps_left_out_in_a_row_are_counted_anew():
-    class Overflow(pl.Callback):
-        def on_after_backward(self, trainer, module):
-            if trainer.global_step in (4, 5, 6, 7):
-                module.model.output.weight.grad.fill_(float("inf"))
+class Overflow(pl.Callback):
+    """Gradients beyond float32 at these batches, counted from 0."""
 
+    def __init__(self, *batches):
+        self.batches = batches
+
+    def on_after_backward(self, trainer, module):
+        if module.batches - 1 in self.batches:
+            module.model.output.weight.grad.fill_(float("inf"))
+
+
+def test_a_run_that_would_diverge_goes_back_as_well(capsys):
+    script, back, _ = run({2: 3.0, 4: 4.0, 6: 4.0, 8: 4.0}, others=[Overflow(4)])
+    assert back.times == 1
+    assert script.rates == [1e-2] * 4 + [5e-3] * 4
+    assert "step 4: the loss or a gradient became NaN or Inf; back to the weights of step 2" in capsys.readouterr().out
+    assert all(weight.isfinite().all() for weight in script.weights["after 8"].values())
+
+
+def test_the_step_that_diverged_changes_nothing_after_going_back():
+    script, back, _ = run({1: 3.0, 2: 4.0, 3: 4.0}, others=[Overflow(2)], every=1)
+    assert back.times == 1
+    same(script.weights["after 3"], script.weights[1])
+    same(script.momenta["after 3"], script.momenta[1])
+
+
+def test_a_run_that_diverges_before_any_validation_ends():
+    with pytest.raises(DivergedError, match="step 2"):
+        run({2: 3.0, 4: 3.0}, others=[Overflow(1)])
+
+
+def test_steps_left_out_in_a_row_are_counted_anew():
     script = Script({2: 3.0, 4: 9.0, 6: 9.0, 8: 3.0})
     solved = StopWhenSolved(0.01)
     work = learner(skip_nonfinite=2)
-    callbacks = [Overflow(), script, GoBack(5.0, solved, checks=2), solved]
+    callbacks = [Overflow(4, 5, 6, 7), script, GoBack(5.0, solved, checks=2), solved]
     trainer(max_steps=8, callbacks=callbacks, **CHECKS).fit(work)
     assert (work.skipped, work.skipped_in_row) == (4, 2)
 

@@ -146,6 +146,20 @@ def test_an_error_that_is_no_number_is_the_worst(tmp_path, capsys):
     assert "inf" in solving[1][5]
 
 
+def test_steps_left_out_and_collapses_stand_beside_each_seed_where_they_were_counted(tmp_path, capsys):
+    sweep = make_sweep(tmp_path)
+    _, plan = SweepDir.open(sweep.path)
+    place = sweep.trial(plan.trials()[0]).result
+    place.write_text(json.dumps({**json.loads(place.read_text()), "skipped_steps": 14, "collapses": 2}))
+    assert main(["report", str(sweep.path)]) == 0
+    _, _, seeds = tables((sweep.path / "report.md").read_text())
+    assert seeds[0][7:9] == ["skipped steps", "collapses"]
+    assert seeds[1][7:9] == ["14", "2"]
+    assert seeds[2][7:9] == ["", ""]
+    rows = list(csv.DictReader(io.StringIO((sweep.path / "report.csv").read_text())))
+    assert [(row["skipped_steps"], row["collapses"]) for row in rows[:2]] == [("14", "2"), ("", "")]
+
+
 def test_where_more_is_better_the_least_is_the_worst(tmp_path, capsys):
     sweep = make_sweep(tmp_path, error="bleu1")
     assert main(["report", str(sweep.path)]) == 0

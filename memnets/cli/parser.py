@@ -32,7 +32,7 @@ class TrainingOptions:
         anneal_steps: steps after that, over which the learning rate falls to zero.
         anneal_below: errors per sequence below which, as many times in a row, annealing begins; null for the threshold.
         collapse_rise: errors per sequence above the best that, at three validations in a row, take training back to its
-            best weights at half the rate; null for never.
+            best weights at half the rate, and so does a run that would end as diverged; null for never.
         spike_clip: clip the gradient's norm at this many times the median of the last 100; null for not.
         spike_floor: but never below this norm, so that rare mistakes can still be learnt from.
         skip_nonfinite: steps in a row that may be left out as their gradient is NaN or Inf; one more ends the run.

@@ -22,6 +22,9 @@ NOTE = (
     "of the trained network at the end; a seed that failed has none, and counts among those with errors."
 )
 
+MISHAPS = ("skipped_steps", "collapses")
+"""What a run counts only where its settings ask for it: ``skip_nonfinite`` and ``collapse_rise``."""
+
 
 def plan_command(sweep: SweepDir, plan: Plan) -> str:
     """The command line that makes this sweep."""
@@ -136,6 +139,7 @@ def _by_length(done: list[Outcome], failed: Mapping[str, int]) -> str:
 
 def _each(done: list[Outcome]) -> str:
     head = ["experiment", "seed", "solved", "sequences to solve", "seconds to solve", "sequences", "seconds"]
+    mishaps = _mishaps(done)
     rows = []
     for outcome in done:
         result = outcome.result or {}
@@ -147,9 +151,16 @@ def _each(done: list[Outcome]) -> str:
             seconds(_or_never(result["seconds_to_solve"])),
             whole(result["sequences"]),
             seconds(result["seconds"]),
+            *(str(result.get(name, "")) for name in mishaps),
             *map(errors, outcome.lengths.values()),
         ])  # fmt: skip
+    head += [name.replace("_", " ") for name in mishaps]
     return _table([*head, *(f"at {length}" for length in done[0].lengths)], rows)
+
+
+def _mishaps(outcomes: list[Outcome]) -> list[str]:
+    """Which of them some of these runs have counted."""
+    return [name for name in MISHAPS if any(name in (outcome.result or {}) for outcome in outcomes)]
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
@@ -161,19 +172,20 @@ def csv_rows(sweep: SweepDir, plan: Plan, outcomes: list[Outcome]) -> str:
     """CSV: settings of the grid, state, result, errors as ``metric@length``, machine and directory of each trial."""
     keys = ("solved", "sequences_to_solve", "seconds_to_solve", "steps", "sequences", "seconds")
     keys += ("parameters", "backend", "device")
+    mishaps = _mishaps(outcomes)
     rows = []
     for outcome in outcomes:
         trial, result = outcome.trial, outcome.result
         row = {"experiment": trial.experiment, **trial.point, "seed": trial.seed, "state": outcome.state}
         if result:
-            row |= {key: result[key] for key in keys}
+            row |= {key: result[key] for key in keys} | {key: result.get(key) for key in mishaps}
             row |= {"error": outcome.error, "final_error": outcome.final_error}
             row |= {f"{name}@{n}": value for n, line in result["lengths"].items() for name, value in line.items()}
         if outcome.attempts:
             row |= {fact: outcome.attempts[-1].get(fact) for fact in ("host", *FACTS)}
         rows.append({**row, "directory": str(sweep.trial(trial).path)})
     at = [column for row in rows for column in row if "@" in column]
-    columns = ["experiment", *plan.grid, "seed", "state", *keys, "error", "final_error", *dict.fromkeys(at)]
+    columns = ["experiment", *plan.grid, "seed", "state", *keys, *mishaps, "error", "final_error", *dict.fromkeys(at)]
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, [*columns, "host", *FACTS, "directory"], lineterminator="\n")
     writer.writeheader()

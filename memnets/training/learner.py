@@ -111,6 +111,8 @@ class SequenceLearner(pl.LightningModule):
         self.skipped = 0
         """Steps left out so far, as their gradient was not finite."""
         self.skipped_in_row = 0
+        self.recover: Callable[[], bool] | None = None
+        """Asked before a run ends as diverged: whether it took the weights back to where training can go on."""
         self.batches = 0
         """Training batches drawn so far, in this process and before a resumption."""
         self.seconds = 0.0
@@ -222,7 +224,9 @@ class SequenceLearner(pl.LightningModule):
             self.skipped += 1
             self.zero_grad(set_to_none=True)  # an optimiser passes over parameters without one
         elif self._last_loss is not None and not torch.isfinite(self._last_loss + (0 if scaled else norm)):
-            raise DivergedError(self._describe_divergence(self._last_loss))
+            if self.recover is None or not self.recover():
+                raise DivergedError(self._describe_divergence(self._last_loss))
+            self.zero_grad(set_to_none=True)
         self._norm = norm
         if self._numbers:
             self._numbers["train/grad_norm"] = norm

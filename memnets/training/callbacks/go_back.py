@@ -16,7 +16,8 @@ class GoBack(pl.Callback):
     A recurrent network that has learnt something may lose it within a few steps, when gradients grow over a long
     sequence, and may then be saturated for good. As such steps are the rarer the lower the rate, training goes on from
     the weights and the optimiser's state of the best validation, with batches that are new, at half the rate at which
-    errors rose. ``times`` counts how often. Checkpoints hold the best weights and state as well, and so twice as much.
+    errors rose. A run that would end as diverged goes back as well. ``times`` counts how often. Checkpoints hold the
+    best weights and state too, and so twice as much.
 
     Args:
         rise: errors per sequence above the best validation that are a collapse, in the task's unit, above 0. More than
@@ -45,6 +46,20 @@ class GoBack(pl.Callback):
         self.times = 0
         self.last_step = -1
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Be there for a loss or gradient that is not finite."""
+        assert isinstance(pl_module, SequenceLearner)
+        pl_module.recover = lambda: self._recover(trainer, pl_module)
+
+    def _recover(self, trainer: pl.Trainer, learner: SequenceLearner) -> bool:
+        """Whether there was something to go back to."""
+        if not self.best:
+            return False
+        if not self.high:
+            self.rates = _whole_rates(trainer)
+        self._go_back(trainer, learner, "the loss or a gradient became NaN or Inf")
+        return True
+
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Keep the best weights, or count the check, once a step."""
         assert isinstance(pl_module, SequenceLearner)
@@ -64,7 +79,8 @@ class GoBack(pl.Callback):
             self.rates = _whole_rates(trainer)
         self.high += 1
         if self.high >= self.checks:
-            self._go_back(trainer, pl_module)
+            best, error = self.best["error"], pl_module.validation_error
+            self._go_back(trainer, pl_module, f"errors rose from {best:.4g} to {error:.4g} a sequence")
 
     def _keep(self, trainer: pl.Trainer, learner: SequenceLearner, error: float) -> None:
         self.best = {
@@ -74,13 +90,10 @@ class GoBack(pl.Callback):
             "optimizer": copy.deepcopy(trainer.optimizers[0].state_dict()),
         }
 
-    def _go_back(self, trainer: pl.Trainer, learner: SequenceLearner) -> None:
+    def _go_back(self, trainer: pl.Trainer, learner: SequenceLearner, why: str) -> None:
         if trainer.is_global_zero:
-            print(
-                f"step {trainer.global_step:,}: errors rose from {self.best['error']:.4g} to "
-                f"{learner.validation_error:.4g} a sequence; back to the weights of step {self.best['step']:,}, at "
-                "half the rate"
-            )
+            step, best = trainer.global_step, self.best["step"]
+            print(f"step {step:,}: {why}; back to the weights of step {best:,}, at half the rate")
         optimizer = trainer.optimizers[0]
         learner.model.load_state_dict(self.best["weights"])
         optimizer.load_state_dict(copy.deepcopy(self.best["optimizer"]))
