@@ -154,6 +154,20 @@ class TestSorting:
         figure = viz.sorting_figure(batch, priorities, trace)
         assert "head 1" in figure.axes[1].get_title(loc="left")
 
+    @pytest.mark.parametrize("ahead", [0, 1])
+    def test_of_heads_that_write_in_order_of_arrival_the_one_is_drawn_that_is_read(self, ahead):
+        """Heads 0 and 2 write as sharply as head 1, elsewhere; no place is linear in the priority."""
+        batch, priorities, trace = sorted_by_place()
+        trace = {name: torch.zeros_like(value) if value.ndim == 4 else value for name, value in trace.items()}
+        for t in range(20):
+            for head, first in enumerate((10, 50, 90)):
+                trace["write_weights"][0, t, head, first + t] = 1.0
+        for t, given in enumerate(priorities[0, :20].argsort(descending=True)[:16]):
+            trace["read_weights"][0, 21 + t - ahead, 2, 50 + int(given)] = 0.9
+        figure = viz.sorting_figure(batch, priorities, trace)
+        assert "head 1" in figure.axes[1].get_title(loc="left")
+        assert "head 2" in figure.axes[2].get_title(loc="left")
+
     def test_the_line_against_numpys(self):
         random = np.random.default_rng(0)
         x, y = random.normal(size=12), random.integers(0, 9, 12)

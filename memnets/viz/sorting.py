@@ -27,9 +27,10 @@ def sorting_figure(batch: BatchLike, priorities: Tensor, trace: Mapping[str, Ten
     Left, the locations that a linear function of the priorities, fitted to the observed ones, returns; middle,
     the observed write weightings; right, the read weightings while the answer is due, with a dot where the vector
     that is due was written. Location is the slot of the largest weight. Of several heads those are drawn that
-    the hypothesis fits best: the write head whose locations are the most linear in the priority, among those
-    that point at all (explained variance times the mean of the largest weights), and the read head that has most of
-    its weight where what is due was written, at the step itself or the one before.
+    the hypothesis fits best, among those that point at all: the write head whose locations are the most linear in
+    the priority or are read the most when due (the sum of explained variance and that weight, times the mean of the
+    largest weights), and the read head that has most of its weight where it wrote what is due, at the step itself or
+    the one before.
 
     Args:
         batch: anything with inputs (B,T,I), targets (B,T,O), mask (B,T) bool and lengths (B,).
@@ -64,9 +65,11 @@ def sorting_figure(batch: BatchLike, priorities: Tensor, trace: Mapping[str, Ten
             "both are needed, and steps without a priority must be NaN"
         )
     given, write = given[shows], write[shows]
-    write = write[:, (writer := most_linear(given, write))]  # (L,N)
     due = np.argsort(-given, kind="stable")[: len(asks)]  # which vector each step of the answer asks for
-    reader = best_reader(read, asks[: len(due)], write.argmax(1)[due])
+    weight_on_due = read_weight(read, asks[: len(due)], write.argmax(2)[due])  # (write heads, read heads)
+    writer = int(np.argmax((linear(given, write) + weight_on_due.max(1)) * write.max(2).mean(0)))
+    reader = int(weight_on_due[writer].argmax())
+    write = write[:, writer]  # (L,N)
     read = read[asks, reader]  # (K,N)
     shown = used_slots(write[:, None], read[:, None])
     slots = slot_label(shown, write.shape[1])
@@ -96,21 +99,18 @@ def sorting_figure(batch: BatchLike, priorities: Tensor, trace: Mapping[str, Ten
     return figure
 
 
-def most_linear(against: np.ndarray, weights: np.ndarray) -> int:
-    """The head whose locations are the most linear in `against` (L,), sharp ones first; weights (L,heads,N)."""
-    scores = []
-    for head in range(weights.shape[1]):
-        own = weights[:, head : head + 1]
-        rows = own[:, 0, used_slots(own)].argmax(1)  # the ring cut open where the head never is
-        sharpness = own.max(axis=2).mean()  # the largest of nearly equal weights is no location
-        scores.append(fit_line(against, rows).explained * sharpness)
-    return int(np.argmax(scores))
+def linear(against: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The variance of each head's locations explained by a line in `against` (L,); weights (L,heads,N)."""
+    heads = np.split(weights, weights.shape[1], axis=1)
+    rows = [own[:, 0, used_slots(own)].argmax(1) for own in heads]  # the ring cut open where the head never is
+    return np.array([fit_line(against, one).explained for one in rows])
 
 
-def best_reader(weights: np.ndarray, steps: np.ndarray, slots: np.ndarray) -> int:
-    """The head with most weight on `slots` (K,) at `steps` (K,), or always one step ahead; weights (T,heads,N)."""
-    then, before = weights[steps, :, slots], weights[(steps - 1).clip(0), :, slots]  # (K,heads)
-    return int(np.maximum(then.mean(0), before.mean(0)).argmax())
+def read_weight(weights: np.ndarray, steps: np.ndarray, slots: np.ndarray) -> np.ndarray:
+    """Mean weight (W,R) on each writer's slots (K,W) at `steps` (K,), or always a step ahead; weights (T,R,N)."""
+    ahead = (steps - 1).clip(0)
+    then, before = (weights[when[:, None], :, slots].mean(0) for when in (steps, ahead))  # (W,R)
+    return np.maximum(then, before)
 
 
 def fit_line(against: np.ndarray, locations: np.ndarray) -> Line:
