@@ -144,6 +144,27 @@ def test_mistake_is_one_line_and_leaves_nothing(name, tmp_path, monkeypatch, cap
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["--task.height", "5"], "height is 5; give a whole number of at least 10"),
+        (
+            ["--task.order", "up"],
+            "--task.order is 'up', but must be one of 'forward', 'backward', 'twice'",
+        ),
+        (
+            ["--task", "memnets_tasks.TextLineFiles", "--task.path", "gt.txt"],
+            "path is 'gt.txt', which is not there; give the file or folder of the data set",
+        ),
+    ],
+)
+def test_what_a_task_refuses_is_all_that_is_said(settings, message, tmp_path, monkeypatch, capsys):
+    """And not each protocol that it might have been instead."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["fit", "ocr-digits", *settings]) == 2
+    assert capsys.readouterr().err == f"memnets: error: fit: {message}\n"
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_missing_accelerator_leaves_no_run_directory(tmp_path, capsys):
     assert main(["fit", "copy-ntm", "--trainer.accelerator", "gpu", "--runs", str(tmp_path / "runs")]) == 2

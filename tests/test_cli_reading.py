@@ -257,6 +257,16 @@ def test_a_run_whose_labels_have_changed_reads_the_characters_it_knows(tmp_path,
     assert capsys.readouterr().out.splitlines()[-1].startswith(image)
 
 
+def test_a_run_whose_data_are_gone_names_itself_and_them(reader, tmp_path, capsys):
+    config = (reader / "config.yaml").read_text()
+    task = config[config.index("task:") : config.index("model:")]
+    gone = "task:\n  class_path: memnets_tasks.TextLineFiles\n  init_args:\n    path: none/gt.txt\n"
+    (tmp_path / "config.yaml").write_text(config.replace(task, gone))
+    assert main(["read", "line.png", "--run", str(tmp_path)]) == 2
+    said = "path is 'none/gt.txt', which is not there; give the file or folder of the data set"
+    assert capsys.readouterr().err == f"memnets: error: {tmp_path / 'config.yaml'}: {said}\n"
+
+
 def test_a_run_that_reads_nothing_right_ends_as_any_other(tmp_path, capsys):
     """Attention has no place where no character is right: null in result.json, and still a figure."""
     task = ["--task.evaluation_lengths", "[1,12]", "--task.max_length", "2", "--training.batch_size", "2"]

@@ -142,10 +142,14 @@ def load_run(path: str) -> tuple[RunDir, Namespace, Namespace]:
 
     Raises:
         RunError: it is no run, or its checkpoint cannot be used.
+        UsageError: what its configuration names cannot be made, as where data are no longer in their place.
     """
     run = RunDir.open(path)
-    parser, config = parse_experiment(run.config, [])
-    objects = instantiate(parser, config)
+    try:
+        parser, config = parse_experiment(run.config, [])
+        objects = instantiate(parser, config)
+    except UsageError as error:
+        raise UsageError(f"{run.config}: {str(error).removeprefix('fit: ')}") from error
     run.load_weights(objects.model, remap=True)
     return run, config, objects
 
