@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from memnets import viz
 from memnets.cli import main
 from memnets_tasks import DigitLines, Scenes
 from memnets_tasks.images import write_text_lines
@@ -255,6 +256,20 @@ def test_a_run_whose_labels_have_changed_reads_the_characters_it_knows(tmp_path,
     with pytest.warns(UserWarning, match=r"10 kept; 1 added, untrained \('x'\)"):
         assert main(["read", image, "--run", str(run), "--no-figures"]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith(image)
+
+
+def test_a_short_line_beside_a_long_one_is_drawn_to_the_scale_of_both(reader, lines, tmp_path, monkeypatch):
+    """Its weights are of the columns of the image as it was padded."""
+    widths = {}
+    for path in lines:
+        with Image.open(path) as image:
+            widths[path] = image.width
+    short, long = min(widths, key=widths.get), max(widths, key=widths.get)
+    drawn = []
+    monkeypatch.setattr(viz, "reading_figure", lambda image, reading, **more: drawn.append((image.shape[2], more)))
+    monkeypatch.setattr(viz, "save_figure", lambda figure, path: path)
+    assert main(["read", short, long, "--run", str(reader), "--figures", str(tmp_path)]) == 0
+    assert drawn == [(widths[path], {"padded_width": widths[long]}) for path in (short, long)]
 
 
 def test_a_run_whose_data_are_gone_names_itself_and_them(reader, tmp_path, capsys):

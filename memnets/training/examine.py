@@ -83,4 +83,5 @@ def draw_prediction(model: Any, task: Any, *, seed: int = 0, length: int | None 
     image = batch.images[0].cpu()
     if hasattr(prediction, "words"):
         return {"caption": viz.caption_figure(image, prediction)}
-    return {"reading": viz.reading_figure(image[:, :, : int(batch.widths[0])], prediction, truth=batch.texts[0])}
+    line, padded = image[:, :, : int(batch.widths[0])], image.shape[2]
+    return {"reading": viz.reading_figure(line, prediction, truth=batch.texts[0], padded_width=padded)}
