@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from image_files import png
+from memnets_tasks import DigitLines, Scenes, TextLines
 from memnets_tasks.images import pictures
 
 
@@ -73,3 +74,22 @@ class TestPictures:
         with pytest.raises(pictures.UnreadableImage) as caught:
             pictures.decode(data)
         assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: DigitLines(distortion=1.0, noise=0.1), TextLines, Scenes], ids=["digits", "text", "scenes"]
+)
+@pytest.mark.parametrize("precision", [torch.float64, torch.bfloat16])
+def test_images_do_not_hang_on_the_default_precision(make, precision):
+    """A trainer sets it while it trains, to float64 for "64-true"."""
+    task = make()
+    expected = task.sample(2, torch.tensor([1, 3]), seeded())
+    default = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(precision)
+        got = task.sample(2, torch.tensor([1, 3]), seeded())
+        assert torch.get_default_dtype() == precision
+    finally:
+        torch.set_default_dtype(default)
+    assert got.images.dtype == torch.float32
+    assert torch.equal(got.images, expected.images)
