@@ -120,6 +120,7 @@ MISTAKES = {
     "no run directory": (["show", "."], 1, "is not a run directory: it holds no config.yaml"),
     "lengths not numbers": (["lengths", ".", "--lengths", "3,x"], 2, "'3,x' is not a list of whole numbers"),
     "length of zero": (["lengths", ".", "--lengths", "3,0"], 2, "0 must be at least 1"),
+    "lengths in no way of reading": (["lengths", ".", "--decode", "both"], 2, "invalid choice: 'both'"),
     "no run to read with": (["read", "a.png"], 2, "read: the following arguments are required: --run"),
     "no image": (["describe", "--run", "."], 2, "describe: the following arguments are required: IMAGE"),
     "no such way of reading": (["read", "a.png", "--run", ".", "--decode", "beam"], 2, "invalid choice: 'beam'"),

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from memnets import viz
+from memnets import TextReader, viz
 from memnets.cli import main
 from memnets_tasks import DigitLines, Scenes
 from memnets_tasks.images import write_text_lines
@@ -219,6 +219,28 @@ def test_evaluations_of_what_is_new_are_in_the_result(reader, captioner):
     assert list(found) == ["unseen scenes", "unseen pairs"]
     assert all({"bleu4", "exact_match"} <= set(row) for row in found.values())
     assert found["unseen scenes"] != found["unseen pairs"]
+
+
+def test_lengths_in_each_way_of_reading(reader, captioner, monkeypatch, capsys):
+    asked = []
+
+    def read(self, images, widths, *, decode=None, beam_size=1):
+        asked.append((decode or self.decode, beam_size))
+        return genuine(self, images, widths, decode=decode, beam_size=beam_size)
+
+    genuine = TextReader.read
+    monkeypatch.setattr(TextReader, "read", read)
+    few = ["--lengths", "2", "--sequences", "5"]
+    assert main(["lengths", str(reader), *few, "--decode", "ctc"]) == 0
+    assert "alignment" not in capsys.readouterr().out  # the columns have no attention
+    assert main(["lengths", str(reader), *few, "--decode", "joint", "--beam", "4"]) == 0
+    assert "alignment" in capsys.readouterr().out
+    assert main(["lengths", str(reader), *few]) == 0
+    assert asked == [("ctc", 1), ("joint", 4), ("attention", 1)]
+    assert {"lengths-ctc.png", "lengths-joint-beam4.png"} <= {path.name for path in (reader / "figures").iterdir()}
+    assert main(["lengths", str(captioner), "--lengths", "1", "--sequences", "2", "--beam", "2"]) == 0
+    assert main(["lengths", str(captioner), *few, "--decode", "ctc"]) == 2
+    assert "lengths: --decode needs a reader of lines, but Captioner is none" in capsys.readouterr().err
 
 
 def test_lengths_of_other_data_by_name(captioner, capsys):

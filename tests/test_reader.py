@@ -10,9 +10,11 @@ import pytest
 import torch
 from torch import nn
 
+from memnets.cli.arguments import WAYS
 from memnets.decoders import Reading, TextReader, log_likelihood
 from memnets.decoders.cells import CELLS
 from memnets.decoders.loss import pad_classes
+from memnets.decoders.reading import DECODES
 from reading_cases import LETTERS, Lines, draw, tiny_captioner, tiny_reader
 
 BATCH = draw(["abca", "d", "", "bb"])
@@ -182,6 +184,15 @@ def test_a_ctc_readings_confidence_is_its_probability_a_character():
         totals = log_likelihood(output.ctc_log_probs, output.columns, classes, lengths)
         for reading, total in zip(readings, totals.tolist()):
             assert reading.confidence == pytest.approx(math.exp(total / max(len(reading.text), 1)), rel=1e-4)
+
+
+def test_predictions_are_made_in_the_readers_own_way(monkeypatch):
+    reader, asked = tiny_reader(decode="joint"), []
+    reader.beam_size = 3
+    monkeypatch.setattr("memnets.decoders.reader.read_lines", lambda *_, **settings: asked.append(settings) or [])
+    reader.predict(BATCH)
+    assert [(each["decode"], each["beam_size"]) for each in asked] == [("joint", 3)]
+    assert WAYS == DECODES  # what the command line offers
 
 
 def test_columns_can_be_taught_by_boxes():

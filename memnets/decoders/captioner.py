@@ -147,6 +147,8 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
             start_from_mean=feedback == "context",
             dropout=dropout,
         )
+        self.beam_size = 1
+        """Captions kept while :meth:`predict` searches."""
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
@@ -287,8 +289,8 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
         return Caption(self.symbols.decode(best.symbols), confidence, weights, best.record.gate.squeeze(1).cpu())
 
     def predict(self, batch: Any) -> list[Caption]:
-        """:meth:`describe` of a batch's images."""
-        return self.describe(batch.images, mask=getattr(batch, "mask", None))
+        """:meth:`describe` of a batch's images, with ``beam_size``."""
+        return self.describe(batch.images, mask=getattr(batch, "mask", None), beam_size=self.beam_size)
 
 
 def _check_mask(mask: Tensor, shape: tuple[int, ...]) -> None:

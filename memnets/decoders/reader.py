@@ -153,6 +153,8 @@ class TextReader(WithSymbols[Charset], Pretrained):
             )
         self.decode = decode or ("ctc" if self.decoder is None else "attention")
         self.check_decode(self.decode)
+        self.beam_size = 1
+        """Texts kept while :meth:`predict` searches."""
 
     @property
     def charset(self) -> str:
@@ -306,5 +308,5 @@ class TextReader(WithSymbols[Charset], Pretrained):
             )
 
     def predict(self, batch: Any) -> list[Reading]:
-        """:meth:`read` of a batch's images."""
-        return self.read(batch.images, batch.widths)
+        """:meth:`read` of a batch's images, in the way of ``decode`` and ``beam_size``."""
+        return self.read(batch.images, batch.widths, beam_size=self.beam_size)
