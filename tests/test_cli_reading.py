@@ -280,6 +280,23 @@ def test_a_run_whose_labels_have_changed_reads_the_characters_it_knows(tmp_path,
     assert capsys.readouterr().out.splitlines()[-1].startswith(image)
 
 
+@pytest.mark.parametrize("label", ["y" * 40, "8" * 40], ids=["as many", "fewer"])
+def test_a_run_whose_labels_have_changed_is_not_resumed(label, tmp_path, capsys):
+    """As many characters, and others, would load: the optimiser's rows would then be of the wrong ones."""
+    batch = DigitLines().sample(4, 40, torch.Generator().manual_seed(0))
+    batch = batch._replace(texts=(*(text.replace("9", "x") for text in batch.texts[:3]), "9" * 40))
+    path = write_text_lines(tmp_path / "data", [batch], "gt")
+    task = ["--task", "memnets_tasks.TextLineFiles", "--task.path", str(path), "--task.height", "16"]
+    run = fit_images(tmp_path / "runs", "ocr-digits", 1, *task, "--training.batch_size", "2")
+    (run / "result.json").unlink()
+    path.write_text(path.read_text().replace("9" * 40, label))
+    capsys.readouterr()
+    assert main(["resume", str(run)]) == 1
+    error = capsys.readouterr().err
+    assert "was trained with other symbols than the task has now, or in another order" in error
+    assert "dropped ('9'" in error
+
+
 def test_a_short_line_beside_a_long_one_is_drawn_to_the_scale_of_both(reader, lines, tmp_path, monkeypatch):
     """Its weights are of the columns of the image as it was padded."""
     widths = {}
