@@ -15,7 +15,10 @@ from memnets.decoders import Reading, TextReader, log_likelihood
 from memnets.decoders.cells import CELLS
 from memnets.decoders.loss import pad_classes
 from memnets.decoders.reading import DECODES
-from reading_cases import LETTERS, Lines, draw, tiny_captioner, tiny_reader
+from memnets.training.apply import probe
+from memnets.training.examine import draw_all
+from memnets.training.lengths import evaluate_lengths
+from reading_cases import LETTERS, Lines, LineTask, draw, tiny_captioner, tiny_reader
 
 BATCH = draw(["abca", "d", "", "bb"])
 
@@ -201,7 +204,10 @@ def test_columns_can_be_taught_by_boxes():
     assert set(numbers) == {"attention_loss", "column_loss"}
     loss.backward()
     unknown = BATCH._replace(boxes=torch.zeros(4, 0, 2))
-    assert torch.isfinite(reader.batch_loss(unknown)[0])
+    assert torch.isfinite(reader.batch_loss(unknown)[0])  # of the line without a character all is known
+    lines = draw(["abca", "d"])
+    with pytest.raises(ValueError, match="the batch knows no character's place: use column_loss='ctc'"):
+        reader.batch_loss(lines._replace(boxes=torch.zeros(2, 0, 2)))
 
 
 def test_scheduled_sampling_is_for_training_alone():
@@ -219,6 +225,19 @@ def test_reading_leaves_the_mode_as_it_was_and_has_no_dropout():
     assert [r.confidence for r in one] == [r.confidence for r in two]
     assert reader.training
     assert reader.encoder.training
+
+
+def test_reading_leaves_in_evaluation_what_the_user_put_there():
+    """Else the statistics of an encoder's batch normalisation would move from the first validation on."""
+    reader = tiny_reader().train()
+    reader.encoder.eval()
+    read(reader)
+    evaluate_lengths(reader, LineTask(), [2], sequences=2)
+    probe(reader, LineTask(), BATCH)
+    draw_all(reader, LineTask())
+    assert reader.training
+    assert not any(part.training for part in reader.encoder.modules())
+    assert reader.decoder.training
 
 
 def test_context_only_takes_no_notice_of_what_was_written():

@@ -16,7 +16,7 @@ from .charset import Charset, SymbolChange
 from .ctc import ctc_loss
 from .lines import LineEnds, line_mask
 from .location import LocationAttention
-from .loss import column_targets, cross_entropy, pad_classes, with_end
+from .loss import IGNORED, column_targets, cross_entropy, pad_classes, with_end
 from .modes import check_choice, check_encoder, check_share, check_texts, evaluating, feature_size_of
 from .reading import DECODES, Reading, read_lines
 from .rollout import teach
@@ -265,6 +265,8 @@ class TextReader(WithSymbols[Charset], Pretrained):
         if not boxes.shape[1]:  # no place of this batch is known
             boxes = boxes.new_full((*classes.shape, 2), torch.nan)
         targets = column_targets(boxes, classes, lengths, counts, pixels)
+        if bool((targets == IGNORED).all()):  # the mean over no column would be NaN
+            raise ValueError("column_loss is 'boxes', but the batch knows no character's place: use column_loss='ctc'")
         loss = cross_entropy(log_probs[:, : targets.shape[1]], targets)
         return loss, {"column_loss": loss}
 
