@@ -11,13 +11,14 @@ from ..checks import check_whole
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode, and afterwards the mode there was."""
-    was_training = module.training
+    """Evaluation mode, and afterwards the mode that each part had: some may be held in evaluation."""
+    were_training = [part for part in module.modules() if part.training]
     module.eval()
     try:
         yield
     finally:
-        module.train(was_training)
+        for part in were_training:
+            part.training = True
 
 
 def feature_size_of(encoder: nn.Module, given: int | None) -> int:
