@@ -280,6 +280,23 @@ def test_a_run_whose_labels_have_changed_reads_the_characters_it_knows(tmp_path,
     assert capsys.readouterr().out.splitlines()[-1].startswith(image)
 
 
+@pytest.mark.filterwarnings("ignore:.*left out")
+def test_what_a_run_left_out_is_counted_in_its_result(tmp_path, capsys):
+    """Warnings end after five of a kind, so a run of many bad labels would else not say how many there were."""
+    paths = []
+    for name, bad in (("train", 7), ("test", 1)):
+        batch = DigitLines().sample(12, 3, torch.Generator().manual_seed(len(name)))
+        path = write_text_lines(tmp_path / name, [batch], "gt")
+        rows = path.read_text().splitlines()
+        path.write_text("\n".join(row[:-3] if n < bad else row for n, row in enumerate(rows)))
+        paths.append(str(path))
+    task = ["--task", "memnets_tasks.TextLineFiles", "--task.path", paths[0], "--task.test_path", paths[1]]
+    settings = ["--task.height", "16", "--task.charset", "0123456789", "--training.batch_size", "2"]
+    run = fit_images(tmp_path / "runs", "ocr-digits", 1, *task, *settings)
+    assert result(run)["left_out"] == {"training": {"label is empty": 7}, "test": {"label is empty": 1}}
+    assert "left out of training: 7 (label is empty)\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("label", ["y" * 40, "8" * 40], ids=["as many", "fewer"])
 def test_a_run_whose_labels_have_changed_is_not_resumed(label, tmp_path, capsys):
     """As many characters, and others, would load: the optimiser's rows would then be of the wrong ones."""
