@@ -198,6 +198,18 @@ def test_predictions_are_made_in_the_readers_own_way(monkeypatch):
     assert WAYS == DECODES  # what the command line offers
 
 
+@pytest.mark.parametrize("decode", ["attention", "ctc", "joint"])
+def test_an_image_with_nan_is_named_and_not_read(decode):
+    """Unlike one with NaN right of its width, which is padding."""
+    images = BATCH.images.clone()
+    images[1, :, :, -1] = torch.nan
+    assert images.shape[3] > BATCH.widths[1]
+    assert read(tiny_reader(decode=decode), BATCH._replace(images=images))
+    images[2, 0, 3, 0] = torch.nan
+    with pytest.raises(ValueError, match="features of image 2 hold NaN or infinity: so does the image, or the weights"):
+        read(tiny_reader(decode=decode), BATCH._replace(images=images))
+
+
 def test_columns_can_be_taught_by_boxes():
     reader = tiny_reader(column_loss="boxes")
     loss, numbers = reader.batch_loss(BATCH)

@@ -15,7 +15,7 @@ from .attention import AdditiveAttention, Keys, coverage
 from .beam import Hypothesis
 from .charset import SymbolChange, Vocabulary
 from .loss import IGNORED, cross_entropy, pad_classes, with_end
-from .modes import check_choice, check_encoder, check_share, check_texts, evaluating, feature_size_of
+from .modes import check_choice, check_encoder, check_finite, check_share, check_texts, evaluating, feature_size_of
 from .rollout import search, teach
 from .steps import make_decoder
 from .tables import WithSymbols
@@ -264,12 +264,13 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
             length_penalty: 0 favours short captions, 1 compares mean log-probabilities; see :func:`beam_search`.
 
         Raises:
-            ValueError: shapes do not fit, or a number is out of range.
+            ValueError: shapes do not fit, a number is out of range, or an image holds NaN.
         """
         check_whole("beam_size", beam_size)
         check_whole("max_length", max_length)
         with evaluating(self):
             keys, grid = self.encode(images, mask)
+            check_finite(keys.features)
             found = search(
                 self.decoder,
                 keys,

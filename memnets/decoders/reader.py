@@ -17,7 +17,7 @@ from .ctc import ctc_loss
 from .lines import LineEnds, line_mask
 from .location import LocationAttention
 from .loss import IGNORED, column_targets, cross_entropy, pad_classes, with_end
-from .modes import check_choice, check_encoder, check_share, check_texts, evaluating, feature_size_of
+from .modes import check_choice, check_encoder, check_finite, check_share, check_texts, evaluating, feature_size_of
 from .reading import DECODES, Reading, read_lines
 from .rollout import teach
 from .steps import make_decoder
@@ -292,7 +292,8 @@ class TextReader(WithSymbols[Charset], Pretrained):
             length_penalty: of the attention's beam search; see :func:`beam_search`.
 
         Raises:
-            ValueError: shapes do not fit, a number is out of range, or the reader cannot decode that way.
+            ValueError: shapes do not fit, a number is out of range, the reader cannot decode that way, or an image
+                holds NaN.
         """
         decode = decode or self.decode
         self.check_decode(decode)
@@ -300,9 +301,11 @@ class TextReader(WithSymbols[Charset], Pretrained):
         if max_length is not None:
             check_whole("max_length", max_length)
         with evaluating(self):
+            line = self.encode(images, widths)
+            check_finite(line.features)
             return read_lines(
                 self,
-                self.encode(images, widths),
+                line,
                 decode=decode,
                 beam_size=beam_size,
                 max_length=max_length,
