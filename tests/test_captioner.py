@@ -245,3 +245,11 @@ def test_bad_calls_are_named():
         captioner.describe(BATCH.images, max_length=0)
     with pytest.raises(ValueError, match=r"Flatten gave \(3, 384\), but must give maps"):
         Captioner(vocabulary=["a"], encoder=nn.Flatten(), feature_size=3).describe(BATCH.images)
+
+
+def test_an_image_with_nan_is_named_and_not_described():
+    """The likeliest of words that are all NaN is any, the unknown one among them."""
+    images = random_scenes(2, torch.Generator().manual_seed(0)).images
+    images[1, 0, 0, 0] = torch.nan
+    with pytest.raises(ValueError, match="features of image 1 hold NaN or infinity: so does the image, or the weights"):
+        tiny_captioner().describe(images)

@@ -120,6 +120,7 @@ MISTAKES = {
     "no run directory": (["show", "."], 1, "is not a run directory: it holds no config.yaml"),
     "lengths not numbers": (["lengths", ".", "--lengths", "3,x"], 2, "'3,x' is not a list of whole numbers"),
     "length of zero": (["lengths", ".", "--lengths", "3,0"], 2, "0 must be at least 1"),
+    "lengths in no way of reading": (["lengths", ".", "--decode", "both"], 2, "invalid choice: 'both'"),
     "no run to read with": (["read", "a.png"], 2, "read: the following arguments are required: --run"),
     "no image": (["describe", "--run", "."], 2, "describe: the following arguments are required: IMAGE"),
     "no such way of reading": (["read", "a.png", "--run", ".", "--decode", "beam"], 2, "invalid choice: 'beam'"),
@@ -142,6 +143,27 @@ def test_mistake_is_one_line_and_leaves_nothing(name, tmp_path, monkeypatch, cap
     assert error.startswith("memnets: error: ")
     assert error.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["--task.height", "5"], "height is 5; give a whole number of at least 10"),
+        (
+            ["--task.order", "up"],
+            "--task.order is 'up', but must be one of 'forward', 'backward', 'twice'",
+        ),
+        (
+            ["--task", "memnets_tasks.TextLineFiles", "--task.path", "gt.txt"],
+            "path is 'gt.txt', which is not there; give the file or folder of the data set",
+        ),
+    ],
+)
+def test_what_a_task_refuses_is_all_that_is_said(settings, message, tmp_path, monkeypatch, capsys):
+    """And not each protocol that it might have been instead."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["fit", "ocr-digits", *settings]) == 2
+    assert capsys.readouterr().err == f"memnets: error: fit: {message}\n"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")

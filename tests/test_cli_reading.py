@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from memnets import TextReader, viz
 from memnets.cli import main
 from memnets_tasks import DigitLines, Scenes
 from memnets_tasks.images import write_text_lines
@@ -220,6 +221,28 @@ def test_evaluations_of_what_is_new_are_in_the_result(reader, captioner):
     assert found["unseen scenes"] != found["unseen pairs"]
 
 
+def test_lengths_in_each_way_of_reading(reader, captioner, monkeypatch, capsys):
+    asked = []
+
+    def read(self, images, widths, *, decode=None, beam_size=1):
+        asked.append((decode or self.decode, beam_size))
+        return genuine(self, images, widths, decode=decode, beam_size=beam_size)
+
+    genuine = TextReader.read
+    monkeypatch.setattr(TextReader, "read", read)
+    few = ["--lengths", "2", "--sequences", "5"]
+    assert main(["lengths", str(reader), *few, "--decode", "ctc"]) == 0
+    assert "alignment" not in capsys.readouterr().out  # the columns have no attention
+    assert main(["lengths", str(reader), *few, "--decode", "joint", "--beam", "4"]) == 0
+    assert "alignment" in capsys.readouterr().out
+    assert main(["lengths", str(reader), *few]) == 0
+    assert asked == [("ctc", 1), ("joint", 4), ("attention", 1)]
+    assert {"lengths-ctc.png", "lengths-joint-beam4.png"} <= {path.name for path in (reader / "figures").iterdir()}
+    assert main(["lengths", str(captioner), "--lengths", "1", "--sequences", "2", "--beam", "2"]) == 0
+    assert main(["lengths", str(captioner), *few, "--decode", "ctc"]) == 2
+    assert "lengths: --decode needs a reader of lines, but Captioner is none" in capsys.readouterr().err
+
+
 def test_lengths_of_other_data_by_name(captioner, capsys):
     for name, shown in (("unseen-pairs", "unseen pairs"), ("Unseen scenes", "unseen scenes"), ("training", "training")):
         options = ["--lengths", "1", "--sequences", "5", "--split", name]
@@ -255,6 +278,64 @@ def test_a_run_whose_labels_have_changed_reads_the_characters_it_knows(tmp_path,
     with pytest.warns(UserWarning, match=r"10 kept; 1 added, untrained \('x'\)"):
         assert main(["read", image, "--run", str(run), "--no-figures"]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith(image)
+
+
+@pytest.mark.filterwarnings("ignore:.*left out")
+def test_what_a_run_left_out_is_counted_in_its_result(tmp_path, capsys):
+    """Warnings end after five of a kind, so a run of many bad labels would else not say how many there were."""
+    paths = []
+    for name, bad in (("train", 7), ("test", 1)):
+        batch = DigitLines().sample(12, 3, torch.Generator().manual_seed(len(name)))
+        path = write_text_lines(tmp_path / name, [batch], "gt")
+        rows = path.read_text().splitlines()
+        path.write_text("\n".join(row[:-3] if n < bad else row for n, row in enumerate(rows)))
+        paths.append(str(path))
+    task = ["--task", "memnets_tasks.TextLineFiles", "--task.path", paths[0], "--task.test_path", paths[1]]
+    settings = ["--task.height", "16", "--task.charset", "0123456789", "--training.batch_size", "2"]
+    run = fit_images(tmp_path / "runs", "ocr-digits", 1, *task, *settings)
+    assert result(run)["left_out"] == {"training": {"label is empty": 7}, "test": {"label is empty": 1}}
+    assert "left out of training: 7 (label is empty)\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("label", ["y" * 40, "8" * 40], ids=["as many", "fewer"])
+def test_a_run_whose_labels_have_changed_is_not_resumed(label, tmp_path, capsys):
+    """As many characters, and others, would load: the optimiser's rows would then be of the wrong ones."""
+    batch = DigitLines().sample(4, 40, torch.Generator().manual_seed(0))
+    batch = batch._replace(texts=(*(text.replace("9", "x") for text in batch.texts[:3]), "9" * 40))
+    path = write_text_lines(tmp_path / "data", [batch], "gt")
+    task = ["--task", "memnets_tasks.TextLineFiles", "--task.path", str(path), "--task.height", "16"]
+    run = fit_images(tmp_path / "runs", "ocr-digits", 1, *task, "--training.batch_size", "2")
+    (run / "result.json").unlink()
+    path.write_text(path.read_text().replace("9" * 40, label))
+    capsys.readouterr()
+    assert main(["resume", str(run)]) == 1
+    error = capsys.readouterr().err
+    assert "was trained with other symbols than the task has now, or in another order" in error
+    assert "dropped ('9'" in error
+
+
+def test_a_short_line_beside_a_long_one_is_drawn_to_the_scale_of_both(reader, lines, tmp_path, monkeypatch):
+    """Its weights are of the columns of the image as it was padded."""
+    widths = {}
+    for path in lines:
+        with Image.open(path) as image:
+            widths[path] = image.width
+    short, long = min(widths, key=widths.get), max(widths, key=widths.get)
+    drawn = []
+    monkeypatch.setattr(viz, "reading_figure", lambda image, reading, **more: drawn.append((image.shape[2], more)))
+    monkeypatch.setattr(viz, "save_figure", lambda figure, path: path)
+    assert main(["read", short, long, "--run", str(reader), "--figures", str(tmp_path)]) == 0
+    assert drawn == [(widths[path], {"padded_width": widths[long]}) for path in (short, long)]
+
+
+def test_a_run_whose_data_are_gone_names_itself_and_them(reader, tmp_path, capsys):
+    config = (reader / "config.yaml").read_text()
+    task = config[config.index("task:") : config.index("model:")]
+    gone = "task:\n  class_path: memnets_tasks.TextLineFiles\n  init_args:\n    path: none/gt.txt\n"
+    (tmp_path / "config.yaml").write_text(config.replace(task, gone))
+    assert main(["read", "line.png", "--run", str(tmp_path)]) == 2
+    said = "path is 'none/gt.txt', which is not there; give the file or folder of the data set"
+    assert capsys.readouterr().err == f"memnets: error: {tmp_path / 'config.yaml'}: {said}\n"
 
 
 def test_a_run_that_reads_nothing_right_ends_as_any_other(tmp_path, capsys):

@@ -147,6 +147,19 @@ def test_every_known_character_has_a_column_and_reading_the_columns_gives_the_te
     assert greedy_decode(one_hot, count) == [tuple(classes[0].tolist())]
 
 
+def test_the_places_of_columns_do_not_hang_on_the_default_precision():
+    """A trainer sets it, to bfloat16 for one, which has no 300.5."""
+    boxes = torch.arange(0, 2400, 8.0).view(1, 300, 1) + torch.tensor([0.0, 7.0])
+    given = boxes, torch.ones(1, 300, dtype=torch.long), torch.tensor([300]), torch.tensor([1200]), 2.0
+    expected = column_targets(*given)
+    default = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.bfloat16)
+        assert torch.equal(column_targets(*given), expected)
+    finally:
+        torch.set_default_dtype(default)
+
+
 @pytest.mark.parametrize("order", [[2, 1, 0], [0, 1, 2, 0, 1, 2]])
 def test_columns_taught_by_boxes_are_the_same_in_any_order_of_reading(order):
     boxes, classes = torch.tensor([[[0.0, 8], [10, 18], [20, 24]]]), torch.tensor([[3, 1, 2]])

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from image_files import png
+from memnets_tasks import DigitLines, Scenes, TextLines
 from memnets_tasks.images import pictures
 
 
@@ -50,6 +51,24 @@ class TestPictures:
         assert pictures.grey_line(file.getvalue(), 12, 99).shape == (12, 24)
         assert pictures.colour_square(file.getvalue(), 8).shape == (8, 8, 3)
 
+    @pytest.mark.parametrize("white", [1.0, 255.0])
+    def test_floating_point_greys_of_either_range(self, white):
+        """Pillow's own conversion clips them, and leaves a picture from 0 to 1 black."""
+        greys = np.linspace(0, white, 64, dtype=np.float32).reshape(8, 8)
+        file = io.BytesIO()
+        Image.fromarray(greys).save(file, format="TIFF")
+        assert np.abs(pictures.grey_line(file.getvalue(), 8, 99) - greys * (255 / white)).max() <= 0.5
+        assert pictures.colour_square(file.getvalue(), 8).max() == 255
+
+    @pytest.mark.parametrize("value", [np.nan, np.inf])
+    def test_what_is_no_number_is_no_grey(self, value):
+        greys = np.full((8, 8), 0.5, np.float32)
+        greys[2, 3] = value
+        file = io.BytesIO()
+        Image.fromarray(greys).save(file, format="TIFF")
+        with pytest.raises(pictures.UnreadableImage, match="image holds NaN or infinity"):
+            pictures.grey_line(file.getvalue(), 8, 99)
+
     def test_upright(self):
         image = Image.new("L", (20, 10))
         exif = image.getexif()
@@ -73,3 +92,22 @@ class TestPictures:
         with pytest.raises(pictures.UnreadableImage) as caught:
             pictures.decode(data)
         assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: DigitLines(distortion=1.0, noise=0.1), TextLines, Scenes], ids=["digits", "text", "scenes"]
+)
+@pytest.mark.parametrize("precision", [torch.float64, torch.bfloat16])
+def test_images_do_not_hang_on_the_default_precision(make, precision):
+    """A trainer sets it while it trains, to float64 for "64-true"."""
+    task = make()
+    expected = task.sample(2, torch.tensor([1, 3]), seeded())
+    default = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(precision)
+        got = task.sample(2, torch.tensor([1, 3]), seeded())
+        assert torch.get_default_dtype() == precision
+    finally:
+        torch.set_default_dtype(default)
+    assert got.images.dtype == torch.float32
+    assert torch.equal(got.images, expected.images)

@@ -8,7 +8,9 @@ import pytest
 import torch
 
 import memnets_tasks
+from memnets import TextReader
 from memnets.training.loggers import read_metrics
+from memnets_tasks import DigitLines
 from running import TINY, command, environment, fit, result
 
 WATCH = '''
@@ -149,3 +151,16 @@ def test_one_process_writes(together):
     assert {p.name for p in together.iterdir()} == {
         *("config.yaml", "metrics.csv", "checkpoints", "figures", "result.json")
     }
+
+
+def test_what_a_process_reads_counts_as_its_characters_do():
+    """A reader's loss is a mean over characters, and processes have lines of any lengths."""
+    task = DigitLines()
+    whole = task.sample(6, torch.tensor([1, 12, 2, 9, 1, 11]), torch.Generator().manual_seed(0))
+    reader = TextReader(charset=task.charset, height=task.height, hidden_size=8, ctc_weight=0.0).double().eval()
+    total = 0.0
+    for rank in range(3):
+        part = type(whole)(*(tensor[rank::3] for tensor in whole))
+        total += float(reader.batch_loss(part)[0].detach() * task.loss_weight(part))
+    mean = total / float(task.loss_weight(whole))
+    assert mean == pytest.approx(float(reader.batch_loss(whole)[0].detach()), rel=1e-5)

@@ -10,10 +10,15 @@ import pytest
 import torch
 from torch import nn
 
+from memnets.cli.arguments import WAYS
 from memnets.decoders import Reading, TextReader, log_likelihood
 from memnets.decoders.cells import CELLS
 from memnets.decoders.loss import pad_classes
-from reading_cases import LETTERS, Lines, draw, tiny_captioner, tiny_reader
+from memnets.decoders.reading import DECODES
+from memnets.training.apply import probe
+from memnets.training.examine import draw_all
+from memnets.training.lengths import evaluate_lengths
+from reading_cases import LETTERS, Lines, LineTask, draw, tiny_captioner, tiny_reader
 
 BATCH = draw(["abca", "d", "", "bb"])
 
@@ -184,13 +189,37 @@ def test_a_ctc_readings_confidence_is_its_probability_a_character():
             assert reading.confidence == pytest.approx(math.exp(total / max(len(reading.text), 1)), rel=1e-4)
 
 
+def test_predictions_are_made_in_the_readers_own_way(monkeypatch):
+    reader, asked = tiny_reader(decode="joint"), []
+    reader.beam_size = 3
+    monkeypatch.setattr("memnets.decoders.reader.read_lines", lambda *_, **settings: asked.append(settings) or [])
+    reader.predict(BATCH)
+    assert [(each["decode"], each["beam_size"]) for each in asked] == [("joint", 3)]
+    assert WAYS == DECODES  # what the command line offers
+
+
+@pytest.mark.parametrize("decode", ["attention", "ctc", "joint"])
+def test_an_image_with_nan_is_named_and_not_read(decode):
+    """Unlike one with NaN right of its width, which is padding."""
+    images = BATCH.images.clone()
+    images[1, :, :, -1] = torch.nan
+    assert images.shape[3] > BATCH.widths[1]
+    assert read(tiny_reader(decode=decode), BATCH._replace(images=images))
+    images[2, 0, 3, 0] = torch.nan
+    with pytest.raises(ValueError, match="features of image 2 hold NaN or infinity: so does the image, or the weights"):
+        read(tiny_reader(decode=decode), BATCH._replace(images=images))
+
+
 def test_columns_can_be_taught_by_boxes():
     reader = tiny_reader(column_loss="boxes")
     loss, numbers = reader.batch_loss(BATCH)
     assert set(numbers) == {"attention_loss", "column_loss"}
     loss.backward()
     unknown = BATCH._replace(boxes=torch.zeros(4, 0, 2))
-    assert torch.isfinite(reader.batch_loss(unknown)[0])
+    assert torch.isfinite(reader.batch_loss(unknown)[0])  # of the line without a character all is known
+    lines = draw(["abca", "d"])
+    with pytest.raises(ValueError, match="the batch knows no character's place: use column_loss='ctc'"):
+        reader.batch_loss(lines._replace(boxes=torch.zeros(2, 0, 2)))
 
 
 def test_scheduled_sampling_is_for_training_alone():
@@ -208,6 +237,19 @@ def test_reading_leaves_the_mode_as_it_was_and_has_no_dropout():
     assert [r.confidence for r in one] == [r.confidence for r in two]
     assert reader.training
     assert reader.encoder.training
+
+
+def test_reading_leaves_in_evaluation_what_the_user_put_there():
+    """Else the statistics of an encoder's batch normalisation would move from the first validation on."""
+    reader = tiny_reader().train()
+    reader.encoder.eval()
+    read(reader)
+    evaluate_lengths(reader, LineTask(), [2], sequences=2)
+    probe(reader, LineTask(), BATCH)
+    draw_all(reader, LineTask())
+    assert reader.training
+    assert not any(part.training for part in reader.encoder.modules())
+    assert reader.decoder.training
 
 
 def test_context_only_takes_no_notice_of_what_was_written():

@@ -192,10 +192,29 @@ def test_a_reading_figure_shows_the_weights_over_the_pixels():
     viz.to_array(figure)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_reading_figure_of_weights_that_are_nowhere_but_at_the_start(dtype):
+    """Weights far from where attention is may be exactly 0; the scale is that of the padded image all the same."""
+    weights = torch.zeros(2, 30, dtype=dtype)
+    weights[0, 2] = weights[1, 5] = 1
+    figure = viz.reading_figure(torch.rand(1, 8, 100), Reading("ab", 0.5, weights), padded_width=120)
+    shown = figure.axes[1].images[0]
+    assert shown.get_extent() == [-0.5, 99.5, 1.5, -0.5]  # 4 pixels a column
+    assert shown.get_array().shape == (2, 25)
+
+
+def test_the_title_of_a_long_reading_stays_within_the_figure():
+    figure = viz.reading_figure(torch.rand(1, 8, 20), Reading("0" * 300, 0.5, None), truth="1" * 300)
+    viz.to_array(figure)
+    (title,) = figure.texts
+    edges = title.get_window_extent()
+    assert 0 <= edges.x0 < edges.x1 <= figure.bbox.width
+
+
 def test_a_reading_without_attention_and_signs_of_mathematics_are_drawn():
     figure = viz.reading_figure(torch.rand(1, 8, 20), Reading("$a$_\\", 0.5, None), truth="$a$_\\")
     assert len(figure.axes) == 1
-    assert "as it should be" in figure.get_suptitle()
+    assert figure.get_suptitle() == "Read: '\\$a\\$_\\', confidence 0.50, as it should be"  # shown without those of \\$
     viz.to_array(figure)
     viz.to_array(viz.reading_figure(torch.rand(3, 8, 20), Reading("", 0.1, torch.zeros(0, 5))))
     with pytest.raises(ValueError, match=r"image has shape \(8, 20\)"):

@@ -12,6 +12,7 @@ memnets: differentiable memory-augmented networks
   memnets fit EXPERIMENT|FILE.yaml [--key value]  train one; --help after its name shows every key
   memnets resume RUN_DIR                          go on with a run that was stopped
   memnets lengths RUN_DIR... [--lengths 20,40] [--slots N] [--sequences N] [--repeats N] [--split NAME]
+                  [--decode attention|ctc|joint] [--beam N]
                                                   length generalisation: table and plot
   memnets show RUN_DIR [--length N]               figures of what the memory did
   memnets read IMAGE... --run RUN_DIR [--decode attention|ctc|joint] [--beam N] [--json]
@@ -25,6 +26,8 @@ memnets: differentiable memory-augmented networks
   memnets doctor                                  devices, backends, compiler, versions, W&B mode
 """
 COMMANDS = ("list", "fit", "resume", "lengths", "show", "read", "describe", "sweep", "trial", "report", "doctor")
+WAYS = ("attention", "ctc", "joint")
+"""Who can read a line; :data:`memnets.decoders.reading.DECODES`, without importing torch."""
 
 
 class UsageError(Exception):
@@ -108,6 +111,8 @@ def parse(arguments: list[str]) -> tuple[str, argparse.Namespace]:
         parser.add_argument("--sequences", type=positive, default=100, help="sequences of each length (100)")
         parser.add_argument("--repeats", type=positive, help="how often each is asked for, in tasks that repeat")
         parser.add_argument("--split", help="other data of the task, such as unseen-font; what it keeps for the end")
+        parser.add_argument("--decode", choices=WAYS, help="who reads, of a reader; its own way by default")
+        parser.add_argument("--beam", metavar="N", type=positive, help="texts kept while searching (1: greedy)")
     if command == "show":
         parser.add_argument("--length", type=positive, help="length of the sequence shown; the longest trained on")
         parser.add_argument("--seed", type=int, default=0, help="which sequence (0)")
@@ -120,8 +125,7 @@ def _add_images(parser: argparse.ArgumentParser, command: str) -> None:
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="image files, in any format that Pillow reads")
     parser.add_argument("--run", metavar="RUN_DIR", required=True, help=f"a run directory, such as runs/{kind}/<id>")
     if command == "read":
-        ways = ("attention", "ctc", "joint")
-        parser.add_argument("--decode", choices=ways, help="who reads; the reader's own way by default")
+        parser.add_argument("--decode", choices=WAYS, help="who reads; the reader's own way by default")
     parser.add_argument("--beam", metavar="N", type=positive, default=1, help="texts kept while searching (1: greedy)")
     parser.add_argument("--json", action="store_true", help="print a JSON list in place of lines")
     parser.add_argument("--figures", metavar="DIR", help=f"where figures go (RUN_DIR/figures/{command})")

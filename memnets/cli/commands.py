@@ -108,6 +108,7 @@ def _evaluate(options: argparse.Namespace, model: Any, task: Any, seed: int) -> 
         if "repeats" not in inspect.signature(task.sample).parameters:
             raise UsageError(f"lengths: --repeats needs a task that repeats, but {type(task).__name__} does not")
         asked["repeats"] = options.repeats
+    _search_as_asked(options, model)
     wanted = options.lengths or list(task.evaluation_lengths)
     try:
         return evaluate_lengths(model, task, wanted, sequences=options.sequences, seed=seed, **asked)
@@ -115,10 +116,29 @@ def _evaluate(options: argparse.Namespace, model: Any, task: Any, seed: int) -> 
         raise UsageError(f"lengths: {error}") from error
 
 
+def _search_as_asked(options: argparse.Namespace, model: Any) -> None:
+    """Let a reader or captioner predict as ``--decode`` and ``--beam`` say."""
+    kind = type(model).__name__
+    if options.decode:
+        if not hasattr(model, "check_decode"):
+            raise UsageError(f"lengths: --decode needs a reader of lines, but {kind} is none")
+        try:
+            model.check_decode(options.decode)
+        except ValueError as error:
+            raise UsageError(f"lengths: --{error}") from error
+        model.decode = options.decode
+    if options.beam:
+        if not hasattr(model, "beam_size"):
+            raise UsageError(f"lengths: --beam needs a reader or captioner, but {kind} is neither")
+        model.beam_size = options.beam
+
+
 def _save_lengths(options: argparse.Namespace, run: RunDir, task: Any, table: Table) -> Path:
     suffix = f"-slots{options.slots}" if options.slots else ""
     suffix += f"-repeats{options.repeats}" if options.repeats else ""
     suffix += f"-{'-'.join(options.split.split())}" if options.split else ""
+    suffix += f"-{options.decode}" if options.decode else ""
+    suffix += f"-beam{options.beam}" if options.beam else ""
     figure = viz.lengths_figure(table, trained_on=(task.min_length, task.max_length))
     return viz.save_figure(figure, run.figures / f"lengths{suffix}.png")
 
@@ -142,10 +162,14 @@ def load_run(path: str) -> tuple[RunDir, Namespace, Namespace]:
 
     Raises:
         RunError: it is no run, or its checkpoint cannot be used.
+        UsageError: what its configuration names cannot be made, as where data are no longer in their place.
     """
     run = RunDir.open(path)
-    parser, config = parse_experiment(run.config, [])
-    objects = instantiate(parser, config)
+    try:
+        parser, config = parse_experiment(run.config, [])
+        objects = instantiate(parser, config)
+    except UsageError as error:
+        raise UsageError(f"{run.config}: {str(error).removeprefix('fit: ')}") from error
     run.load_weights(objects.model, remap=True)
     return run, config, objects
 

@@ -61,6 +61,14 @@ def evaluate_all(model: Any, task: Any, *, sequences: int, seed: int) -> Scores:
     return {name: evaluate(model, other, sequences=sequences, seed=seed) for name, other in evaluations(task).items()}
 
 
+def left_out(task: Any) -> dict[str, dict[str, int]]:
+    """What tasks of files could not use, counted by reason, of each split that has any (``task.dropped``)."""
+    splits = {"training": task, "validation": validated_on(task), "test": held_out(task)}
+    first = {id(other): name for name, other in reversed(splits.items())}
+    counts = {name: dict(getattr(other, "dropped", {})) for name, other in splits.items() if first[id(other)] == name}
+    return {name: reasons for name, reasons in counts.items() if reasons}
+
+
 def in_columns(scores: Mapping[str, Mapping[str, float]]) -> tuple[list[str], list[list[Any]]]:
     """Head and rows of a table of scores; None where an evaluation lacks a metric that another has."""
     names = list(dict.fromkeys(name for row in scores.values() for name in row))

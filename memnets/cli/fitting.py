@@ -33,7 +33,7 @@ from ..training.loggers import MetricsCSV, WandbUnavailableError, make_wandb_log
 from ..training.run_dir import RunDir
 from .arguments import UsageError
 from .drawing import draw_run
-from .evaluating import Scores, check_evaluations, evaluate_all, in_columns
+from .evaluating import Scores, check_evaluations, evaluate_all, in_columns, left_out
 from .parser import to_plain, to_yaml
 from .printing import print_evaluations, print_lengths, print_paths
 from .processes import ShareRunDir, check_processes, end_children
@@ -210,6 +210,8 @@ class Fit:
             result["evaluation_split"] = unseen.split
         if scores:
             result["evaluations"] = {name: _as_json(row) for name, row in scores.items()}
+        if left_out(task):
+            result["left_out"] = left_out(task)
         figures = draw_run(run, model, task, lengths, seed=learner.seed)
         self._log_end(run, loggers, lengths, scores, figures)
         _finish_wandb(loggers, 0)
@@ -258,6 +260,8 @@ class Fit:
         print_lengths(lengths, learner.task, sequences, result.get("evaluation_split"))
         if scores:
             print_evaluations(scores, learner.task, sequences)
+        for split, reasons in result.get("left_out", {}).items():
+            print(f"left out of {split}: " + ", ".join(f"{count} ({reason})" for reason, count in reasons.items()))
         paths: dict[str, Path | str] = {"run directory": run.path, "figures": run.figures}
         if "memory-at-work" in figures:
             paths["memory at work"] = figures["memory-at-work"]

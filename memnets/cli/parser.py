@@ -110,6 +110,7 @@ class _ExperimentParser(ArgumentParser):
         raise UsageError("fit: " + self.one_line(message, *self.written))
 
     def one_line(self, message: str, path: Path, overrides: list[str]) -> str:
+        message = _without_union(message)
         lines = [line.strip(" -") for line in message.splitlines() if line.strip()]
         keys = list(dict.fromkeys(re.findall(r"Parser key \"([\w.]+)\":", message)))
         refused = re.search(r"Option '([\w.]+)' is not accepted|unrecognized arguments: --([\w.]+)", message)
@@ -121,6 +122,9 @@ class _ExperimentParser(ArgumentParser):
         if keys and expected:
             kind = re.sub(r"<class '([\w.]+)'>", r"\1", expected[0])
             return f"--{'.'.join(keys)}: {kind[0].lower()}{kind[1:]}".replace(" a int.", " an int.")
+        choices = re.search(r"Expected a typing\.Literal\[(.*?)\]\. Got value: ([^\n]*)", message)
+        if keys and choices:
+            return f"--{'.'.join(keys)} is {choices[2]!r}, but must be one of {choices[1]}"
         given = re.findall(r"Given value: (.*?)(?:\. Got value|\n|$)", message)
         wrong = [key for key, value in itertools.pairwise(overrides) if value in given and key.startswith("--")]
         if wrong and given:
@@ -140,6 +144,16 @@ class _ExperimentParser(ArgumentParser):
                 class_path = overrides[overrides.index(f"--{owner}") + 1]
             keys += [f"{owner}.{name}" for name in _parameters(class_path)]
         return keys
+
+
+def _without_union(message: str) -> str:
+    """What a task's class itself says, where jsonargparse names each protocol that it might have been instead."""
+    head, union, rest = message.partition("Does not validate against any of the Union subtypes")
+    if not union or "does not implement protocol" not in rest:
+        return message
+    reasons = rest.partition("Errors:")[2].partition("Given value type:")[0].splitlines()
+    own = dict.fromkeys(reason.strip(" -") for reason in reasons if "does not implement protocol" not in reason)
+    return head + "\n".join(own) if any(own) else message
 
 
 def _parameters(class_path: str | None) -> list[str]:
@@ -210,7 +224,7 @@ def instantiate(parser: ArgumentParser, config: Namespace) -> Namespace:
     try:
         return parser.instantiate(config)
     except (ValueError, TypeError) as error:
-        raise UsageError(f"fit: {error}") from error
+        raise UsageError(f"fit: {_without_union(str(error)).strip()}") from error
 
 
 def to_plain(parser: ArgumentParser, config: Namespace) -> dict[str, Any]:

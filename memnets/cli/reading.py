@@ -31,7 +31,8 @@ class _Kind(NamedTuple):
     does: str
     said: Callable[[Any], dict[str, Any]]
     """A prediction as JSON; the first value is that of the printed line."""
-    draw: Callable[[Tensor, Any], Any]
+    draw: Callable[[Tensor, Any, int], Any]
+    """A figure of an image, its prediction, and the width of the padded images that were predicted together."""
 
 
 class _Item(NamedTuple):
@@ -41,11 +42,16 @@ class _Item(NamedTuple):
     problem: str | None
     image: Any = None
     prediction: Any = None
+    padded_width: int = 0
 
 
 def read(options: argparse.Namespace) -> int:
     """``memnets read``: the text of images of lines."""
-    kind = _Kind("read", "describe", "TextReader", "reads lines", lambda p: {"text": p.text}, viz.reading_figure)
+
+    def draw(image: Tensor, reading: Any, padded_width: int) -> Any:
+        return viz.reading_figure(image, reading, padded_width=padded_width)
+
+    kind = _Kind("read", "describe", "TextReader", "reads lines", lambda p: {"text": p.text}, draw)
     run, model, task = _load(kind, options)
     if options.decode:
         try:
@@ -68,7 +74,10 @@ def describe(options: argparse.Namespace) -> int:
     def predict(captioner: Any, batch: Any) -> list[Any]:
         return captioner.describe(batch.images, beam_size=options.beam)
 
-    kind = _Kind("describe", "read", "Captioner", "describes pictures", said, viz.caption_figure)
+    def draw(image: Tensor, caption: Any, padded_width: int) -> Any:
+        return viz.caption_figure(image, caption)
+
+    kind = _Kind("describe", "read", "Captioner", "describes pictures", said, draw)
     run, model, task = _load(kind, options)
     return _answer(kind, options, _figures(kind, options, run), _items(options.images, model, task, predict))
 
@@ -108,9 +117,9 @@ def _items(paths: list[str], model: Any, task: Any, predict: Predict) -> Iterato
         loaded = task.load_images(some)
         found: dict[str, _Item] = {path: _Item(path, problem) for path, problem in loaded.problems.items()}
         if loaded.batch is not None:
-            predictions = predict(model, loaded.batch)
+            predictions, padded = predict(model, loaded.batch), loaded.batch.images.shape[-1]
             for path, image, prediction in zip(loaded.paths, _unpadded(loaded.batch), predictions):
-                found[path] = _Item(path, None, image, prediction)
+                found[path] = _Item(path, None, image, prediction, padded)
         yield from (found[path] for path in some)
 
 
@@ -136,7 +145,7 @@ def _answer(kind: _Kind, options: argparse.Namespace, figures: Path | None, item
             print(item.path, next(iter(said.values())), f"{confidence:.3f}", sep="\t", flush=True)
         if figures is not None:
             path = figures / f"{_free_name(Path(item.path).stem, taken)}.png"
-            answers[-1]["figure"] = str(_save(kind, kind.draw(item.image, item.prediction), path))
+            answers[-1]["figure"] = str(_save(kind, kind.draw(item.image, item.prediction, item.padded_width), path))
     if options.json:
         print(json.dumps(answers, indent=2, ensure_ascii=False))
     if figures is not None and answers:

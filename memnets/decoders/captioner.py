@@ -15,7 +15,7 @@ from .attention import AdditiveAttention, Keys, coverage
 from .beam import Hypothesis
 from .charset import SymbolChange, Vocabulary
 from .loss import IGNORED, cross_entropy, pad_classes, with_end
-from .modes import check_choice, check_encoder, check_share, check_texts, evaluating, feature_size_of
+from .modes import check_choice, check_encoder, check_finite, check_share, check_texts, evaluating, feature_size_of
 from .rollout import search, teach
 from .steps import make_decoder
 from .tables import WithSymbols
@@ -147,6 +147,8 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
             start_from_mean=feedback == "context",
             dropout=dropout,
         )
+        self.beam_size = 1
+        """Captions kept while :meth:`predict` searches."""
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
@@ -262,12 +264,13 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
             length_penalty: 0 favours short captions, 1 compares mean log-probabilities; see :func:`beam_search`.
 
         Raises:
-            ValueError: shapes do not fit, or a number is out of range.
+            ValueError: shapes do not fit, a number is out of range, or an image holds NaN.
         """
         check_whole("beam_size", beam_size)
         check_whole("max_length", max_length)
         with evaluating(self):
             keys, grid = self.encode(images, mask)
+            check_finite(keys.features)
             found = search(
                 self.decoder,
                 keys,
@@ -287,8 +290,8 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
         return Caption(self.symbols.decode(best.symbols), confidence, weights, best.record.gate.squeeze(1).cpu())
 
     def predict(self, batch: Any) -> list[Caption]:
-        """:meth:`describe` of a batch's images."""
-        return self.describe(batch.images, mask=getattr(batch, "mask", None))
+        """:meth:`describe` of a batch's images, with ``beam_size``."""
+        return self.describe(batch.images, mask=getattr(batch, "mask", None), beam_size=self.beam_size)
 
 
 def _check_mask(mask: Tensor, shape: tuple[int, ...]) -> None:

@@ -61,7 +61,7 @@ def column_targets(boxes: Tensor, classes: Tensor, lengths: Tensor, counts: Tens
         raise ValueError("a box ends before it starts: boxes holds the left edge first, then the right one")
     middle, half = boxes.mean(2, keepdim=True), (boxes[..., 1:] - boxes[..., :1]) / 4  # (B, L, 1)
     column = torch.arange(int(counts.max()), device=boxes.device)  # (C,)
-    centre = (column + 0.5) * pixels_per_column
+    centre = (column.to(boxes.dtype) + 0.5) * pixels_per_column
     nearest = ((middle / pixels_per_column).floor() == column) & known.unsqueeze(2)  # (B, L, C)
     inside = ((centre - middle).abs() <= half) & known.unsqueeze(2)
     rank = 2 * nearest + inside.long()  # a centre goes before a neighbour's reach

@@ -4,20 +4,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..checks import check_whole
 
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode, and afterwards the mode there was."""
-    was_training = module.training
+    """Evaluation mode, and afterwards the mode that each part had: some may be held in evaluation."""
+    were_training = [part for part in module.modules() if part.training]
     module.eval()
     try:
         yield
     finally:
-        module.train(was_training)
+        for part in were_training:
+            part.training = True
 
 
 def feature_size_of(encoder: nn.Module, given: int | None) -> int:
@@ -53,6 +54,15 @@ def check_encoder(encoder: Any, owner: str) -> None:
         raise ValueError(
             f"encoder is {encoder!r}, but must be a module: an encoder of one's own is not among the settings that "
             f"are saved, so hand it in again, as in {owner}.from_pretrained(folder, encoder=...)"
+        )
+
+
+def check_finite(features: Tensor) -> None:
+    """Raise ValueError where features (B, N, D) hold NaN or Inf, which would be read as any text."""
+    bad = ~features.isfinite().flatten(1).all(1)
+    if bool(bad.any()):
+        raise ValueError(
+            f"the features of image {int(bad.nonzero()[0])} hold NaN or infinity: so does the image, or the weights do"
         )
 
 

@@ -16,8 +16,8 @@ from .charset import Charset, SymbolChange
 from .ctc import ctc_loss
 from .lines import LineEnds, line_mask
 from .location import LocationAttention
-from .loss import column_targets, cross_entropy, pad_classes, with_end
-from .modes import check_choice, check_encoder, check_share, check_texts, evaluating, feature_size_of
+from .loss import IGNORED, column_targets, cross_entropy, pad_classes, with_end
+from .modes import check_choice, check_encoder, check_finite, check_share, check_texts, evaluating, feature_size_of
 from .reading import DECODES, Reading, read_lines
 from .rollout import teach
 from .steps import make_decoder
@@ -153,6 +153,8 @@ class TextReader(WithSymbols[Charset], Pretrained):
             )
         self.decode = decode or ("ctc" if self.decoder is None else "attention")
         self.check_decode(self.decode)
+        self.beam_size = 1
+        """Texts kept while :meth:`predict` searches."""
 
     @property
     def charset(self) -> str:
@@ -263,6 +265,8 @@ class TextReader(WithSymbols[Charset], Pretrained):
         if not boxes.shape[1]:  # no place of this batch is known
             boxes = boxes.new_full((*classes.shape, 2), torch.nan)
         targets = column_targets(boxes, classes, lengths, counts, pixels)
+        if bool((targets == IGNORED).all()):  # the mean over no column would be NaN
+            raise ValueError("column_loss is 'boxes', but the batch knows no character's place: use column_loss='ctc'")
         loss = cross_entropy(log_probs[:, : targets.shape[1]], targets)
         return loss, {"column_loss": loss}
 
@@ -288,7 +292,8 @@ class TextReader(WithSymbols[Charset], Pretrained):
             length_penalty: of the attention's beam search; see :func:`beam_search`.
 
         Raises:
-            ValueError: shapes do not fit, a number is out of range, or the reader cannot decode that way.
+            ValueError: shapes do not fit, a number is out of range, the reader cannot decode that way, or an image
+                holds NaN.
         """
         decode = decode or self.decode
         self.check_decode(decode)
@@ -296,9 +301,11 @@ class TextReader(WithSymbols[Charset], Pretrained):
         if max_length is not None:
             check_whole("max_length", max_length)
         with evaluating(self):
+            line = self.encode(images, widths)
+            check_finite(line.features)
             return read_lines(
                 self,
-                self.encode(images, widths),
+                line,
                 decode=decode,
                 beam_size=beam_size,
                 max_length=max_length,
@@ -306,5 +313,5 @@ class TextReader(WithSymbols[Charset], Pretrained):
             )
 
     def predict(self, batch: Any) -> list[Reading]:
-        """:meth:`read` of a batch's images."""
-        return self.read(batch.images, batch.widths)
+        """:meth:`read` of a batch's images, in the way of ``decode`` and ``beam_size``."""
+        return self.read(batch.images, batch.widths, beam_size=self.beam_size)

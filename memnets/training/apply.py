@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..decoders.modes import evaluating
+
 Numbers = dict[str, Tensor]
 
 
@@ -90,10 +92,5 @@ def check_fit(model: Any, task: Any) -> None:
 
 def probe(model: nn.Module, task: Any, batch: Any) -> None:
     """Put one batch through the model and its loss, leaving no trace: whatever they raise shows that they do not go."""
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            training_loss(model, task, batch)
-    finally:
-        model.train(was_training)
+    with evaluating(model), torch.no_grad():
+        training_loss(model, task, batch)

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from .. import viz
+from ..decoders.modes import evaluating
 from ..memory import Memory
 from ..seeding import generator
 from ..tracing import Trace, trace
@@ -26,15 +27,13 @@ def run_example(model: nn.Module, task: Any, *, seed: int = 0, length: int | Non
     """
     random = generator(seed, "example", 0, next(model.parameters()).device)
     batch = task.sample(1, length or task.max_length, random)
-    was_training = model.training
-    model.eval()
     record: Trace | None = None
-    if has_memory(model):
-        with trace(model) as record:
+    with evaluating(model):
+        if has_memory(model):
+            with trace(model) as record:
+                logits = apply(model, batch)
+        else:
             logits = apply(model, batch)
-    else:
-        logits = apply(model, batch)
-    model.train(was_training)
     return batch.to("cpu"), torch.sigmoid(logits.float()).cpu(), _to_cpu(record)
 
 
@@ -76,11 +75,10 @@ def draw_prediction(model: Any, task: Any, *, seed: int = 0, length: int | None 
     """What a reader or captioner makes of one fresh image, and where it looked, by file name without its ending."""
     random = generator(seed, "example", 0, next(model.parameters()).device)
     batch = task.sample(1, length or task.max_length, random)
-    was_training = model.training
-    model.eval()
-    (prediction,) = model.predict(batch)
-    model.train(was_training)
+    with evaluating(model):
+        (prediction,) = model.predict(batch)
     image = batch.images[0].cpu()
     if hasattr(prediction, "words"):
         return {"caption": viz.caption_figure(image, prediction)}
-    return {"reading": viz.reading_figure(image[:, :, : int(batch.widths[0])], prediction, truth=batch.texts[0])}
+    line, padded = image[:, :, : int(batch.widths[0])], image.shape[2]
+    return {"reading": viz.reading_figure(line, prediction, truth=batch.texts[0], padded_width=padded)}

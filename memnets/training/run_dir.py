@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from ..decoders.charset import compare
+from ..decoders.tables import WithSymbols
 from ..files import write_atomically
 from .callbacks.checkpoints import LAST
 
@@ -110,6 +112,8 @@ class RunDir:
         weights = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
         own = model.state_dict()
         tables = _tables(model) if remap else ()
+        if not remap and isinstance(model, WithSymbols) and "_extra_state" in weights:
+            self._check_symbols(model, weights["_extra_state"])
         for name in sorted({*weights, *own}):
             if name not in own or name not in weights:
                 where = "checkpoint" if name in weights else "model"
@@ -121,6 +125,15 @@ class RunDir:
                 )
         model.load_state_dict(weights)
         return model
+
+    def _check_symbols(self, model: WithSymbols[Any], codes: Tensor) -> None:
+        """Raise RunError unless the symbols are the model's: the optimiser goes on with rows as they were."""
+        saved = type(model.symbols).from_tensor(codes)
+        if saved.symbols != model.symbols.symbols:
+            raise RunError(
+                f"{self.last} was trained with other symbols than the task has now, or in another order "
+                f"({compare(saved, model.symbols)}): put the data back as they were, or start a new run"
+            )
 
     def read_checkpoint(self) -> dict[str, Any]:
         """The last checkpoint, tensors and plain values only.

@@ -13,9 +13,10 @@ from memnets.viz import _fonts, _style
 
 MOST_WORDS = 23
 MOST_NAMED = 60
+LONG_TITLE = 40
 
 
-def reading_figure(image: Tensor, reading: Any, *, truth: str | None = None) -> Figure:
+def reading_figure(image: Tensor, reading: Any, *, truth: str | None = None, padded_width: int | None = None) -> Figure:
     """Draw a line of text and, below it, the columns that were looked at for each character.
 
     Args:
@@ -23,6 +24,8 @@ def reading_figure(image: Tensor, reading: Any, *, truth: str | None = None) -> 
         reading: has `text`, `confidence` and `weights` `(L, C)`, zero at the columns of padding; or None for weights
             where no attention was used.
         truth: what the line says, to be told where it differs.
+        padded_width: pixels across the padded image that the columns are of; where None, the last column with a
+            weight is taken for the line's last.
 
     Returns:
         A figure of the line, and, with weights, of the weights, over one axis of pixels.
@@ -31,17 +34,18 @@ def reading_figure(image: Tensor, reading: Any, *, truth: str | None = None) -> 
         ValueError: the image has another number of dimensions.
     """
     pixels = _pixels(image)
-    title = f"Read: {_short(reading.text)!r}, confidence {reading.confidence:.2f}"
+    told = "\n" if len(reading.text) > LONG_TITLE else ", "
+    title = f"Read: '{_short(reading.text)}'{told}confidence {reading.confidence:.2f}"
     if truth is not None:
-        title += ", as it should be" if truth == reading.text else f"\nshould be: {_short(truth)!r}"
+        title += ", as it should be" if truth == reading.text else f"\nshould be: '{_short(truth)}'"
     weights = reading.weights
     if weights is None or not len(weights):
         figure = _style.new_figure(9.5, 2.2, title)
         _show(figure.subplots(), pixels, "pixel")
         _fonts.use_fonts_for(figure, reading.text + (truth or ""))
         return figure
-    values = np.asarray(weights.detach().cpu(), dtype=float)
-    across = _pixels_per_column(pixels.shape[1], values)
+    values = _numbers(weights)
+    across = _pixels_per_column(pixels.shape[1], values, padded_width)
     values = values[:, : int(np.ceil(pixels.shape[1] / across))]
     rows = len(values)
     figure = _style.new_figure(9.5, 2.4 + min(0.22 * rows, 7.0), title)
@@ -75,7 +79,7 @@ def caption_figure(image: Tensor, caption: Any) -> Figure:
         ValueError: the image has another number of dimensions.
     """
     pixels = _pixels(image)
-    weights = [] if caption.weights is None else [np.asarray(w.detach().cpu(), dtype=float) for w in caption.weights]
+    weights = [] if caption.weights is None else [_numbers(w) for w in caption.weights]
     words = list(caption.words)[: min(MOST_WORDS, len(weights))]
     columns = min(len(words) + 1, 6)
     rows = -(-(len(words) + 1) // columns)
@@ -105,10 +109,19 @@ def _pixels(image: Tensor) -> np.ndarray:
     return pixels.transpose(1, 2, 0) if len(pixels) == 3 else pixels.mean(0)
 
 
-def _pixels_per_column(width: int, weights: np.ndarray) -> float:
+def _numbers(weights: Tensor) -> np.ndarray:
+    """Weights of any precision; NumPy knows no bfloat16."""
+    return weights.detach().cpu().double().numpy()
+
+
+def _pixels_per_column(width: int, weights: np.ndarray, padded_width: int | None) -> float:
     """Columns are a power of 2 of pixels wide; those of an image that was padded reach past it."""
-    used = np.flatnonzero(weights.any(0))
-    columns = int(used[-1]) + 1 if len(used) else weights.shape[1]
+    columns = weights.shape[1]
+    if padded_width is None:
+        used = np.flatnonzero(weights.any(0))
+        columns = int(used[-1]) + 1 if len(used) else columns
+    else:
+        width = padded_width
     return float(2 ** round(np.log2(max(width / columns, 1.0))))
 
 
@@ -128,6 +141,7 @@ def _printable(character: str) -> str:
     return "\u2423" if character.isspace() else character.replace("$", r"\$")
 
 
-def _short(text: str, most: int = 70) -> str:
-    text = text.replace("$", r"\$")
-    return text if len(text) <= most else f"{text[: most - 3]}..."
+def _short(text: str, most: int = 60) -> str:
+    """A text as a title: not too long, and no sign that matplotlib takes for mathematics."""
+    text = text if len(text) <= most else f"{text[: most - 3]}..."
+    return text.replace("$", r"\$")

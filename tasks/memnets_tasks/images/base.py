@@ -80,7 +80,7 @@ class ImageTask(abc.ABC):
         return {}
 
     def loss_weight(self, batch: Any) -> Tensor:
-        """What the loss of a batch counts among others: its images, as the model's loss is a mean over them."""
+        """What the loss of a batch counts among others: its images. A mean over words is only about one over images."""
         return torch.tensor(len(batch.images))
 
     @abc.abstractmethod
@@ -148,6 +148,13 @@ class TextTask(ImageTask):
             A `TextLineBatch` of those that could be read, and the problems of the others.
         """
         return load_lines(paths, height=self.height, max_width=self.max_width, ink=self.ink)
+
+    def loss_weight(self, batch: Any) -> Tensor:
+        """What the loss of a batch counts among others: its characters and ends, as attention's is a mean over them.
+
+        That of the columns is a mean over characters alone: with it, shares are only about right.
+        """
+        return torch.tensor(sum(len(text) + 1 for text in batch.texts))
 
     def per_sequence_errors(self, predictions: Sequence[Any], batch: TextLineBatch) -> Tensor:
         """Edit distance of each line divided by the characters written: `(B,)`, float32, not bounded by 1.

@@ -1,11 +1,16 @@
 """Checks and random numbers shared by the tasks of images."""
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Real
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 import torch
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def check_not_negative(name: str, value: float) -> None:
@@ -24,3 +29,18 @@ def numpy_generator(generator: torch.Generator) -> np.random.Generator:
     """NumPy's random numbers, a function of the state of `generator`, which moves on by one draw."""
     seed = torch.randint(2**63 - 1, (), generator=generator, device=generator.device)
     return np.random.default_rng(int(seed))
+
+
+def in_single_precision(draw: Callable[P, R]) -> Callable[P, R]:
+    """Draw the same images in float32 where a trainer has set another default, as it does for "64-true"."""
+
+    @functools.wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> R:
+        default = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float32)
+        try:
+            return draw(*args, **kwargs)
+        finally:
+            torch.set_default_dtype(default)
+
+    return drawn

@@ -17,7 +17,7 @@ from memnets_tasks._checks import (
 )
 from memnets_tasks.images.base import ImageTask, TextTask
 from memnets_tasks.images.batches import TextLineBatch
-from memnets_tasks.images.checks import check_not_negative, check_split
+from memnets_tasks.images.checks import check_not_negative, check_split, in_single_precision
 from memnets_tasks.images.distort import cut, distort
 
 
@@ -144,6 +144,7 @@ class DigitLines(TextTask):
     def _size(self) -> int:
         return self.height - 2 * self.jitter
 
+    @in_single_precision
     def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> TextLineBatch:
         """Draw lines of digits, each digit and each image of it as likely as in the data.
 

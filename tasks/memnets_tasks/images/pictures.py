@@ -60,11 +60,21 @@ def _common_mode(image: "Image") -> "Image":
     if image.mode.startswith("I"):  # 16 bits a pixel, which convert("L") would clip to white
         values = np.asarray(image).astype(np.int64)
         return Image.fromarray((np.clip(values, 0, 65535) // 257).astype(np.uint8))
+    if image.mode == "F":  # which convert("L") would clip to 0 and 1
+        return Image.fromarray(_grey_bytes(np.asarray(image)))
     if image.mode in ("L", "RGB", "LA", "RGBA"):
         return image
     if image.mode in ("P", "PA") or "transparency" in image.info:
         return image.convert("RGBA")
     return image.convert("L" if image.mode == "1" else "RGB")
+
+
+def _grey_bytes(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """Floating point greys from 0 to 1, or, where any is above that, from 0 to 255."""
+    if not np.isfinite(values).all():
+        raise UnreadableImage("image holds NaN or infinity")
+    scale = 255 if values.max() <= 1 else 1
+    return (np.clip(values * scale, 0, 255)).round().astype(np.uint8)
 
 
 def _opaque(image: "Image", mode: str) -> "Image":

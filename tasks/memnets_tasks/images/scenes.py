@@ -18,7 +18,7 @@ from memnets_tasks._checks import (
 )
 from memnets_tasks.images.base import ImageTask, SceneTask
 from memnets_tasks.images.batches import Box, SceneBatch
-from memnets_tasks.images.checks import check_not_negative, check_split, numpy_generator
+from memnets_tasks.images.checks import check_not_negative, check_split, in_single_precision, numpy_generator
 from memnets_tasks.images.sentences import CLEARNESS, SIZES, Shape, captions, vocabulary
 from memnets_tasks.images.shapes import COLOURS, SHAPES, draw_shapes, noisy_backgrounds
 
@@ -111,6 +111,7 @@ class Scenes(SceneTask):
         other.split = split
         return other
 
+    @in_single_precision
     def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> SceneBatch:
         """Draw scenes.
 

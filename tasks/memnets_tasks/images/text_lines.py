@@ -16,7 +16,7 @@ from memnets_tasks._checks import (
 )
 from memnets_tasks.images.base import ImageTask, TextTask
 from memnets_tasks.images.batches import TextLineBatch
-from memnets_tasks.images.checks import check_not_negative, check_split, numpy_generator
+from memnets_tasks.images.checks import check_not_negative, check_split, in_single_precision, numpy_generator
 from memnets_tasks.images.fonts import DEFAULT_HELD_OUT, PRINTABLE, check_charset, find_fonts, split_fonts
 from memnets_tasks.images.glyphs import GlyphCache, Line, stack_lines
 from memnets_tasks.images.paper import put_on_paper
@@ -132,6 +132,7 @@ class TextLines(TextTask):
         other.split, other._lines = split, WordLines(_words_of(self._words, split), self._separator)
         return other
 
+    @in_single_precision
     def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> TextLineBatch:
         """Draw lines of text.
 
