@@ -31,7 +31,8 @@ def print_lengths(table: Table, task: Any, sequences: int, split: str | None = N
 
 def print_evaluations(scores: Mapping[str, Mapping[str, float]], task: Any, sequences: int) -> None:
     """The table of what is new to a trained model in different ways, at the lengths of training."""
-    about = f"{sequences} sequences each, of {task.min_length}-{task.max_length} {task.length_unit}"
+    trained = f"{task.min_length}-{task.max_length} {task.length_unit}"
+    about = f"{sequences} sequences each, or all there are; trained on {trained}"
     shown = RichTable(title=f"Kept from training ({about})", title_justify="left")
     head, rows = in_columns(scores)
     for n, name in enumerate(head):

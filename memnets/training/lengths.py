@@ -89,6 +89,8 @@ def evaluate(
 ) -> dict[str, float]:
     """A task's metrics over fresh sequences of its training lengths.
 
+    A task of files that has no more items than that, such as a small test set, is scored on each of them once.
+
     Args:
         model: a trained module, of either contract that :class:`SequenceLearner` takes.
         task: the task, such as one of :func:`evaluations`.
@@ -101,8 +103,12 @@ def evaluate(
     """
     for name, value in (("sequences", sequences), ("batch_size", batch_size)):
         check_whole(name, value)
-    random = generator(seed, "evaluate", 0, next(model.parameters()).device)
+    device = next(model.parameters()).device
+    random = generator(seed, "evaluate", 0, device)
     counts = [min(batch_size, sequences - start) for start in range(0, sequences, batch_size)]
     with evaluating(model):
+        if hasattr(task, "batches") and len(task) <= sequences:
+            whole = (batch.to(device) for batch in task.batches(batch_size))
+            return corpus_metrics(model, task, ((len(batch.images), batch) for batch in whole))
         batches = ((n, task.sample(n, task.sample_lengths(n, random), random)) for n in counts)
         return corpus_metrics(model, task, batches)

@@ -27,7 +27,7 @@ from memnets_tasks.seeding import generator
 from memnets_tasks.task import Batch, Task
 
 if TYPE_CHECKING:
-    from memnets_tasks.images import CaptionFiles, DigitLines, Scenes, TextLineFiles, TextLines
+    from memnets_tasks.images import CaptionFiles, DigitLines, PageLines, Scenes, TextLineFiles, TextLines
 
 __all__ = [
     "AssociativeRecall",
@@ -39,6 +39,7 @@ __all__ = [
     "DigitLines",
     "DynamicNGrams",
     "Growing",
+    "PageLines",
     "PrioritySort",
     "RepeatCopy",
     "Scenes",
@@ -50,7 +51,7 @@ __all__ = [
     "optimal_predictions",
 ]
 
-_IMAGES = {"CaptionFiles", "DigitLines", "Scenes", "TextLineFiles", "TextLines"}
+_IMAGES = {"CaptionFiles", "DigitLines", "PageLines", "Scenes", "TextLineFiles", "TextLines"}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,6 +8,7 @@ from memnets_tasks.images.batches import Box, SceneBatch, TextLineBatch
 from memnets_tasks.images.caption_files import CaptionFiles
 from memnets_tasks.images.digit_lines import DigitLines
 from memnets_tasks.images.loading import LoadedImages
+from memnets_tasks.images.page_lines import PageLines
 from memnets_tasks.images.scenes import Scenes
 from memnets_tasks.images.text_files import TextLineFiles
 from memnets_tasks.images.text_lines import TextLines
@@ -21,6 +22,7 @@ __all__ = [
     "DigitLines",
     "ImageTask",
     "LoadedImages",
+    "PageLines",
     "SceneBatch",
     "SceneTask",
     "Scenes",

@@ -19,6 +19,7 @@ from memnets_tasks.images.batches import TextLineBatch
 from memnets_tasks.images.checks import check_not_negative, check_split, in_single_precision, numpy_generator
 from memnets_tasks.images.fonts import DEFAULT_HELD_OUT, PRINTABLE, check_charset, find_fonts, split_fonts
 from memnets_tasks.images.glyphs import GlyphCache, Line, stack_lines
+from memnets_tasks.images.page_lines import page_lines
 from memnets_tasks.images.paper import put_on_paper
 from memnets_tasks.images.warp import Bend, bend_images, bend_matrices, map_boxes
 from memnets_tasks.images.words import WordLines, load_words, split_of
@@ -114,7 +115,8 @@ class TextLines(TextTask):
         return self._of("validation") if self.split == "train" else None
 
     def evaluations(self) -> dict[str, ImageTask]:
-        """Lines of unseen words, and in a font of a family that was not trained on (of unseen words, where it can)."""
+        """Lines of unseen words; in a font of a family that was not trained on, of unseen words where it can; and the
+        lines of a photographed page (`PageLines`), where the charset has its characters and scikit-image is there."""
         words = self.held_out()
         found: dict[str, ImageTask] = {} if words is None else {"unseen words": words}
         families = {font.family for font in self._all_fonts}
@@ -123,7 +125,8 @@ class TextLines(TextTask):
             other.font_split = "held-out"
             other._fonts = split_fonts(self._all_fonts, self._held_out_family, "held-out")
             found["unseen font"] = other
-        return found
+        page = page_lines(self.height, self.charset) if self.split.startswith("train") else None
+        return found if page is None else {**found, "photographed page": page}
 
     def _of(self, split: Literal["validation", "test"]) -> "TextLines | None":
         if not any(split_of(word) == split for word in self._words):
