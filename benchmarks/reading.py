@@ -1,12 +1,13 @@
-"""Lines a second of readers: training steps, greedy reading and beam search, by kind of attention and by CTC alone.
+"""Images a second of readers and captioners: training steps, greedy decoding and beam search.
 
     python benchmarks/reading.py --json reading.json
 
 Lines of DigitLines (16 rows) and TextLines (32 rows, made-up words), all of one length, with the readers of the
-experiments ocr-digits and ocr-words and their variants. All kinds are timed in turn, so that a busy machine slows all
-alike; figures are medians over the rounds. A training step is forward, backward, clipping and AdamW on a batch that
-is there already; drawing one is a figure of its own. The readers are untrained: they are kept from ending a line by
-themselves, and cut to its length, so that they take as many steps as a trained reader, but for the one of the end.
+experiments ocr-digits and ocr-words and their variants, and Scenes of three shapes with the captioners of
+caption-scenes. All kinds are timed in turn, so that a busy machine slows all alike; figures are medians over the
+rounds. A training step is forward, backward, clipping and AdamW on a batch that is there already; drawing one is a
+figure of its own. The models are untrained: they are kept from ending by themselves, and cut to the line's length, or
+to 16 words, so that they take as many steps as trained ones, but for the one of the end.
 """
 
 import argparse
@@ -21,37 +22,58 @@ from typing import Any
 import torch
 from step_time import processor
 
-from memnets import TextReader
-from memnets_tasks import DigitLines, TextLines
+from memnets import Captioner, TextReader
+from memnets_tasks import DigitLines, Scenes, TextLines
 
-KINDS: dict[str, dict[str, Any]] = {
+READERS: dict[str, dict[str, Any]] = {
     "location": {"attention": "location"},
     "content": {"attention": "content"},
     "CTC": {"ctc_weight": 1.0},
 }
-HIDDEN = {"DigitLines": 64, "TextLines": 128}
+CAPTIONERS: dict[str, dict[str, Any]] = {"LSTM": {"cell": "lstm"}, "NTM": {"cell": "ntm"}}
+PLACE = {"feedback": "place", "coverage_weight": 0.0, "references": "one"}
+TASKS = ("DigitLines", "TextLines", "Scenes")
+SHAPES, WORDS = 3, 16  # of a scene, and of its caption
 WHAT = ("training step", "greedy", "beam")
 Row = dict[str, Any]
 
 
 def make_task(name: str) -> Any:
+    if name == "Scenes":
+        return Scenes()
     return DigitLines(distortion=1.0) if name == "DigitLines" else TextLines(words="generated")
 
 
-def jobs(reader: TextReader, batch: Any, length: int, beam_size: int) -> dict[str, Callable[[], Any]]:
-    """What is timed of one reader, by name."""
-    optimizer = torch.optim.AdamW(reader.parameters(), lr=1e-4)
-    endless = copy.deepcopy(reader)
+def make_models(name: str, task: Any) -> dict[str, Any]:
+    """The models of a task by kind, each from the same seed."""
+    kinds = CAPTIONERS if name == "Scenes" else READERS
+    models: dict[str, Any] = {}
+    for kind, settings in kinds.items():
+        torch.manual_seed(0)
+        if name == "Scenes":
+            models[kind] = Captioner(vocabulary=task.vocabulary, hidden_size=128, **PLACE, **settings)
+        else:
+            size = 64 if name == "DigitLines" else 128
+            models[kind] = TextReader(charset=task.charset, height=task.height, hidden_size=size, **settings)
+    return models
+
+
+def jobs(model: Any, batch: Any, length: int, beam_size: int) -> dict[str, Callable[[], Any]]:
+    """What is timed of one model, by name."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+    endless = copy.deepcopy(model)
     if endless.decoder is not None:
         endless.decoder.output.bias.data[0] = -1e4  # of the end
 
     def train() -> None:
         optimizer.zero_grad()
-        reader.batch_loss(batch)[0].backward()
-        torch.nn.utils.clip_grad_norm_(reader.parameters(), 5)
+        model.batch_loss(batch)[0].backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 5)
         optimizer.step()
 
     def read(size: int) -> Callable[[], Any]:
+        if isinstance(endless, Captioner):
+            return lambda: endless.describe(batch.images, beam_size=size, max_length=WORDS)
         return lambda: endless.read(batch.images, batch.widths, beam_size=size, max_length=length)
 
     return dict(zip(WHAT, (train, read(1), read(beam_size))))
@@ -73,34 +95,30 @@ def medians(work: dict[tuple[str, str], Callable[[], Any]], seconds: float) -> d
 
 
 def measure(name: str, given: argparse.Namespace) -> list[Row]:
-    """A row for each kind of reader on one task, in lines a second."""
+    """A row for each kind of model on one task, in images a second."""
     task = make_task(name)
     random = torch.Generator().manual_seed(0)
-    batch = task.sample(given.batch, given.length, random)
-    work: dict[tuple[str, str], Callable[[], Any]] = {
-        ("", "drawing"): lambda: task.sample(given.batch, given.length, random)
-    }
-    parameters = {}
-    for kind, settings in KINDS.items():
-        torch.manual_seed(0)
-        reader = TextReader(charset=task.charset, height=task.height, hidden_size=HIDDEN[name], **settings)
-        parameters[kind] = sum(p.numel() for p in reader.parameters())
-        work |= {(kind, what): run for what, run in jobs(reader, batch, given.length, given.beam).items()}
+    length = SHAPES if name == "Scenes" else given.length
+    batch = task.sample(given.batch, length, random)
+    work: dict[tuple[str, str], Callable[[], Any]] = {("", "drawing"): lambda: task.sample(given.batch, length, random)}
+    models = make_models(name, task)
+    for kind, model in models.items():
+        work |= {(kind, what): run for what, run in jobs(model, batch, length, given.beam).items()}
     found = medians(work, given.seconds)
     drawn = given.batch / found["", "drawing"]
     return [
         {
             "task": name,
             "kind": kind,
-            "parameters": parameters[kind],
-            "lines_per_second": {"drawing": drawn, **{what: given.batch / found[kind, what] for what in WHAT}},
+            "parameters": sum(p.numel() for p in model.parameters()),
+            "images_per_second": {"drawing": drawn, **{what: given.batch / found[kind, what] for what in WHAT}},
         }
-        for kind in KINDS
+        for kind, model in models.items()
     ]
 
 
 def show(row: Row) -> None:
-    speeds = " | ".join(f"{speed:,.0f}" for speed in row["lines_per_second"].values())
+    speeds = " | ".join(f"{speed:,.0f}" for speed in row["images_per_second"].values())
     print(f"| {row['task']} | {row['kind']} | {row['parameters']:,} | {speeds} |", flush=True)
 
 
@@ -112,24 +130,24 @@ def at_least_one(text: str) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batch", type=at_least_one, default=32, help="lines at a time (32)")
+    parser.add_argument("--batch", type=at_least_one, default=32, help="images at a time (32)")
     parser.add_argument("--length", type=at_least_one, default=12, help="characters of a line (12)")
     parser.add_argument("--beam", type=at_least_one, default=5, help="texts kept by beam search (5)")
     parser.add_argument("--seconds", type=float, default=20.0, help="for each task (20)")
     parser.add_argument("--threads", type=at_least_one, default=1)
-    parser.add_argument("--tasks", nargs="+", choices=list(HIDDEN), default=list(HIDDEN))
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS)
     parser.add_argument("--json", metavar="FILE", help="also write the rows to this file")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     about = {"date": str(date.today()), "torch": torch.__version__, "processor": processor(), "threads": given.threads}
     sizes = {"batch": given.batch, "length": given.length, "beam": given.beam}
     print(", ".join(map(str, about.values())))
-    print(f"lines a second; {given.batch} lines of {given.length} characters at a time\n")
-    print(f"| task | reader | parameters | drawing | training step | greedy | beam {given.beam} |\n|" + "---|" * 7)
+    print(f"images a second, {given.batch} at a time: lines of {given.length} characters, scenes of {SHAPES} shapes\n")
+    print(f"| task | model | parameters | drawing | training step | greedy | beam {given.beam} |\n|" + "---|" * 7)
     rows = []
     for name in given.tasks:
-        rows += measure(name, given)
-        for row in rows[-len(KINDS) :]:
+        for row in measure(name, given):
+            rows.append(row)
             show(row)
     if given.json:
         with open(given.json, "w") as file:
