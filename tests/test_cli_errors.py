@@ -1,12 +1,13 @@
 """Every mistake at the command line is one line that names it and the way out, and leaves nothing behind."""
 
 import shutil
+import sys
 
 import pytest
 import torch
 
 from memnets.cli import main
-from running import fit
+from running import command, fit
 
 MISTAKES = {
     "no such command": (["fot"], 2, "unknown command 'fot'; did you mean fit?"),
@@ -164,6 +165,41 @@ def test_what_a_task_refuses_is_all_that_is_said(settings, message, tmp_path, mo
     monkeypatch.chdir(tmp_path)
     assert main(["fit", "ocr-digits", *settings]) == 2
     assert capsys.readouterr().err == f"memnets: error: fit: {message}\n"
+
+
+OWN = """
+import memnets_tasks
+
+class Unhinted(memnets_tasks.Copy):
+    def loss(self, logits, batch):
+        return super().loss(logits, batch)
+
+class Cap:
+    def max_length(self, step):
+        return 3
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind"),
+    [(["--task", "own.Unhinted"], "Task or PredictionTask"), (["--curriculum", "own.Cap"], "Curriculum")],
+)
+def test_a_class_of_ones_own_that_does_not_fit_is_told_what_it_needs(settings, kind, tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    done = command("fit", "copy-ntm", *settings, PYTHONPATH=":".join([str(tmp_path), *filter(None, sys.path)]))
+    assert done.returncode == 2
+    assert f"fit: {settings[0]}: {settings[1]} is no {kind} (memnets/training/protocols.py): each" in done.stderr
+    assert "say with the same type hint what it returns" in done.stderr
+
+
+def test_of_a_setting_that_may_be_null_the_reason_alone_is_said(capsys):
+    arguments = ["--curriculum", "memnets_tasks.Growing", "--curriculum.steps", "9"]
+    assert main(["fit", "copy-ntm", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert "the following arguments are required: start" in error
+    assert "NoneType" not in error
+    assert main(["fit", "copy-ntm", "--training.min_slots", "x"]) == 2
+    assert capsys.readouterr().err == "memnets: error: fit: --training.min_slots: expected an int. Got value: x\n"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")

@@ -156,6 +156,40 @@ def test_a_run_that_diverges_before_any_validation_ends():
         run({2: 3.0, 4: 3.0}, others=[Overflow(1)])
 
 
+@pytest.mark.parametrize("skip", [0, 2])
+def test_a_run_whose_best_weights_diverge_at_every_step_ends(skip):
+    """Going back again and again would halve the rate to nothing and use up the whole budget."""
+    solved = StopWhenSolved(0.01)
+    back = GoBack(5.0, solved, checks=2)
+    work = learner(skip_nonfinite=skip)
+    callbacks = [Overflow(*range(4, 100)), Script(dict.fromkeys(range(0, 101, 2), 3.0)), back, solved]
+    with pytest.raises(DivergedError, match=f"at step {4 + 3 * (skip + 1)}"):
+        trainer(max_steps=100, callbacks=callbacks, **CHECKS).fit(work)
+    assert back.times == 2
+
+
+@pytest.mark.parametrize("errors", [{2: 3.0, 4: 3.0, 6: 3.0}, {2: 3.0, 4: 9.0, 6: 9.0}])
+def test_with_a_sound_step_in_between_a_run_goes_back_as_often_as_it_must(errors):
+    """The second time it goes back first since errors rose."""
+    bad = (4, 6, 8, 10, 12) if errors[6] == 3.0 else (7, 9, 11, 13)
+    _, back, _ = run({**errors, **dict.fromkeys(range(8, 17, 2), 3.0)}, others=[Overflow(*bad)])
+    assert (back.times, back.in_vain) == (5, 0)
+
+
+@pytest.mark.parametrize("end", ["by itself", "by an error"])
+def test_a_learner_trained_again_without_it_is_not_taken_back_to_weights_of_before(end):
+    work = learner()
+    solved = StopWhenSolved(0.01)
+    back = GoBack(5.0, solved, checks=1)
+    callbacks = [Script({2: 3.0, 4: 3.0}), back, solved, *([Overflow(3, 4)] if end == "by an error" else [])]
+    try:
+        trainer(max_steps=4, callbacks=callbacks, **CHECKS).fit(work)
+    except DivergedError:
+        assert end == "by an error"
+    with pytest.raises(DivergedError, match="NaN or Inf at step 1"):
+        trainer(max_steps=4, callbacks=[Overflow(work.batches)]).fit(work)
+
+
 def test_steps_left_out_in_a_row_are_counted_anew():
     script = Script({2: 3.0, 4: 9.0, 6: 9.0, 8: 3.0})
     solved = StopWhenSolved(0.01)

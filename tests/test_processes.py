@@ -31,6 +31,28 @@ class Watch(pl.Callback):
         if trainer.global_rank == 1 and str(trainer.global_step) == os.environ.get("STOP_AT"):
             os.kill(os.getpid(), signal.SIGTERM)
 '''
+UNEVEN = '''
+import torch
+import lightning.pytorch as pl
+from memnets_tasks import Copy
+
+class Uneven(Copy):
+    """The seventh loss of the second process is no number, though its gradient is."""
+    losses = 0
+    def loss(self, logits: torch.Tensor, batch: object) -> torch.Tensor:
+        self.losses += logits.requires_grad
+        first = not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
+        return super().loss(logits, batch) + (0.0 if first or self.losses != 7 else float("nan"))
+
+class Keep(pl.Callback):
+    """Keeps the weights that each process ends with, and its rate."""
+    def __init__(self, folder: str):
+        self.folder = folder
+
+    def on_train_end(self, trainer, learner):
+        kept = learner.model.state_dict(), trainer.optimizers[0].param_groups[0]["lr"]
+        torch.save(kept, f"{self.folder}/{trainer.global_rank}.pt")
+'''
 STEPS = ["--trainer.max_steps", "12", "--trainer.val_check_interval", "5", "--trainer.log_every_n_steps", "4"]
 EXACT = ["--trainer.precision", "64-true", "--trainer.accelerator", "cpu", "--model.backend", "reference"]
 TWO = ["--trainer.strategy", "ddp", "--trainer.devices", "2"]
@@ -164,3 +186,16 @@ def test_what_a_process_reads_counts_as_its_characters_do():
         total += float(reader.batch_loss(part)[0].detach() * task.loss_weight(part))
     mean = total / float(task.loss_weight(whole))
     assert mean == pytest.approx(float(reader.batch_loss(whole)[0].detach()), rel=1e-5)
+
+
+def test_processes_go_back_together_where_one_alone_would_diverge(tmp_path):
+    (tmp_path / "uneven.py").write_text(UNEVEN)
+    keep = ["--trainer.callbacks", "uneven.Keep", "--trainer.callbacks.folder", str(tmp_path)]
+    arguments = ["fit", "copy-ntm", "--task", "uneven.Uneven", *TINY, *STEPS, *EXACT, *TWO, *keep]
+    arguments += ["--training.collapse_rise", "50", "--runs", str(tmp_path), "--wandb.mode", "disabled"]
+    done = command(*arguments, PYTHONPATH=path(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("step 6: the loss or a gradient became NaN or Inf; back to the weights of step 5") == 1
+    (ours, rate), (theirs, other) = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    assert rate == other == 2.5e-4
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=0)

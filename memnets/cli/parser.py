@@ -122,6 +122,14 @@ class _ExperimentParser(ArgumentParser):
         if keys and expected:
             kind = re.sub(r"<class '([\w.]+)'>", r"\1", expected[0])
             return f"--{'.'.join(keys)}: {kind[0].lower()}{kind[1:]}".replace(" a int.", " an int.")
+        protocols = list(dict.fromkeys(re.findall(r"does not implement protocol (\w+)", message)))
+        if keys and protocols:
+            named = re.search(r"class_path': '([\w.]+)'|Given value: ([\w.]+)", message)
+            return (
+                f"--{'.'.join(keys)}: {(named[1] or named[2]) if named else 'what is given'} is no "
+                f"{' or '.join(protocols)} (memnets/training/protocols.py): each method there must be in it, take the "
+                "same arguments, and say with the same type hint what it returns, such as loss(...) -> torch.Tensor"
+            )
         choices = re.search(r"Expected a typing\.Literal\[(.*?)\]\. Got value: ([^\n]*)", message)
         if keys and choices:
             return f"--{'.'.join(keys)} is {choices[2]!r}, but must be one of {choices[1]}"
@@ -147,13 +155,19 @@ class _ExperimentParser(ArgumentParser):
 
 
 def _without_union(message: str) -> str:
-    """What a task's class itself says, where jsonargparse names each protocol that it might have been instead."""
-    head, union, rest = message.partition("Does not validate against any of the Union subtypes")
-    if not union or "does not implement protocol" not in rest:
+    """What a class itself says, where jsonargparse adds each protocol, or null, that it might have been instead."""
+    others = ("does not implement protocol", "Expected a <class 'NoneType'>")
+    head, _, rest = message.partition("Does not validate against any of the Union subtypes")
+    if not any(other in rest for other in others):
         return message
     reasons = rest.partition("Errors:")[2].partition("Given value type:")[0].splitlines()
-    own = dict.fromkeys(reason.strip(" -") for reason in reasons if "does not implement protocol" not in reason)
-    return head + "\n".join(own) if any(own) else message
+    own = dict.fromkeys(reason.strip(" -") for reason in reasons if not any(other in reason for other in others))
+    given = rest.partition("Given value: ")[2].strip()
+    said = [
+        f"{reason}. Got value: {given}" if re.fullmatch(r"Expected a <class '[^']*'>", reason) else reason
+        for reason in own
+    ]
+    return head + "\n".join(said) if any(said) else message
 
 
 def _parameters(class_path: str | None) -> list[str]:

@@ -223,10 +223,12 @@ class SequenceLearner(pl.LightningModule):
         if 0 < self.skipped_in_row <= self.skip_nonfinite:  # the same in all processes, which share their gradients
             self.skipped += 1
             self.zero_grad(set_to_none=True)  # an optimiser passes over parameters without one
-        elif self._last_loss is not None and not torch.isfinite(self._last_loss + (0 if scaled else norm)):
-            if self.recover is None or not self.recover():
-                raise DivergedError(self._describe_divergence(self._last_loss))
-            self.zero_grad(set_to_none=True)
+        elif self._last_loss is not None:
+            loss = self._over_processes({"loss": self._last_loss})["loss"]  # or one would go back, or end, alone
+            if not torch.isfinite(loss + (0 if scaled else norm)):
+                if self.recover is None or not self.recover():
+                    raise DivergedError(self._describe_divergence(loss))
+                self.zero_grad(set_to_none=True)
         self._norm = norm
         if self._numbers:
             self._numbers["train/grad_norm"] = norm

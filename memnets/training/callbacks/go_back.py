@@ -16,14 +16,15 @@ class GoBack(pl.Callback):
     A recurrent network that has learnt something may lose it within a few steps, when gradients grow over a long
     sequence, and may then be saturated for good. As such steps are the rarer the lower the rate, training goes on from
     the weights and the optimiser's state of the best validation, with batches that are new, at half the rate at which
-    errors rose. A run that would end as diverged goes back as well. ``times`` counts how often. Checkpoints hold the
-    best weights and state too, and so twice as much.
+    errors rose. A run that would end as diverged goes back as well, unless it has done so ``checks`` times in a row
+    without a sound step from the best weights. ``times`` counts how often. Checkpoints hold the best weights and
+    state too, and so twice as much.
 
     Args:
         rise: errors per sequence above the best validation that are a collapse, in the task's unit, above 0. More than
             the noise of validations and of the rate.
         solved: what counts the validations that make a run solved, and anneals; both begin again.
-        checks: validations in a row with such errors, at least 1.
+        checks: validations in a row with such errors, at least 1; and the most times to go back in vain.
 
     Raises:
         ValueError: a number is below its minimum.
@@ -44,6 +45,10 @@ class GoBack(pl.Callback):
         self.rates: list[float] = []
         """The whole rates at the first of them, of which annealing may take half for the same collapse."""
         self.times = 0
+        self.in_vain = 0
+        """Times in a row that not one step from the best weights had a finite gradient."""
+        self.went_on = 0
+        """The step from which training went on when it last went back."""
         self.last_step = -1
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -51,13 +56,25 @@ class GoBack(pl.Callback):
         assert isinstance(pl_module, SequenceLearner)
         pl_module.recover = lambda: self._recover(trainer, pl_module)
 
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Be there no longer: the learner may be trained again without this, or with another optimiser."""
+        assert isinstance(pl_module, SequenceLearner)
+        pl_module.recover = None
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """The same when training is broken off."""
+        self.on_train_end(trainer, pl_module)
+
     def _recover(self, trainer: pl.Trainer, learner: SequenceLearner) -> bool:
-        """Whether there was something to go back to."""
-        if not self.best:
+        """Whether there was something to go back to, from where not every step diverges at once."""
+        at_once = self.times and trainer.global_step - self.went_on <= learner.skip_nonfinite
+        self.in_vain = self.in_vain + 1 if at_once else 0
+        if not self.best or self.in_vain >= self.checks:
             return False
         if not self.high:
             self.rates = _whole_rates(trainer)
         self._go_back(trainer, learner, "the loss or a gradient became NaN or Inf")
+        self.went_on = trainer.global_step + 1  # the step at hand counts, though it changes nothing
         return True
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -102,13 +119,14 @@ class GoBack(pl.Callback):
         if learner.spikes is not None:
             learner.spikes.norms.clear()
         learner.skipped_in_row = 0
+        self.went_on = trainer.global_step
         self.solved.begin_again(trainer)
         self.high = 0
         self.times += 1
 
     def state_dict(self) -> dict[str, Any]:
         """The best weights and the counts."""
-        names = ("best", "high", "rates", "times", "last_step")
+        names = ("best", "high", "rates", "times", "in_vain", "went_on", "last_step")
         return {name: getattr(self, name) for name in names}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
