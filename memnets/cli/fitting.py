@@ -210,8 +210,8 @@ class Fit:
             result["evaluation_split"] = unseen.split
         if scores:
             result["evaluations"] = {name: _as_json(row) for name, row in scores.items()}
-        if left_out(task):
-            result["left_out"] = left_out(task)
+        if dropped := left_out(task):
+            result["left_out"] = dropped
         figures = draw_run(run, model, task, lengths, seed=learner.seed)
         self._log_end(run, loggers, lengths, scores, figures)
         _finish_wandb(loggers, 0)

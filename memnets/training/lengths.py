@@ -104,11 +104,11 @@ def evaluate(
     for name, value in (("sequences", sequences), ("batch_size", batch_size)):
         check_whole(name, value)
     device = next(model.parameters()).device
-    random = generator(seed, "evaluate", 0, device)
-    counts = [min(batch_size, sequences - start) for start in range(0, sequences, batch_size)]
     with evaluating(model):
         if hasattr(task, "batches") and len(task) <= sequences:
             whole = (batch.to(device) for batch in task.batches(batch_size))
             return corpus_metrics(model, task, ((len(batch.images), batch) for batch in whole))
+        random = generator(seed, "evaluate", 0, device)
+        counts = [min(batch_size, sequences - start) for start in range(0, sequences, batch_size)]
         batches = ((n, task.sample(n, task.sample_lengths(n, random), random)) for n in counts)
         return corpus_metrics(model, task, batches)

@@ -66,8 +66,7 @@ class PageLines(FileTask, TextTask):
 
     def __init__(self, *, height: int = 32, charset: str | None = None) -> None:
         check_at_least("height", height, 8)
-        missing = "".join(sorted(set(CHARSET) - set(charset or CHARSET)))
-        if missing:
+        if missing := _missing(charset or CHARSET):
             raise ValueError(f"charset lacks {missing!r}, which the page has; give it these, or None")
         self.height, self.charset = height, charset or CHARSET
         self._page = _page()
@@ -107,9 +106,14 @@ def unbend(page: npt.NDArray[np.uint8], line: PageLine, height: int) -> npt.NDAr
 
 def page_lines(height: int, charset: str) -> PageLines | None:
     """The page for readers of a charset; None where that lacks a character, or scikit-image is not installed."""
-    if set(CHARSET) - set(charset) or importlib.util.find_spec("skimage") is None:
+    if _missing(charset) or importlib.util.find_spec("skimage") is None:
         return None
     return PageLines(height=height, charset=charset)
+
+
+def _missing(charset: str) -> str:
+    """The page's characters that a charset lacks."""
+    return "".join(sorted(set(CHARSET) - set(charset)))
 
 
 @lru_cache(maxsize=1)
