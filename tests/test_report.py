@@ -225,6 +225,27 @@ def test_what_is_missing_where_it_ran_and_the_command_are_said(sweep):
     assert "## Bit errors at each length (vectors)" in text
 
 
+def test_scores_on_what_is_new_have_a_table_and_columns(tmp_path):
+    """Of a sweep that mixes tasks, some have none."""
+    sweep = make_sweep(tmp_path, "character_error_rate")
+    rates = (0.011, 0.031, 0.021, 0.051)
+    for seed, rate in enumerate(rates):
+        path = sweep.path / f"copy-ntm/model.slots=8/seed{seed}/result.json"
+        new = {"unseen font": {"character_error_rate": rate, "word_accuracy": 1 - rate}}
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"evaluations": new}))
+    assert main(["report", str(sweep.path)]) == 0
+    text = (sweep.path / "report.md").read_text()
+    assert "## Character error rate on what is new" in text
+    low, middle, high = np.quantile(rates, [0.25, 0.5, 0.75])
+    _, _, new, _ = tables(text)
+    assert new[0] == ["experiment", "unseen font"]
+    assert new[1] == ["copy-ntm/model.slots=8", f"{middle:.2g} [{low:.2g}, {high:.2g}], worst 0.051"]
+    assert new[2] == ["copy-ntm/model.slots=16", "-"]
+    rows = list(csv.DictReader(io.StringIO((sweep.path / "report.csv").read_text())))
+    assert [row["word_accuracy@unseen font"] for row in rows[:4]] == [str(1 - rate) for rate in rates]
+    assert rows[5]["word_accuracy@unseen font"] == ""
+
+
 def test_the_csv_has_a_row_a_trial(sweep):
     rows = list(csv.DictReader(io.StringIO((sweep.path / "report.csv").read_text())))
     assert len(rows) == 10
@@ -320,6 +341,7 @@ def test_what_never_came_is_later_than_all_else():
     assert show_spread([1.0, 2.0, math.inf], whole) == "2 [2, never]"
     assert show_spread([math.inf] * 3, whole) == "never"
     assert [errors(value) for value in (0, 0.001, 0.25, 12)] == ["0.00", "0.001", "0.25", "12.00"]
+    assert [errors(value) for value in (0.0249, 0.0061, 2.5e-5)] == ["0.025", "0.0061", "2.5e-05"]
 
 
 def test_the_plan_of_a_report_is_the_stored_one(sweep):

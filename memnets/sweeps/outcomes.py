@@ -9,7 +9,7 @@ import yaml
 from .directory import SweepDir
 from .machine import FACTS
 from .plan import Plan, PlanError, Trial
-from .results import error_name, errors_at, final_error
+from .results import error_name, errors_at, evaluation_errors, final_error
 
 
 class TaskFacts(NamedTuple):
@@ -47,6 +47,12 @@ class Outcome(NamedTuple):
         """The error at each length."""
         assert self.result is not None
         return errors_at(self.result)
+
+    @property
+    def evaluations(self) -> dict[str, float]:
+        """The same on what is new to the network, by name: ``task.evaluations()``, where the task has them."""
+        assert self.result is not None
+        return evaluation_errors(self.result)
 
 
 def read_outcomes(sweep: SweepDir, plan: Plan) -> list[Outcome]:

@@ -58,6 +58,12 @@ def errors_at(result: dict[str, Any]) -> dict[int, float]:
     return {int(length): as_error(row.get(name)) for length, row in result["lengths"].items()}
 
 
+def evaluation_errors(result: dict[str, Any]) -> dict[str, float]:
+    """The error of each of ``evaluations``, infinite where it was no number."""
+    name = error_name(result)
+    return {split: as_error(row.get(name)) for split, row in (result.get("evaluations") or {}).items()}
+
+
 def as_error(value: float | None) -> float:
     """An order over errors needs numbers; what is none is the worst of them."""
     return math.inf if value is None or math.isnan(value) else float(value)

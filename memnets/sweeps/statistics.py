@@ -39,5 +39,5 @@ def seconds(value: float) -> str:
 
 
 def errors(value: float) -> str:
-    """An error with two digits behind the point, more where those would hide that it is not zero."""
-    return f"{value:.2f}" if value == 0 or abs(value) >= 0.005 else f"{value:.1g}"
+    """An error with two digits behind the point; a rate below a tenth with two that count."""
+    return f"{value:.2f}" if value == 0 or abs(value) >= 0.1 else f"{value:.2g}"

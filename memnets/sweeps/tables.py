@@ -55,6 +55,8 @@ def markdown(sweep: SweepDir, plan: Plan, outcomes: list[Outcome], figures: Sequ
         for kind in dict.fromkeys(map(_kind, done)):
             same = [outcome for outcome in done if _kind(outcome) == kind]
             parts += [f"## {_title(same[0])} at each length ({same[0].task.length_unit})", _by_length(same, failed)]
+            if splits := _splits(same):
+                parts += [f"## {_title(same[0])} on what is new", _by_split(same, splits)]
         for kind in dict.fromkeys(map(_kind, done)):
             same = [outcome for outcome in done if _kind(outcome) == kind]
             parts += [f"## Each seed ({_title(same[0]).lower()})", _each(same)]
@@ -137,6 +139,20 @@ def _by_length(done: list[Outcome], failed: Mapping[str, int]) -> str:
     return _table(["experiment", *map(str, done[0].lengths)], rows)
 
 
+def _splits(done: list[Outcome]) -> list[str]:
+    """The names of the evaluations that some of these have."""
+    return list(dict.fromkeys(name for outcome in done for name in outcome.evaluations))
+
+
+def _by_split(done: list[Outcome], splits: list[str]) -> str:
+    worst = min if more_is_better(done[0].error) else max
+    rows = []
+    for group, seeds in by_group(done).items():
+        scores = [[o.evaluations[name] for o in seeds if name in o.evaluations] for name in splits]
+        rows.append([group, *(f"{show_spread(s, errors)}, worst {errors(worst(s))}" if s else "-" for s in scores)])
+    return _table(["experiment", *splits], rows)
+
+
 def _each(done: list[Outcome]) -> str:
     head = ["experiment", "seed", "solved", "sequences to solve", "seconds to solve", "sequences", "seconds"]
     mishaps = _mishaps(done)
@@ -169,7 +185,7 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def csv_rows(sweep: SweepDir, plan: Plan, outcomes: list[Outcome]) -> str:
-    """CSV: settings of the grid, state, result, errors as ``metric@length``, machine and directory of each trial."""
+    """CSV, a row a trial: settings of the grid, state, result, ``metric@length``, ``metric@split``, machine, path."""
     keys = ("solved", "sequences_to_solve", "seconds_to_solve", "steps", "sequences", "seconds")
     keys += ("parameters", "backend", "device")
     mishaps = _mishaps(outcomes)
@@ -180,7 +196,8 @@ def csv_rows(sweep: SweepDir, plan: Plan, outcomes: list[Outcome]) -> str:
         if result:
             row |= {key: result[key] for key in keys} | {key: result.get(key) for key in mishaps}
             row |= {"error": outcome.error, "final_error": outcome.final_error}
-            row |= {f"{name}@{n}": value for n, line in result["lengths"].items() for name, value in line.items()}
+            scores = {**result["lengths"], **(result.get("evaluations") or {})}
+            row |= {f"{name}@{at}": value for at, line in scores.items() for name, value in line.items()}
         if outcome.attempts:
             row |= {fact: outcome.attempts[-1].get(fact) for fact in ("host", *FACTS)}
         rows.append({**row, "directory": str(sweep.trial(trial).path)})
