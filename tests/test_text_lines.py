@@ -167,6 +167,12 @@ def project(matrix: np.ndarray, x: float, y: float) -> tuple[float, float]:
     return a / c, b / c
 
 
+def make_bend(slant: float, tilt: float, taper: float, stretch: tuple[float, float]) -> warp.Bend:
+    """Of one line."""
+    one = [torch.tensor([value], dtype=torch.float64) for value in (slant, tilt, taper)]
+    return warp.Bend(*one, stretch=torch.tensor([stretch], dtype=torch.float64))
+
+
 class TestWarp:
     @settings(max_examples=20, deadline=None)
     @given(
@@ -176,9 +182,10 @@ class TestWarp:
         st.floats(-4, 4),
         st.floats(-0.3, 0.3),
         st.floats(0, 1),
+        st.tuples(st.floats(0.5, 2), st.floats(0.5, 2)),
     )
-    def test_the_line_fits_whatever_the_bend(self, width, height, slant, tilt, taper, place):
-        bend = warp.Bend(*(torch.tensor([value], dtype=torch.float64) for value in (slant, tilt, taper)))
+    def test_the_line_fits_whatever_the_bend(self, width, height, slant, tilt, taper, place, stretch):
+        bend = make_bend(slant, tilt, taper, stretch)
         sizes, margins = torch.tensor([[width, height]]), torch.tensor([[3.0, 5.0]])
         matrices, widths = warp.bend_matrices(sizes, bend, height=32, margins=margins, place=torch.tensor([place]))
         corners = [project(matrices[0].numpy(), x, y) for x in (0, width) for y in (0, height)]
@@ -201,7 +208,7 @@ class TestWarp:
 
     def test_images_move_as_points_do(self):
         """The image is looked up through the inverse; a dot must still land where the map itself sends it."""
-        bend = warp.Bend(*(torch.tensor([value], dtype=torch.float64) for value in (0.15, 2.0, 0.1)))
+        bend = make_bend(0.15, 2.0, 0.1, (0.9, 0.8))
         sizes = torch.tensor([[60.0, 20.0]])
         matrices, widths = warp.bend_matrices(
             sizes, bend, height=32, margins=torch.full((1, 2), 4.0), place=torch.tensor([0.5])
@@ -271,9 +278,11 @@ class TestFonts:
         every = fonts.find_fonts(None, fonts.PRINTABLE)
         train = fonts.split_fonts(every, fonts.DEFAULT_HELD_OUT, "train")
         held_out = fonts.split_fonts(every, fonts.DEFAULT_HELD_OUT, "held-out")
-        assert {font.family for font in train} == {"DejaVu Sans", "DejaVu Sans Mono", "DejaVu Serif"}
+        computer_modern = {"cmr10", "cmb10", "cmss10", "cmti10", "cmtt10"}
+        assert {font.family for font in train} == {"DejaVu Sans", "DejaVu Sans Mono", "DejaVu Serif", *computer_modern}
+        assert {font.family for font in train if font.lacks} == computer_modern
         assert {font.family for font in held_out} == {"STIXGeneral"}
-        assert len(train) + len(held_out) == len(every) == 16
+        assert len(train) + len(held_out) == len(every) == 21
         assert TextLines(font_split="held-out")._fonts == held_out
         assert TextLines()._fonts == train
 
@@ -283,6 +292,29 @@ class TestFonts:
     def test_a_font_that_draws_something_else_lacks_the_character(self, name, missing):
         """cmr10 says it has "<", and draws an inverted exclamation mark: the label would be wrong."""
         assert set(missing) <= set(fonts.lacking(str(MATPLOTLIB / name), fonts.PRINTABLE))
+
+    def test_a_line_is_drawn_with_a_font_that_has_all_of_it(self, monkeypatch):
+        task, drawn = TextLines(charset="abcd<$"), []
+        draw = task._glyphs.line
+        monkeypatch.setattr(
+            task._glyphs,
+            "line",
+            lambda path, *words, **more: drawn.append((path, words[1])) or draw(path, *words, **more),
+        )
+        task.sample(300, torch.arange(300) % 3 + 1, seeded())
+        partial = [(Path(path).name, text) for path, text in drawn if Path(path).name.startswith("cm")]
+        assert {name for name, _ in partial} == {"cmr10.ttf", "cmb10.ttf", "cmss10.ttf", "cmti10.ttf", "cmtt10.ttf"}
+        assert not [text for name, text in partial if "<" in text and name != "cmtt10.ttf"]
+        assert not [text for name, text in partial if "$" in text and name == "cmti10.ttf"]
+        assert [text for name, text in partial if "$" in text]
+
+    def test_a_font_that_has_few_of_the_characters_is_left_out(self):
+        assert "cmr10" not in {font.family for font in fonts.find_fonts(None, "<>\\a")}
+        with pytest.raises(
+            ValueError, match=r"no font of held_out_family 'cmr10' .* \(cmr10.ttf lacks .*<.*\); hold out"
+        ):
+            TextLines(held_out_family="cmr10", font_split="held-out")
+        assert TextLines(held_out_family="cmr10", charset="abc", font_split="held-out").charset == "abc"
 
     def test_a_file_that_lacks_a_character_is_refused(self):
         with pytest.raises(ValueError, match=r"font cmr10.ttf has no glyph of its own for <>; give another font"):

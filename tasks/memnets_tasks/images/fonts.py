@@ -15,17 +15,21 @@ DEFAULT_HELD_OUT = "STIXGeneral"
 
 SUFFIXES = {".ttf", ".otf", ".ttc"}
 
-# Only these: the Computer Modern files beside them say "<" and draw an inverted exclamation mark.
 _DEFAULT_PREFIXES = ("DejaVuSans", "DejaVuSerif", "STIXGeneral")
+
+_PARTIAL = {"cmr10.ttf": "", "cmb10.ttf": "", "cmss10.ttf": "", "cmti10.ttf": "$", "cmtt10.ttf": ""}
+"""Computer Modern, beside them: it says "<" and draws an inverted exclamation mark, for which its glyphs' names are
+enough, and by no right name a pound for the dollar."""
 
 _SYSTEM_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts")
 
 
 class Font(NamedTuple):
-    """A font file and the name of its family, such as "DejaVu Sans"."""
+    """A font file, the name of its family, such as "DejaVu Sans", and the characters wanted that it has not."""
 
     path: str
     family: str
+    lacks: frozenset[str] = frozenset()
 
 
 @lru_cache(maxsize=64)
@@ -85,12 +89,23 @@ def _stands_alone(character: str) -> bool:
     return not joins and unicodedata.bidirectional(character) not in ("R", "AL")
 
 
-def _matplotlib_fonts() -> list[Path]:
+def _matplotlib_folder() -> Path:
     spec = importlib.util.find_spec("matplotlib")
     if spec is None or spec.origin is None:
         raise ValueError("matplotlib, whose fonts are the default, is not installed; install it or give fonts=[...]")
-    folder = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf"
-    return sorted(path for path in folder.glob("*.ttf") if path.name.startswith(_DEFAULT_PREFIXES))
+    return Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf"
+
+
+def _default_fonts(charset: str) -> list[Font]:
+    """Matplotlib's that have every character, and, if there are any, its others that have most of them."""
+    folder = _matplotlib_folder()
+    found = _covering(sorted(path for path in folder.glob("*.ttf") if path.name.startswith(_DEFAULT_PREFIXES)), charset)
+    for name, wrong in _PARTIAL.items() if found else ():
+        path = folder / name
+        if path.is_file():
+            lacks = frozenset(lacking(str(path), charset)) | (set(wrong) & set(charset))
+            found += [Font(str(path), _read_font(str(path))[0], lacks)] if 2 * len(lacks) < len(charset) else []
+    return found
 
 
 def _font_files(folder: Path) -> list[Path]:
@@ -114,8 +129,9 @@ def find_fonts(fonts: Sequence[str | Path] | None, charset: str) -> list[Font]:
 
     Args:
         fonts: Font files, and folders which are searched, subfolders included. A file must have every character;
-            of a folder those fonts are taken that have. None takes matplotlib's DejaVu and STIX fonts, or, where
-            none of them has every character (as with Chinese), those of the system's fonts that have.
+            of a folder those fonts are taken that have. None takes matplotlib's DejaVu and STIX fonts, and its
+            Computer Modern for the characters that it has, if most; or, where none of DejaVu and STIX has every
+            character (as with Chinese), those of the system's fonts that have.
         charset: The characters wanted.
 
     Returns:
@@ -125,7 +141,7 @@ def find_fonts(fonts: Sequence[str | Path] | None, charset: str) -> list[Font]:
         ValueError: If a file is no font or lacks a character, a path is not there, or no font is left.
     """
     if fonts is None:
-        found = _covering(_matplotlib_fonts(), charset)
+        found = _default_fonts(charset)
         for folder in _SYSTEM_FOLDERS if not found else ():
             found += _covering(_font_files(Path(folder).expanduser()), charset)
     elif isinstance(fonts, (str, Path)):
@@ -180,5 +196,11 @@ def split_fonts(fonts: Sequence[Font], held_out: str | None, which: str) -> list
         raise ValueError(
             f"no font is left for font_split {which!r} with held_out_family {held_out!r}; the fonts' families are "
             f"{families}: name one of two or more as held_out_family"
+        )
+    if all(font.lacks for font in kept):
+        lacks = "".join(sorted(kept[0].lacks))
+        raise ValueError(
+            f"no font of held_out_family {held_out!r} has every character of the charset ({Path(kept[0].path).name} "
+            f"lacks {_shown(lacks)}); hold out another family, or give a charset without them"
         )
     return kept

@@ -21,6 +21,7 @@ from memnets_tasks.images.fonts import DEFAULT_HELD_OUT, PRINTABLE, check_charse
 from memnets_tasks.images.glyphs import GlyphCache, Line, stack_lines
 from memnets_tasks.images.page_lines import page_lines
 from memnets_tasks.images.paper import put_on_paper
+from memnets_tasks.images.restyle import TALLER, WIDER, restyle
 from memnets_tasks.images.warp import Bend, bend_images, bend_matrices, map_boxes
 from memnets_tasks.images.words import WordLines, load_words, split_of
 
@@ -49,14 +50,16 @@ class TextLines(TextTask):
             the characters of the words. The separator is added where there are words; a space stands only between
             words, never in a random string.
         separator: What stands between words; "" for scripts without spaces.
-        fonts: Font files and folders; None takes matplotlib's DejaVu and STIX, or for a charset that they lack,
-            such as Chinese, the system's fonts that have it. A file that lacks a character is refused; in a folder
-            such fonts are passed over.
+        fonts: Font files and folders; None takes matplotlib's DejaVu and STIX, and its Computer Modern for lines
+            that it has every character of, or for a charset that DejaVu and STIX lack, such as Chinese, the system's
+            fonts that have it. A file that lacks a character is refused; in a folder such fonts are passed over.
         held_out_family: The family of fonts kept from training.
         font_split: "train" draws with the other families, "held-out" with that one.
         split: With words: "validation" and "test" draw only a tenth of them each, "train" the others, and
             "train+validation" all but those of "test". A word's letters decide where it belongs.
         distortion: Strength of slant, tilt and perspective; 0 sets straight lines.
+        restyle: Strength with which, in training, type is made narrower or wider, lower, bolder or thinner, and
+            bent, so that few fonts serve as many. What is held out keeps the shapes of its fonts.
         blur: Largest standard deviation of the blur, in pixels.
         noise: Largest standard deviation of the noise of each pixel, where 1 is from black to white.
         backgrounds: Uneven paper and any greys; False sets black on white.
@@ -80,6 +83,7 @@ class TextLines(TextTask):
         font_split: Literal["train", "held-out"] = "train",
         split: Split = "train",
         distortion: float = 1.0,
+        restyle: float = 0.0,
         blur: float = 0.8,
         noise: float = 0.05,
         backgrounds: bool = True,
@@ -89,7 +93,7 @@ class TextLines(TextTask):
     ) -> None:
         check_at_least("height", height, 8)
         check_range("min_length", min_length, "max_length", max_length, minimum=1)
-        for name, value in (("distortion", distortion), ("blur", blur), ("noise", noise)):
+        for name, value in (("distortion", distortion), ("restyle", restyle), ("blur", blur), ("noise", noise)):
             check_not_negative(name, value)
         check_split(split, SPLITS)
         known = None if words is None else load_words(words)
@@ -101,7 +105,8 @@ class TextLines(TextTask):
         self._letters = self.charset.replace(" ", "")
         self._glyphs = GlyphCache()
         self.height, self.split, self.font_split = height, split, font_split
-        self.distortion, self.blur, self.noise, self.backgrounds = distortion, blur, noise, backgrounds
+        self.distortion, self.restyle, self.blur, self.noise = distortion, restyle, blur, noise
+        self.backgrounds = backgrounds
         self.ink = "any" if backgrounds else "dark"
         self.min_length, self.max_length = min_length, max_length
         self.evaluation_lengths = check_evaluation_lengths(evaluation_lengths, minimum=1)
@@ -122,7 +127,7 @@ class TextLines(TextTask):
         families = {font.family for font in self._all_fonts}
         if self.split.startswith("train") and self.font_split == "train" and self._held_out_family in families:
             other = copy.copy(words or self)
-            other.font_split = "held-out"
+            other.font_split, other.restyle = "held-out", 0.0
             other._fonts = split_fonts(self._all_fonts, self._held_out_family, "held-out")
             found["unseen font"] = other
         page = page_lines(self.height, self.charset) if self.split.startswith("train") else None
@@ -133,6 +138,7 @@ class TextLines(TextTask):
             return None
         other = copy.copy(self)
         other.split, other._lines = split, WordLines(_words_of(self._words, split), self._separator)
+        other.restyle = 0.0
         return other
 
     @in_single_precision
@@ -160,7 +166,8 @@ class TextLines(TextTask):
 
         matrices, widths = self._bend(sizes, random)
         width = int(widths.max())
-        ink = bend_images(ink.float() / 255, matrices, self.height, width)  # (B, 1, H, W)
+        ink = restyle(ink.float() / 255, self.restyle, generator)
+        ink = bend_images(ink, matrices, self.height, width)  # (B, 1, H, W)
         edges = map_boxes(boxes, matrices)[..., [0, 2]].float()  # (B, L, 2)
         amounts = self.blur, self.noise
         images = put_on_paper(ink, widths, random, generator, amounts=amounts, backgrounds=self.backgrounds)
@@ -172,7 +179,8 @@ class TextLines(TextTask):
         return "".join(self._letters[i] for i in random.integers(len(self._letters), size=length))
 
     def _line(self, text: str, random: np.random.Generator) -> Line:
-        font = self._fonts[random.integers(len(self._fonts))]
+        fonts = [font for font in self._fonts if font.lacks.isdisjoint(text)]
+        font = fonts[random.integers(len(fonts))]
         size = round(SIZES[random.integers(len(SIZES))] * self.height)
         return self._glyphs.line(font.path, size, text, spacing=random.uniform(-0.02, 0.12) * size)
 
@@ -180,10 +188,14 @@ class TextLines(TextTask):
         def draw(low: float, high: float, *shape: int) -> Tensor:
             return torch.from_numpy(random.uniform(low, high, (len(sizes), *shape))).to(sizes.device)
 
+        stretch = torch.ones_like(sizes)
+        if self.restyle:
+            stretch = torch.exp(self.restyle * torch.stack([draw(*WIDER), draw(*TALLER)], dim=1))
         bend = Bend(
             slant=self.distortion * draw(-0.2, 0.2),
             tilt=self.distortion * self.height * draw(-0.06, 0.06),
             taper=self.distortion * draw(-0.12, 0.12),
+            stretch=stretch,
         )
         margins = self.height * draw(0.06, 0.25, 2)
         return bend_matrices(sizes, bend, height=self.height, margins=margins, place=draw(0, 1))

@@ -17,11 +17,13 @@ class Bend(NamedTuple):
         slant: `(B,)`; pixels to the left for each pixel downwards.
         tilt: `(B,)`; pixels the right end lies lower than the middle.
         taper: `(B,)`; the share by which the right end is smaller than the middle.
+        stretch: `(B, 2)`; factors of width and height before all that.
     """
 
     slant: Tensor
     tilt: Tensor
     taper: Tensor
+    stretch: Tensor
 
 
 def bend_matrices(sizes: Tensor, bend: Bend, *, height: int, margins: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
@@ -40,7 +42,8 @@ def bend_matrices(sizes: Tensor, bend: Bend, *, height: int, margins: Tensor, pl
         Matrices `(B, 3, 3)`, float64, from points (x, y, 1) of the straight line to the image; and the images'
         widths `(B,)`, int64.
     """
-    width, line_height = sizes.double().unbind(1)
+    stretch = bend.stretch.double()
+    width, line_height = (sizes.double() * stretch).unbind(1)
     one, zero = torch.ones_like(width), torch.zeros_like(width)
     half = (width / 2).clamp_min(1.5 * height)
     rows = [
@@ -49,9 +52,9 @@ def bend_matrices(sizes: Tensor, bend: Bend, *, height: int, margins: Tensor, pl
         [bend.taper.double() / half, zero, one],
     ]
     bent = torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)  # (B, 3, 3), about the middle
-    bent = bent @ _moves(-width / 2, -line_height / 2)
+    bent = bent @ _moves(-width / 2, -line_height / 2) @ torch.diag_embed(F.pad(stretch, (0, 1), value=1.0))
 
-    corners = torch.stack([zero, zero, width, line_height], dim=1).unsqueeze(1)  # (B, 1, 4)
+    corners = F.pad(sizes.double(), (2, 0)).unsqueeze(1)  # (B, 1, 4)
     x0, y0, x1, y1 = map_boxes(corners, bent)[:, 0].unbind(1)
     scale = ((height - 2) / (y1 - y0)).clamp_max(1.0)
     spare = height - 2 - scale * (y1 - y0)

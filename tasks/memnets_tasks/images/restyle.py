@@ -1,0 +1,51 @@
+"""Type made to look like that of other fonts, so that few fonts serve as many."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+WEIGHT = 0.8
+"""Most of the way that a stroke's edges are moved by a pixel, outwards or inwards; upright and level strokes apart."""
+
+SHIFT = 0.06
+"""Most that any point is moved, in shares of the line's height."""
+
+KNOTS = 3
+"""Points of the field of displacements down a line; along it they are as far apart."""
+
+WIDER, TALLER = (-0.35, 0.15), (-0.3, 0.0)
+"""Least and most change of a line's log width and height: other fonts are narrower, and their small letters lower."""
+
+
+def restyle(ink: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Make strokes bolder or thinner, upright and level ones apart, and bend letters smoothly.
+
+    The bending is that of Simard et al. 2003 ("Best practices for convolutional neural networks applied to visual
+    document analysis"). Fonts differ so in their weight, in the contrast of their strokes, and in their curves.
+
+    Args:
+        ink: `(B, 1, h, w)`, float32 from 0 to 1; zero past each line.
+        strength: 0 leaves the ink as it is; 1 changes it about as fonts differ.
+        generator: Source of randomness, on the device of `ink`.
+
+    Returns:
+        Ink of the same shape.
+    """
+    if not strength:
+        return ink
+    batch_size, _, height, width = ink.shape
+    amounts = 2 * torch.rand(2, batch_size, 1, 1, 1, generator=generator, device=ink.device) - 1
+    for amount, kernel in zip((strength * WEIGHT * amounts).clamp(-1, 1), ((1, 3), (3, 1))):
+        padding = kernel[0] // 2, kernel[1] // 2
+        bolder = F.max_pool2d(ink, kernel, 1, padding)
+        thinner = 1 - F.max_pool2d(1 - ink, kernel, 1, padding)
+        ink = ink + amount.relu() * (bolder - ink) + (-amount).relu() * (thinner - ink)
+    along = max(2, round(KNOTS * width / height))
+    field = 2 * torch.rand(batch_size, 2, KNOTS, along, generator=generator, device=ink.device) - 1
+    bent = torch.rand(batch_size, 1, 1, 1, generator=generator, device=ink.device)
+    reach = torch.tensor([2 * height / width, 2.0], device=ink.device).view(
+        1, 2, 1, 1
+    )  # of the height, in a grid's units
+    field = F.interpolate(strength * SHIFT * bent * reach * field, size=(height, width), mode="bicubic")
+    straight = F.affine_grid(torch.eye(2, 3, device=ink.device).expand(batch_size, 2, 3), list(ink.shape), False)
+    return F.grid_sample(ink, straight + field.permute(0, 2, 3, 1), align_corners=False)

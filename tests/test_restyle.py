@@ -1,0 +1,105 @@
+"""Type made to look like that of other fonts: strokes against loops, bending by where dots go."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from memnets_tasks import TextLines
+from memnets_tasks.images import restyle as module
+from memnets_tasks.images.restyle import restyle
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def weigh(row: np.ndarray, amount: float) -> np.ndarray:
+    """A row of ink, its strokes' edges moved outwards, or inwards for an amount below zero."""
+    out = row.copy()
+    for i in range(len(row)):
+        near = row[max(0, i - 1) : i + 2]
+        wanted = near.max() if amount > 0 else near.min()
+        out[i] += abs(amount) * (wanted - row[i])
+    return out
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(1, 3), st.integers(3, 9), st.integers(1, 12), st.floats(0.1, 2), st.integers(0, 99))
+def test_strokes_by_loops(batch, height, width, strength, seed):
+    ink = torch.rand(batch, 1, height, width, generator=seeded(seed))
+    drawn = 2 * torch.rand(2, batch, 1, 1, 1, generator=seeded(seed + 1)).double().numpy() - 1
+    amounts = np.clip(strength * module.WEIGHT * drawn, -1, 1).reshape(2, batch)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "SHIFT", 0.0)
+        found = restyle(ink, strength, seeded(seed + 1)).double().numpy()
+    for b in range(batch):
+        rows = np.array([weigh(row, amounts[0, b]) for row in ink[b, 0].double().numpy()])
+        expected = np.array([weigh(column, amounts[1, b]) for column in rows.T]).T
+        np.testing.assert_allclose(found[b, 0], expected, atol=1e-5)
+
+
+def test_nothing_without_strength():
+    ink, generator = torch.rand(2, 1, 8, 20, generator=seeded()), seeded(1)
+    before = generator.get_state()
+    assert restyle(ink, 0.0, generator) is ink
+    assert torch.equal(generator.get_state(), before)
+
+
+def test_dots_move_a_little_and_not_together(monkeypatch):
+    """A dot every 20 columns: where its ink's middle went is at most the reach of the field, and some way."""
+    monkeypatch.setattr(module, "WEIGHT", 0.0)
+    ink = torch.zeros(64, 1, 32, 160)
+    for x in range(10, 160, 20):
+        ink[:, 0, 14:18, x - 2 : x + 2] = 1
+    found = restyle(ink, 1.0, seeded(3))[:, 0].double().numpy()
+    rows, columns = np.mgrid[:32, :160] + 0.5
+    moved = []
+    for x in range(10, 160, 20):
+        part = found[:, :, x - 10 : x + 10]
+        total = part.sum((1, 2))
+        moved.append([(part * grid[:, x - 10 : x + 10]).sum((1, 2)) / total for grid in (columns - x, rows - 16)])
+    steps = np.array(moved)  # (8, 2, 64)
+    reach = module.SHIFT * 32
+    assert np.abs(steps).max() < 1.3 * reach  # the cubic may pass its knots
+    assert (np.abs(steps).max(axis=(0, 2)) > 0.3 * reach).all()
+    assert (steps.std(axis=0).max(axis=1) > 0.1 * reach).all()
+
+
+def test_the_same_seed_gives_the_same_and_others_others():
+    ink = torch.rand(2, 1, 16, 40, generator=seeded())
+    assert torch.equal(restyle(ink, 1.0, seeded(1)), restyle(ink, 1.0, seeded(1)))
+    assert not torch.equal(restyle(ink, 1.0, seeded(1)), restyle(ink, 1.0, seeded(2)))
+
+
+def test_boxes_still_hold_their_characters():
+    """Ink may leave its box by the bend and the bolder stroke, and no more."""
+    plain = {"blur": 0.0, "noise": 0.0, "backgrounds": False, "distortion": 0.0}
+    batch = TextLines(restyle=1.0, **plain).sample(60, 1, seeded(5))
+    for image, width, (left, right) in zip(1 - batch.images[:, 0], batch.widths, batch.boxes[:, 0].tolist()):
+        columns = image[:, :width].amax(0).numpy()
+        assert columns.max() > 0.15  # thin strokes grow pale, and stay
+        inked = np.flatnonzero(columns > columns.max() / 2)
+        assert left - 3 < inked.min()
+        assert inked.max() < right + 3
+
+
+def test_widths_differ_more_and_tests_keep_their_type():
+    task = TextLines(words="mixed", restyle=1.0)
+    straight = TextLines(words="mixed", restyle=0.0)
+    widths = [[int(w) for w in one.sample(200, 12, seeded(2)).widths] for one in (task, straight)]
+    assert np.std(widths[0]) / np.mean(widths[0]) > 1.2 * np.std(widths[1]) / np.mean(widths[1])
+    for kept, other in (
+        (task.held_out(), straight.held_out()),
+        (task.validation(), straight.validation()),
+        (task.evaluations()["unseen font"], straight.evaluations()["unseen font"]),
+    ):
+        assert kept is not None
+        assert other is not None
+        assert torch.equal(kept.sample(4, 6, seeded()).images, other.sample(4, 6, seeded()).images)
+
+
+def test_a_strength_below_zero():
+    with pytest.raises(ValueError, match=r"restyle is -0.5; give a number of at least 0"):
+        TextLines(restyle=-0.5)
