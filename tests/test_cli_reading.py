@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import warnings
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,8 @@ from PIL import Image
 
 from memnets import TextReader, viz
 from memnets.cli import main
-from memnets_tasks import DigitLines, Scenes
-from memnets_tasks.images import write_text_lines
+from memnets_tasks import DigitLines, Scenes, TextLines
+from memnets_tasks.images import write_captions, write_text_lines
 from memnets_tasks.images.shapes import COLOURS
 from running import ROOT, fit, result
 
@@ -274,10 +275,65 @@ def test_a_run_whose_labels_have_changed_reads_the_characters_it_knows(tmp_path,
     run = fit_images(tmp_path / "runs", "ocr-digits", 1, *task, "--training.batch_size", "2")
     first = path.read_text().split("\n")[0]
     path.write_text(path.read_text().replace(first, first.split("\t")[0] + "\t" + "x" * 40))
-    image = str(path.parent / first.split("\t")[0])
     with pytest.warns(UserWarning, match=r"10 kept; 1 added, untrained \('x'\)"):
-        assert main(["read", image, "--run", str(run), "--no-figures"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1].startswith(image)
+        assert main(["lengths", str(run), "--sequences", "2"]) == 0
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_run_directory_is_enough_to_read_or_describe_with(tmp_path, monkeypatch, capsys):
+    """On another machine its data are not there; the symbols are those of the checkpoint."""
+    lines = write_text_lines(tmp_path / "data", [DigitLines().sample(4, 40, torch.Generator().manual_seed(0))], "gt")
+    scenes = [Scenes(size=48).sample(4, 1, torch.Generator().manual_seed(0))]
+    captions = write_captions(tmp_path / "pictures", {"train": scenes}, "karpathy")["train"]
+    words = tmp_path / "words.txt"
+    words.write_text("abc\nde\n")
+    few = ["--task.evaluation_lengths", "[4]", "--training.batch_size", "2"]
+    runs = {
+        "files": ("read", "ocr-digits", "TextLineFiles", ["--task.path", str(lines), "--task.height", "16"]),
+        "words": ("read", "ocr-digits", "TextLines", ["--task.words", str(words), "--task.height", "16", *few]),
+        "captions": ("describe", "caption-scenes", "CaptionFiles", ["--task.path", str(captions), "--task.size", "48"]),
+    }
+    image = Path(lines).parent / "images" / "000000001.png"
+    here, answers = {}, {}
+    for name, (command, experiment, task, settings) in runs.items():
+        one = ["--training.batch_size", "2"] + (["--task.min_word_count", "1"] if command == "describe" else [])
+        more = ["--task", f"memnets_tasks.{task}", *settings, *one]
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            here[name] = fit_images(tmp_path / name, experiment, 1, *more)
+    data = tmp_path / "elsewhere"
+    for gone in (Path(lines).parent, captions.parent):
+        gone.rename(data.with_name(f"gone-{gone.name}"))
+    words.unlink()
+    image = tmp_path / "gone-data" / "images" / "000000001.png"
+    for name, run in here.items():
+        moved = run.rename(tmp_path / f"moved-{name}")
+        capsys.readouterr()
+        assert main([runs[name][0], str(image), "--run", str(moved), "--no-figures"]) == 0
+        out, err = capsys.readouterr()
+        answers[name] = out.split("\t")[1]
+        assert err == ""
+    assert set(answers["words"]) <= set("abcde ")
+    assert set(answers["files"]) <= set("0123456789")
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        DigitLines(height=20, max_spacing=6),
+        DigitLines(max_spacing=0),
+        TextLines(height=24),
+        TextLines(backgrounds=False),
+    ],
+)
+def test_images_load_alike_with_the_task_and_without_it(task, lines):
+    """``load_images`` of a task, and of the loader that is made of its settings."""
+    names = ("height", "max_spacing", "backgrounds")
+    loader = type(task).loader({name: getattr(task, name) for name in names if hasattr(task, name)})
+    for path in lines:
+        one, other = (each.load_images([path]).batch for each in (task, loader))
+        assert torch.equal(one.images, other.images)
+    assert (loader.max_width, loader.ink, loader.margin) == (task.max_width, task.ink, task.margin)
 
 
 @pytest.mark.filterwarnings("ignore:.*left out")
@@ -333,7 +389,7 @@ def test_a_run_whose_data_are_gone_names_itself_and_them(reader, tmp_path, capsy
     task = config[config.index("task:") : config.index("model:")]
     gone = "task:\n  class_path: memnets_tasks.TextLineFiles\n  init_args:\n    path: none/gt.txt\n"
     (tmp_path / "config.yaml").write_text(config.replace(task, gone))
-    assert main(["read", "line.png", "--run", str(tmp_path)]) == 2
+    assert main(["lengths", str(tmp_path)]) == 2
     said = "path is 'none/gt.txt', which is not there; give the file or folder of the data set"
     assert capsys.readouterr().err == f"memnets: error: {tmp_path / 'config.yaml'}: {said}\n"
 

@@ -288,7 +288,10 @@ class TestDrawing:
         assert [len(text) for text in texts] == [2, 2, 2, 1], "one of the nearest length stands in"
         for path in tmp_path.glob("*.png"):
             path.unlink()
-        with pytest.warns(UserWarning), pytest.raises(ValueError, match=r"none of the images in .* can be used; left"):
+        with (
+            pytest.warns(UserWarning, match="left out"),
+            pytest.raises(ValueError, match=r"none of the images in .* can be used; left"),
+        ):
             task.sample(1, lengths[:1], seeded())
 
     def test_looking_at_all_images_first(self, task, tmp_path):

@@ -12,7 +12,7 @@ from torch import Tensor
 from .. import viz
 from ..training.run_dir import RunDir
 from .arguments import UsageError
-from .commands import load_run
+from .readers import load_reader
 
 AT_ONCE = 16
 """Images in memory at a time."""
@@ -84,8 +84,7 @@ def describe(options: argparse.Namespace) -> int:
 
 def _load(kind: _Kind, options: argparse.Namespace) -> tuple[RunDir, Any, Any]:
     """The run with its model and task; UsageError if they are of another kind."""
-    run, _config, objects = load_run(options.run)
-    model, task = objects.model, objects.task
+    run, model, task = load_reader(options.run)
     if not hasattr(model, kind.command):
         remedy = f"use `memnets {kind.other}`" if hasattr(model, kind.other) else f"give a run of a {kind.needs}"
         raise UsageError(

@@ -169,6 +169,11 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
         """The submodules with one row a word."""
         return ["decoder.embedding", "decoder.output"]
 
+    @classmethod
+    def symbols_of(cls, codes: Tensor) -> dict[str, Any]:
+        """``vocabulary`` of a checkpoint."""
+        return {"vocabulary": list(Vocabulary.from_tensor(codes).words)}
+
     def encode(self, images: Tensor, mask: Tensor | None = None) -> tuple[Keys, tuple[int, int]]:
         """What the decoder attends to, and the height and width of the grid; see :meth:`forward` for ``mask``."""
         if not images.numel():

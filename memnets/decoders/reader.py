@@ -178,6 +178,11 @@ class TextReader(WithSymbols[Charset], Pretrained):
             names += ["decoder.output"] if self.decoder.embedding is None else ["decoder.embedding", "decoder.output"]
         return names
 
+    @classmethod
+    def symbols_of(cls, codes: Tensor) -> dict[str, Any]:
+        """``charset`` of a checkpoint."""
+        return {"charset": Charset.from_tensor(codes).characters}
+
     def check_decode(self, decode: str) -> None:
         """Raise ValueError unless the reader can read that way."""
         check_choice("decode", decode, DECODES)

@@ -1,9 +1,9 @@
 """Pictures with captions from files: Karpathy's splits, COCO, Flickr8k."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal, final
+from typing import Any, Literal, final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from memnets_tasks.images.checks import check_split
 from memnets_tasks.images.drops import Drops
 from memnets_tasks.images.file_task import FileTask
 from memnets_tasks.images.folders import ImageFolder, existing_file
-from memnets_tasks.images.loading import stack_pictures
+from memnets_tasks.images.loading import PictureLoader, stack_pictures, with_defaults
 from memnets_tasks.images.pictures import colour_square
 
 
@@ -101,6 +101,11 @@ class CaptionFiles(FileTask, SceneTask):
             max_length=max_length,
             evaluation_lengths=evaluation_lengths,
         )
+
+    @classmethod
+    def loader(cls, settings: Mapping[str, Any]) -> PictureLoader:
+        """What `load_images` is of a task with these settings, made without its files, which may be elsewhere."""
+        return PictureLoader(with_defaults(cls, settings)["size"])
 
     def held_out(self) -> "CaptionFiles | None":
         """The pictures of the test split, where the same file, or one beside it, says which those are."""
