@@ -331,6 +331,10 @@ class TestLeftOut:
         assert len(record) == 5
         assert "further ones are counted" in str(record[-1].message)
 
+    def test_a_colon_in_a_name_is_no_drive(self, tmp_path):
+        task = TextLineFiles(str(gt(tmp_path, [("10:30 a.png", "ok")], **{"10:30 a": png()})))
+        assert task.check_images() == {}
+
     def test_nothing_is_left(self, tmp_path):
         path = gt(tmp_path, [("a.png", "")])
         with (

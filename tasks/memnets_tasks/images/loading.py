@@ -143,5 +143,6 @@ def _read(path: str) -> bytes:
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
         raise UnreadableImage("image cannot be read", str(error)) from error
     if not is_file:
-        raise UnreadableImage("not a file")
+        remedy = "give the images in it, as DIR/*.png" if file.is_dir() else ""
+        raise UnreadableImage("not a file", remedy)
     return data
