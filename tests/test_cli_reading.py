@@ -1,5 +1,7 @@
 """Image files through trained models: memnets read, memnets describe, and what runs of images say of themselves."""
 
+import argparse
+import io
 import json
 import re
 import shlex
@@ -11,7 +13,8 @@ import torch
 from PIL import Image
 
 from memnets import TextReader, viz
-from memnets.cli import main
+from memnets.cli import main, reading
+from memnets.decoders import Reading
 from memnets_tasks import DigitLines, Scenes, TextLines
 from memnets_tasks.images import write_captions, write_text_lines
 from memnets_tasks.images.shapes import COLOURS
@@ -137,6 +140,23 @@ def test_images_that_cannot_be_read_are_named_and_the_others_are_read(reader, li
     assert problems[1:] == [f"memnets: error: read: {missing}: image is not there"]
     assert main(["read", str(bad), "--run", str(reader), "--json"]) == 1
     assert capsys.readouterr().out == "[]\n"
+
+
+def test_what_standard_output_cannot_say_is_escaped_and_never_a_question_mark(tmp_path, monkeypatch):
+    """As where output goes through a pipe of another encoding; a question mark would pass for what was read."""
+    name = str(tmp_path / "caf\udce9.png")  # a name of bytes that are no UTF-8
+    prediction = Reading("日é?", 0.5, None)
+    item = reading._Item(name, None, None, prediction)
+    kind = reading._Kind("read", "describe", "TextReader", "reads lines", lambda p: {"text": p.text}, None)
+    for encoding, whole in (("ascii", False), ("utf-8", False), ("utf-8", True)):
+        image = item if not whole else item._replace(path="a.png")
+        out = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="backslashreplace")
+        monkeypatch.setattr("sys.stdout", out)
+        assert reading._answer(kind, argparse.Namespace(json=True), None, iter([image])) == 0
+        out.flush()
+        said = out.buffer.getvalue().decode(encoding)
+        assert json.loads(said) == [{"image": image.path, "text": "日é?", "confidence": 0.5}]
+        assert ("日" in said) == whole
 
 
 def test_many_images_in_several_batches_keep_their_order(reader, lines, capsys):

@@ -146,10 +146,20 @@ def _answer(kind: _Kind, options: argparse.Namespace, figures: Path | None, item
             path = figures / f"{_free_name(Path(item.path).stem, taken)}.png"
             answers[-1]["figure"] = str(_save(kind, kind.draw(item.image, item.prediction, item.padded_width), path))
     if options.json:
-        print(json.dumps(answers, indent=2, ensure_ascii=False))
+        print(_as_json(answers))
     if figures is not None and answers:
         print(f"figures  {figures}", file=sys.stderr)
     return int(failed)
+
+
+def _as_json(answers: list[dict[str, Any]]) -> str:
+    """JSON in characters that standard output has; a name of bytes that are no text is escaped as well."""
+    text = json.dumps(answers, indent=2, ensure_ascii=False)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(answers, indent=2)
+    return text
 
 
 def _free_name(stem: str, taken: set[str]) -> str:
