@@ -17,7 +17,7 @@ import statistics
 import time
 from collections.abc import Callable
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from step_time import processor
@@ -32,29 +32,42 @@ READERS: dict[str, dict[str, Any]] = {
 }
 CAPTIONERS: dict[str, dict[str, Any]] = {"LSTM": {"cell": "lstm"}, "NTM": {"cell": "ntm"}}
 PLACE = {"feedback": "place", "coverage_weight": 0.0, "references": "one"}
-TASKS = ("DigitLines", "TextLines", "Scenes")
 SHAPES, WORDS = 3, 16  # of a scene, and of its caption
 WHAT = ("training step", "greedy", "beam")
 Row = dict[str, Any]
 
 
-def make_task(name: str) -> Any:
-    if name == "Scenes":
-        return Scenes()
-    return DigitLines(distortion=1.0) if name == "DigitLines" else TextLines(words="generated")
+class Workload(NamedTuple):
+    """A task, the models it is timed with, and the length of its items; None for that of the command line."""
+
+    task: Callable[[], Any]
+    kinds: dict[str, dict[str, Any]]
+    model: Callable[..., Any]
+    length: int | None = None
 
 
-def make_models(name: str, task: Any) -> dict[str, Any]:
+def reader(hidden_size: int) -> Callable[..., TextReader]:
+    """What makes a reader for a task."""
+    return lambda task, **kind: TextReader(charset=task.charset, height=task.height, hidden_size=hidden_size, **kind)
+
+
+def captioner(task: Scenes, **kind: Any) -> Captioner:
+    return Captioner(vocabulary=task.vocabulary, hidden_size=128, **PLACE, **kind)
+
+
+WORKLOADS = {
+    "DigitLines": Workload(lambda: DigitLines(distortion=1.0), READERS, reader(64)),
+    "TextLines": Workload(lambda: TextLines(words="generated"), READERS, reader(128)),
+    "Scenes": Workload(Scenes, CAPTIONERS, captioner, SHAPES),
+}
+
+
+def make_models(work: Workload, task: Any) -> dict[str, Any]:
     """The models of a task by kind, each from the same seed."""
-    kinds = CAPTIONERS if name == "Scenes" else READERS
     models: dict[str, Any] = {}
-    for kind, settings in kinds.items():
+    for kind, settings in work.kinds.items():
         torch.manual_seed(0)
-        if name == "Scenes":
-            models[kind] = Captioner(vocabulary=task.vocabulary, hidden_size=128, **PLACE, **settings)
-        else:
-            size = 64 if name == "DigitLines" else 128
-            models[kind] = TextReader(charset=task.charset, height=task.height, hidden_size=size, **settings)
+        models[kind] = work.model(task, **settings)
     return models
 
 
@@ -96,12 +109,13 @@ def medians(work: dict[tuple[str, str], Callable[[], Any]], seconds: float) -> d
 
 def measure(name: str, given: argparse.Namespace) -> list[Row]:
     """A row for each kind of model on one task, in images a second."""
-    task = make_task(name)
+    timed = WORKLOADS[name]
+    task = timed.task()
     random = torch.Generator().manual_seed(0)
-    length = SHAPES if name == "Scenes" else given.length
+    length = timed.length or given.length
     batch = task.sample(given.batch, length, random)
     work: dict[tuple[str, str], Callable[[], Any]] = {("", "drawing"): lambda: task.sample(given.batch, length, random)}
-    models = make_models(name, task)
+    models = make_models(timed, task)
     for kind, model in models.items():
         work |= {(kind, what): run for what, run in jobs(model, batch, length, given.beam).items()}
     found = medians(work, given.seconds)
@@ -135,7 +149,7 @@ def main() -> None:
     parser.add_argument("--beam", type=at_least_one, default=5, help="texts kept by beam search (5)")
     parser.add_argument("--seconds", type=float, default=20.0, help="for each task (20)")
     parser.add_argument("--threads", type=at_least_one, default=1)
-    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS)
+    parser.add_argument("--tasks", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
     parser.add_argument("--json", metavar="FILE", help="also write the rows to this file")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)

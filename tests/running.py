@@ -29,6 +29,17 @@ def fit(runs: Path, *more: str, experiment: str = "copy-ntm", run_id: str = "run
     return runs / Path(experiment).stem / run_id
 
 
+QUIET = ["--wandb.mode", "disabled", "--training.pictures_every", "0", "--run_id", "a", "--trainer.val_check_interval"]
+SMALL = ["--training.validation_size", "8", "--training.evaluation_sequences", "4"]
+
+
+def fit_images(runs, experiment, steps, *settings):
+    """A run of that many steps."""
+    more = ["--trainer.max_steps", str(steps), *settings, "--runs", str(runs)]
+    assert main(["fit", experiment, *QUIET, str(steps), *SMALL, *more]) == 0
+    return runs / experiment / "a"
+
+
 def command(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run ``memnets`` in a process of its own; ``settings`` are environment variables."""
     return subprocess.run(

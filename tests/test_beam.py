@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -116,6 +116,22 @@ def test_no_hypothesis_comes_twice(seed, beam_size):
     for found in search(tables(seed), beam_size=beam_size, max_length=2):
         symbols = [hypothesis.symbols for hypothesis in found]
         assert len(set(symbols)) == len(symbols)
+
+
+@given(seed=st.integers(0, 999), beam_size=st.integers(1, 9), penalty=st.sampled_from([0.0, 0.7, 2.0]))
+@example(seed=0, beam_size=2, penalty=0.0)
+def test_ended_ones_come_first_and_then_the_best(seed, beam_size, penalty):
+    """Also among those cut off, by their own symbols: not by what would have followed."""
+    both = tables(seed)
+    for table, found in zip(both, search(both, beam_size=beam_size, max_length=2, length_penalty=penalty)):
+        scores = []
+        for hypothesis in found:
+            whole = (*hypothesis.symbols, *[0] * hypothesis.finished)
+            score = log_probability(table, whole)
+            np.testing.assert_allclose(hypothesis.log_probability, score, rtol=1e-4, atol=1e-6)
+            scores.append((hypothesis.finished, score / max(len(whole), 1) ** penalty + 1e-6))
+        assert all(one[0] > other[0] or one[1] >= other[1] - 2e-6 for one, other in itertools.pairwise(scores))
+        assert [ended for ended, _ in scores] == sorted((ended for ended, _ in scores), reverse=True)
 
 
 def test_ways_to_go_on_past_the_limit_do_not_crowd_out_an_end():

@@ -99,12 +99,42 @@ def test_coco_needs_the_training_file(drawn, tmp_path):
         CaptionFiles(str(others["test"]), split="test", training_path=str(paths["train"]))
 
 
+def test_coco_is_validated_and_evaluated_on_the_files_named(drawn, tmp_path):
+    """As the data set comes: lists in one folder, and beside it a folder of pictures for each of them."""
+    paths = {}
+    (tmp_path / "annotations").mkdir()
+    for split in ("train", "val", "test"):
+        made = write_captions(
+            tmp_path / f"{split}2017", {split: drawn["train" if split == "train" else "test"]}, "coco"
+        )
+        paths[split] = str(made[split].rename(tmp_path / "annotations" / f"captions_{split}2017.json"))
+    others = {"validation_path": paths["val"], "test_path": paths["test"]}
+    task = CaptionFiles(paths["train"], images=str(tmp_path), min_word_count=1, size=48, **others)
+    assert task.check_images() == {}
+    for other, split in ((task.validation(), "val"), (task.held_out(), "test")):
+        assert other is not None
+        assert (other.path, other.split, other.vocabulary, other.size) == (paths[split], split, task.vocabulary, 48)
+        assert other.check_images() == {}
+        assert len(other) == sum(len(batch.captions) for batch in drawn["test"])
+        assert other.validation() is other.held_out() is None
+    assert list(task.evaluations()) == ["unseen pictures"]
+    with pytest.raises(ValueError, match=r"none.json', which is not there"):
+        CaptionFiles(paths["train"], images=str(tmp_path), min_word_count=1, test_path=str(tmp_path / "none.json"))
+    karpathy_file = str(write_captions(tmp_path / "k", drawn, "karpathy")["train"])
+    with pytest.raises(ValueError, match=r"validation_path is .* but a karpathy file names its splits; leave it out"):
+        CaptionFiles(karpathy_file, validation_path=paths["val"])
+
+
 @pytest.mark.parametrize(
     ("caption", "words"),
     [
         ("A man's dog -- isn't it? -- runs.", ["a", "man's", "dog", "isn't", "it", "runs"]),
         ("T-shirt, 2 dogs!", ["t-shirt", "2", "dogs"]),
         ("  Ein gro\u00dfer Hund, e\u0301te\u0301 ", ["ein", "gro\u00dfer", "hund", "\u00e9t\u00e9"]),
+        ("हिन्दी में, कुत्ता", ["हिन्दी", "में", "कुत्ता"]),
+        ("ภาษาไทย ที่นี่", ["ภาษาไทย", "ที่นี่"]),
+        ("می\u200cخواهم سَلام", ["می\u200cخواهم", "سَلام"]),  # noqa: RUF001
+        ("İX x\u0304y", ["i\u0307x", "x\u0304y"]),
         ("注意力 机制。", ["注意力", "机制"]),
         ("...", []),
     ],

@@ -35,6 +35,8 @@ def test_texts_come_back(text):
     ("characters", "message"),
     [
         ("", "charset is empty, but needs at least one character"),
+        (123, r"charset is 123, but must be one text \(in a YAML file: put quotes around it\)"),
+        (["a", "bc"], r"charset is \['a', 'bc'\], but must be one text"),
         ("abca", r"charset holds 'a' \(U\+0061 LATIN SMALL LETTER A\) twice"),
         ("a\u212b", r"U\+212B ANGSTROM SIGN\), which is not in NFC: write '\u00c5' instead"),
     ],

@@ -169,6 +169,7 @@ class Wrong(nn.Module):
         (nn.Identity(), (2, 1, 8, 9), [9], r"widths has shape \(1,\), but must be \(2,\)"),
         (nn.Identity(), (2, 1, 8, 9), [9, 10], r"widths holds 10, but must lie within 1\.\.9"),
         (nn.Identity(), (2, 1, 8, 9), [0, 9], r"widths holds 0, but must lie within 1\.\.9"),
+        (nn.Identity(), (2, 1, 8, 9), [True, True], "widths has dtype torch.bool, but must hold integers"),
         (nn.Identity(), (2, 1, 8, 9), [1.0, 2.0], "widths has dtype torch.float32, but must hold integers"),
         (Wrong(), (2, 1, 8, 9), [9, 9], r"Wrong gave \(2, 72\) for 2 images, but must give \(B, D, h, w\)"),
         (ColumnEncoder(height=16), (2, 1, 8, 9), [9, 9], "1 channels and height 8, .* height=16: resize the images"),

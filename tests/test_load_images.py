@@ -10,6 +10,7 @@ from PIL import Image
 
 from memnets_tasks import CaptionFiles, DigitLines, Scenes, TextLineFiles, TextLines
 from memnets_tasks.images import write_captions, write_text_lines
+from memnets_tasks.images.loading import LineLoader
 
 
 def save(path, array):
@@ -18,9 +19,9 @@ def save(path, array):
 
 
 def striped(height=10, width=40, ink=255, paper=0):
-    """Ink in columns 4 to 7 and 12 to 15."""
+    """Ink in four columns, each four from an end."""
     array = np.full((height, width), paper, np.uint8)
-    array[:, 4:8] = array[:, 12:16] = ink
+    array[:, 4:8] = array[:, -8:-4] = ink
     return array
 
 
@@ -65,11 +66,35 @@ def test_only_lines_that_are_the_other_way_round_are_inverted(tmp_path, task, li
 
 def test_what_is_transparent_is_white_paper(tmp_path):
     array = np.zeros((16, 30, 4), np.uint8)
-    array[:, 10:13, 3] = 255  # black ink on nothing
+    array[:, 4:26:3, 3] = 255  # black ink on nothing
     loaded = DigitLines().load_images([save(tmp_path / "a.png", array)])
     expected = np.zeros((16, 30))
-    expected[:, 10:13] = 1
+    expected[:, 4:26:3] = 1
     np.testing.assert_allclose(loaded.batch.images[0, 0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize(("left", "right"), [(0, 0), (2, 4), (5, 90), (60, 1)])
+def test_wide_blank_ends_are_cut_to_those_of_training(tmp_path, left, right, dark):
+    """A reader that was always shown narrow ones takes wide ones for characters."""
+    ink = np.zeros((16, 20), np.uint8)
+    ink[:, :4] = ink[:, 17:] = 200  # an end of ink from top to bottom is no blank
+    random = np.random.default_rng(0)
+    line = np.pad(ink, [(0, 0), (left, right)]) + random.integers(0, 20, (16, left + 20 + right)).astype(np.uint8)
+    loaded = DigitLines(max_spacing=4).load_images([save(tmp_path / "a.png", 255 - line if dark else line)])
+    kept = line[:, max(0, left - 4) : left + 20 + min(right, 4)]
+    np.testing.assert_allclose(loaded.batch.images[0, 0], kept / 255, atol=1e-6)
+    files = LineLoader(16).load_images([str(tmp_path / "a.png")])
+    assert files.batch.images.shape[-1] == line.shape[1], "what margins files have is not known"
+
+
+def test_a_blank_image_is_a_narrow_one(tmp_path):
+    for grey in (0, 255):
+        loaded = DigitLines().load_images([save(tmp_path / "a.png", np.full((16, 300), grey, np.uint8))])
+        assert loaded.batch.images.shape == (1, 1, 16, 8)
+        assert not loaded.batch.images.any()
+    loaded = DigitLines(max_spacing=0).load_images([str(tmp_path / "a.png")])
+    assert loaded.batch.widths.tolist() == [1]
 
 
 def test_pictures_are_their_middle_squares_in_colour(tmp_path):

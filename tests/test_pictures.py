@@ -34,6 +34,19 @@ class TestPictures:
         Image.fromarray(np.full((8, 8), 32768, np.uint16)).save(file, format="PNG")
         assert abs(int(pictures.grey_line(file.getvalue(), 8, 99)[0, 0]) - 127) <= 1
 
+    @pytest.mark.parametrize("white", [2**8 - 1, 2**16 - 1, 2**31 - 1, 2**32 - 1])
+    def test_integers_of_32_bits_are_of_the_range_they_fill(self, white):
+        """Taken for 16 bits, those of 8 were black and those of 32 white."""
+        greys = np.arange(64).reshape(8, 8) * 4 + 3
+        file = io.BytesIO()
+        Image.fromarray((greys * white // 255).astype(np.uint32).view(np.int32)).save(file, format="TIFF")
+        assert np.abs(pictures.grey_line(file.getvalue(), 8, 99).astype(int) - greys).max() <= 1
+
+    def test_a_dark_image_of_16_bits_stays_dark(self):
+        file = io.BytesIO()
+        Image.fromarray(np.full((8, 8), 250, np.uint16)).save(file, format="PNG")
+        assert pictures.grey_line(file.getvalue(), 8, 99).max() == 0
+
     def test_what_is_transparent_is_paper(self):
         image = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
         file = io.BytesIO()

@@ -279,6 +279,21 @@ class TestDrawing:
         ):
             task.sample(1, 5, seeded())
 
+    def test_training_goes_on_without_a_length_that_has_no_image_left(self, task, tmp_path):
+        """Else the one damaged line of its length would end a run, whenever it is first drawn."""
+        (tmp_path / "4.png").unlink()
+        lengths = torch.tensor([5, 2, 5, 1])
+        with pytest.warns(UserWarning, match="4.png left out"):
+            texts = task.sample(4, lengths, seeded()).texts
+        assert [len(text) for text in texts] == [2, 2, 2, 1], "one of the nearest length stands in"
+        for path in tmp_path.glob("*.png"):
+            path.unlink()
+        with (
+            pytest.warns(UserWarning, match="left out"),
+            pytest.raises(ValueError, match=r"none of the images in .* can be used; left"),
+        ):
+            task.sample(1, lengths[:1], seeded())
+
     def test_looking_at_all_images_first(self, task, tmp_path):
         (tmp_path / "0.png").unlink()
         (tmp_path / "2.png").write_bytes(b"")
@@ -315,6 +330,10 @@ class TestLeftOut:
         assert task.dropped == {"label is empty": 50}
         assert len(record) == 5
         assert "further ones are counted" in str(record[-1].message)
+
+    def test_a_colon_in_a_name_is_no_drive(self, tmp_path):
+        task = TextLineFiles(str(gt(tmp_path, [("10:30 a.png", "ok")], **{"10:30 a": png()})))
+        assert task.check_images() == {}
 
     def test_nothing_is_left(self, tmp_path):
         path = gt(tmp_path, [("a.png", "")])

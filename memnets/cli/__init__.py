@@ -13,7 +13,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status. Errors that a user can mend are one line on standard error."""
     arguments: list[str] = list(sys.argv[1:] if argv is None else argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal without block characters
+        sys.stdout.reconfigure(errors="backslashreplace")  # "?" would pass for what was read
     try:
         command, options = parse(arguments)
         if command == "list":

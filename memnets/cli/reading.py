@@ -12,7 +12,7 @@ from torch import Tensor
 from .. import viz
 from ..training.run_dir import RunDir
 from .arguments import UsageError
-from .commands import load_run
+from .readers import load_reader
 
 AT_ONCE = 16
 """Images in memory at a time."""
@@ -84,8 +84,7 @@ def describe(options: argparse.Namespace) -> int:
 
 def _load(kind: _Kind, options: argparse.Namespace) -> tuple[RunDir, Any, Any]:
     """The run with its model and task; UsageError if they are of another kind."""
-    run, _config, objects = load_run(options.run)
-    model, task = objects.model, objects.task
+    run, model, task = load_reader(options.run)
     if not hasattr(model, kind.command):
         remedy = f"use `memnets {kind.other}`" if hasattr(model, kind.other) else f"give a run of a {kind.needs}"
         raise UsageError(
@@ -147,10 +146,20 @@ def _answer(kind: _Kind, options: argparse.Namespace, figures: Path | None, item
             path = figures / f"{_free_name(Path(item.path).stem, taken)}.png"
             answers[-1]["figure"] = str(_save(kind, kind.draw(item.image, item.prediction, item.padded_width), path))
     if options.json:
-        print(json.dumps(answers, indent=2, ensure_ascii=False))
+        print(_as_json(answers))
     if figures is not None and answers:
         print(f"figures  {figures}", file=sys.stderr)
     return int(failed)
+
+
+def _as_json(answers: list[dict[str, Any]]) -> str:
+    """JSON in characters that standard output has; a name of bytes that are no text is escaped as well."""
+    text = json.dumps(answers, indent=2, ensure_ascii=False)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(answers, indent=2)
+    return text
 
 
 def _free_name(stem: str, taken: set[str]) -> str:

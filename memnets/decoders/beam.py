@@ -174,8 +174,13 @@ def _collect(
         for k in real:
             hypothesis = _trace(beams, trail, b, k, limit, end)
             once.setdefault(hypothesis.symbols, hypothesis)  # the same may have ended, and have been cut off
-        found.append(list(once.values()))
+        found.append(sorted(once.values(), key=lambda h: (not h.finished, -_own_score(h, length_penalty))))
     return found
+
+
+def _own_score(hypothesis: Hypothesis, length_penalty: float) -> float:
+    """As the search has it, but without the symbol past the limit of one that was cut off there."""
+    return hypothesis.log_probability / max(len(hypothesis.symbols) + hypothesis.finished, 1) ** length_penalty
 
 
 def _trace(beams: _Beams, trail: list[_Moves], b: int, k: int, limit: int, end: int) -> Hypothesis:

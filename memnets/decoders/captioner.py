@@ -1,6 +1,6 @@
 """Describing scenes: a grid of features, and a decoder that looks at a part of it for each word."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -67,7 +67,8 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
             beforehand; a :class:`GridEncoder` if None. :func:`memnets.encoders.freeze` holds one still.
         in_channels: 3 for colour, 1 for grey, for the encoder made here.
         feature_size: D; needed for an encoder that has no ``output_size``.
-        cell: "lstm", "gru", "rnn", "feedforward" or "ntm".
+        cell: "lstm", "gru", "rnn", "feedforward" or "ntm"; or a function that makes one of your own for a size of
+            inputs, such as a :class:`memnets.MemoryCell` (``hidden_size`` is then without effect).
         hidden_size: units of the cell.
         embedding_size: of a word's embedding, and units of the output layer.
         attention_size: units of the attention's score.
@@ -98,7 +99,7 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
         encoder: nn.Module | None = None,
         in_channels: int = 3,
         feature_size: int | None = None,
-        cell: str = "lstm",
+        cell: str | Callable[[int], nn.Module] = "lstm",
         hidden_size: int = 128,
         embedding_size: int = 64,
         attention_size: int = 64,
@@ -115,6 +116,7 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
         super().__init__()
         given = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
         self.config: dict[str, Any] = {**given, "encoder": None if encoder is None else "given"}
+        self.config["cell"] = cell if isinstance(cell, str) else "given"
         check_encoder(encoder, "Captioner")
         check_choice("coverage_reduction", coverage_reduction, ("sum", "mean"))
         check_choice("feedback", feedback, ("context", "place"))
@@ -168,6 +170,11 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
     def table_names(self) -> list[str]:
         """The submodules with one row a word."""
         return ["decoder.embedding", "decoder.output"]
+
+    @classmethod
+    def symbols_of(cls, codes: Tensor) -> dict[str, Any]:
+        """``vocabulary`` of a checkpoint."""
+        return {"vocabulary": list(Vocabulary.from_tensor(codes).words)}
 
     def encode(self, images: Tensor, mask: Tensor | None = None) -> tuple[Keys, tuple[int, int]]:
         """What the decoder attends to, and the height and width of the grid; see :meth:`forward` for ``mask``."""

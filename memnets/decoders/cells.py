@@ -1,5 +1,6 @@
 """The recurrent part of a decoder, by name."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,19 +13,44 @@ from ..state import CellState
 
 CELLS = (*CONTROLLERS, "ntm")
 
+Cell = str | Callable[[int], nn.Module]
+"""The name of a cell, or what makes one of one's own for a size of inputs."""
 
-def make_cell(kind: str, input_size: int, hidden_size: int, *, slots: int = 32, width: int = 16) -> Any:
+
+def make_cell(kind: Cell, input_size: int, hidden_size: int, *, slots: int = 32, width: int = 16) -> Any:
     """The cell called ``kind``, with an ``output_size``; an "ntm" is an LSTM with a memory of slots x width.
 
+    In place of a name, a function of ``input_size`` gives any cell: a controller, a :class:`memnets.MemoryCell`, or a
+    module with ``output_size``, ``initial_state(batch_size, device=, dtype=)`` and ``cell(x, state) -> (h, state)``.
+
     Raises:
-        ValueError: no cell has that name, or a size is below 1.
+        ValueError: no cell has that name, a size is below 1, or what the function gives is no cell.
     """
+    if not isinstance(kind, str):
+        return _given_cell(kind, input_size)
     if kind not in CELLS:
-        raise ValueError(f"cell is {kind!r}, but must be one of {', '.join(CELLS)}")
+        again = "; one of your own is not among the settings that are saved: hand it in again" * (kind == "given")
+        raise ValueError(f"cell is {kind!r}, but must be one of {', '.join(CELLS)}{again}")
     if kind == "ntm":
         memory = NTMMemory(slots, width)
         return MemoryCell(make_controller("lstm", input_size + width, hidden_size), memory)
     return make_controller(kind, input_size, hidden_size)
+
+
+def _given_cell(make: Any, input_size: int) -> nn.Module:
+    if isinstance(make, nn.Module) or not callable(make):
+        raise ValueError(
+            f"cell is {type(make).__name__ if isinstance(make, nn.Module) else repr(make)}, but must be one of "
+            f"{', '.join(CELLS)}, or a function that makes a cell for a size of inputs, which here is {input_size}"
+        )
+    cell = make(input_size)
+    sized = hasattr(cell, "output_size") or hasattr(cell, "hidden_size")
+    if not isinstance(cell, nn.Module) or not hasattr(cell, "initial_state") or not sized:
+        raise ValueError(
+            f"cell made a {type(cell).__name__}, but must make a module with output_size and initial_state(batch_size, "
+            "device=, dtype=), as memnets.MemoryCell has"
+        )
+    return cell
 
 
 def cell_output_size(cell: nn.Module) -> int:

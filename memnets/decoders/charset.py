@@ -48,6 +48,8 @@ class Charset:
     reserved = 1
 
     def __init__(self, characters: str):
+        if not isinstance(characters, str):
+            raise ValueError(f"charset is {characters!r}, but must be one text (in a YAML file: put quotes around it)")
         if not characters:
             raise ValueError("charset is empty, but needs at least one character")
         for character in characters:

@@ -1,6 +1,6 @@
 """Reading lines of text: columns, a classifier of columns (CTC) and an attention decoder, trained together."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -60,7 +60,8 @@ class TextReader(WithSymbols[Charset], Pretrained):
         feature_size: D; needed for an encoder that has no ``output_size``.
         attention: "location", which goes on along the line from where it was and holds on lines longer than those
             trained on; "ntm", the same in the order of the Neural Turing Machine; or "content", anywhere.
-        cell: "lstm", "gru", "rnn", "feedforward" or "ntm".
+        cell: "lstm", "gru", "rnn", "feedforward" or "ntm"; or a function that makes one of your own for a size of
+            inputs, such as a :class:`memnets.MemoryCell` (``hidden_size`` is then without effect).
         hidden_size: units of the cell.
         embedding_size: of a character's embedding, and units of the output layer.
         attention_size: units of the attention's score.
@@ -96,7 +97,7 @@ class TextReader(WithSymbols[Charset], Pretrained):
         recurrent_size: int | None = None,
         feature_size: int | None = None,
         attention: str = "location",
-        cell: str = "lstm",
+        cell: str | Callable[[int], nn.Module] = "lstm",
         hidden_size: int = 128,
         embedding_size: int = 64,
         attention_size: int = 64,
@@ -116,6 +117,7 @@ class TextReader(WithSymbols[Charset], Pretrained):
         super().__init__()
         given = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
         self.config: dict[str, Any] = {**given, "encoder": None if encoder is None else "given"}
+        self.config["cell"] = cell if isinstance(cell, str) else "given"
         check_encoder(encoder, "TextReader")
         check_choice("attention", attention, ("location", "ntm", "content"))
         check_choice("column_loss", column_loss, ("ctc", "boxes"))
@@ -124,7 +126,9 @@ class TextReader(WithSymbols[Charset], Pretrained):
         self.symbols = Charset(charset)
         if recurrent_size is None:
             recurrent_size = 96 if attention == "content" else 0
-        self.encoder = encoder or ColumnEncoder(height=height, in_channels=in_channels, recurrent_size=recurrent_size)
+        if encoder is None:  # and not where it is false: a module may have a length
+            encoder = ColumnEncoder(height=height, in_channels=in_channels, recurrent_size=recurrent_size)
+        self.encoder = encoder
         self.feature_size = size = feature_size_of(self.encoder, feature_size)
         self.ctc_weight = ctc_weight
         self.column_loss = column_loss
@@ -177,6 +181,11 @@ class TextReader(WithSymbols[Charset], Pretrained):
         if self.decoder is not None:
             names += ["decoder.output"] if self.decoder.embedding is None else ["decoder.embedding", "decoder.output"]
         return names
+
+    @classmethod
+    def symbols_of(cls, codes: Tensor) -> dict[str, Any]:
+        """``charset`` of a checkpoint."""
+        return {"charset": Charset.from_tensor(codes).characters}
 
     def check_decode(self, decode: str) -> None:
         """Raise ValueError unless the reader can read that way."""

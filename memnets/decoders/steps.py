@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..checks import check_whole
 from .attention import Attention, ContextGate, Keys, context
-from .cells import StateFrom, cell_output_size, choose_state, make_cell
+from .cells import Cell, StateFrom, cell_output_size, choose_state, make_cell
 from .modes import check_share
 
 
@@ -126,7 +126,7 @@ def make_decoder(
     symbols: int,
     make_attention: Any,
     *,
-    cell: str,
+    cell: Cell,
     feature_size: int,
     hidden_size: int,
     embedding_size: int,

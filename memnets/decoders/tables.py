@@ -24,6 +24,11 @@ class WithSymbols(nn.Module, abc.ABC, Generic[SymbolsT]):
     def table_names(self) -> list[str]:
         """The names of the submodules with one row a class."""
 
+    @classmethod
+    @abc.abstractmethod
+    def symbols_of(cls, codes: Tensor) -> dict[str, Any]:
+        """The argument that makes a module of a checkpoint's symbols, as :meth:`get_extra_state` gave them, by name."""
+
     def exchange(self, new: SymbolsT) -> SymbolChange:
         """Write the symbols of ``new`` from now on; rows of shared symbols stay. Make the optimiser afterwards."""
         exchange_tables([self.get_submodule(name) for name in self.table_names()], self.symbols, new)

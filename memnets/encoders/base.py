@@ -46,7 +46,7 @@ def check_line(images: Tensor, widths: Tensor) -> None:
         raise ValueError(
             f"widths has shape {tuple(widths.shape)}, but must be ({len(images)},): the valid pixels of each image"
         )
-    if widths.is_floating_point():
+    if widths.is_floating_point() or widths.dtype == torch.bool:
         raise ValueError(f"widths has dtype {widths.dtype}, but must hold integers")
     smallest, largest = int(widths.min()), int(widths.max())
     if smallest < 1 or largest > images.shape[3]:
@@ -69,6 +69,15 @@ def check_features(encoder: nn.Module, given: int, size: int) -> None:
         )
 
 
+def _inner(encoder: nn.Module) -> nn.Module:
+    """The module that was frozen, compiled by torch, or both."""
+    while True:
+        inner = encoder.module if isinstance(encoder, Frozen) else getattr(encoder, "_orig_mod", encoder)
+        if inner is encoder:
+            return encoder
+        encoder = inner
+
+
 def encode_line(encoder: nn.Module, images: Tensor, widths: Tensor) -> Columns:
     """Columns from any encoder: one of this library's, or any module that makes maps of images.
 
@@ -88,7 +97,7 @@ def encode_line(encoder: nn.Module, images: Tensor, widths: Tensor) -> Columns:
         ValueError: the images, the widths or the encoder's result have another shape or range.
     """
     check_line(images, widths)
-    if isinstance(encoder.module if isinstance(encoder, Frozen) else encoder, LineEncoder):
+    if isinstance(_inner(encoder), LineEncoder):
         return encoder(images, widths)
     maps = encoder(images)
     if not isinstance(maps, Tensor) or maps.dim() != 4 or len(maps) != len(images):

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from memnets_tasks.images import metrics
 from memnets_tasks.images.batches import SceneBatch, TextLineBatch
-from memnets_tasks.images.loading import Ink, LoadedImages, load_lines, load_pictures
+from memnets_tasks.images.loading import Ink, LineLoader, LoadedImages, PictureLoader
 from memnets_tasks.task import Task
 
 
@@ -126,20 +126,19 @@ class TextTask(ImageTask):
         height: Rows of the images, in pixels.
         max_width: Widest image that `load_images` takes, in pixels at that height.
         ink: Whether ink is "light" on dark paper, "dark" on light paper, or "any" of the two.
+        margin: Most blank columns at either end of a line, in heights; None where that is not known.
     """
 
     charset: str
     height: int
     max_width = 4096
     ink: Ink = "any"
+    margin: float | None = None
     length_unit = "characters"
     threshold = 0.02
 
     def load_images(self, paths: Sequence[str]) -> LoadedImages:
-        """Image files of single lines: in grey, at the task's height, their aspect kept, what is transparent white.
-
-        Where the task's ink is always light, or always dark, an image that is the other way round is inverted: its
-        paper is taken for light where its median is.
+        """Image files of single lines as `LineLoader` makes them, at the task's height, with its ink and margin.
 
         Args:
             paths: The files, each in any format that Pillow reads.
@@ -147,7 +146,7 @@ class TextTask(ImageTask):
         Returns:
             A `TextLineBatch` of those that could be read, and the problems of the others.
         """
-        return load_lines(paths, height=self.height, max_width=self.max_width, ink=self.ink)
+        return LineLoader(self.height, self.max_width, self.ink, self.margin).load_images(paths)
 
     def loss_weight(self, batch: Any) -> Tensor:
         """What the loss of a batch counts among others: its characters and ends, as attention's is a mean over them.
@@ -224,7 +223,7 @@ class SceneTask(ImageTask):
         Returns:
             A `SceneBatch` of those that could be read, and the problems of the others.
         """
-        return load_pictures(paths, size=self.size)
+        return PictureLoader(self.size).load_images(paths)
 
     def per_sequence_errors(self, predictions: Sequence[Any], batch: SceneBatch) -> Tensor:
         """0 for each caption that is one of its image's references, else 1: `(B,)`, float32.

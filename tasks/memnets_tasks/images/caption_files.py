@@ -1,9 +1,9 @@
 """Pictures with captions from files: Karpathy's splits, COCO, Flickr8k."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal, final
+from typing import Any, Literal, final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from memnets_tasks.images.checks import check_split
 from memnets_tasks.images.drops import Drops
 from memnets_tasks.images.file_task import FileTask
 from memnets_tasks.images.folders import ImageFolder, existing_file
-from memnets_tasks.images.loading import stack_pictures
+from memnets_tasks.images.loading import PictureLoader, stack_pictures, with_defaults
 from memnets_tasks.images.pictures import colour_square
 
 
@@ -33,10 +33,11 @@ class CaptionFiles(FileTask, SceneTask):
     | format     | path                 | splits                                                     |
     |------------|----------------------|------------------------------------------------------------|
     | `karpathy` | `dataset_*.json`     | in the file                                                |
-    | `coco`     | `captions_*.json`    | a file each: `training_path` names that of the training set |
+    | `coco`     | `captions_*.json`    | a file each: see the three paths below                      |
     | `flickr8k` | `Flickr8k.token.txt` | `Flickr_8k.trainImages.txt` and so on beside it            |
 
-    No boxes are known: each image's are empty.
+    COCO's pictures lie in a folder for each file: for `captions_val2017.json` in `val2017`, if `images` has that
+    folder. No boxes are known: each image's are empty.
 
     Args:
         path: The file.
@@ -44,6 +45,8 @@ class CaptionFiles(FileTask, SceneTask):
         images: The folder of the pictures; None for that of the file.
         split: "train", "val" or "test".
         training_path: With `coco` and another split than "train": the training set's file.
+        validation_path: With `coco` and the split "train": the file of pictures to be looked at meanwhile.
+        test_path: With `coco` and the split "train": the file of pictures to evaluate on at last.
         size: Rows and columns of the images, in pixels: the middle square, resized.
         min_word_count: How often a word must occur in the training captions to be in the vocabulary.
         min_length: Fewest words in training; None for the shortest.
@@ -64,6 +67,8 @@ class CaptionFiles(FileTask, SceneTask):
         images: str | None = None,
         split: Literal["train", "val", "test"] = "train",
         training_path: str | None = None,
+        validation_path: str | None = None,
+        test_path: str | None = None,
         size: int = 224,
         min_word_count: int = 5,
         min_length: int | None = None,
@@ -78,6 +83,7 @@ class CaptionFiles(FileTask, SceneTask):
         chosen = format or guess_caption_format(source)
         if chosen not in CAPTION_FORMATS:
             raise ValueError(f"format is {format!r}; give one of {', '.join(map(repr, CAPTION_FORMATS))}, or None")
+        _check_paths(chosen, training_path=training_path, validation_path=validation_path, test_path=test_path)
         self._drops = Drops(str(source))
         items = CAPTION_FORMATS[chosen](source, self._drops)
         training = _training_items(items, chosen, split, training_path)
@@ -85,7 +91,9 @@ class CaptionFiles(FileTask, SceneTask):
         self.vocabulary = _vocabulary(training, min_word_count)
         self._others: dict[str, CaptionFiles] = {}
         self._splits = {item.split for item in items}
-        self._folder = ImageFolder(source.parent if images is None else existing_file(images))
+        folder = source.parent if images is None else existing_file(images)
+        own = folder / source.stem.removeprefix("captions_")
+        self._folder = ImageFolder(own if chosen == "coco" and own.is_dir() else folder)
         self._captions: list[tuple[str, ...]] = []
         keys = []
         for item in items:
@@ -102,12 +110,17 @@ class CaptionFiles(FileTask, SceneTask):
             evaluation_lengths=evaluation_lengths,
         )
 
+    @classmethod
+    def loader(cls, settings: Mapping[str, Any]) -> PictureLoader:
+        """What `load_images` is of a task with these settings, made without its files, which may be elsewhere."""
+        return PictureLoader(with_defaults(cls, settings)["size"])
+
     def held_out(self) -> "CaptionFiles | None":
-        """The pictures of the test split, where the same file, or one beside it, says which those are."""
+        """The pictures of the test split, where the same file, one beside it, or `test_path` says which those are."""
         return self._of("test")
 
     def validation(self) -> "CaptionFiles | None":
-        """The pictures of the validation split, likewise."""
+        """The pictures of the validation split, where the same file, one beside it, or `validation_path` has them."""
         return self._of("val")
 
     def evaluations(self) -> dict[str, ImageTask]:
@@ -116,11 +129,13 @@ class CaptionFiles(FileTask, SceneTask):
         return {} if unseen is None else {"unseen pictures": unseen}
 
     def _of(self, split: str) -> "CaptionFiles | None":
-        if self.split != "train" or split not in self._splits:
+        file = self._given["validation_path" if split == "val" else "test_path"]
+        if self.split != "train" or (split not in self._splits and file is None):
             return None
         if split not in self._others:  # read once, as the lists are long
-            whole = {"min_length": None, "max_length": None}
-            self._others[split] = CaptionFiles(**{**self._given, **whole, "split": split})
+            whole = {"min_length": None, "max_length": None, "validation_path": None, "test_path": None}
+            place = {} if file is None else {"path": file, "training_path": self.path, "format": "coco"}
+            self._others[split] = CaptionFiles(**{**self._given, **whole, **place, "split": split})
         return self._others[split]
 
     def _normalised(self, item: Captioned) -> tuple[str, ...]:
@@ -144,11 +159,18 @@ class CaptionFiles(FileTask, SceneTask):
         )
 
 
+def _check_paths(format: str, **paths: str | None) -> None:
+    """Raise ValueError unless the files named are there, and are of a format that has a file for each split."""
+    for name, path in paths.items():
+        if path is not None and format != "coco":
+            raise ValueError(f"{name} is {path!r}, but a {format} file names its splits; leave it out")
+        if path is not None:
+            existing_file(path)
+
+
 def _training_items(items: list[Captioned], format: str, split: str, training_path: str | None) -> Iterable[Captioned]:
     """The items whose captions may be counted."""
     if format != "coco":
-        if training_path is not None:
-            raise ValueError(f"training_path is {training_path!r}, but a {format} file names its splits; leave it out")
         return [item for item in items if item.split == "train"]
     if split == "train":
         return items

@@ -27,12 +27,15 @@ class Captioned(NamedTuple):
 
 
 def words_of(caption: str) -> list[str]:
-    """A caption's words: lower case, normal form C, without punctuation; letters of any script are kept.
+    """A caption's words: lower case, normal form C, without punctuation; letters and marks of any script are kept.
 
-    Text that puts no spaces between words, such as Chinese, comes out as one word for each run of letters: part
-    it before.
+    Marks, such as the vowels of Hindi and Thai, are no word characters to a regular expression of their own. Text
+    that puts no spaces between words, such as Chinese, comes out as one word for each run of letters: part it before.
     """
-    return re.findall(r"\w+(?:['\u2019-]\w+)*", unicodedata.normalize("NFC", caption).lower())
+    text = unicodedata.normalize("NFC", caption.lower())
+    marks = "".join(sorted({character for character in text if unicodedata.category(character)[0] == "M"}))
+    letters = rf"[\w{re.escape(marks)}]+"
+    return re.findall(rf"{letters}(?:['\u2019\u200c\u200d-]{letters})*", text)
 
 
 def read_karpathy(path: Path, drops: Drops) -> list[Captioned]:

@@ -1,8 +1,9 @@
 """Lines of handwritten digits, put together from scikit-learn's."""
 
 import copy
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Literal, NamedTuple, final
+from typing import Any, Literal, NamedTuple, final
 
 import torch
 from torch import Tensor
@@ -19,6 +20,7 @@ from memnets_tasks.images.base import ImageTask, TextTask
 from memnets_tasks.images.batches import TextLineBatch
 from memnets_tasks.images.checks import check_not_negative, check_split, in_single_precision
 from memnets_tasks.images.distort import cut, distort
+from memnets_tasks.images.loading import LineLoader, with_defaults
 
 
 class Digits(NamedTuple):
@@ -115,12 +117,19 @@ class DigitLines(TextTask):
             raise ValueError(f"order is {order!r}; give one of {', '.join(map(repr, ORDERS))}")
         check_split(split, tuple(SPLITS))
         check_range("min_length", min_length, "max_length", max_length, minimum=1)
+        self.margin = max_spacing / height
         self.height, self.jitter, self.order, self.split = height, jitter, order, split
         self.noise, self.distortion = noise, distortion
         self.min_spacing, self.max_spacing = min_spacing, max_spacing
         self.min_length, self.max_length = min_length, max_length
         self.evaluation_lengths = check_evaluation_lengths(evaluation_lengths, minimum=1)
         _digits(self._size, split)  # an ImportError now rather than at the first step
+
+    @classmethod
+    def loader(cls, settings: Mapping[str, Any]) -> LineLoader:
+        """What `load_images` is of a task with these settings, made without scikit-learn's digits."""
+        known = with_defaults(cls, settings)
+        return LineLoader(known["height"], ink="light", margin=known["max_spacing"] / known["height"])
 
     def held_out(self) -> "DigitLines | None":
         """The same lines of the test's images, undistorted; None for a task that is not for training."""

@@ -20,7 +20,8 @@ class FileTask(ImageTask):
 
     Training lengths are drawn as often as the data has them, and then an item of that length, so that each item
     is as likely as any other. An image that cannot be used is left out for good, reported and counted, and the
-    next item of its length stands in for it: what is drawn depends on the generator's state and the files alone.
+    next item of its length stands in for it, or, in training, where there is none, one of the nearest length: what
+    is drawn depends on the generator's state and the files alone.
 
     Abstract: a subclass calls `_set_items` and defines `_decode` and `_batch`.
     """
@@ -43,6 +44,7 @@ class FileTask(ImageTask):
         self._lengths = np.asarray(lengths)
         self._order = np.argsort(self._lengths, kind="stable")
         self._sorted = self._lengths[self._order]
+        self._distinct: list[int] = np.unique(self._sorted).tolist()
         self._bad: set[int] = set()
         self.min_length = int(self._sorted[0]) if min_length is None else min_length
         self.max_length = int(self._sorted[-1]) if max_length is None else max_length
@@ -106,21 +108,48 @@ class FileTask(ImageTask):
 
         Args:
             batch_size: Number of items, `B`.
-            length: The length of each item: one number for all, or `(B,)`, int64.
+            length: The length of each item: one number for all, or `(B,)`, int64, as `sample_lengths` gives, from
+                which it may then differ: an item of the nearest training length stands in where no image of a
+                length can be read.
             generator: Source of randomness; the tensors are made on its device.
 
         Raises:
             ValueError: If `batch_size` is below 1, `length` has another shape or dtype, there is no item of a
-                length, or no image of that length can be read.
+                length, or no image can be read: of the one length, or of all training lengths.
         """
         check_batch_size(batch_size)
         device = generator.device
         lengths = expand_counts("length", length, batch_size, device, minimum=1, unit=self.length_unit).tolist()
         shares = torch.rand(batch_size, generator=generator, device=device, dtype=torch.float64).tolist()
-        drawn = [self._draw(n, share) for n, share in zip(lengths, shares)]
+        strict = not isinstance(length, Tensor)  # a run of hours should not end at one damaged file
+        drawn = [self._draw(n, share) if strict else self._draw_near(n, share) for n, share in zip(lengths, shares)]
         return self._batch([position for position, _ in drawn], [image for _, image in drawn]).to(device)
 
+    def _draw_near(self, length: int, share: float) -> tuple[int, npt.NDArray[np.uint8]]:
+        """An item of a length, or else of the nearest of the training lengths, the shorter of two as near."""
+        found = self._find(length, share)
+        if found is not None:
+            return found
+        trained = [n for n in self._distinct if self.min_length <= n <= self.max_length]
+        for other in sorted(trained, key=lambda n: (abs(n - length), n)):
+            found = self._find(other, share)
+            if found is not None:
+                return found
+        raise ValueError(f"none of the images in {self._drops.source} can be used; left out: {self.dropped}")
+
     def _draw(self, length: int, share: float) -> tuple[int, npt.NDArray[np.uint8]]:
+        """An item of a length; ValueError where none can be read."""
+        found = self._find(length, share)
+        if found is None:
+            first, end = self._range(length, length)
+            raise ValueError(
+                f"none of the {end - first} images of {length} {self.length_unit} in {self._drops.source} can be "
+                f"used; left out: {self.dropped}"
+            )
+        return found
+
+    def _find(self, length: int, share: float) -> tuple[int, npt.NDArray[np.uint8]] | None:
+        """The item at a share of those of a length, or the next that can be read."""
         first, end = self._range(length, length)
         count = end - first
         start = min(int(share * count), count - 1)
@@ -129,10 +158,7 @@ class FileTask(ImageTask):
             image = self._image(position)
             if image is not None:
                 return position, image
-        raise ValueError(
-            f"none of the {count} images of {length} {self.length_unit} in {self._drops.source} can be used; "
-            f"left out: {self.dropped}"
-        )
+        return None
 
     def _image(self, position: int) -> npt.NDArray[np.uint8] | None:
         if position in self._bad:

@@ -1,7 +1,7 @@
 """Reading images that a list of names points to, inside one folder and nowhere else."""
 
 import errno
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from memnets_tasks.images.pictures import UnreadableImage
 
@@ -23,7 +23,7 @@ class ImageFolder:
             UnreadableImage: If it is not there, cannot be read, or lies outside the folder.
         """
         name = PurePosixPath(key.replace("\\", "/"))
-        if not name.parts or name.is_absolute() or ".." in name.parts or ":" in name.parts[0] or "\0" in key:
+        if not name.parts or name.is_absolute() or ".." in name.parts or PureWindowsPath(key).drive or "\0" in key:
             raise UnreadableImage("path outside the folder of images", key)
         try:
             return (self.folder / name).read_bytes()

@@ -1,7 +1,8 @@
 """Image files that a user names, as a batch of the kind that a model was trained on."""
 
+import inspect
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -31,27 +32,70 @@ class LoadedImages(NamedTuple):
     problems: dict[str, str]
 
 
-def load_lines(paths: Sequence[str], *, height: int, max_width: int, ink: Ink) -> LoadedImages:
-    """Grey lines of text at a height, their aspect kept; inverted where they are not as `ink` says.
+class LineLoader(NamedTuple):
+    """Loads images of single lines: in grey, at a height, their aspect kept, what is transparent white.
 
-    An image is taken for dark ink on light paper where its median is lighter than the middle grey.
+    An image is taken for dark ink on light paper where its median is lighter than the middle grey, and inverted where
+    that is not as `ink` says. Blank columns at either end are cut to `margin`: a reader that was always shown
+    narrow ones takes wide ones for characters.
+
+    Attributes:
+        height: Rows, in pixels.
+        max_width: Widest image taken, in pixels at that height.
+        ink: Whether ink is "light", "dark", or "any" of the two.
+        margin: Most blank columns kept at either end, in heights; None cuts nothing.
     """
 
-    def decode(data: bytes) -> npt.NDArray[np.uint8]:
-        line = grey_line(data, height, max_width)
+    height: int
+    max_width: int = 4096
+    ink: Ink = "any"
+    margin: float | None = None
+
+    def load_images(self, paths: Sequence[str]) -> LoadedImages:
+        """A `TextLineBatch` of those files that can be read, and the problems of the others."""
+        return _load(paths, self._decode, lambda images: TextLineBatch(*pad_lines(images), *_no_texts(len(images))))
+
+    def _decode(self, data: bytes) -> npt.NDArray[np.uint8]:
+        line = grey_line(data, self.height, self.max_width)
         light_paper = bool(np.median(line) > 127)
-        return 255 - line if light_paper == (ink == "light") and ink != "any" else line
+        line = 255 - line if light_paper == (self.ink == "light") and self.ink != "any" else line
+        return line if self.margin is None else cut_blank_ends(line, round(self.margin * self.height))
 
-    return _load(paths, decode, lambda images: TextLineBatch(*pad_lines(images), *_no_texts(len(images))))
+
+class PictureLoader(NamedTuple):
+    """Loads pictures in colour: their middle squares, what is transparent white.
+
+    Attributes:
+        size: Rows and columns, in pixels.
+    """
+
+    size: int
+
+    def load_images(self, paths: Sequence[str]) -> LoadedImages:
+        """A `SceneBatch` of those files that can be read, and the problems of the others."""
+
+        def batch(images: list[npt.NDArray[np.uint8]]) -> SceneBatch:
+            return SceneBatch(stack_pictures(images), ((),) * len(images), ({},) * len(images))
+
+        return _load(paths, lambda data: colour_square(data, self.size), batch)
 
 
-def load_pictures(paths: Sequence[str], *, size: int) -> LoadedImages:
-    """The middle squares of colour pictures, at a size."""
+def with_defaults(task: type, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that a class would be made with: those given, and its defaults."""
+    parameters = inspect.signature(task).parameters
+    return {name: parameter.default for name, parameter in parameters.items()} | dict(settings)
 
-    def batch(images: list[npt.NDArray[np.uint8]]) -> SceneBatch:
-        return SceneBatch(stack_pictures(images), ((),) * len(images), ({},) * len(images))
 
-    return _load(paths, lambda data: colour_square(data, size), batch)
+def cut_blank_ends(line: npt.NDArray[np.uint8], most: int) -> npt.NDArray[np.uint8]:
+    """A line `(H, w)` with at most `most` blank columns at either end, and at least one column.
+
+    The paper's grey is the median, and a column is blank where no pixel is farther from it than a quarter of the
+    farthest of all.
+    """
+    distance = np.abs(line - np.median(line)).max(axis=0)  # (w,)
+    ink = np.flatnonzero(distance > distance.max() / 4)
+    first, last = (ink[0], ink[-1]) if len(ink) else (most, most - 1)
+    return line[:, max(0, first - most) : max(1, last + 1 + most)]
 
 
 def pad_lines(images: Sequence[npt.NDArray[np.uint8]]) -> tuple[Tensor, Tensor]:
@@ -99,5 +143,6 @@ def _read(path: str) -> bytes:
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
         raise UnreadableImage("image cannot be read", str(error)) from error
     if not is_file:
-        raise UnreadableImage("not a file")
+        remedy = "give the images in it, as DIR/*.png" if file.is_dir() else ""
+        raise UnreadableImage("not a file", remedy)
     return data

@@ -43,7 +43,8 @@ def decode(data: bytes) -> "Image":
             if image.width * image.height > MAX_PIXELS:
                 raise UnreadableImage("image too large", f"{image.width} x {image.height} pixels")
             image.load()
-            return _common_mode(ImageOps.exif_transpose(image))
+            bits = 16 if image.mode.startswith("I;") or image.format == "PNG" else 32
+            return _common_mode(ImageOps.exif_transpose(image), bits)
     except UnreadableImage:
         raise
     except UnidentifiedImageError:  # its message is of the bytes' address
@@ -54,12 +55,12 @@ def decode(data: bytes) -> "Image":
         raise UnreadableImage("image cannot be decoded", str(error) or type(error).__name__) from error
 
 
-def _common_mode(image: "Image") -> "Image":
+def _common_mode(image: "Image", bits: int) -> "Image":
+    """The image in one of four modes; one of integers wider than a byte has at most ``bits`` bits a pixel."""
     from PIL import Image
 
-    if image.mode.startswith("I"):  # 16 bits a pixel, which convert("L") would clip to white
-        values = np.asarray(image).astype(np.int64)
-        return Image.fromarray((np.clip(values, 0, 65535) // 257).astype(np.uint8))
+    if image.mode.startswith("I"):  # which convert("L") would clip to white
+        return Image.fromarray(_top_byte(np.asarray(image).astype(np.int64), bits))
     if image.mode == "F":  # which convert("L") would clip to 0 and 1
         return Image.fromarray(_grey_bytes(np.asarray(image)))
     if image.mode in ("L", "RGB", "LA", "RGBA"):
@@ -67,6 +68,14 @@ def _common_mode(image: "Image") -> "Image":
     if image.mode in ("P", "PA") or "transparency" in image.info:
         return image.convert("RGBA")
     return image.convert("L" if image.mode == "1" else "RGB")
+
+
+def _top_byte(values: npt.NDArray[np.int64], bits: int) -> npt.NDArray[np.uint8]:
+    """Greys of 16 bits; of 32 bits those of as few whole bytes as hold the largest, 31 bits counting as whole."""
+    values = values % 2**32  # Pillow takes unsigned ones for signed
+    sizes = (16,) if bits == 16 else (8, 16, 31, 32)
+    white = next(2**size - 1 for size in sizes if values.max() < 2**size)
+    return (values * 255 // white).astype(np.uint8)
 
 
 def _grey_bytes(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:

@@ -1,6 +1,7 @@
 """Lines of text from files: LMDB, gt.txt, labels.json, IAM."""
 
-from typing import Literal, final
+from collections.abc import Mapping
+from typing import Any, Literal, final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from memnets_tasks.images.batches import TextLineBatch
 from memnets_tasks.images.drops import Drops
 from memnets_tasks.images.file_task import FileTask
 from memnets_tasks.images.folders import existing_file
-from memnets_tasks.images.loading import pad_lines
+from memnets_tasks.images.loading import LineLoader, pad_lines, with_defaults
 from memnets_tasks.images.pictures import grey_line
 from memnets_tasks.images.text_formats import TEXT_FORMATS, guess_text_format
 
@@ -95,6 +96,12 @@ class TextLineFiles(FileTask, TextTask):
             max_length=max_length,
             evaluation_lengths=evaluation_lengths,
         )
+
+    @classmethod
+    def loader(cls, settings: Mapping[str, Any]) -> LineLoader:
+        """What `load_images` is of a task with these settings, made without its files, which may be elsewhere."""
+        known = with_defaults(cls, settings)
+        return LineLoader(known["height"], known["max_width"])
 
     def held_out(self) -> "TextLineFiles | None":
         """The lines of `test_path`."""

@@ -1,7 +1,8 @@
 """Lines of printed text, drawn as they are needed."""
 
 import copy
-from typing import Literal, final
+from collections.abc import Mapping
+from typing import Any, Literal, final
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from memnets_tasks.images.batches import TextLineBatch
 from memnets_tasks.images.checks import check_not_negative, check_split, in_single_precision, numpy_generator
 from memnets_tasks.images.fonts import DEFAULT_HELD_OUT, PRINTABLE, check_charset, find_fonts, split_fonts
 from memnets_tasks.images.glyphs import GlyphCache, Line, stack_lines
+from memnets_tasks.images.loading import LineLoader, with_defaults
 from memnets_tasks.images.page_lines import page_lines
 from memnets_tasks.images.paper import put_on_paper
 from memnets_tasks.images.restyle import TALLER, WIDER, restyle
@@ -30,6 +32,9 @@ SPLITS = ("train", "validation", "test", "train+validation")
 
 SIZES = (0.6, 0.65, 0.7, 0.74)
 """Pixels to the em, as shares of the image's height; near each other, so that a lone "o" is smaller than an "O"."""
+
+MARGINS = (0.06, 0.25)
+"""Narrowest and widest margin at either end of a line, in heights."""
 
 
 @final
@@ -71,6 +76,8 @@ class TextLines(TextTask):
         ValueError: If an argument is out of range, a word or font lacks a character, or no word or font is left.
     """
 
+    margin = MARGINS[1]
+
     def __init__(
         self,
         *,
@@ -110,6 +117,12 @@ class TextLines(TextTask):
         self.ink = "any" if backgrounds else "dark"
         self.min_length, self.max_length = min_length, max_length
         self.evaluation_lengths = check_evaluation_lengths(evaluation_lengths, minimum=1)
+
+    @classmethod
+    def loader(cls, settings: Mapping[str, Any]) -> LineLoader:
+        """What `load_images` is of a task with these settings, made without its fonts and words."""
+        known = with_defaults(cls, settings)
+        return LineLoader(known["height"], ink="any" if known["backgrounds"] else "dark", margin=MARGINS[1])
 
     def held_out(self) -> "TextLines | None":
         """The same lines, of the words of the test; None without such words. Fonts stay as they are."""
@@ -197,7 +210,7 @@ class TextLines(TextTask):
             taper=self.distortion * draw(-0.12, 0.12),
             stretch=stretch,
         )
-        margins = self.height * draw(0.06, 0.25, 2)
+        margins = self.height * draw(*MARGINS, 2)
         return bend_matrices(sizes, bend, height=self.height, margins=margins, place=draw(0, 1))
 
 

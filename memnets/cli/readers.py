@@ -1,0 +1,53 @@
+"""A trained reader or captioner, and what loads images for it, of a run whose data may be elsewhere."""
+
+import importlib
+from typing import Any
+
+from jsonargparse import ArgumentParser, Namespace
+from torch import nn
+
+from ..decoders.tables import WithSymbols
+from ..training.run_dir import RunDir
+from .arguments import UsageError
+from .commands import load_run
+from .parser import instantiate, parse_experiment
+
+
+def load_reader(path: str) -> tuple[RunDir, Any, Any]:
+    """A run, its model with the last checkpoint's weights, and an object that has ``load_images(paths)`` if any has.
+
+    Where the task's class says from its settings alone how it loads images (``loader(settings)``), the task is not
+    made, and the symbols are those of the checkpoint: so a run directory is enough, wherever the data are.
+
+    Raises:
+        RunError: it is no run, or its checkpoint cannot be used.
+        UsageError: what its configuration names cannot be made.
+    """
+    run = RunDir.open(path)
+    try:
+        _, config = parse_experiment(run.config, [])
+        task, model = _class(config.task), _class(config.model)
+        if hasattr(task, "loader") and issubclass(model, WithSymbols):
+            codes = run.read_checkpoint()["state_dict"].get("model._extra_state")
+            if codes is not None:
+                made = _make(config.model, model.symbols_of(codes))
+                return run, run.load_weights(made), task.loader(config.task.init_args.as_dict())
+    except UsageError as error:
+        raise UsageError(f"{run.config}: {str(error).removeprefix('fit: ')}") from error
+    run, _, objects = load_run(path)
+    return run, objects.model, objects.task
+
+
+def _class(config: Namespace) -> Any:
+    """The class that a part of a configuration names."""
+    module, _, name = config.class_path.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+def _make(config: Namespace, symbols: dict[str, Any]) -> nn.Module:
+    """The model of a configuration with these symbols, which are otherwise the task's to say."""
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--model", type=nn.Module)
+    settings = config.as_dict()
+    settings["init_args"] |= symbols
+    return instantiate(parser, parser.parse_object({"model": settings})).model
