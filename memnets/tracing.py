@@ -17,7 +17,8 @@ class Trace(Mapping[str, Tensor]):
     ``sharpening (B, T, H)``, ``shift (B, T, H, S)``, ``erase`` and ``add (B, T, W, M)``, with the read heads first
     in H; and ``lengths (B,)``. Steps past a sequence's length are zero. Tensors are detached.
 
-    Several calls within one ``with`` block are joined over time, so a sequence fed in parts gives one trace.
+    Several calls within one ``with`` block are joined over time, so a sequence fed in parts gives one trace. Of a
+    decoder all steps within the block are one sequence, which is there when the block ends.
     """
 
     def __init__(self) -> None:
@@ -66,6 +67,16 @@ class Trace(Mapping[str, Tensor]):
     def _start(self) -> None:
         self._steps = []
 
+    def _finish_steps(self) -> None:
+        """Of a module that takes its steps one by one: all of them, as one sequence."""
+        sizes = [len(step["reads"]) for step in self._steps]
+        if len(set(sizes)) > 1:
+            raise ValueError(
+                f"steps of different batch sizes {sorted(set(sizes))} were traced together: trace one call"
+            )
+        if sizes:
+            self._finish(sizes[0], len(sizes), None)
+
     def _finish(self, batch_size: int, steps: int, lengths: Any) -> None:
         counts = torch.full((batch_size,), steps) if lengths is None else torch.as_tensor(lengths).cpu()
         order = torch.sort(counts, descending=True, stable=True).indices
@@ -99,28 +110,33 @@ class trace:
     plain cell runs while a trace is recorded.
 
     Args:
-        module: a memory module such as :class:`memnets.NTM`, or a network that holds exactly one.
+        module: a memory module such as :class:`memnets.NTM`, or a network that holds exactly one; a
+            :class:`memnets.TextReader` or :class:`memnets.Captioner` whose cell has a memory, for one greedy call.
 
     Raises:
-        ValueError: ``module`` holds no memory, or several.
+        ValueError: ``module`` holds no memory, or several; at the end, the batch's size changed between steps.
     """
 
     def __init__(self, module: nn.Module):
+        from .cell import MemoryCell
         from .recurrent import Recurrent
 
-        found = [m for m in module.modules() if isinstance(m, Recurrent)]
+        found: list[Any] = [m for m in module.modules() if isinstance(m, Recurrent)]
         found = [m for m in found if any(isinstance(part, Memory) for part in m.modules())]
+        self.stepwise = not found  # a decoder's cell, which has no forward over a whole sequence
+        found = found or [m for m in module.modules() if isinstance(m, MemoryCell)]
         if len(found) != 1:
             raise ValueError(
                 f"{type(module).__name__} holds {len(found)} modules with a memory, but a trace needs exactly one: "
                 "pass that module itself"
             )
-        self.recurrent: Any = found[0]
+        self.recurrent = found[0]
         self.memory = next(part for part in self.recurrent.modules() if isinstance(part, Memory))
         self.handles: list[Any] = []
+        self.recorder = Trace()
 
     def __enter__(self) -> Trace:
-        recorder = Trace()
+        recorder = self.recorder = Trace()
 
         def before(module: Any, args: Any, kwargs: Any) -> None:
             recorder._start()
@@ -130,13 +146,16 @@ class trace:
             batch_size, steps = inputs.shape[:2] if module.batch_first else (inputs.shape[1], inputs.shape[0])
             recorder._finish(batch_size, steps, args[2] if len(args) > 2 else kwargs.get("lengths"))
 
-        self.handles = [
-            self.recurrent.register_forward_pre_hook(before, with_kwargs=True),
-            self.memory.register_forward_hook(recorder._record),
-            self.recurrent.register_forward_hook(after, with_kwargs=True),
-        ]
+        self.handles = [self.memory.register_forward_hook(recorder._record)]
+        if not self.stepwise:
+            self.handles += [
+                self.recurrent.register_forward_pre_hook(before, with_kwargs=True),
+                self.recurrent.register_forward_hook(after, with_kwargs=True),
+            ]
         return recorder
 
     def __exit__(self, *exception: object) -> None:
         for handle in self.handles:
             handle.remove()
+        if self.stepwise and exception[0] is None:
+            self.recorder._finish_steps()

@@ -7,6 +7,7 @@ from torch.testing import assert_close
 
 import memnets
 from cases import CASES, is_memory, sequences
+from memnets import MemoryCell
 
 MEMORIES = [case for case in CASES if is_memory(case.make())]
 every_memory = pytest.mark.parametrize("case", MEMORIES, ids=lambda case: case.name)
@@ -209,6 +210,41 @@ def test_an_unknown_record():
 def test_a_module_without_just_one_memory(make, count):
     with pytest.raises(ValueError, match=f"holds {count} modules with a memory, but a trace needs exactly one"):
         memnets.trace(make())
+
+
+def test_a_decoder_with_a_memory_is_traced_step_by_step():
+    """Its cell has no forward over a whole sequence; all steps of a block are one."""
+    torch.manual_seed(0)
+    reader = memnets.TextReader(charset="ab", height=16, cell="ntm", hidden_size=8, slots=4, width=2).eval()
+    images, states = torch.rand(2, 1, 16, 24), []
+    cell = next(part for part in reader.modules() if isinstance(part, MemoryCell))
+    handle = cell.register_forward_hook(lambda module, args, result: states.append(result[1]))
+    with memnets.trace(reader) as trace, torch.no_grad():
+        reader.read(images, torch.tensor([24, 24]))
+    handle.remove()
+    assert len(states) > 1
+    for name in ("memory", "read_weights", "write_weights"):
+        assert_close(trace[name], torch.stack([getattr(state.memory, name) for state in states], 1))
+    assert_close(trace["reads"], torch.stack([state.reads for state in states], 1))
+    assert trace["lengths"].tolist() == [len(states)] * 2
+    assert not cell.memory._forward_hooks
+
+
+def read_batches_of_one_and_of_two(reader, then=None):
+    with memnets.trace(reader):
+        for count in (1, 2):
+            reader.read(torch.rand(count, 1, 16, 24), torch.full((count,), 24))
+        if then is not None:
+            raise then
+
+
+def test_a_decoders_batch_stays_the_same():
+    reader = memnets.TextReader(charset="ab", height=16, cell="ntm", hidden_size=8).eval()
+    remedy = r"steps of different batch sizes \[1, 2\] were traced together: trace one call"
+    with pytest.raises(ValueError, match=remedy):
+        read_batches_of_one_and_of_two(reader)
+    with pytest.raises(RuntimeError, match="of the user"):
+        read_batches_of_one_and_of_two(reader, RuntimeError("of the user"))
 
 
 def test_calls_that_do_not_join():

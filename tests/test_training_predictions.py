@@ -172,8 +172,10 @@ def test_figures_of_what_was_read_and_said():
     model = tiny_reader(cell="ntm")
     assert not has_memory(model)
     figures = draw_all(model.train(), LineTask())
-    assert list(figures) == ["reading"]
+    assert list(figures) == ["reading", "weightings"]
     assert model.training
+    assert list(draw_all(tiny_reader(), LineTask())) == ["reading"]
+    assert list(draw_all(tiny_captioner(cell="ntm"), SceneTask())) == ["caption", "weightings"]
     assert list(draw_all(tiny_captioner(), SceneTask())) == ["caption"]
     assert isinstance(draw_example(tiny_captioner(), SceneTask()), Figure)
 

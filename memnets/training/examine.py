@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from .. import viz
+from ..cell import MemoryCell
 from ..decoders.modes import evaluating
 from ..memory import Memory
 from ..seeding import generator
@@ -72,13 +73,20 @@ def draw_all(model: nn.Module, task: Any, *, seed: int = 0, length: int | None =
 
 @torch.no_grad()
 def draw_prediction(model: Any, task: Any, *, seed: int = 0, length: int | None = None) -> dict[str, Any]:
-    """What a reader or captioner makes of one fresh image, and where it looked, by file name without its ending."""
+    """What a reader or captioner makes of one fresh image, and where it looked, by file name without its ending; with
+    a memory in its cell, also where it wrote and read meanwhile."""
     random = generator(seed, "example", 0, next(model.parameters()).device)
     batch = task.sample(1, length or task.max_length, random)
+    record: Trace | None = None
     with evaluating(model):
-        (prediction,) = model.predict(batch)
+        if any(isinstance(part, MemoryCell) for part in model.modules()):
+            with trace(model) as record:
+                (prediction,) = model.predict(batch)
+        else:
+            (prediction,) = model.predict(batch)
     image = batch.images[0].cpu()
+    figures = {"weightings": viz.weightings_figure(record)} if record else {}
     if hasattr(prediction, "words"):
-        return {"caption": viz.caption_figure(image, prediction)}
+        return {"caption": viz.caption_figure(image, prediction), **figures}
     line, padded = image[:, :, : int(batch.widths[0])], image.shape[2]
-    return {"reading": viz.reading_figure(line, prediction, truth=batch.texts[0], padded_width=padded)}
+    return {"reading": viz.reading_figure(line, prediction, truth=batch.texts[0], padded_width=padded), **figures}
