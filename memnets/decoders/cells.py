@@ -13,6 +13,9 @@ from ..state import CellState
 
 CELLS = (*CONTROLLERS, "ntm")
 
+GATE_BIAS = -2.0
+"""Of the heads of an "ntm": they move along rather than look for content, unless they learn to, as copying needs."""
+
 Cell = str | Callable[[int], nn.Module]
 """The name of a cell, or what makes one of one's own for a size of inputs."""
 
@@ -32,7 +35,7 @@ def make_cell(kind: Cell, input_size: int, hidden_size: int, *, slots: int = 32,
         again = "; one of your own is not among the settings that are saved: hand it in again" * (kind == "given")
         raise ValueError(f"cell is {kind!r}, but must be one of {', '.join(CELLS)}{again}")
     if kind == "ntm":
-        memory = NTMMemory(slots, width)
+        memory = NTMMemory(slots, width, gate_bias=GATE_BIAS)
         return MemoryCell(make_controller("lstm", input_size + width, hidden_size), memory)
     return make_controller(kind, input_size, hidden_size)
 
