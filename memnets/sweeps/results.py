@@ -54,14 +54,17 @@ def final_error(result: dict[str, Any]) -> float | None:
 
 def errors_at(result: dict[str, Any]) -> dict[int, float]:
     """The error at each length, infinite where it was no number."""
-    name = error_name(result)
-    return {int(length): as_error(row.get(name)) for length, row in result["lengths"].items()}
+    return {int(length): error for length, error in _errors_in(result, "lengths").items()}
 
 
 def evaluation_errors(result: dict[str, Any]) -> dict[str, float]:
     """The error of each of ``evaluations``, infinite where it was no number."""
+    return _errors_in(result, "evaluations")
+
+
+def _errors_in(result: dict[str, Any], table: str) -> dict[str, float]:
     name = error_name(result)
-    return {split: as_error(row.get(name)) for split, row in (result.get("evaluations") or {}).items()}
+    return {row: as_error(metrics.get(name)) for row, metrics in (result.get(table) or {}).items()}
 
 
 def as_error(value: float | None) -> float:

@@ -1,5 +1,6 @@
 """Figures of what a trained module does with one sequence."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -77,13 +78,9 @@ def draw_prediction(model: Any, task: Any, *, seed: int = 0, length: int | None 
     a memory in its cell, also where it wrote and read meanwhile."""
     random = generator(seed, "example", 0, next(model.parameters()).device)
     batch = task.sample(1, length or task.max_length, random)
-    record: Trace | None = None
-    with evaluating(model):
-        if any(isinstance(part, MemoryCell) for part in model.modules()):
-            with trace(model) as record:
-                (prediction,) = model.predict(batch)
-        else:
-            (prediction,) = model.predict(batch)
+    remembers = any(isinstance(part, MemoryCell) for part in model.modules())
+    with evaluating(model), trace(model) if remembers else nullcontext() as record:
+        (prediction,) = model.predict(batch)
     image = batch.images[0].cpu()
     figures = {"weightings": viz.weightings_figure(record)} if record else {}
     if hasattr(prediction, "words"):

@@ -45,7 +45,7 @@ def restyle(ink: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     bent = torch.rand(batch_size, 1, 1, 1, generator=generator, device=ink.device)
     reach = torch.tensor([2 * height / width, 2.0], device=ink.device).view(
         1, 2, 1, 1
-    )  # of the height, in a grid's units
+    )  # the height on a grid of -1 to 1
     field = F.interpolate(strength * SHIFT * bent * reach * field, size=(height, width), mode="bicubic")
     straight = F.affine_grid(torch.eye(2, 3, device=ink.device).expand(batch_size, 2, 3), list(ink.shape), False)
     return F.grid_sample(ink, straight + field.permute(0, 2, 3, 1), align_corners=False)
