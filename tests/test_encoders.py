@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from memnets.encoders import ColumnEncoder, GridEncoder, encode_line, freeze
-from memnets.encoders.blocks import MaskedBatchNorm
+from memnets.encoders.blocks import ConvBlock, put_pixels, take_pixels
 
 KINDS = {
     "vgg": {"channels": (4, 6)},
@@ -23,7 +23,7 @@ KINDS = {
 def unsettled(module):
     """Batch normalisation with statistics and biases that make padding visible if it is let through."""
     for part in module.modules():
-        if isinstance(part, nn.BatchNorm2d):
+        if isinstance(part, nn.BatchNorm1d):
             assert part.running_mean is not None
             assert part.running_var is not None
             part.running_mean.normal_()
@@ -61,16 +61,25 @@ def test_padding_changes_neither_training_statistics_nor_gradients(kind):
         torch.testing.assert_close(one.grad, two.grad, atol=1e-4, rtol=1e-4, msg=name)
 
 
-def test_masked_batch_norm_against_numpy():
-    norm = unsettled(MaskedBatchNorm(3)).double()
-    x, mask = torch.randn(4, 3, 5, 6, dtype=torch.float64), torch.arange(6) < torch.tensor([[6], [3], [1], [4]])
+def only_normalising(size):
+    """A block whose convolution gives back what it takes."""
+    block = unsettled(ConvBlock(size, size))
+    nn.init.dirac_(block.convolutions[0].weight)
+    return block
+
+
+def test_a_block_against_numpy():
+    block = only_normalising(3).double()
+    norm = block.norms[0]
+    mask = torch.arange(6) < torch.tensor([[6], [3], [1], [4]])
+    x = torch.randn(4, 3, 5, 6, dtype=torch.float64)
     mean, variance = norm.running_mean.numpy().copy(), norm.running_var.numpy().copy()
-    result = norm(x, mask).detach().numpy()
+    result = block(x, mask).detach().numpy()
     weight, bias = norm.weight.detach().numpy(), norm.bias.detach().numpy()
     for c in range(3):
         values = np.concatenate([x[b, c][:, mask[b]].numpy().ravel() for b in range(4)])
         expected = (x[:, c].numpy() - values.mean()) / np.sqrt(values.var() + norm.eps) * weight[c] + bias[c]
-        np.testing.assert_allclose(result[:, c], expected)
+        np.testing.assert_allclose(result[:, c], np.maximum(expected, 0) * mask[:, None].numpy(), atol=1e-12)
         np.testing.assert_allclose(norm.running_mean[c], 0.9 * mean[c] + 0.1 * values.mean())
         np.testing.assert_allclose(norm.running_var[c], 0.9 * variance[c] + 0.1 * values.var(ddof=1))
 
@@ -78,24 +87,34 @@ def test_masked_batch_norm_against_numpy():
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_does_not_overflow_where_the_pixels_are_many(dtype):
     """16 x 32 x 200 pixels are more than float16 can count."""
-    maps = (torch.randn(16, 2, 32, 200) * 3 + 5).to(dtype)
     mask = torch.arange(200) < torch.tensor([200, 100] * 8).unsqueeze(1)
-    maps = maps * mask[:, None, None]
-    norm, exact = MaskedBatchNorm(2).train(), MaskedBatchNorm(2).train()
-    got, expected = norm(maps, mask), exact(maps.float(), mask)
+    maps = (torch.randn(16, 2, 32, 200) * 3 + 5).to(dtype) * mask[:, None, None]
+    valid = mask.unsqueeze(1).expand(-1, 32, -1).flatten().nonzero().squeeze(1)
+    norm, exact = nn.BatchNorm1d(2), nn.BatchNorm1d(2)
+    got = put_pixels(norm(take_pixels(maps, valid)), valid, maps)
+    expected = put_pixels(exact(take_pixels(maps.float(), valid)), valid, maps)
     assert got.dtype == dtype
-    valid = mask[:, None, None].expand_as(got)
-    torch.testing.assert_close(got[valid].float(), expected[valid], atol=0.02, rtol=0.01)
+    torch.testing.assert_close(got.float(), expected, atol=0.02, rtol=0.01)
     torch.testing.assert_close(norm.running_var, exact.running_var, rtol=1e-3, atol=1e-3)
 
 
-def test_masked_batch_norm_is_the_plain_one_where_nothing_is_padding():
-    masked = unsettled(MaskedBatchNorm(3))
+def test_all_pixels_valid_is_as_without_a_mask():
+    masked = only_normalising(3)
     plain = copy.deepcopy(masked)
     x = torch.randn(4, 3, 5, 6)
-    torch.testing.assert_close(masked(x, torch.ones(4, 6, dtype=torch.bool)), plain(x))
-    torch.testing.assert_close(masked.running_var, plain.running_var)
-    assert masked.num_batches_tracked == 1
+    first = copy.deepcopy(plain)
+    torch.testing.assert_close(masked(x, torch.ones(4, 6, dtype=torch.bool)), first(x))
+    torch.testing.assert_close(plain(x), plain(x.contiguous(memory_format=torch.channels_last)))
+    torch.testing.assert_close(masked.norms[0].running_var, first.norms[0].running_var)
+    assert masked.norms[0].num_batches_tracked == 1
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_gradients_of_a_block_against_differences(residual):
+    block = unsettled(ConvBlock(2, 3, residual=residual)).double()
+    mask = torch.arange(4) < torch.tensor([[4], [2]])
+    maps = torch.randn(2, 2, 3, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda maps: block(maps * mask[:, None, None], mask), maps)
 
 
 def test_the_default_encoder_is_small():
