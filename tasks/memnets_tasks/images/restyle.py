@@ -4,16 +4,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-WEIGHT = 0.8
-"""Most of the way that a stroke's edges are moved by a pixel, outwards or inwards; upright and level strokes apart."""
+WEIGHT = (-0.5, 0.8)
+"""Least and most of the way that a stroke's edges are moved outwards by a pixel; upright and level strokes apart."""
 
-SHIFT = 0.06
+SHIFT = 0.05
 """Most that any point is moved, in shares of the line's height."""
+
+ROOM = 2
+"""Pixels around a line that its strokes may grow and bend into."""
 
 KNOTS = 3
 """Points of the field of displacements down a line; along it they are as far apart."""
 
-WIDER, TALLER = (-0.35, 0.15), (-0.3, 0.0)
+WIDER, TALLER = (-0.35, 0.15), (-0.15, 0.0)
 """Least and most change of a line's log width and height: other fonts are narrower, and their small letters lower."""
 
 
@@ -34,8 +37,9 @@ def restyle(ink: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     if not strength:
         return ink
     batch_size, _, height, width = ink.shape
-    amounts = 2 * torch.rand(2, batch_size, 1, 1, 1, generator=generator, device=ink.device) - 1
-    for amount, kernel in zip((strength * WEIGHT * amounts).clamp(-1, 1), ((1, 3), (3, 1))):
+    least, most = WEIGHT
+    amounts = least + (most - least) * torch.rand(2, batch_size, 1, 1, 1, generator=generator, device=ink.device)
+    for amount, kernel in zip((strength * amounts).clamp(-1, 1), ((1, 3), (3, 1))):
         padding = kernel[0] // 2, kernel[1] // 2
         bolder = F.max_pool2d(ink, kernel, 1, padding)
         thinner = 1 - F.max_pool2d(1 - ink, kernel, 1, padding)

@@ -7,6 +7,7 @@ from typing import Any, Literal, final
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from memnets_tasks._checks import (
     check_at_least,
@@ -23,7 +24,7 @@ from memnets_tasks.images.glyphs import GlyphCache, Line, stack_lines
 from memnets_tasks.images.loading import LineLoader, with_defaults
 from memnets_tasks.images.page_lines import page_lines
 from memnets_tasks.images.paper import put_on_paper
-from memnets_tasks.images.restyle import TALLER, WIDER, restyle
+from memnets_tasks.images.restyle import ROOM, TALLER, WIDER, restyle
 from memnets_tasks.images.warp import Bend, bend_images, bend_matrices, map_boxes
 from memnets_tasks.images.words import WordLines, load_words, split_of
 
@@ -179,8 +180,9 @@ class TextLines(TextTask):
 
         matrices, widths = self._bend(sizes, random)
         width = int(widths.max())
-        ink = restyle(ink.float() / 255, self.restyle, generator)
-        ink = bend_images(ink, matrices, self.height, width)  # (B, 1, H, W)
+        room = ROOM if self.restyle else 0
+        ink = restyle(F.pad(ink.float() / 255, [room] * 4), self.restyle, generator)
+        ink = bend_images(ink, matrices, self.height, width, room=room)  # (B, 1, H, W)
         edges = map_boxes(boxes, matrices)[..., [0, 2]].float()  # (B, L, 2)
         amounts = self.blur, self.noise
         images = put_on_paper(ink, widths, random, generator, amounts=amounts, backgrounds=self.backgrounds)

@@ -92,7 +92,7 @@ def map_boxes(boxes: Tensor, matrices: Tensor) -> Tensor:
     return torch.cat([points.amin(dim=2), points.amax(dim=2)], dim=-1)
 
 
-def bend_images(ink: Tensor, matrices: Tensor, height: int, width: int) -> Tensor:
+def bend_images(ink: Tensor, matrices: Tensor, height: int, width: int, *, room: int = 0) -> Tensor:
     """Straight lines as they look bent, interpolated bilinearly.
 
     Args:
@@ -100,13 +100,14 @@ def bend_images(ink: Tensor, matrices: Tensor, height: int, width: int) -> Tenso
         matrices: `(B, 3, 3)`, from the straight line to the image.
         height: Rows of the result.
         width: Columns of the result.
+        room: Pixels that `ink` has around the lines, which begin at (`room`, `room`).
 
     Returns:
         `(B, 1, height, width)`, float32.
     """
     inverse = torch.linalg.inv(matrices)
     h, w = ink.shape[-2:]
-    to_grid = inverse.new_tensor([[2 / w, 0, -1], [0, 2 / h, -1], [0, 0, 1]])
+    to_grid = inverse.new_tensor([[2 / w, 0, 2 * room / w - 1], [0, 2 / h, 2 * room / h - 1], [0, 0, 1]])
     inverse = (to_grid @ inverse).float()  # (B, 3, 3), from pixels to -1 .. 1
     x = torch.arange(width, device=ink.device) + 0.5
     y = torch.arange(height, device=ink.device) + 0.5
