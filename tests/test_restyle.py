@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from memnets_tasks import TextLines
 from memnets_tasks.images import restyle as module
-from memnets_tasks.images.restyle import restyle
+from memnets_tasks.images.fonts import PRINTABLE, find_fonts
+from memnets_tasks.images.glyphs import GlyphCache
+from memnets_tasks.images.restyle import is_tall_sign, lift, restyle
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -99,6 +101,41 @@ def test_strokes_grow_past_the_edges_of_their_line(monkeypatch):
             inked = np.flatnonzero((1 - image[0, :, :width]).amax(0).numpy() > 0.3)
             ends.append((inked.min(), inked.max()))
         assert ends[1][0] < ends[0][0] < ends[0][1] < ends[1][1]
+
+
+def glyph_of(character: str):
+    cache, font = GlyphCache(), find_fonts(None, character)[0]
+    return cache.glyph(font.path, 40, character)
+
+
+def test_bars_and_brackets_are_tall_signs_and_letters_and_commas_are_not():
+    signs = {c for c in PRINTABLE if is_tall_sign(c, glyph_of(c), 40)}
+    assert set("|/\\()[]{}$") <= signs
+    assert not signs & set("gpqyQ17,.;:_-+*'\"")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_a_lifted_bar_keeps_its_top_and_what_ink_it_has_in_a_row(share):
+    bar = glyph_of("|")
+    depth = bar.top + len(bar.ink)
+    assert depth > 5
+    lifted = lift(bar, share)
+    assert (lifted.top, lifted.left, lifted.advance) == (bar.top, bar.left, bar.advance)
+    assert lifted.top + len(lifted.ink) == round(share * depth)
+    middle = len(bar.ink) // 2
+    np.testing.assert_allclose(lifted.ink[len(lifted.ink) // 2], bar.ink[middle], atol=1)
+
+
+def test_only_restyled_lines_have_lifted_signs():
+    """At strength 1 a bar's depth is anything from none to whole; at 0 always whole."""
+    depths = {}
+    for strength in (0.0, 1.0):
+        task = TextLines(restyle=strength, charset="|", fonts=[find_fonts(None, "|")[0].path], held_out_family=None)
+        random = np.random.default_rng(0)
+        found = [task._line("|", random) for _ in range(100)]
+        depths[strength] = [line.boxes[0, 3] - line.boxes[0, 1] for line in found]
+    assert min(depths[1.0]) < 0.85 * min(depths[0.0])
+    assert max(depths[1.0]) > 0.9 * max(depths[0.0])
 
 
 def test_widths_differ_more_and_tests_keep_their_type():

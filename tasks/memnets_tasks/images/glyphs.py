@@ -1,7 +1,7 @@
 """Pictures of single characters, drawn once and kept, and lines put together from them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +26,9 @@ class Glyph(NamedTuple):
     top: int
     advance: float
 
+
+Change = Callable[[str, Glyph, int], Glyph]
+"""From a character, its glyph and the pixels to the em, to another glyph of it."""
 
 ASCENT, DESCENT = 0.75, 0.2
 """Room kept above and below the baseline, in ems; without it a lone apostrophe would look like a comma."""
@@ -89,11 +92,13 @@ class GlyphCache:
         ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy()
         return Glyph(ink, x0 + int(columns[0]), y0 + int(rows[0]), float(font.getlength(character)))
 
-    def line(self, path: str, size: int, text: str, spacing: float) -> Line:
-        """Set a line, each character by its own advance plus `spacing` pixels."""
+    def line(self, path: str, size: int, text: str, spacing: float, change: Change | None = None) -> Line:
+        """Set a line, each character by its own advance plus `spacing` pixels, its glyph as `change` makes it."""
         pen, boxes, glyphs = 0.0, [], []
         for character in text:
             glyph = self.glyph(path, size, character)
+            if change is not None:
+                glyph = change(character, glyph, size)
             x = round(pen) + glyph.left
             height, width = glyph.ink.shape
             if width:

@@ -1,8 +1,11 @@
 """Type made to look like that of other fonts, so that few fonts serve as many."""
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from memnets_tasks.images.glyphs import Glyph
 
 WEIGHT = (-0.5, 0.8)
 """Least and most of the way that a stroke's edges are moved outwards by a pixel; upright and level strokes apart."""
@@ -53,3 +56,21 @@ def restyle(ink: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     field = F.interpolate(strength * SHIFT * bent * reach * field, size=(height, width), mode="bicubic")
     straight = F.affine_grid(torch.eye(2, 3, device=ink.device).expand(batch_size, 2, 3), list(ink.shape), False)
     return F.grid_sample(ink, straight + field.permute(0, 2, 3, 1), align_corners=False)
+
+
+def is_tall_sign(character: str, glyph: Glyph, size: int) -> bool:
+    """Whether it is no letter or digit, and reaches from high up to below the baseline, as a bar or bracket does."""
+    return not character.isalnum() and glyph.top < -0.6 * size and glyph.top + len(glyph.ink) > 0
+
+
+def lift(glyph: Glyph, share: float) -> Glyph:
+    """The same glyph, whose depth below the baseline is `share` of what it was; the rest of it is squeezed with it.
+
+    Bars, slashes and brackets go far below the line in some fonts, and end on it in others.
+    """
+    from PIL import Image
+
+    depth = glyph.top + len(glyph.ink)
+    height = max(1, round(share * depth) - glyph.top)
+    image = Image.fromarray(glyph.ink).resize((glyph.ink.shape[1], height), Image.Resampling.BOX)
+    return glyph._replace(ink=np.asarray(image))
