@@ -43,7 +43,7 @@ def decode(data: bytes) -> "Image":
             if image.width * image.height > MAX_PIXELS:
                 raise UnreadableImage("image too large", f"{image.width} x {image.height} pixels")
             image.load()
-            bits = 16 if image.mode.startswith("I;") or image.format == "PNG" else 32
+            bits = 16 if image.mode.startswith("I;") or image.format in ("PNG", "PPM") else 32
             return _common_mode(ImageOps.exif_transpose(image), bits)
     except UnreadableImage:
         raise
