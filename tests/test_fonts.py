@@ -156,7 +156,9 @@ class TestFonts:
             ValueError, match=r"no font is left for font_split 'held-out' .* families .* are \['DejaVu Sans'\]"
         ):
             TextLines(fonts=[str(MATPLOTLIB / "DejaVuSans.ttf")], font_split="held-out")
-        with pytest.raises(ValueError, match=r"held_out_family is 'Stix'; give one with .* of \['DejaVu Sans', .*\], or None"):
+        with pytest.raises(
+            ValueError, match=r"held_out_family is 'Stix'; give one with .* of \['DejaVu Sans', .*\], or None"
+        ):
             TextLines(held_out_family="Stix")  # else nothing would be held out, in silence
         with pytest.raises(ValueError, match="font_split is 'test'; give 'train' or 'held-out'"):
             TextLines(font_split="test")  # type: ignore[arg-type]

@@ -33,7 +33,8 @@ def make_cell(kind: Cell, input_size: int, hidden_size: int, *, slots: int = 32,
         return _given_cell(kind, input_size)
     if kind not in CELLS:
         again = "; one of your own is not among the settings that are saved: hand it in again" * (kind == "given")
-        raise ValueError(f"cell is {kind!r}, but must be one of {', '.join(CELLS)}{again}")
+        own = f"; a class of your own is written {{class_path: {kind}}} in a file" * ("." in kind)
+        raise ValueError(f"cell is {kind!r}, but must be one of {', '.join(CELLS)}{again}{own}")
     if kind == "ntm":
         memory = NTMMemory(slots, width, gate_bias=GATE_BIAS)
         return MemoryCell(make_controller("lstm", input_size + width, hidden_size), memory)
