@@ -77,8 +77,6 @@ class TextLines(TextTask):
         ValueError: If an argument is out of range, a word or font lacks a character, or no word or font is left.
     """
 
-    margin = MARGINS[1]
-
     def __init__(
         self,
         *,
@@ -115,7 +113,7 @@ class TextLines(TextTask):
         self.height, self.split, self.font_split = height, split, font_split
         self.distortion, self.restyle, self.blur, self.noise = distortion, restyle, blur, noise
         self.backgrounds = backgrounds
-        self.ink = "any" if backgrounds else "dark"
+        self.loading = self.loader({"height": height, "backgrounds": backgrounds})
         self.min_length, self.max_length = min_length, max_length
         self.evaluation_lengths = check_evaluation_lengths(evaluation_lengths, minimum=1)
 
