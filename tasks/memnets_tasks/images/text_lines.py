@@ -178,7 +178,7 @@ class TextLines(TextTask):
 
         matrices, widths = self._bend(sizes, random)
         width = int(widths.max())
-        room = ROOM if self.restyle else 0
+        room = max(ROOM, self.height // 16) if self.restyle else 0
         ink = restyle(F.pad(ink.float() / 255, [room] * 4), self.restyle, generator)
         ink = bend_images(ink, matrices, self.height, width, room=room)  # (B, 1, H, W)
         edges = map_boxes(boxes, matrices)[..., [0, 2]].float()  # (B, L, 2)
