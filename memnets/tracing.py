@@ -72,7 +72,8 @@ class Trace(Mapping[str, Tensor]):
         sizes = [len(step["reads"]) for step in self._steps]
         if len(set(sizes)) > 1:
             raise ValueError(
-                f"steps of different batch sizes {sorted(set(sizes))} were traced together: trace one call"
+                f"steps of different batch sizes {sorted(set(sizes))} were traced together: trace one call, by "
+                "attention alone and without a beam"
             )
         if sizes:
             self._finish(sizes[0], len(sizes), None)
@@ -111,7 +112,8 @@ class trace:
 
     Args:
         module: a memory module such as :class:`memnets.NTM`, or a network that holds exactly one; a
-            :class:`memnets.TextReader` or :class:`memnets.Captioner` whose cell has a memory, for one greedy call.
+            :class:`memnets.TextReader` or :class:`memnets.Captioner` whose cell has a memory, for one greedy call
+            by attention alone (the rows of a beam search are its beams, which change places).
 
     Raises:
         ValueError: ``module`` holds no memory, or several; at the end, the batch's size changed between steps.

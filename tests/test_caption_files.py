@@ -136,6 +136,7 @@ def test_coco_is_validated_and_evaluated_on_the_files_named(drawn, tmp_path):
         ("می\u200cخواهم سَلام", ["می\u200cخواهم", "سَلام"]),  # noqa: RUF001
         ("İX x\u0304y", ["i\u0307x", "x\u0304y"]),
         ("注意力 机制。", ["注意力", "机制"]),
+        ("a ❤\ufe0f heart", ["a", "heart"]),
         ("...", []),
     ],
 )

@@ -285,6 +285,24 @@ def test_what_a_run_left_out_is_counted_in_its_result(tmp_path, capsys):
     assert "left out of training: 7 (label is empty)\n" in capsys.readouterr().out
 
 
+@pytest.mark.filterwarnings("ignore:.*left out")
+def test_a_run_goes_on_without_the_broken_images_of_its_shortest_and_longest_lines(tmp_path, capsys):
+    """The first is asked for when a run is started, the other by its pictures and the table at its end."""
+    batches = [DigitLines().sample(count, n, torch.Generator().manual_seed(n)) for n, count in ((2, 1), (3, 6), (9, 1))]
+    path = write_text_lines(tmp_path / "data", batches, "gt")
+    for row in (path.read_text().splitlines()[0], path.read_text().splitlines()[-1]):
+        (path.parent / row.split("\t")[0]).write_bytes(b"no image")
+    task = ["--task", "memnets_tasks.TextLineFiles", "--task.path", str(path), "--task.height", "16"]
+    settings = ["--task.evaluation_lengths", "[3,9]", "--training.batch_size", "2", "--training.pictures_every", "1"]
+    run = fit_images(tmp_path / "runs", "ocr-digits", 1, *task, *settings)
+    assert result(run)["left_out"] == {"training": {"image cannot be decoded": 2}}
+    assert list(result(run)["lengths"]) == ["3"]
+    assert (run / "figures" / "reading.png").is_file()
+    assert main(["lengths", str(run), "--sequences", "2"]) == 0
+    assert main(["lengths", str(run), "--sequences", "2", "--lengths", "9"]) == 2
+    assert "none of the 1 images of 9 characters" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("label", ["y" * 40, "8" * 40], ids=["as many", "fewer"])
 def test_a_run_whose_labels_have_changed_is_not_resumed(label, tmp_path, capsys):
     """As many characters, and others, would load: the optimiser's rows would then be of the wrong ones."""

@@ -70,7 +70,7 @@ def test_images_load_alike_with_the_task_and_without_it(task, tmp_path):
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 70)).astype(np.uint8)).save(path)
     one, other = (each.load_images([str(path)]).batch for each in (task, loader))
     assert torch.equal(one.images, other.images)
-    assert (loader.max_width, loader.ink, loader.margin) == (task.max_width, task.ink, task.margin)
+    assert loader == task.loading
 
 
 def test_what_standard_output_cannot_say_is_escaped_and_never_a_question_mark(tmp_path, monkeypatch):

@@ -117,6 +117,33 @@ def test_gradients_of_a_block_against_differences(residual):
     assert torch.autograd.gradcheck(lambda maps: block(maps * mask[:, None, None], mask), maps)
 
 
+def test_transforms_of_torch_go_through_an_encoder():
+    """An autograd function of the older kind is refused by them."""
+    encoder = unsettled(ColumnEncoder(height=9, output_size=3, channels=(4, 4), residual=True)).eval()
+    images, widths = torch.randn(3, 1, 9, 12), torch.tensor([12])
+    parameters = {name: part.detach() for name, part in encoder.named_parameters()}
+
+    def loss(parameters, image):
+        padded = nn.functional.pad(image, (0, 5))[None]
+        return torch.func.functional_call(encoder, parameters, (padded, widths)).features.square().sum()
+
+    gradients = torch.func.vmap(torch.func.grad(loss), (None, 0))(parameters, images)
+    for n, image in enumerate(images):
+        encoder.zero_grad()
+        loss(dict(encoder.named_parameters()), image).backward()
+        for name, part in encoder.named_parameters():
+            torch.testing.assert_close(gradients[name][n], part.grad, atol=1e-4, rtol=1e-4, msg=name)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16])
+def test_widths_in_few_bytes_do_not_overflow(dtype):
+    images, widths = torch.rand(1, 1, 9, 255), torch.tensor([255])
+    for encoder in (ColumnEncoder(height=9, channels=(4, 4), output_size=3), nn.Conv2d(1, 3, 1)):
+        assert encode_line(encoder.eval(), images, widths.to(dtype)).counts.equal(
+            encode_line(encoder, images, widths).counts
+        )
+
+
 def test_the_default_encoder_is_small():
     for height, least, most in ((32, 100_000, 1_000_000), (16, 20_000, 100_000)):
         encoder = ColumnEncoder(height=height)

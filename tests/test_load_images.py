@@ -10,7 +10,7 @@ from PIL import Image
 
 from memnets_tasks import CaptionFiles, DigitLines, Scenes, TextLineFiles, TextLines
 from memnets_tasks.images import write_captions, write_text_lines
-from memnets_tasks.images.loading import LineLoader
+from memnets_tasks.images.loading import LineLoader, cut_blank_rows
 
 
 def save(path, array):
@@ -86,6 +86,32 @@ def test_wide_blank_ends_are_cut_to_those_of_training(tmp_path, left, right, dar
     np.testing.assert_allclose(loaded.batch.images[0, 0], kept / 255, atol=1e-6)
     files = LineLoader(16).load_images([str(tmp_path / "a.png")])
     assert files.batch.images.shape[-1] == line.shape[1], "what margins files have is not known"
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_line_low_in_its_image_is_cut_to_the_size_of_training(tmp_path, dark):
+    """Digits fill the height but for `jitter`; small ones between much blank would be read as others."""
+    dots = np.random.default_rng(0).random((14, 30)) < 0.2
+    ink = np.kron(dots, np.full((3, 3), 255)).astype(np.uint8)
+    ink[[0, -1], :9] = 255
+    for above, below in ((60, 60), (0, 200), (150, 10)):
+        line = np.pad(ink, [(above, below), (0, 0)])
+        loaded = DigitLines(jitter=1).load_images([save(tmp_path / "a.png", 255 - line if dark else line)])
+        kept = np.pad(ink, [(min(above, 3), min(below, 3)), (0, 0)])  # a pixel at the height of 16
+        image = loaded.batch.images[0, 0].numpy() * 255
+        size = round(90 * 16 / len(kept)), 16
+        np.testing.assert_allclose(image, Image.fromarray(kept).resize(size, Image.Resampling.BILINEAR), atol=1.01)
+        whole = TextLines(height=16).load_images([str(tmp_path / "a.png")])
+        assert whole.batch.images.shape[3] < image.shape[1], "a dash is low in its line as well"
+
+
+@pytest.mark.parametrize("distortion", [0.0, 1.0])
+def test_digits_of_the_task_are_never_cut(distortion):
+    task = DigitLines(distortion=distortion)
+    batch = task.sample(400, 1, torch.Generator().manual_seed(0))
+    for image, width in zip(batch.images, batch.widths):
+        line = (image[0, :, :width] * 255).byte().numpy()
+        assert cut_blank_rows(line, 14 / 16) is line
 
 
 def test_a_blank_image_is_a_narrow_one(tmp_path):

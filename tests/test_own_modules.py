@@ -44,12 +44,36 @@ class Echo(nn.Module):
         return seen, self.State(seen, state.steps + 1)
 
 
+class Plain(nn.Module):
+    """One whose state is a tensor."""
+
+    output_size = 7
+
+    def __init__(self, input_size: int):
+        super().__init__()
+        self.cell = nn.GRUCell(input_size, 7)
+
+    def initial_state(self, batch_size, *, device=None, dtype=None):
+        return torch.zeros(batch_size, 7, device=device, dtype=dtype)
+
+    def forward(self, x, state):
+        state = self.cell(x, state)
+        return state, state
+
+
+class Pair(Plain):
+    """One whose state is a plain tuple, which says of no part what it is."""
+
+    def initial_state(self, batch_size, *, device=None, dtype=None):
+        return (super().initial_state(batch_size, device=device, dtype=dtype),)
+
+
 def own_memory_cell(input_size: int) -> MemoryCell:
     """An NTM with two layers, two read heads, and another controller than the one called "ntm"."""
     return MemoryCell(make_controller("gru", input_size + 2 * 4, 9, 2), NTMMemory(5, 4, read_heads=2))
 
 
-@pytest.mark.parametrize("cell", [Echo, own_memory_cell], ids=["own", "memory"])
+@pytest.mark.parametrize("cell", [Echo, Plain, own_memory_cell], ids=["own", "tensor", "memory"])
 @pytest.mark.parametrize("attention", ["content", "location"])
 def test_a_cell_of_ones_own_reads_learns_and_is_handed_in_again(cell, attention, tmp_path):
     sizes = {"height": 8, "embedding_size": 8, "attention_size": 8}
@@ -76,6 +100,8 @@ def test_what_is_no_cell_is_named():
         tiny_reader(cell=nn.LSTMCell(3, 3))
     with pytest.raises(ValueError, match=r"cell made a Linear, but must make a module with output_size and initial"):
         tiny_reader(cell=lambda size: nn.Linear(size, 3))
+    with pytest.raises(ValueError, match=r"cell made a Pair, whose initial_state .* is a NamedTuple of .* got tuple"):
+        tiny_captioner(cell=Pair)
 
 
 def test_a_cell_of_ones_own_is_named_in_a_yaml_file(tmp_path):

@@ -42,9 +42,10 @@ class TestPictures:
         Image.fromarray((greys * white // 255).astype(np.uint32).view(np.int32)).save(file, format="TIFF")
         assert np.abs(pictures.grey_line(file.getvalue(), 8, 99).astype(int) - greys).max() <= 1
 
-    def test_a_dark_image_of_16_bits_stays_dark(self):
+    @pytest.mark.parametrize(("format", "kind"), [("PNG", np.uint16), ("PPM", np.int32)])
+    def test_a_dark_image_of_16_bits_stays_dark(self, format, kind):
         file = io.BytesIO()
-        Image.fromarray(np.full((8, 8), 250, np.uint16)).save(file, format="PNG")
+        Image.fromarray(np.full((8, 8), 250, kind)).save(file, format=format)
         assert pictures.grey_line(file.getvalue(), 8, 99).max() == 0
 
     def test_what_is_transparent_is_paper(self):

@@ -335,7 +335,8 @@ def test_features_computed_beforehand_are_read():
     ("settings", "message"),
     [
         ({"attention": "self"}, "attention is 'self', but must be one of location, ntm, content"),
-        ({"cell": "dnc"}, "cell is 'dnc', but must be one of lstm, gru, rnn, feedforward, ntm"),
+        ({"cell": "dnc"}, "cell is 'dnc', but must be one of lstm, gru, rnn, feedforward, ntm$"),
+        ({"cell": "my.Cell"}, r"feedforward, ntm; a class of your own is written \{class_path: my.Cell\} in a file"),
         ({"ctc_weight": 1.5}, r"ctc_weight is 1.5, but must lie within 0\.\.1"),
         ({"sampling": -1}, r"sampling is -1, but must lie within 0\.\.1"),
         ({"decode": "beam"}, "decode is 'beam', but must be one of attention, ctc, joint"),

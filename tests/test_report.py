@@ -246,6 +246,18 @@ def test_scores_on_what_is_new_have_a_table_and_columns(tmp_path):
     assert rows[5]["word_accuracy@unseen font"] == ""
 
 
+@pytest.mark.parametrize(("metric", "worst"), [("bleu1", "0.00"), ("character_error_rate", "inf")])
+def test_a_score_that_is_no_number_is_the_worst(tmp_path, metric, worst):
+    """Infinite, a share of right answers would be the best."""
+    sweep = make_sweep(tmp_path, metric)
+    for seed, score in enumerate((0.5, 0.5, None, 0.5)):
+        path = sweep.path / f"copy-ntm/model.slots=8/seed{seed}/result.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"evaluations": {"unseen pairs": {metric: score}}}))
+    assert main(["report", str(sweep.path)]) == 0
+    _, _, new, _ = tables((sweep.path / "report.md").read_text())
+    assert new[1][1].endswith(f"worst {worst}")
+
+
 def test_the_csv_has_a_row_a_trial(sweep):
     rows = list(csv.DictReader(io.StringIO((sweep.path / "report.csv").read_text())))
     assert len(rows) == 10

@@ -138,6 +138,17 @@ def test_only_restyled_lines_have_lifted_signs():
     assert max(depths[1.0]) > 0.9 * max(depths[0.0])
 
 
+def test_tall_lines_have_room_to_bend_into(monkeypatch):
+    """What is moved past the edges of the ink is lost, and points move by a share of the height."""
+    seen = []
+    monkeypatch.setattr("memnets_tasks.images.text_lines.restyle", lambda ink, *_: seen.append(ink) or ink)
+    TextLines(height=160, restyle=1.0, charset="H").sample(4, 3, seeded())
+    most = round(module.SHIFT * 160)
+    assert not seen[0][..., :most].any()
+    assert not seen[0][:, :, :most].any()
+    assert not seen[0][:, :, -most:].any()
+
+
 def test_widths_differ_more_and_tests_keep_their_type():
     task = TextLines(words="mixed", restyle=1.0)
     straight = TextLines(words="mixed", restyle=0.0)

@@ -240,6 +240,7 @@ def test_damaged_files_are_named(tmp_path, capsys, monkeypatch):
         (None, "it is no mapping"),
         (whole | {"lengths": {}}, "it has no table of lengths"),
         (whole | {"lengths": {"3": 0.5}}, "it has no table of lengths"),
+        (whole | {"evaluations": {"unseen font": 0.5}}, "its evaluations are no table"),
         ({name: value for name, value in whole.items() if name != "backend"}, "it has no backend"),
         (whole | {"metrics": 3}, "its metrics are no mapping"),
     ):

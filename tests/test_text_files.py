@@ -249,6 +249,8 @@ class TestDrawing:
         assert int(task.sample_lengths(99, seeded(), max_length=2).max()) == 2
         short = TextLineFiles(task.path, max_length=2)
         assert int(short.sample_lengths(99, seeded()).max()) == 2
+        near = TextLineFiles(task.path, min_length=2, max_length=9)
+        assert (near.min_length, near.max_length) == (2, 5), "what is there: a picture is drawn of the longest"
         assert short.sample(1, 5, seeded()).texts == ("eeeee",), "longer lines can still be evaluated"
         with pytest.raises(ValueError, match=r"no item of 3 characters; the nearest lengths there are: 1, 2, 5"):
             task.sample(1, 3, seeded())
@@ -278,6 +280,7 @@ class TestDrawing:
             pytest.raises(ValueError, match=r"none of the 1 images of 5 characters .* \{'image is not there': 1\}"),
         ):
             task.sample(1, 5, seeded())
+        assert task.evaluation_lengths == (2,)
 
     def test_training_goes_on_without_a_length_that_has_no_image_left(self, task, tmp_path):
         """Else the one damaged line of its length would end a run, whenever it is first drawn."""

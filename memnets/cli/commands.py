@@ -13,7 +13,7 @@ from .. import viz
 from ..sweeps.lock import HeldError, hold
 from ..sweeps.machine import is_follower
 from ..training.examine import has_memory, run_example
-from ..training.lengths import Table, evaluate_lengths
+from ..training.lengths import Table, drawable_lengths, evaluate_lengths
 from ..training.loggers import resolve_wandb_mode
 from ..training.run_dir import RunDir, RunError
 from .arguments import UsageError
@@ -109,8 +109,8 @@ def _evaluate(options: argparse.Namespace, model: Any, task: Any, seed: int) -> 
             raise UsageError(f"lengths: --repeats needs a task that repeats, but {type(task).__name__} does not")
         asked["repeats"] = options.repeats
     _search_as_asked(options, model)
-    wanted = options.lengths or list(task.evaluation_lengths)
     try:
+        wanted = options.lengths or drawable_lengths(task)
         return evaluate_lengths(model, task, wanted, sequences=options.sequences, seed=seed, **asked)
     except ValueError as error:
         raise UsageError(f"lengths: {error}") from error

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..seeding import generator
-from ..training.lengths import evaluate, evaluations, held_out, validated_on
+from ..training.lengths import drawable_lengths, evaluate, evaluations, held_out, validated_on
 from .arguments import UsageError, suggest
 
 Scores = dict[str, dict[str, float]]
@@ -48,10 +48,8 @@ def check_evaluations(task: Any) -> None:
     """Raise ValueError where the evaluation at the end of a run could not be done, before the run is started."""
     if not hasattr(task, "held_out"):
         return
+    drawable_lengths(held_out(task))
     random = generator(0, "probe", 1)
-    unseen = held_out(task)
-    for length in unseen.evaluation_lengths:
-        unseen.sample(1, length, random)
     for other in evaluations(task).values():
         other.sample(1, other.sample_lengths(1, random), random)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import torch
 from jsonargparse import ArgumentParser, Namespace
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
@@ -295,7 +296,8 @@ def _check_trainer(trial: pl.Trainer, settings: Any) -> None:
 def _check_model(learner: SequenceLearner) -> None:
     """Put one short sequence through the model: does it take and give what the task needs?"""
     task = learner.task
-    batch = task.sample(1, task.min_length, generator(learner.seed, "probe", 0))
+    shortest = torch.tensor([task.min_length])  # a tensor: of files, the nearest that can be read will do
+    batch = task.sample(1, shortest, generator(learner.seed, "probe", 0))
     try:
         probe(learner.model, task, batch)
     except BackendUnavailableError:

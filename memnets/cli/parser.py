@@ -172,12 +172,11 @@ def _without_union(message: str) -> str:
 
 def _parameters(class_path: str | None) -> list[str]:
     """The arguments of a class, if it can be found."""
-    import importlib
     import inspect
+    import pkgutil
 
-    module, _, name = (class_path or "").rpartition(".")
     try:
-        return list(inspect.signature(getattr(importlib.import_module(module), name)).parameters)
+        return list(inspect.signature(pkgutil.resolve_name(class_path or "")).parameters)
     except (ImportError, AttributeError, ValueError):
         return []
 

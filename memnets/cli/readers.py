@@ -1,6 +1,6 @@
 """A trained reader or captioner, and what loads images for it, of a run whose data may be elsewhere."""
 
-import importlib
+import pkgutil
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
@@ -26,8 +26,8 @@ def load_reader(path: str) -> tuple[RunDir, Any, Any]:
     run = RunDir.open(path)
     try:
         _, config = parse_experiment(run.config, [])
-        task, model = _class(config.task), _class(config.model)
-        if hasattr(task, "loader") and issubclass(model, WithSymbols):
+        task, model = (pkgutil.resolve_name(part.class_path) for part in (config.task, config.model))
+        if hasattr(task, "loader") and isinstance(model, type) and issubclass(model, WithSymbols):
             codes = run.read_checkpoint()["state_dict"].get("model._extra_state")
             if codes is not None:
                 made = _make(config.model, model.symbols_of(codes))
@@ -36,12 +36,6 @@ def load_reader(path: str) -> tuple[RunDir, Any, Any]:
         raise UsageError(f"{run.config}: {str(error).removeprefix('fit: ')}") from error
     run, _, objects = load_run(path)
     return run, objects.model, objects.task
-
-
-def _class(config: Namespace) -> Any:
-    """The class that a part of a configuration names."""
-    module, _, name = config.class_path.rpartition(".")
-    return getattr(importlib.import_module(module), name)
 
 
 def _make(config: Namespace, symbols: dict[str, Any]) -> nn.Module:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..cell import MemoryCell
 from ..controllers import CONTROLLERS, make_controller
 from ..memory import NTMMemory
-from ..state import CellState
+from ..state import CellState, map_state, state_tensors
 
 CELLS = (*CONTROLLERS, "ntm")
 
@@ -24,7 +24,8 @@ def make_cell(kind: Cell, input_size: int, hidden_size: int, *, slots: int = 32,
     """The cell called ``kind``, with an ``output_size``; an "ntm" is an LSTM with a memory of slots x width.
 
     In place of a name, a function of ``input_size`` gives any cell: a controller, a :class:`memnets.MemoryCell`, or a
-    module with ``output_size``, ``initial_state(batch_size, device=, dtype=)`` and ``cell(x, state) -> (h, state)``.
+    module with ``output_size``, ``initial_state(batch_size, device=, dtype=)`` and ``cell(x, state) -> (h, state)``,
+    whose state is a tensor or a NamedTuple of such.
 
     Raises:
         ValueError: no cell has that name, a size is below 1, or what the function gives is no cell.
@@ -33,7 +34,8 @@ def make_cell(kind: Cell, input_size: int, hidden_size: int, *, slots: int = 32,
         return _given_cell(kind, input_size)
     if kind not in CELLS:
         again = "; one of your own is not among the settings that are saved: hand it in again" * (kind == "given")
-        raise ValueError(f"cell is {kind!r}, but must be one of {', '.join(CELLS)}{again}")
+        own = f"; a class of your own is written {{class_path: {kind}}} in a file" * ("." in kind)
+        raise ValueError(f"cell is {kind!r}, but must be one of {', '.join(CELLS)}{again}{own}")
     if kind == "ntm":
         memory = NTMMemory(slots, width, gate_bias=GATE_BIAS)
         return MemoryCell(make_controller("lstm", input_size + width, hidden_size), memory)
@@ -53,6 +55,11 @@ def _given_cell(make: Any, input_size: int) -> nn.Module:
             f"cell made a {type(cell).__name__}, but must make a module with output_size and initial_state(batch_size, "
             "device=, dtype=), as memnets.MemoryCell has"
         )
+    made: Any = cell
+    try:
+        list(state_tensors(made.initial_state(1)))
+    except TypeError as error:
+        raise ValueError(f"cell made a {type(cell).__name__}, whose initial_state does not do: {error}") from error
     return cell
 
 
@@ -76,13 +83,12 @@ class StateFrom(nn.Module):
     def __init__(self, cell: nn.Module, input_size: int):
         super().__init__()
         state = _controller_state(cell.initial_state(1))  # pyright: ignore[reportCallIssue]
-        self.layers = nn.ModuleList(nn.Linear(input_size, part[0].numel()) for part in state)
+        self.layers = nn.ModuleList(nn.Linear(input_size, part[0].numel()) for part in state_tensors(state))
 
     def forward(self, x: Tensor, state: Any) -> Any:
         """x (B, I) and the cell's plain first state to the one to start from."""
-        inner = _controller_state(state)
-        parts = [torch.tanh(layer(x)).view_as(part) for layer, part in zip(self.layers, inner)]
-        inner = type(inner)(*parts)
+        layers = iter(self.layers)
+        inner = map_state(lambda part: torch.tanh(next(layers)(x)).view_as(part), _controller_state(state))
         return state._replace(controller=inner) if isinstance(state, CellState) else inner
 
 

@@ -104,6 +104,6 @@ def encode_line(encoder: nn.Module, images: Tensor, widths: Tensor) -> Columns:
         got = tuple(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__
         raise ValueError(f"{type(encoder).__name__} gave {got} for {len(images)} images, but must give (B, D, h, w)")
     columns = maps.shape[3]
-    counts = -(-widths * columns // images.shape[3])
+    counts = -(-widths.long() * columns // images.shape[3])
     features = maps.mean(2).transpose(1, 2)  # (B, C, D)
     return Columns(features * column_mask(counts, columns).unsqueeze(-1), counts)

@@ -13,11 +13,17 @@ from .base import column_mask
 class _Take(torch.autograd.Function):
     """Some rows of a matrix, each at most once; ``index_select``'s own gradient adds, which is slower."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, chosen: Tensor) -> Tensor:
-        ctx.save_for_backward(chosen)
-        ctx.count = len(rows)
+    def forward(rows: Tensor, chosen: Tensor) -> Tensor:
         return rows.index_select(0, chosen)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        rows, chosen = inputs
+        ctx.count = len(rows)
+        ctx.save_for_backward(chosen)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
@@ -27,10 +33,16 @@ class _Take(torch.autograd.Function):
 class _Put(torch.autograd.Function):
     """The rows back in a matrix of ``count``, the others zero."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, chosen: Tensor, count: int) -> Tensor:
-        ctx.save_for_backward(chosen)
+    def forward(rows: Tensor, chosen: Tensor, count: int) -> Tensor:
         return rows.new_zeros(count, rows.shape[1]).index_copy_(0, chosen, rows)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        _, chosen, ctx.count = inputs
+        ctx.save_for_backward(chosen)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:

@@ -89,6 +89,7 @@ class ColumnEncoder(LineEncoder):
             ValueError: the images are of another height or number of channels, or widths do not fit them.
         """
         check_line(images, widths)
+        widths = widths.long()  # in a byte, rounding up would pass its largest number
         if images.shape[1:3] != (self.in_channels, self.height):
             raise ValueError(
                 f"images has {images.shape[1]} channels and height {images.shape[2]}, but the encoder was made with "

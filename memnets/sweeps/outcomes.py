@@ -1,6 +1,6 @@
 """All that a sweep's directory holds of its trials, for the report."""
 
-import importlib
+import pkgutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -93,14 +93,14 @@ def _read_task(config: Path) -> TaskFacts:
     try:
         settings = yaml.safe_load(config.read_text())
         part, training = settings["task"], settings.get("training") or {}
-        module, _, name = part["class_path"].rpartition(".")
+        name = part["class_path"].rpartition(".")[2]
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
         raise PlanError(
             f"{config} is damaged, as no task can be read from it ({type(error).__name__}): delete the directory and "
             "run the trial again"
         ) from error
     try:
-        task = getattr(importlib.import_module(module), name)(**(part.get("init_args") or {}))
+        task = pkgutil.resolve_name(part["class_path"])(**(part.get("init_args") or {}))
         threshold = training.get("threshold")
         threshold = task.threshold if threshold is None else threshold
         return TaskFacts(name, (task.min_length, task.max_length), task.length_unit, threshold)

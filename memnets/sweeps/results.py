@@ -28,6 +28,9 @@ def find_fault(result: Any) -> str | None:
     rows = result["lengths"]
     if not isinstance(rows, dict) or not rows or not all(isinstance(row, dict) and row for row in rows.values()):
         return "it has no table of lengths"
+    scores = result.get("evaluations") or {}
+    if not isinstance(scores, dict) or not all(isinstance(row, dict) for row in scores.values()):
+        return "its evaluations are no table"
     return None
 
 
@@ -47,29 +50,31 @@ def error_name(result: dict[str, Any]) -> str:
 
 
 def final_error(result: dict[str, Any]) -> float | None:
-    """The error at the last validation, infinite if it was no number; None if there was none."""
+    """The error at the last validation, the worst there is if it was no number; None if there was none."""
     name = f"val/{error_name(result)}"
-    return as_error(result["metrics"][name]) if name in result["metrics"] else None
+    return as_error(result["metrics"][name], name) if name in result["metrics"] else None
 
 
 def errors_at(result: dict[str, Any]) -> dict[int, float]:
-    """The error at each length, infinite where it was no number."""
+    """The error at each length, the worst there is where it was no number."""
     return {int(length): error for length, error in _errors_in(result, "lengths").items()}
 
 
 def evaluation_errors(result: dict[str, Any]) -> dict[str, float]:
-    """The error of each of ``evaluations``, infinite where it was no number."""
+    """The error of each of ``evaluations``, the worst there is where it was no number."""
     return _errors_in(result, "evaluations")
 
 
 def _errors_in(result: dict[str, Any], table: str) -> dict[str, float]:
     name = error_name(result)
-    return {row: as_error(metrics.get(name)) for row, metrics in (result.get(table) or {}).items()}
+    return {row: as_error(metrics.get(name), name) for row, metrics in (result.get(table) or {}).items()}
 
 
-def as_error(value: float | None) -> float:
-    """An order over errors needs numbers; what is none is the worst of them."""
-    return math.inf if value is None or math.isnan(value) else float(value)
+def as_error(value: float | None, name: str) -> float:
+    """An order over errors needs numbers; what is none is the worst of them: of a share of right answers, zero."""
+    if value is None or math.isnan(value):
+        return 0.0 if more_is_better(name) else math.inf
+    return float(value)
 
 
 class LogReader:

@@ -1,6 +1,7 @@
 """Figures of what a trained module does with one sequence."""
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -77,13 +78,38 @@ def draw_prediction(model: Any, task: Any, *, seed: int = 0, length: int | None 
     """What a reader or captioner makes of one fresh image, and where it looked, by file name without its ending; with
     a memory in its cell, also where it wrote and read meanwhile."""
     random = generator(seed, "example", 0, next(model.parameters()).device)
-    batch = task.sample(1, length or task.max_length, random)
-    remembers = any(isinstance(part, MemoryCell) for part in model.modules())
-    with evaluating(model), trace(model) if remembers else nullcontext() as record:
+    longest = torch.tensor([task.max_length], device=random.device)  # a tensor: of files, the nearest will do
+    batch = task.sample(1, length or longest, random)
+    with evaluating(model):
         (prediction,) = model.predict(batch)
+        figures = _draw_memory(model, batch)
     image = batch.images[0].cpu()
-    figures = {"weightings": viz.weightings_figure(record)} if record else {}
     if hasattr(prediction, "words"):
         return {"caption": viz.caption_figure(image, prediction), **figures}
     line, padded = image[:, :, : int(batch.widths[0])], image.shape[2]
     return {"reading": viz.reading_figure(line, prediction, truth=batch.texts[0], padded_width=padded), **figures}
+
+
+def _draw_memory(model: Any, batch: Any) -> dict[str, Any]:
+    """What a decoder's one memory did, if it has one, while it wrote greedily: beams and scores take other steps."""
+    cells = [part for part in model.modules() if isinstance(part, MemoryCell)]
+    if len(cells) != 1 or not hasattr(model, "beam_size"):
+        return {}
+    with _greedy(model), trace(cells[0]) as trace_of_cell:
+        model.predict(batch)
+    record = _to_cpu(trace_of_cell)
+    return {"weightings": viz.weightings_figure(record)} if record else {}
+
+
+@contextmanager
+def _greedy(model: Any) -> Iterator[None]:
+    """By attention alone where CTC would be asked as well, and without a beam."""
+    before = {name: getattr(model, name) for name in ("beam_size", "decode") if hasattr(model, name)}
+    model.beam_size = 1
+    if before.get("decode") == "joint":
+        model.decode = "attention"
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(model, name, value)

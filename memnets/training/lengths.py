@@ -31,6 +31,22 @@ def evaluations(task: Any) -> dict[str, Any]:
     return make() if make else {}
 
 
+def drawable_lengths(task: Any) -> list[int]:
+    """``task.evaluation_lengths``, but for those that it leaves out once it finds that no image of them can be read.
+
+    Raises:
+        ValueError: a length cannot be drawn for another reason, or none is left.
+    """
+    random = generator(0, "probe", 1)
+    for length in task.evaluation_lengths:
+        try:
+            task.sample(1, length, random)
+        except ValueError:
+            if not task.evaluation_lengths or length in task.evaluation_lengths:
+                raise
+    return list(task.evaluation_lengths)
+
+
 def _other(task: Any, name: str) -> Any:
     make = getattr(task, name, None)
     other = make() if make else None

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from memnets_tasks.images import metrics
 from memnets_tasks.images.batches import SceneBatch, TextLineBatch
-from memnets_tasks.images.loading import Ink, LineLoader, LoadedImages, PictureLoader
+from memnets_tasks.images.loading import LineLoader, LoadedImages, PictureLoader
 from memnets_tasks.task import Task
 
 
@@ -124,21 +124,17 @@ class TextTask(ImageTask):
     Attributes:
         charset: Every character that may occur, each once.
         height: Rows of the images, in pixels.
-        max_width: Widest image that `load_images` takes, in pixels at that height.
-        ink: Whether ink is "light" on dark paper, "dark" on light paper, or "any" of the two.
-        margin: Most blank columns at either end of a line, in heights; None where that is not known.
+        loading: How `load_images` loads image files; None where no more than the height is known.
     """
 
     charset: str
     height: int
-    max_width = 4096
-    ink: Ink = "any"
-    margin: float | None = None
+    loading: LineLoader | None = None
     length_unit = "characters"
     threshold = 0.02
 
     def load_images(self, paths: Sequence[str]) -> LoadedImages:
-        """Image files of single lines as `LineLoader` makes them, at the task's height, with its ink and margin.
+        """Image files of single lines as `LineLoader` makes them: at the task's height, with its paper and margins.
 
         Args:
             paths: The files, each in any format that Pillow reads.
@@ -146,7 +142,7 @@ class TextTask(ImageTask):
         Returns:
             A `TextLineBatch` of those that could be read, and the problems of the others.
         """
-        return LineLoader(self.height, self.max_width, self.ink, self.margin).load_images(paths)
+        return (self.loading or LineLoader(self.height)).load_images(paths)
 
     def loss_weight(self, batch: Any) -> Tensor:
         """What the loss of a batch counts among others: its characters and ends, as attention's is a mean over them.

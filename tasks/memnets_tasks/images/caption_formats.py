@@ -34,7 +34,7 @@ def words_of(caption: str) -> list[str]:
     """
     text = unicodedata.normalize("NFC", caption.lower())
     marks = "".join(sorted({character for character in text if unicodedata.category(character)[0] == "M"}))
-    letters = rf"[\w{re.escape(marks)}]+"
+    letters = rf"\w[\w{re.escape(marks)}]*"
     return re.findall(rf"{letters}(?:['\u2019\u200c\u200d-]{letters})*", text)
 
 

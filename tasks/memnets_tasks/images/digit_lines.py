@@ -90,7 +90,6 @@ class DigitLines(TextTask):
 
     charset = "0123456789"
     length_unit = "digits"
-    ink = "light"
 
     def __init__(
         self,
@@ -117,7 +116,7 @@ class DigitLines(TextTask):
             raise ValueError(f"order is {order!r}; give one of {', '.join(map(repr, ORDERS))}")
         check_split(split, tuple(SPLITS))
         check_range("min_length", min_length, "max_length", max_length, minimum=1)
-        self.margin = max_spacing / height
+        self.loading = self.loader({"height": height, "jitter": jitter, "max_spacing": max_spacing})
         self.height, self.jitter, self.order, self.split = height, jitter, order, split
         self.noise, self.distortion = noise, distortion
         self.min_spacing, self.max_spacing = min_spacing, max_spacing
@@ -129,7 +128,9 @@ class DigitLines(TextTask):
     def loader(cls, settings: Mapping[str, Any]) -> LineLoader:
         """What `load_images` is of a task with these settings, made without scikit-learn's digits."""
         known = with_defaults(cls, settings)
-        return LineLoader(known["height"], ink="light", margin=known["max_spacing"] / known["height"])
+        height = known["height"]
+        filled = 1 - 2 * known["jitter"] / height
+        return LineLoader(height, ink="light", margin=known["max_spacing"] / height, filled=filled)
 
     def held_out(self) -> "DigitLines | None":
         """The same lines of the test's images, undistorted; None for a task that is not for training."""

@@ -21,7 +21,8 @@ class FileTask(ImageTask):
     Training lengths are drawn as often as the data has them, and then an item of that length, so that each item
     is as likely as any other. An image that cannot be used is left out for good, reported and counted, and the
     next item of its length stands in for it, or, in training, where there is none, one of the nearest length: what
-    is drawn depends on the generator's state and the files alone.
+    is drawn depends on the generator's state and the files alone. A length none of whose images can be read is then
+    no longer among `evaluation_lengths`.
 
     Abstract: a subclass calls `_set_items` and defines `_decode` and `_batch`.
     """
@@ -52,7 +53,8 @@ class FileTask(ImageTask):
         if evaluation_lengths is None:
             evaluation_lengths = self._quantiles()
         self.evaluation_lengths = check_evaluation_lengths(evaluation_lengths, minimum=1)
-        self._range(self.min_length, self.max_length)
+        first, end = self._range(self.min_length, self.max_length)
+        self.min_length, self.max_length = int(self._sorted[first]), int(self._sorted[end - 1])  # pictures ask for both
 
     def _quantiles(self) -> tuple[int, ...]:
         """The median, the ninth decile and the longest of the lengths there are."""
@@ -158,6 +160,7 @@ class FileTask(ImageTask):
             image = self._image(position)
             if image is not None:
                 return position, image
+        self.evaluation_lengths = tuple(n for n in self.evaluation_lengths if n != length)  # nothing to evaluate on
         return None
 
     def _image(self, position: int) -> npt.NDArray[np.uint8] | None:

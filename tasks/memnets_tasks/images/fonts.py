@@ -184,23 +184,19 @@ def split_fonts(fonts: Sequence[Font], held_out: str | None, which: str) -> list
         which: "train" or "held-out".
 
     Raises:
-        ValueError: If none is left, or `which` is neither.
+        ValueError: If none is left that has every character, or `which` is neither.
     """
     if which not in ("train", "held-out"):
         raise ValueError(f"font_split is {which!r}; give 'train' or 'held-out'")
-    families = sorted({font.family for font in fonts})
+    families = sorted({font.family for font in fonts if not font.lacks})
     if held_out not in (None, DEFAULT_HELD_OUT, *families):
-        raise ValueError(f"held_out_family is {held_out!r}; give one of {families}, or None")
-    kept = [font for font in fonts if (font.family == held_out) == (which == "held-out")]
-    if not kept:
         raise ValueError(
-            f"no font is left for font_split {which!r} with held_out_family {held_out!r}; the fonts' families are "
-            f"{families}: name one of two or more as held_out_family"
+            f"held_out_family is {held_out!r}; give one with every character of the charset, of {families}, or None"
         )
-    if all(font.lacks for font in kept):
-        lacks = "".join(sorted(kept[0].lacks))
+    kept = [font for font in fonts if (font.family == held_out) == (which == "held-out")]
+    if all(font.lacks for font in kept):  # those that lack a character draw only the lines they can
         raise ValueError(
-            f"no font of held_out_family {held_out!r} has every character of the charset ({Path(kept[0].path).name} "
-            f"lacks {_shown(lacks)}); hold out another family, or give a charset without them"
+            f"no font is left for font_split {which!r} with held_out_family {held_out!r}; the families with every "
+            f"character of the charset are {families}: name one of two or more as held_out_family, or None"
         )
     return kept

@@ -3,6 +3,7 @@
 import inspect
 import stat
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -37,26 +38,30 @@ class LineLoader(NamedTuple):
 
     An image is taken for dark ink on light paper where its median is lighter than the middle grey, and inverted where
     that is not as `ink` says. Blank columns at either end are cut to `margin`: a reader that was always shown
-    narrow ones takes wide ones for characters.
+    narrow ones takes wide ones for characters. Where ink is lower than two thirds of `filled`, blank rows above and
+    below are cut until it fills that.
 
     Attributes:
         height: Rows, in pixels.
         max_width: Widest image taken, in pixels at that height.
         ink: Whether ink is "light", "dark", or "any" of the two.
         margin: Most blank columns kept at either end, in heights; None cuts nothing.
+        filled: Share of the rows that ink takes, where every line's does, as a line of digits; None cuts nothing.
     """
 
     height: int
     max_width: int = 4096
     ink: Ink = "any"
     margin: float | None = None
+    filled: float | None = None
 
     def load_images(self, paths: Sequence[str]) -> LoadedImages:
         """A `TextLineBatch` of those files that can be read, and the problems of the others."""
         return _load(paths, self._decode, lambda images: TextLineBatch(*pad_lines(images), *_no_texts(len(images))))
 
     def _decode(self, data: bytes) -> npt.NDArray[np.uint8]:
-        line = grey_line(data, self.height, self.max_width)
+        crop = None if self.filled is None else partial(cut_blank_rows, filled=self.filled)
+        line = grey_line(data, self.height, self.max_width, crop)
         light_paper = bool(np.median(line) > 127)
         line = 255 - line if light_paper == (self.ink == "light") and self.ink != "any" else line
         return line if self.margin is None else cut_blank_ends(line, round(self.margin * self.height))
@@ -87,15 +92,31 @@ def with_defaults(task: type, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def cut_blank_ends(line: npt.NDArray[np.uint8], most: int) -> npt.NDArray[np.uint8]:
-    """A line `(H, w)` with at most `most` blank columns at either end, and at least one column.
+    """A line `(H, w)` with at most `most` blank columns at either end, and at least one column."""
+    first, end = _inked(line, 1) or (most, most)
+    return line[:, max(0, first - most) : max(1, end + most)]
 
-    The paper's grey is the median, and a column is blank where no pixel is farther from it than a quarter of the
-    farthest of all.
+
+def cut_blank_rows(line: npt.NDArray[np.uint8], filled: float) -> npt.NDArray[np.uint8]:
+    """A line `(h, w)` whose ink fills a share of its rows, with blank ones cut where it fills not two thirds of that.
+
+    Lines of the task itself, the lowest of which are above that, stay as they are.
     """
-    distance = np.abs(line - np.median(line)).max(axis=0)  # (w,)
+    first, end = _inked(line, 0) or (0, len(line))
+    if end - first >= 2 / 3 * filled * len(line):
+        return line
+    spare = round((end - first) * (1 / filled - 1) / 2)
+    return line[max(0, first - spare) : end + spare]
+
+
+def _inked(line: npt.NDArray[np.uint8], axis: int) -> tuple[int, int] | None:
+    """First and one past the last of the rows (0) or columns (1) that have ink; None where none has.
+
+    The paper's grey is the median, and ink is what is farther from it than a quarter of the farthest of all.
+    """
+    distance = np.abs(line.astype(np.int16) - np.int16(np.median(line))).max(axis=1 - axis)
     ink = np.flatnonzero(distance > distance.max() / 4)
-    first, last = (ink[0], ink[-1]) if len(ink) else (most, most - 1)
-    return line[:, max(0, first - most) : max(1, last + 1 + most)]
+    return (int(ink[0]), int(ink[-1]) + 1) if len(ink) else None
 
 
 def pad_lines(images: Sequence[npt.NDArray[np.uint8]]) -> tuple[Tensor, Tensor]:

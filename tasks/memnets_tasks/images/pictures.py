@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,7 +44,7 @@ def decode(data: bytes) -> "Image":
             if image.width * image.height > MAX_PIXELS:
                 raise UnreadableImage("image too large", f"{image.width} x {image.height} pixels")
             image.load()
-            bits = 16 if image.mode.startswith("I;") or image.format == "PNG" else 32
+            bits = 16 if image.mode.startswith("I;") or image.format in ("PNG", "PPM") else 32
             return _common_mode(ImageOps.exif_transpose(image), bits)
     except UnreadableImage:
         raise
@@ -97,8 +98,13 @@ def _opaque(image: "Image", mode: str) -> "Image":
     return image.convert(mode)
 
 
-def grey_line(data: bytes, height: int, max_width: int) -> npt.NDArray[np.uint8]:
-    """A line of text `(height, w)`, its aspect kept.
+def grey_line(
+    data: bytes,
+    height: int,
+    max_width: int,
+    crop: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]] | None = None,
+) -> npt.NDArray[np.uint8]:
+    """A line of text `(height, w)`, its aspect kept; of what `crop` leaves of the whole image, if it is given.
 
     Raises:
         UnreadableImage: If it cannot be decoded, or is wider than `max_width` at that height.
@@ -106,6 +112,7 @@ def grey_line(data: bytes, height: int, max_width: int) -> npt.NDArray[np.uint8]
     from PIL import Image
 
     image = _opaque(decode(data), "L")
+    image = image if crop is None else Image.fromarray(crop(np.asarray(image)))
     width = max(1, round(image.width * height / image.height))
     if width > max_width:
         raise UnreadableImage(f"image wider than {max_width} pixels", f"{width} at height {height}")

@@ -14,7 +14,7 @@ SHIFT = 0.05
 """Most that any point is moved, in shares of the line's height."""
 
 ROOM = 2
-"""Pixels around a line that its strokes may grow and bend into."""
+"""Pixels around a line that its strokes may grow and bend into, at least; of tall lines a sixteenth of the height."""
 
 KNOTS = 3
 """Points of the field of displacements down a line; along it they are as far apart."""
@@ -50,10 +50,9 @@ def restyle(ink: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     along = max(2, round(KNOTS * width / height))
     field = 2 * torch.rand(batch_size, 2, KNOTS, along, generator=generator, device=ink.device) - 1
     bent = torch.rand(batch_size, 1, 1, 1, generator=generator, device=ink.device)
-    reach = torch.tensor([2 * height / width, 2.0], device=ink.device).view(
-        1, 2, 1, 1
-    )  # the height on a grid of -1 to 1
-    field = F.interpolate(strength * SHIFT * bent * reach * field, size=(height, width), mode="bicubic")
+    reach = torch.tensor([2 * height / width, 2.0], device=ink.device)  # the height, on a grid of -1 to 1
+    field = strength * SHIFT * bent * reach.view(1, 2, 1, 1) * field
+    field = F.interpolate(field, size=(height, width), mode="bicubic")
     straight = F.affine_grid(torch.eye(2, 3, device=ink.device).expand(batch_size, 2, 3), list(ink.shape), False)
     return F.grid_sample(ink, straight + field.permute(0, 2, 3, 1), align_corners=False)
 

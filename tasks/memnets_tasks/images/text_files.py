@@ -85,6 +85,7 @@ class TextLineFiles(FileTask, TextTask):
         self._drops = Drops(str(source))
         lines = TEXT_FORMATS[format](source, None if images is None else existing_file(images), self._drops)
         self.path, self.format, self.height, self.max_width = str(source), format, height, max_width
+        self.loading = self.loader(self._given)
         self._source = lines.images
         self.charset = "".join(sorted(set("".join(label for _, label in lines.labels)))) if charset is None else charset
         kept = [(key, label) for key, label in lines.labels if self._knows(key, label)]

@@ -77,8 +77,6 @@ class TextLines(TextTask):
         ValueError: If an argument is out of range, a word or font lacks a character, or no word or font is left.
     """
 
-    margin = MARGINS[1]
-
     def __init__(
         self,
         *,
@@ -115,7 +113,7 @@ class TextLines(TextTask):
         self.height, self.split, self.font_split = height, split, font_split
         self.distortion, self.restyle, self.blur, self.noise = distortion, restyle, blur, noise
         self.backgrounds = backgrounds
-        self.ink = "any" if backgrounds else "dark"
+        self.loading = self.loader({"height": height, "backgrounds": backgrounds})
         self.min_length, self.max_length = min_length, max_length
         self.evaluation_lengths = check_evaluation_lengths(evaluation_lengths, minimum=1)
 
@@ -180,7 +178,7 @@ class TextLines(TextTask):
 
         matrices, widths = self._bend(sizes, random)
         width = int(widths.max())
-        room = ROOM if self.restyle else 0
+        room = max(ROOM, self.height // 16) if self.restyle else 0
         ink = restyle(F.pad(ink.float() / 255, [room] * 4), self.restyle, generator)
         ink = bend_images(ink, matrices, self.height, width, room=room)  # (B, 1, H, W)
         edges = map_boxes(boxes, matrices)[..., [0, 2]].float()  # (B, L, 2)
