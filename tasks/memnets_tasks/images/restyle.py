@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from memnets_tasks.images.glyphs import Glyph
+from memnets_tasks.images.glyphs import Change, Glyph
 
 WEIGHT = (-0.5, 0.8)
 """Least and most of the way that a stroke's edges are moved outwards by a pixel; upright and level strokes apart."""
@@ -63,13 +63,24 @@ def is_tall_sign(character: str, glyph: Glyph, size: int) -> bool:
 
 
 def lift(glyph: Glyph, share: float) -> Glyph:
-    """The same glyph, whose depth below the baseline is `share` of what it was; the rest of it is squeezed with it.
-
-    Bars, slashes and brackets go far below the line in some fonts, and end on it in others.
-    """
+    """The same glyph, whose depth below the baseline is `share` of what it was; the rest of it is squeezed with it."""
     from PIL import Image
 
     depth = glyph.top + len(glyph.ink)
     height = max(1, round(share * depth) - glyph.top)
     image = Image.fromarray(glyph.ink).resize((glyph.ink.shape[1], height), Image.Resampling.BOX)
     return glyph._replace(ink=np.asarray(image))
+
+
+def lift_signs(strength: float, random: np.random.Generator) -> Change:
+    """What lifts each tall sign by a share of its depth, from none to `strength`, and leaves other glyphs alone.
+
+    Bars, slashes and brackets go far below the line in some fonts, and end on it in others.
+    """
+
+    def change(character: str, glyph: Glyph, size: int) -> Glyph:
+        if not is_tall_sign(character, glyph, size):
+            return glyph
+        return lift(glyph, max(0.0, 1 - strength * random.uniform()))
+
+    return change

@@ -20,11 +20,11 @@ from memnets_tasks.images.base import ImageTask, TextTask
 from memnets_tasks.images.batches import TextLineBatch
 from memnets_tasks.images.checks import check_not_negative, check_split, in_single_precision, numpy_generator
 from memnets_tasks.images.fonts import DEFAULT_HELD_OUT, PRINTABLE, check_charset, find_fonts, split_fonts
-from memnets_tasks.images.glyphs import Glyph, GlyphCache, Line, stack_lines
+from memnets_tasks.images.glyphs import GlyphCache, Line, stack_lines
 from memnets_tasks.images.loading import LineLoader, with_defaults
 from memnets_tasks.images.page_lines import page_lines
 from memnets_tasks.images.paper import put_on_paper
-from memnets_tasks.images.restyle import ROOM, TALLER, WIDER, is_tall_sign, lift, restyle
+from memnets_tasks.images.restyle import ROOM, TALLER, WIDER, lift_signs, restyle
 from memnets_tasks.images.warp import Bend, bend_images, bend_matrices, map_boxes
 from memnets_tasks.images.words import WordLines, load_words, split_of
 
@@ -65,7 +65,8 @@ class TextLines(TextTask):
             "train+validation" all but those of "test". A word's letters decide where it belongs.
         distortion: Strength of slant, tilt and perspective; 0 sets straight lines.
         restyle: Strength with which, in training, type is made narrower or wider, lower, bolder or thinner, and
-            bent, so that few fonts serve as many. What is held out keeps the shapes of its fonts.
+            bent, and bars and brackets end nearer the line, so that few fonts serve as many. What is held out keeps
+            the shapes of its fonts.
         blur: Largest standard deviation of the blur, in pixels.
         noise: Largest standard deviation of the noise of each pixel, where 1 is from black to white.
         backgrounds: Uneven paper and any greys; False sets black on white.
@@ -196,14 +197,7 @@ class TextLines(TextTask):
         font = fonts[random.integers(len(fonts))]
         size = round(SIZES[random.integers(len(SIZES))] * self.height)
         spacing = random.uniform(-0.02, 0.12) * size
-        if not self.restyle:
-            return self._glyphs.line(font.path, size, text, spacing)
-
-        def change(character: str, glyph: Glyph, size: int) -> Glyph:
-            if not is_tall_sign(character, glyph, size):
-                return glyph
-            return lift(glyph, max(0.0, 1 - self.restyle * random.uniform()))
-
+        change = lift_signs(self.restyle, random) if self.restyle else None
         return self._glyphs.line(font.path, size, text, spacing, change)
 
     def _bend(self, sizes: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
