@@ -25,7 +25,7 @@ import torch
 from step_time import BACKENDS, FEATURES, HIDDEN
 
 from memnets import NTM
-from memnets.files import write_atomically
+from memnets.base.files import write_atomically
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 BATCHES, STEPS = (1, 16, 64, 256), (41, 240)

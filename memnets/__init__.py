@@ -9,30 +9,30 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "NTM": "ntm",
-    "TextReader": "decoders",
-    "Captioner": "decoders",
-    "LSTM": "baselines",
-    "GRU": "baselines",
-    "RNN": "baselines",
-    "MemoryCell": "cell",
+    "NTM": "models",
+    "TextReader": "models",
+    "Captioner": "models",
+    "LSTM": "recurrent",
+    "GRU": "recurrent",
+    "RNN": "recurrent",
+    "MemoryCell": "recurrent",
     "Recurrent": "recurrent",
-    "Memory": "memory",
-    "NTMMemory": "memory",
-    "CellState": "state",
-    "FeedforwardState": "state",
-    "HiddenState": "state",
-    "LSTMState": "state",
-    "NTMState": "state",
-    "map_state": "state",
-    "detach_state": "state",
-    "index_state": "state",
-    "stack_states": "state",
-    "Trace": "tracing",
-    "trace": "tracing",
-    "BackendUnavailableError": "kernels",
+    "Trace": "recurrent",
+    "trace": "recurrent",
+    "Memory": "memories",
+    "NTMMemory": "memories",
+    "CellState": "base.state",
+    "FeedforwardState": "base.state",
+    "HiddenState": "base.state",
+    "LSTMState": "base.state",
+    "NTMState": "base.state",
+    "map_state": "base.state",
+    "detach_state": "base.state",
+    "index_state": "base.state",
+    "stack_states": "base.state",
+    "BackendUnavailableError": "base.errors",
 }
-_MODULES = ("ops", "viz", "controllers", "kernels", "encoders", "decoders")
+_MODULES = ("attention", "controllers", "decoding", "kernels", "memories", "ops", "text", "vision", "viz")
 
 __all__ = [
     "GRU",
@@ -63,14 +63,8 @@ __all__ = [
 
 if TYPE_CHECKING:
     from . import ops, viz
-    from .baselines import GRU, LSTM, RNN
-    from .cell import MemoryCell
-    from .decoders import Captioner, TextReader
-    from .kernels import BackendUnavailableError
-    from .memory import Memory, NTMMemory
-    from .ntm import NTM
-    from .recurrent import Recurrent
-    from .state import (
+    from .base.errors import BackendUnavailableError
+    from .base.state import (
         CellState,
         FeedforwardState,
         HiddenState,
@@ -81,7 +75,9 @@ if TYPE_CHECKING:
         map_state,
         stack_states,
     )
-    from .tracing import Trace, trace
+    from .memories import Memory, NTMMemory
+    from .models import NTM, Captioner, TextReader
+    from .recurrent import GRU, LSTM, RNN, MemoryCell, Recurrent, Trace, trace
 
 
 def __getattr__(name: str) -> Any:

@@ -10,8 +10,8 @@ from torch.testing import assert_close
 
 import memnets
 import oracles
+from memnets.base.state import map_state, state_tensors
 from memnets.controllers import GRUController
-from memnets.state import map_state, state_tensors
 
 INPUTS, HIDDEN, BATCH, STEPS = 3, 5, 3, 5
 BASELINES = {memnets.LSTM: "lstm", memnets.GRU: "gru", memnets.RNN: "rnn"}

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from memnets import NTM, map_state
-from memnets.state import state_tensors
+from memnets.base.state import state_tensors
 
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
 

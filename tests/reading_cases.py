@@ -5,8 +5,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from memnets.decoders import Captioner, TextReader
-from memnets.encoders import ColumnEncoder, GridEncoder
+from memnets.models.captioner import Captioner
+from memnets.models.text_reader import TextReader
+from memnets.vision.columns import ColumnEncoder
+from memnets.vision.grid import GridEncoder
 
 HEIGHT, WIDTHS = 8, (3, 4, 5, 4)
 LETTERS = "abcd"

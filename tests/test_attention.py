@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memnets import ops
-from memnets.decoders import AdditiveAttention, ContextGate, LocationAttention, coverage, shift_along
-from memnets.decoders.attention import context
-from memnets.decoders.cells import make_cell
-from memnets.decoders.steps import AttentionDecoder
-from memnets.state import state_tensors
+from memnets.attention.additive import AdditiveAttention, ContextGate, context, coverage
+from memnets.attention.location import LocationAttention, shift_along
+from memnets.base.state import state_tensors
+from memnets.decoding.attention_decoder import AttentionDecoder
+from memnets.decoding.cells import make_cell
 
 
 def arrays(module):

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from memnets.decoders import beam_search, repeat_for_beams
+from memnets.decoding.beam import beam_search, repeat_for_beams
 
 
 class State(NamedTuple):

@@ -9,9 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from memnets.decoders import Captioner, coverage
-from memnets.decoders.cells import CELLS
-from memnets.encoders import GridEncoder, freeze
+from memnets.attention.additive import coverage
+from memnets.decoding.cells import CELLS
+from memnets.models.captioner import Captioner
+from memnets.vision.freezing import freeze
+from memnets.vision.grid import GridEncoder
 from reading_cases import Scenes, random_scenes, tiny_captioner
 
 BATCH = random_scenes(3, torch.Generator().manual_seed(0))

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memnets.decoders import Charset, Vocabulary
-from memnets.decoders.charset import compare
+from memnets.text.charset import Charset, Vocabulary, compare
 
 
 def test_every_code_point_is_kept():

@@ -17,7 +17,7 @@ import yaml
 from PIL import Image
 
 from memnets.cli import commands, main
-from memnets.cli.experiments import experiments
+from memnets.experiments.catalogue import experiments
 from memnets.training.learner import SequenceLearner
 from memnets.training.lengths import evaluate_lengths
 from running import ROOT, TINY, TINY_TASK, command, environment, fit, result

@@ -29,7 +29,7 @@ def reader(tmp_path_factory):
 def captioner(tmp_path_factory):
     """Has learnt to name the colour of one shape."""
     task = ["--task.size", "48", "--task.max_length", "1", "--task.evaluation_lengths", "[1]"]
-    encoder = ["--model.encoder", "memnets.encoders.GridEncoder", "--model.encoder.channels", "[16,32]"]
+    encoder = ["--model.encoder", "memnets.vision.GridEncoder", "--model.encoder.channels", "[16,32]"]
     model = [*encoder, "--model.hidden_size", "32", "--optimizer.lr", "5e-3", "--training.batch_size", "16"]
     return fit_images(tmp_path_factory.mktemp("runs"), "caption-scenes", 250, *task, *model)
 

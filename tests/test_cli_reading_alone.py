@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from memnets.cli import main, reading
-from memnets.decoders import Reading
+from memnets.decoding.joint import Reading
 from memnets_tasks import DigitLines, Scenes, TextLines
 from memnets_tasks.images import write_captions, write_text_lines
 from running import fit_images

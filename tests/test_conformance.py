@@ -11,7 +11,7 @@ from torch import nn
 from torch.testing import assert_close
 
 import memnets
-import memnets.memory
+import memnets.memories
 from cases import (
     BASELINES,
     BATCH,
@@ -24,14 +24,14 @@ from cases import (
     used_state,
     weighted,
 )
-from memnets.state import index_state, map_state, stack_states, state_tensors
+from memnets.base.state import index_state, map_state, stack_states, state_tensors
 
 every_module = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 
 def test_no_public_module_is_missing_from_the_list():
     public = {getattr(memnets, name) for name in memnets.__all__}
-    public |= {getattr(memnets.memory, name) for name in memnets.memory.__all__}
+    public |= {getattr(memnets.memories, name) for name in memnets.memories.__all__}
     modules = {x for x in public if inspect.isclass(x) and issubclass(x, nn.Module) and not inspect.isabstract(x)}
     modules = {module for module in modules if not hasattr(module, "batch_loss")}  # see test_training_predictions.py
     assert {memnets.NTM, memnets.NTMMemory} <= modules

@@ -8,9 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memnets.decoders import column_targets, ctc_loss, greedy_decode, log_likelihood, prefix_beam_decode
-from memnets.decoders.ctc import needed_columns
-from memnets.decoders.loss import pad_classes
+from memnets.decoding.ctc import ctc_loss, greedy_decode, log_likelihood, needed_columns, prefix_beam_decode
+from memnets.decoding.loss import column_targets, pad_classes
 
 
 def collapse(path):

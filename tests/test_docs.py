@@ -6,7 +6,7 @@ import shlex
 import torch
 
 from memnets.cli import main
-from memnets.tracing import trace
+from memnets.recurrent.trace import trace
 from running import ROOT
 
 

@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from memnets.encoders import ColumnEncoder, GridEncoder, encode_line, freeze
-from memnets.encoders.blocks import ConvBlock, put_pixels, take_pixels
+from memnets.vision.base import encode_line
+from memnets.vision.blocks import ConvBlock, put_pixels, take_pixels
+from memnets.vision.columns import ColumnEncoder
+from memnets.vision.freezing import freeze
+from memnets.vision.grid import GridEncoder
 
 KINDS = {
     "vgg": {"channels": (4, 6)},

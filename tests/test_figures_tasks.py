@@ -6,7 +6,7 @@ import torch
 
 import memnets
 from memnets import viz
-from memnets.training.examine import draw_all
+from memnets.training.inspection import draw_all
 from memnets.viz.sorting import fit_line
 from memnets_tasks import Copy, DynamicNGrams, PrioritySort
 

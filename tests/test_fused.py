@@ -18,9 +18,11 @@ from torch import nn
 
 from fused_cases import Case, assert_agree, distance
 from memnets import NTM, BackendUnavailableError, trace
-from memnets.kernels import choice, configuration, cpu, function
+from memnets.base.state import state_tensors
+from memnets.kernels import autograd as function
+from memnets.kernels import configuration, cpu
+from memnets.kernels import dispatch as choice
 from memnets.kernels.cpu import calls
-from memnets.state import state_tensors
 
 pytestmark = pytest.mark.skipif(
     cpu.unavailable(torch.float32) is not None, reason=f"no kernel: {cpu.unavailable(torch.float32)}"

@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from memnets import NTM, BackendUnavailableError
-from memnets.kernels import choice, cpu
+from memnets.kernels import cpu
+from memnets.kernels import dispatch as choice
 from memnets.kernels.cpu import build, library
 
 pytestmark = pytest.mark.skipif(cpu.unavailable(torch.float32) is not None, reason="no C compiler here")

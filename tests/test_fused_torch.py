@@ -6,9 +6,9 @@ from torch import nn
 
 from fused_cases import Case
 from memnets import NTM
+from memnets.base.state import map_state
 from memnets.kernels import BackendUnavailableError
 from memnets.kernels.cpu import calls
-from memnets.state import map_state
 
 
 def test_torch_func():
@@ -128,7 +128,7 @@ def test_a_state_on_another_device(backend):
 
 
 def test_auto_says_once_that_it_runs_the_plain_cell(caplog, monkeypatch):
-    monkeypatch.setattr("memnets.kernels.choice._said", set())
+    monkeypatch.setattr("memnets.kernels.dispatch._said", set())
     with caplog.at_level("WARNING", logger="memnets"):
         for _ in range(2):
             NTM(3, 4, controller="gru")(torch.zeros(1, 1, 3))

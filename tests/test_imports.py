@@ -14,28 +14,27 @@ ROOT = Path(memnets.__file__).parent
 TASKS = ROOT.parent / "tasks" / "memnets_tasks"
 
 ORDER = (
-    {"state", "ops", "files", "seeding"},
-    {"checks"},
-    {"memory", "controllers", "pretrained"},
-    {"cell"},
+    {"base"},
+    {"ops", "viz"},
+    {"memories", "controllers", "layers"},
     {"kernels"},
     {"recurrent"},
-    {"ntm", "baselines", "tracing"},
-    {"encoders", "viz"},
-    {"decoders"},
+    {"attention", "text", "vision"},
+    {"decoding"},
+    {"models"},
     {"training"},
-    {"sweeps"},
+    {"experiments"},
     {"cli"},
     {"__main__"},
 )
 """Parts of memnets: each may import itself and what stands in the sets before its own."""
 
 ONLY = {
-    "lightning": {"training", "cli"},
-    "wandb": {"training", "cli"},
-    "jsonargparse": {"cli"},
-    "rich": {"cli", "sweeps"},
-    "ray": {"sweeps"},
+    "lightning": {"training", "experiments"},
+    "wandb": {"training", "experiments"},
+    "jsonargparse": {"experiments"},
+    "rich": {"experiments", "training"},
+    "ray": {"experiments"},
     "matplotlib": {"viz"},
     "triton": {"kernels"},
     "memnets_tasks": set(),
@@ -135,20 +134,22 @@ def rank(part: str) -> int:
 
 
 def test_the_check_of_imports_sees_them():
-    assert {"memnets.training.learner", "memnets.viz"} <= targets(ROOT / "cli" / "fitting.py")
-    assert {"memnets.state", "memnets.ops", "memnets.memory.base"} <= targets(ROOT / "memory" / "ntm.py")
-    assert {"memnets.kernels", "torch"} <= targets(ROOT / "recurrent.py")
+    assert {"memnets.training.learner", "memnets.viz"} <= targets(ROOT / "experiments" / "fit.py")
+    assert {"memnets.base.state", "memnets.ops", "memnets.memories.base"} <= targets(ROOT / "memories" / "ntm.py")
+    assert {"memnets.kernels", "torch"} <= targets(ROOT / "recurrent" / "unroll.py")
 
 
 def test_planning_a_sweep_loads_no_torch():
-    loaded = loaded_by("import memnets.sweeps.plan, memnets.sweeps.file, memnets.sweeps.local, memnets.sweeps.commands")
+    loaded = loaded_by(
+        "from memnets.experiments.sweeps import file, plan; from memnets.experiments.engines import commands, local"
+    )
     assert "yaml" in loaded
     assert not loaded & {"torch", "numpy", "ray", *ONLY} - {"rich"}
 
 
 def test_ray_is_imported_by_one_file_when_it_is_used():
     assert [path.name for path in FILES if "ray" in {t.split(".")[0] for t in targets(path)}] == ["ray_tune.py"]
-    assert not loaded_by("import memnets.sweeps.ray_tune") & {"ray", "torch"}
+    assert not loaded_by("import memnets.experiments.engines.ray_tune") & {"ray", "torch"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -167,7 +168,7 @@ def test_imports_point_one_way(path):
 def test_figures_read_traces_only():
     for path in (ROOT / "viz").rglob("*.py"):
         parts = {target.split(".")[1] for target in targets(path) if target.startswith("memnets.")}
-        assert parts <= {"viz", "tracing"}, path.name
+        assert parts <= {"viz", "base"}, path.name
 
 
 @pytest.mark.skipif(not TASKS.is_dir(), reason="not in a clone")
@@ -179,7 +180,9 @@ def test_tasks_need_no_training():
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
             assert not {name.split(".")[0] for name in names} & {"lightning", "wandb", "matplotlib"}, path.name
-            assert not [name for name in names if name.startswith(("memnets.training", "memnets.cli"))], path.name
+            assert not [
+                name for name in names if name.startswith(("memnets.training", "memnets.experiments", "memnets.cli"))
+            ], path.name
 
 
 @pytest.mark.parametrize("name", memnets.__all__)

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from memnets.cell import MemoryCell
-from memnets.cli.parser import instantiate, parse_experiment
 from memnets.controllers import make_controller
-from memnets.decoders import TextReader
-from memnets.encoders import freeze
-from memnets.memory import NTMMemory
+from memnets.experiments.config import instantiate, parse_experiment
+from memnets.memories.ntm import NTMMemory
+from memnets.models.text_reader import TextReader
+from memnets.recurrent.cell import MemoryCell
+from memnets.vision.freezing import freeze
 from reading_cases import LETTERS, draw, random_scenes, tiny_captioner, tiny_reader
 from running import ROOT
 

@@ -11,12 +11,13 @@ import torch
 from torch import nn
 
 from memnets.cli.arguments import WAYS
-from memnets.decoders import Reading, TextReader, log_likelihood
-from memnets.decoders.cells import CELLS
-from memnets.decoders.loss import pad_classes
-from memnets.decoders.reading import DECODES
-from memnets.training.apply import probe
-from memnets.training.examine import draw_all
+from memnets.decoding.cells import CELLS
+from memnets.decoding.ctc import log_likelihood
+from memnets.decoding.joint import DECODES, Reading
+from memnets.decoding.loss import pad_classes
+from memnets.models.text_reader import TextReader
+from memnets.training.adapters import probe
+from memnets.training.inspection import draw_all
 from memnets.training.lengths import evaluate_lengths
 from reading_cases import LETTERS, Lines, LineTask, draw, tiny_captioner, tiny_reader
 
@@ -192,7 +193,7 @@ def test_a_ctc_readings_confidence_is_its_probability_a_character():
 def test_predictions_are_made_in_the_readers_own_way(monkeypatch):
     reader, asked = tiny_reader(decode="joint"), []
     reader.beam_size = 3
-    monkeypatch.setattr("memnets.decoders.reader.read_lines", lambda *_, **settings: asked.append(settings) or [])
+    monkeypatch.setattr("memnets.models.text_reader.read_lines", lambda *_, **settings: asked.append(settings) or [])
     reader.predict(BATCH)
     assert [(each["decode"], each["beam_size"]) for each in asked] == [("joint", 3)]
     assert WAYS == DECODES  # what the command line offers

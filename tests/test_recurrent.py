@@ -12,8 +12,8 @@ from torch.testing import assert_close
 import memnets
 from cases import CASES, assert_same_state, is_memory, sequences, used_state, weighted
 from memnets import kernels
-from memnets.kernels import choice
-from memnets.state import map_state, state_tensors
+from memnets.base.state import map_state, state_tensors
+from memnets.kernels import dispatch as choice
 
 
 class SumState(NamedTuple):

@@ -14,7 +14,7 @@ from memnets import (
     map_state,
     stack_states,
 )
-from memnets.state import state_tensors
+from memnets.base.state import state_tensors
 
 
 def nested(batch=4, offset=0.0):

@@ -15,11 +15,11 @@ import torch
 import yaml
 
 from memnets.cli import main, sweeping
-from memnets.sweeps import directory
-from memnets.sweeps.directory import SweepDir, TrialDir
-from memnets.sweeps.local import HELD
-from memnets.sweeps.lock import hold, holder
-from memnets.sweeps.results import NEEDED
+from memnets.experiments.engines.local import HELD
+from memnets.experiments.reports.results import NEEDED
+from memnets.experiments.sweeps import directory
+from memnets.experiments.sweeps.directory import SweepDir, TrialDir
+from memnets.experiments.sweeps.lock import hold, holder
 from running import TINY, environment, fit, result
 
 STEPS = ["--trainer.max_steps", "300", "--trainer.val_check_interval", "25"]

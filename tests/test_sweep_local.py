@@ -11,12 +11,13 @@ import time
 
 import pytest
 
-from memnets.sweeps import local, lock, ray_tune
-from memnets.sweeps.directory import SweepDir, TrialDir
-from memnets.sweeps.display import Display
-from memnets.sweeps.local import Interrupted, run_local
-from memnets.sweeps.plan import Plan
-from memnets.sweeps.results import LogReader, last_line
+from memnets.experiments.engines import local, ray_tune
+from memnets.experiments.engines.display import Display
+from memnets.experiments.engines.local import Interrupted, run_local
+from memnets.experiments.reports.results import LogReader, last_line
+from memnets.experiments.sweeps import lock
+from memnets.experiments.sweeps.directory import SweepDir, TrialDir
+from memnets.experiments.sweeps.plan import Plan
 
 RESULT = {
     "solved": True,
@@ -135,9 +136,8 @@ def test_a_signal_stops_the_trials_which_save_first(number, sweep, capsys):
 def hold_elsewhere(directory, code: str = "time.sleep(60)") -> subprocess.Popen:
     """Another process in the trial's directory."""
     directory.mkdir(parents=True, exist_ok=True)
-    program = (
-        f"import time; from pathlib import Path; from memnets.sweeps.lock import hold\nd = Path({str(directory)!r})\n"
-    )
+    program = "import time; from pathlib import Path; from memnets.experiments.sweeps.lock import hold\n"
+    program += f"d = Path({str(directory)!r})\n"
     program += f"with hold(d):\n    print('held', flush=True)\n    {code}"
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memnets.cli import main
-from memnets.cli.planning import make_plan
 from memnets.cli.sweep_arguments import parse_sweep
-from memnets.sweeps import ray_tune
-from memnets.sweeps.directory import SweepDir
-from memnets.sweeps.file import read_plan, write_plan
-from memnets.sweeps.plan import Plan, PlanError, folder_name, parse_seeds, show_seeds, split_values
+from memnets.experiments.engines import ray_tune
+from memnets.experiments.sweeps.directory import SweepDir
+from memnets.experiments.sweeps.file import read_plan, write_plan
+from memnets.experiments.sweeps.plan import Plan, PlanError, folder_name, parse_seeds, show_seeds, split_values
+from memnets.experiments.sweeps.planning import make_plan
 from running import TINY, environment
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from memnets.sweeps.directory import SweepDir
+from memnets.experiments.sweeps.directory import SweepDir
 from running import TINY, command, result
 
 pytest.importorskip("ray.tune", reason="the extra memnets[ray] is not installed")

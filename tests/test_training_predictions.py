@@ -11,19 +11,20 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from memnets.cli.printing import print_lengths
 
 import memnets
 from memnets import NTM, viz
+from memnets.base.seeding import generator
 from memnets.cli.arguments import UsageError
-from memnets.cli.fitting import Fit
-from memnets.cli.parser import instantiate, parse_experiment
-from memnets.cli.printing import print_lengths
-from memnets.decoders import Caption, Reading
-from memnets.decoders.cells import make_cell
-from memnets.seeding import generator
+from memnets.decoding.cells import make_cell
+from memnets.decoding.joint import Reading
+from memnets.experiments.config import instantiate, parse_experiment
+from memnets.experiments.fit import Fit
+from memnets.models.captioner import Caption
 from memnets.training import SequenceLearner, evaluate_lengths
-from memnets.training.apply import corpus_metrics, probe, validation_numbers
-from memnets.training.examine import draw_all, draw_example, has_memory
+from memnets.training.adapters import corpus_metrics, probe, validation_numbers
+from memnets.training.inspection import draw_all, draw_example, has_memory
 from memnets.viz._fonts import family_for
 from memnets_tasks import Copy
 from reading_cases import LETTERS, LineTask, SceneTask, draw, tiny_captioner, tiny_reader

@@ -12,9 +12,9 @@ import torch
 
 from fused_cases import Case, assert_agree, distance
 from memnets import NTM
+from memnets.base.state import state_tensors
 from memnets.kernels import triton as engine
 from memnets.kernels.configuration import Plan, parameters_of
-from memnets.state import state_tensors
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is not installed")
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

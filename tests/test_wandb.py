@@ -62,7 +62,7 @@ def test_numbers_are_those_of_metrics_csv(run):
 
 def test_the_resolved_config_and_the_length_table_are_there(run):
     text = json.dumps([r for r in records(run) if r["type"] in ("config", "run")])
-    assert "memnets.NTM" in text or "memnets.ntm.NTM" in text
+    assert "memnets.NTM" in text or "memnets.models.ntm.NTM" in text
     assert '"slots"' in text
     assert "trial" in text
     (table,) = run.glob("wandb/offline-run-*/files/media/table/lengths*.json")

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from fused_cases import Case, assert_agree, distance
 from memnets import NTM, BackendUnavailableError, kernels
-from memnets.kernels import choice
+from memnets.base.state import state_tensors
+from memnets.kernels import dispatch as choice
 from memnets.kernels.configuration import Plan, parameters_of
 from memnets.kernels.triton import calls, functions, sizes, support, trial
 from memnets.kernels.triton.products import product
-from memnets.state import state_tensors
 
 assert os.environ.get("TRITON_INTERPRET") == "1", __doc__
 

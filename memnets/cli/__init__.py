@@ -6,7 +6,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from .arguments import UsageError, parse
+from ..base.errors import UsageError
+from .arguments import parse
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         command, options = parse(arguments)
         if command == "list":
-            from .experiments import print_experiments
+            from ..experiments.catalogue import print_experiments
 
             return print_experiments()
         if command == "doctor":

@@ -1,9 +1,9 @@
 """The outer command line, without importing torch."""
 
 import argparse
-import difflib
-from collections.abc import Iterable
 from typing import NoReturn
+
+from ..base.errors import UsageError, suggest
 
 USAGE = """\
 memnets: differentiable memory-augmented networks
@@ -27,17 +27,7 @@ memnets: differentiable memory-augmented networks
 """
 COMMANDS = ("list", "fit", "resume", "lengths", "show", "read", "describe", "sweep", "trial", "report", "doctor")
 WAYS = ("attention", "ctc", "joint")
-"""Who can read a line; :data:`memnets.decoders.reading.DECODES`, without importing torch."""
-
-
-class UsageError(Exception):
-    """The command line asks for something that is not there; the message is one line."""
-
-
-def suggest(name: str, known: Iterable[str]) -> str:
-    """``; did you mean 'x'?`` for the nearest known names, or nothing."""
-    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
-    return f"; did you mean {' or '.join(near)}?" if near else ""
+"""Who can read a line; :data:`memnets.decoding.joint.DECODES`, without importing torch."""
 
 
 class OneLineParser(argparse.ArgumentParser):

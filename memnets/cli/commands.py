@@ -6,23 +6,19 @@ import inspect
 from pathlib import Path
 from typing import Any
 
-import torch
-from jsonargparse import Namespace
-
 from .. import viz
-from ..sweeps.lock import HeldError, hold
-from ..sweeps.machine import is_follower
-from ..training.examine import has_memory, run_example
+from ..base.errors import RunError, UsageError
+from ..experiments.catalogue import find_experiment
+from ..experiments.evaluate import task_of_split
+from ..experiments.figures import draw_run
+from ..experiments.load import load_run
+from ..experiments.printing import print_lengths, print_paths, print_runs
+from ..experiments.run_dir import RunDir
+from ..experiments.start import prepare, resume_run
+from ..experiments.sweeps.lock import HeldError, hold
+from ..experiments.sweeps.machine import is_follower
+from ..training.inspection import has_memory, run_example
 from ..training.lengths import Table, drawable_lengths, evaluate_lengths
-from ..training.loggers import resolve_wandb_mode
-from ..training.run_dir import RunDir, RunError
-from .arguments import UsageError
-from .drawing import draw_run
-from .evaluating import task_of_split
-from .experiments import find_experiment
-from .fitting import Fit
-from .parser import instantiate, parse_experiment
-from .printing import print_lengths, print_paths, print_runs
 
 
 def fit(options: argparse.Namespace) -> int:
@@ -32,27 +28,6 @@ def fit(options: argparse.Namespace) -> int:
     name = config.run_id or f"{datetime.datetime.now():%Y%m%d-%H%M%S}-seed{config.seed}"
     config.run_id = None  # the directory says it: the name asked for may be taken
     return work.start(lambda: RunDir.create(Path(config.runs), work.experiment, name))
-
-
-def prepare(experiment: str, path: Path, overrides: list[str], defaults: dict[str, str] | None = None) -> Fit:
-    """A training of the experiment in the file ``path``, checked and not started.
-
-    Args:
-        experiment: its name.
-        path: its file.
-        overrides: settings on top of the file, as on the command line.
-        defaults: settings below it.
-
-    Raises:
-        UsageError: a setting is refused.
-        WandbUnavailableError: W&B cannot be used as asked.
-    """
-    parser, config = parse_experiment(path, overrides, defaults)
-    mode = resolve_wandb_mode(config.wandb.mode)
-    torch.manual_seed(_seed(config))
-    objects = instantiate(parser, config)
-    config.experiment = config.experiment or experiment
-    return Fit(config.experiment, parser, config, objects, mode)
 
 
 def resume(options: argparse.Namespace) -> int:
@@ -65,19 +40,6 @@ def resume(options: argparse.Namespace) -> int:
             return resume_run(run)
     except HeldError as error:
         raise RunError(str(error)) from error
-
-
-def resume_run(run: RunDir) -> int:
-    """Go on with a run; returns the exit status."""
-    if run.result.is_file():
-        raise RunError(f"{run.path} has ended (it holds result.json): start a new run with `memnets fit {run.config}`")
-    parser, config = parse_experiment(run.config, [])
-    mode = resolve_wandb_mode(config.wandb.mode)
-    torch.manual_seed(_seed(config))
-    objects = instantiate(parser, config)
-    if run.last.is_file():
-        run.load_weights(objects.model)
-    return Fit(config.experiment or run.path.resolve().parent.name, parser, config, objects, mode).run(run, resume=True)
 
 
 def lengths(options: argparse.Namespace) -> int:
@@ -155,26 +117,3 @@ def show(options: argparse.Namespace) -> int:
         print(viz.weightings_text(record))
     print_paths(paths)
     return 0
-
-
-def load_run(path: str) -> tuple[RunDir, Namespace, Namespace]:
-    """A run's directory, its configuration, and what that names, with the last checkpoint's weights.
-
-    Raises:
-        RunError: it is no run, or its checkpoint cannot be used.
-        UsageError: what its configuration names cannot be made, as where data are no longer in their place.
-    """
-    run = RunDir.open(path)
-    try:
-        parser, config = parse_experiment(run.config, [])
-        objects = instantiate(parser, config)
-    except UsageError as error:
-        raise UsageError(f"{run.config}: {str(error).removeprefix('fit: ')}") from error
-    run.load_weights(objects.model, remap=True)
-    return run, config, objects
-
-
-def _seed(config: Namespace) -> int:
-    if config.seed < 0:
-        raise UsageError(f"fit: --seed is {config.seed}, but must be at least 0")
-    return config.seed

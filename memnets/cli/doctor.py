@@ -11,8 +11,8 @@ def print_doctor() -> int:
     import torch
 
     from .. import NTM, __version__
+    from ..experiments.catalogue import config_folder, experiments
     from ..kernels.triton import unavailable as cuda_missing
-    from .experiments import config_folder, experiments
 
     rows = [
         ("memnets", __version__),

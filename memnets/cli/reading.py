@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from .. import viz
-from ..training.run_dir import RunDir
-from .arguments import UsageError
-from .readers import load_reader
+from ..base.errors import UsageError
+from ..experiments.load import load_reader
+from ..experiments.run_dir import RunDir
 
 AT_ONCE = 16
 """Images in memory at a time."""

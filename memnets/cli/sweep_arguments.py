@@ -2,7 +2,8 @@
 
 import argparse
 
-from .arguments import OneLineParser, UsageError, positive
+from ..base.errors import UsageError
+from .arguments import OneLineParser, positive
 
 ENGINES = ("local", "ray", "commands")
 EPILOG = """\

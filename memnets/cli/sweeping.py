@@ -9,15 +9,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..sweeps.commands import trial_commands
-from ..sweeps.directory import SweepDir, TrialDir, find_trial
-from ..sweeps.local import HELD, PARENT, Interrupted, run_local
-from ..sweeps.lock import HeldError, hold
-from ..sweeps.machine import describe_machine, is_follower, usable_cores
-from ..sweeps.plan import Plan, PlanError, Trial
-from ..sweeps.results import last_line
-from .arguments import UsageError
-from .planning import check_settings, make_plan
+from ..base.errors import UsageError
+from ..experiments.engines.commands import trial_commands
+from ..experiments.engines.local import HELD, PARENT, Interrupted, run_local
+from ..experiments.reports.results import last_line
+from ..experiments.sweeps.directory import SweepDir, TrialDir, find_trial
+from ..experiments.sweeps.lock import HeldError, hold
+from ..experiments.sweeps.machine import describe_machine, is_follower, usable_cores
+from ..experiments.sweeps.plan import Plan, PlanError, Trial
+from ..experiments.sweeps.planning import check_settings, make_plan
 
 
 def sweep(options: argparse.Namespace) -> int:
@@ -28,7 +28,7 @@ def sweep(options: argparse.Namespace) -> int:
         trials = plan.trials()
         left = [trial for trial in trials if _is_left(place.trial(trial), options.retry_failed)]
         if options.engine == "ray":
-            from ..sweeps.ray_tune import check_ray
+            from ..experiments.engines.ray_tune import check_ray
 
             check_ray()
         if options.engine != "commands" and left:
@@ -75,11 +75,11 @@ def _print_commands(place: SweepDir, trials: list[Trial], left: list[Trial]) -> 
 def _train_all(
     options: argparse.Namespace, place: SweepDir, trials: list[Trial], left: list[Trial], processes: int, threads: int
 ) -> int:
-    from ..sweeps.display import Display
+    from ..experiments.engines.display import Display
 
     display = Display(place, trials, processes)
     if options.engine == "ray":
-        from ..sweeps.ray_tune import run_ray
+        from ..experiments.engines.ray_tune import run_ray
 
         run_ray(place, left, processes=processes, threads=threads, gpus=options.gpus, display=display)
         return 0
@@ -140,8 +140,8 @@ def _attempt(place: SweepDir, plan: Plan, item: Trial) -> int:
 
 
 def _train(place: SweepDir, plan: Plan, item: Trial) -> int:
-    from ..training.run_dir import RunDir
-    from .commands import prepare, resume_run
+    from ..experiments.run_dir import RunDir
+    from ..experiments.start import prepare, resume_run
 
     path = place.trial(item).path
     if (path / "config.yaml").is_file():
@@ -163,8 +163,8 @@ def _end_with_parent() -> None:
 
 def report(options: argparse.Namespace) -> int:
     """``memnets report``: tables and curves of a sweep, finished or not."""
-    from ..sweeps.report import make_report
-    from .printing import print_paths
+    from ..experiments.printing import print_paths
+    from ..experiments.reports.report import make_report
 
     try:
         place, plan = SweepDir.open(Path(options.sweep_dir))

@@ -4,7 +4,7 @@
 ``fused``: the whole sequence in hand-written code, forward and backward.
 """
 
-from .choice import (
+from .dispatch import (
     BACKENDS,
     BackendUnavailableError,
     check_name,

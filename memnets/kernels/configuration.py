@@ -5,9 +5,11 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from ..cell import MemoryCell
 from ..controllers import FeedforwardController, LSTMController
-from ..memory import NTMMemory
+from ..memories.ntm import NTMMemory
+
+MEMORY_CELL = ("memnets.recurrent.cell", "MemoryCell")
+"""By name: a kernel stands below what runs it over time."""
 
 
 class Plan(NamedTuple):
@@ -28,7 +30,7 @@ class Gradients(NamedTuple):
 
 def unknown(cell: Any) -> str | None:
     """Why no fused kernel knows how ``cell`` is built, or None."""
-    if type(cell) is not MemoryCell:
+    if (type(cell).__module__, type(cell).__name__) != MEMORY_CELL:
         return f"it knows MemoryCell only, not {type(cell).__name__}"
     if type(cell.memory) is not NTMMemory:
         return f"it knows the memory NTMMemory only, not {type(cell.memory).__name__}"

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..state import detach_state, index_state, map_state, state_tensors
+from ..base.state import detach_state, index_state, map_state, state_tensors
+from .autograd import run
 from .configuration import Plan, parameters_of
-from .function import run
 
 
 def run_sequence(

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, IterableDataset
 
-from ..seeding import generator
-from .apply import apply, check_fit, training_loss, validation_numbers
+from ..base.seeding import generator
+from .adapters import apply, check_fit, training_loss, validation_numbers
 from .clipping import SpikeClip
 from .lengths import validated_on
 from .protocols import Curriculum, PredictionTask, Task

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..checks import check_whole
-from ..decoders.modes import evaluating
-from ..seeding import generator
-from .apply import corpus_metrics
+from ..base.checks import check_whole
+from ..base.modes import evaluating
+from ..base.seeding import generator
+from .adapters import corpus_metrics
 
 Table = dict[int, dict[str, float]]
 

@@ -12,8 +12,8 @@ from typing import Any
 from lightning.pytorch.loggers import Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
-from ..files import write_atomically
-from .run_dir import RunError
+from ..base.errors import RunError
+from ..base.files import write_atomically
 
 MODES = ("online", "offline", "disabled")
 

@@ -15,16 +15,16 @@ training step draws its batch from a generator that is a function of the seed an
 
 from typing import TYPE_CHECKING, Any
 
-from memnets_tasks.associative_recall import AssociativeRecall
-from memnets_tasks.binary import BinaryTask
-from memnets_tasks.copy import Copy
+from memnets_tasks.algorithmic.associative_recall import AssociativeRecall
+from memnets_tasks.algorithmic.binary import BinaryTask
+from memnets_tasks.algorithmic.copy import Copy
+from memnets_tasks.algorithmic.dynamic_ngrams import DynamicNGrams
+from memnets_tasks.algorithmic.optimal import optimal_predictions
+from memnets_tasks.algorithmic.priority_sort import PrioritySort
+from memnets_tasks.algorithmic.repeat_copy import RepeatCopy
+from memnets_tasks.base import Batch, Task
 from memnets_tasks.curriculum import Curriculum, Growing, Uniform
-from memnets_tasks.dynamic_ngrams import DynamicNGrams
-from memnets_tasks.optimal import optimal_predictions
-from memnets_tasks.priority_sort import PrioritySort
-from memnets_tasks.repeat_copy import RepeatCopy
 from memnets_tasks.seeding import generator
-from memnets_tasks.task import Batch, Task
 
 if TYPE_CHECKING:
     from memnets_tasks.images import CaptionFiles, DigitLines, PageLines, Scenes, TextLineFiles, TextLines

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from memnets_tasks.task import Batch
+    from memnets_tasks.base import Batch
 
 
 def check_batch_size(batch_size: int) -> None:

@@ -4,7 +4,7 @@ import abc
 from typing import final
 
 from memnets_tasks._checks import check_at_least
-from memnets_tasks.task import Task
+from memnets_tasks.base import Task
 
 
 class Curriculum(abc.ABC):

@@ -1,5 +1,5 @@
-"""The source of randomness of one step of one run: see :func:`memnets.seeding.generator`."""
+"""The source of randomness of one step of one run: see :func:`memnets.base.seeding.generator`."""
 
-from memnets.seeding import generator
+from memnets.base.seeding import generator
 
 __all__ = ["generator"]

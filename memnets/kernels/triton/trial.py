@@ -5,12 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
-from ...cell import MemoryCell
+from ...base.state import state_tensors
 from ...controllers import LSTMController
-from ...memory import NTMMemory
-from ...state import state_tensors
+from ...memories.ntm import NTMMemory
+from ...recurrent.cell import MemoryCell
+from ..autograd import run
 from ..configuration import Plan, parameters_of
-from ..function import run
 
 TOLERANCE = 2e-2
 """Of the difference's norm, relative to that of the values: room for TF32, where the reference is told to use it."""

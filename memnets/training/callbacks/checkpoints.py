@@ -11,7 +11,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 
-from ...files import write_atomically
+from ...base.files import write_atomically
 from ..learner import SequenceLearner
 
 LAST = "last.ckpt"

@@ -5,7 +5,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 
-from ..examine import draw_example
+from ..inspection import draw_example
 from ..learner import SequenceLearner
 
 

@@ -6,8 +6,8 @@ import lightning.pytorch as pl
 import torch
 from torch import nn
 
-from ...memory import Memory
-from ...seeding import generator
+from ...base.seeding import generator
+from ...memories.base import Memory
 
 
 class VaryingSlots(pl.Callback):

@@ -7,10 +7,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from memnets_tasks.base import Task
 from memnets_tasks.images import metrics
 from memnets_tasks.images.batches import SceneBatch, TextLineBatch
 from memnets_tasks.images.loading import LineLoader, LoadedImages, PictureLoader
-from memnets_tasks.task import Task
 
 
 class ImageTask(abc.ABC):

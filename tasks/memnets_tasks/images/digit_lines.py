@@ -9,13 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from memnets_tasks._checks import (
-    check_at_least,
-    check_batch_size,
-    check_evaluation_lengths,
-    check_range,
-    expand_counts,
-)
+from memnets_tasks._checks import check_at_least, check_batch_size, check_evaluation_lengths, check_range, expand_counts
 from memnets_tasks.images.base import ImageTask, TextTask
 from memnets_tasks.images.batches import TextLineBatch
 from memnets_tasks.images.checks import check_not_negative, check_split, in_single_precision

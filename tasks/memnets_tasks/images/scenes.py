@@ -9,13 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from memnets_tasks._checks import (
-    check_at_least,
-    check_batch_size,
-    check_evaluation_lengths,
-    check_range,
-    expand_counts,
-)
+from memnets_tasks._checks import check_at_least, check_batch_size, check_evaluation_lengths, check_range, expand_counts
 from memnets_tasks.images.base import ImageTask, SceneTask
 from memnets_tasks.images.batches import Box, SceneBatch
 from memnets_tasks.images.checks import check_not_negative, check_split, in_single_precision, numpy_generator

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from memnets.files import write_atomically
+from memnets.base.files import write_atomically
 from memnets_tasks.images.batches import SceneBatch, TextLineBatch
 from memnets_tasks.images.caption_formats import FLICKR_LISTS, SPLITS
 from memnets_tasks.images.lmdb_lines import COUNT

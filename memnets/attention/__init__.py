@@ -1,0 +1,14 @@
+"""Attention: scores over features, by content and by location."""
+
+from .additive import AdditiveAttention, Attention, ContextGate, Keys, coverage
+from .location import LocationAttention, shift_along
+
+__all__ = [
+    "AdditiveAttention",
+    "Attention",
+    "ContextGate",
+    "Keys",
+    "LocationAttention",
+    "coverage",
+    "shift_along",
+]

@@ -1,0 +1,122 @@
+"""Checks of what users hand in; each error names the value received and the remedy."""
+
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def check_whole(name: str, value: Any, minimum: int = 1) -> None:
+    """Raise TypeError unless ``value`` is a whole number, ValueError unless it is at least ``minimum``."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} is {value!r}, but must be a whole number")
+    if value < minimum:
+        raise ValueError(f"{name} is {value}, but must be at least {minimum}")
+
+
+def check_inputs(inputs: Tensor, input_size: int, batch_first: bool = True) -> None:
+    """Raise ValueError or TypeError unless ``inputs`` is a float (B, T, I) with I = input_size and B, T >= 1."""
+    layout = "(batch, steps, features)" if batch_first else "(steps, batch, features)"
+    if not isinstance(inputs, Tensor):
+        raise TypeError(f"inputs must be a tensor {layout}, got {type(inputs).__name__}")
+    shape = tuple(inputs.shape)
+    if inputs.dim() != 3:
+        raise ValueError(f"inputs has shape {shape}, but must have three dimensions {layout}")
+    if inputs.shape[2] != input_size:
+        raise ValueError(
+            f"inputs has {inputs.shape[2]} features (shape {shape}), but the module was made with "
+            f"input_size={input_size}"
+        )
+    for size, name in zip(shape, ("batch", "steps") if batch_first else ("steps", "batch")):
+        if size == 0:
+            raise ValueError(f"inputs has {name} of size 0 (shape {shape}), but needs at least 1")
+    if not inputs.is_floating_point():
+        raise TypeError(f"inputs has dtype {inputs.dtype}, but must be floating point: call inputs.float()")
+
+
+def check_dtype(inputs: Tensor, module: nn.Module) -> None:
+    """Raise TypeError if ``inputs`` are not in the precision of ``module``'s parameters; autocast takes any."""
+    dtype, device = next(module.parameters()).dtype, inputs.device.type
+    cast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+    if inputs.dtype != dtype and not cast:
+        raise TypeError(
+            f"inputs has dtype {inputs.dtype}, but the module's parameters are {dtype}: call inputs.to({dtype})"
+        )
+
+
+def check_finite(inputs: Tensor) -> None:
+    """Raise ValueError naming the first NaN or Inf of ``inputs`` (B, T, I)."""
+    bad = ~torch.isfinite(inputs)
+    if bad.any():
+        b, t, i = (int(n) for n in bad.nonzero()[0])
+        raise ValueError(
+            f"inputs has {int(bad.sum())} values that are NaN or Inf; the first is {inputs[b, t, i].item()} at "
+            f"batch {b}, step {t}, feature {i}"
+        )
+
+
+def check_length_tensor(lengths: Tensor, batch_size: int) -> Tensor:
+    """The lengths as int64, with no look at their values; raises ValueError or TypeError."""
+    if lengths.is_floating_point() or lengths.dtype == torch.bool:
+        raise TypeError(f"lengths has dtype {lengths.dtype}, but must hold integers")
+    if lengths.shape != (batch_size,):
+        raise ValueError(
+            f"lengths has shape {tuple(lengths.shape)}, but must be ({batch_size},): one length a sequence"
+        )
+    return lengths.long()
+
+
+def check_lengths(lengths: Tensor | Sequence[int], batch_size: int, steps: int) -> list[int]:
+    """The lengths as a list of ints within 0..steps, one a sequence; raises ValueError or TypeError."""
+    if isinstance(lengths, Tensor):
+        check_length_tensor(lengths, batch_size)
+        values = lengths.tolist()
+    else:
+        values = list(lengths) if isinstance(lengths, Iterable) else lengths
+    if not isinstance(values, list) or len(values) != batch_size or any(isinstance(v, list) for v in values):
+        shape = tuple(torch.as_tensor(lengths).shape)
+        raise ValueError(f"lengths has shape {shape}, but must be ({batch_size},): one length a sequence")
+    if not all(isinstance(value, int) and not isinstance(value, bool) for value in values):
+        if not all(hasattr(value, "__index__") and not isinstance(value, bool) for value in values):
+            raise TypeError(f"lengths is {values}, but must hold integers")
+        values = [operator.index(value) for value in values]
+    for position, value in enumerate(values):
+        if not 0 <= value <= steps:
+            raise ValueError(f"lengths[{position}] is {value}, but must lie within 0..{steps}, the steps of the inputs")
+    return values
+
+
+def check_state(state: Any, expected: Any, device: torch.device) -> None:
+    """Raise ValueError or TypeError unless ``state`` has the kinds and shapes of ``expected``, and is on ``device``."""
+    if type(state) is not type(expected) and not isinstance(expected, Tensor):
+        raise TypeError(
+            f"state is a {type(state).__name__}, but this module's state is a {type(expected).__name__}: "
+            "pass what the module returned, or None"
+        )
+    _check_parts(state, expected, device)
+
+
+def _check_parts(state: Any, expected: Any, device: torch.device) -> None:
+    if not isinstance(expected, Tensor) and not hasattr(expected, "_fields"):
+        raise TypeError(f"a state is a NamedTuple of tensors and states, got {type(expected).__name__}")
+    kind = Tensor if isinstance(expected, Tensor) else type(expected)
+    if not isinstance(state, kind):
+        raise TypeError(
+            f"state holds a {type(state).__name__} where a {kind.__name__} is needed: was it made by a module of "
+            "another kind?"
+        )
+    if not isinstance(expected, Tensor):
+        for part, expected_part in zip(state, expected):
+            _check_parts(part, expected_part, device)
+    elif state.shape != expected.shape:
+        raise ValueError(
+            f"state holds a tensor of shape {tuple(state.shape)} where {tuple(expected.shape)} is needed: was it made "
+            "for another batch size, or before resize()?"
+        )
+    elif state.device != device:
+        raise ValueError(
+            f"state holds a tensor on {state.device}, but the inputs are on {device}: move the one to the other "
+            "(memnets.base.state.map_state moves a state)"
+        )

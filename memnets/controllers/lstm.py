@@ -1,0 +1,30 @@
+"""A controller of LSTM layers."""
+
+import torch
+from torch import Tensor, nn
+
+from ..base.state import LSTMState
+from .base import Controller
+
+
+class LSTMController(Controller):
+    """One or more LSTM layers (``torch.nn.LSTMCell``)."""
+
+    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1):
+        super().__init__(input_size, hidden_size, num_layers)
+        self.layers = nn.ModuleList(nn.LSTMCell(size, hidden_size) for size in self.layer_sizes())
+
+    def initial_state(
+        self, batch_size: int, *, device: torch.device | None = None, dtype: torch.dtype | None = None
+    ) -> LSTMState:
+        """Zeros."""
+        return LSTMState(self.zeros(batch_size, device, dtype), self.zeros(batch_size, device, dtype))
+
+    def forward(self, x: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
+        """One step: x (B, I) to h (B, H), the last layer's hidden state."""
+        hidden, cell = [], []
+        for layer, h, c in zip(self.layers, state.hidden.unbind(1), state.cell.unbind(1)):
+            x, c = layer(x, (h, c))
+            hidden.append(x)
+            cell.append(c)
+        return x, LSTMState(torch.stack(hidden, 1), torch.stack(cell, 1))  # (B, L, H) each

@@ -1,0 +1,13 @@
+"""A controller of tanh RNN layers."""
+
+from torch import nn
+
+from .base import HiddenController
+
+
+class RNNController(HiddenController):
+    """One or more tanh RNN layers (``torch.nn.RNNCell``)."""
+
+    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1):
+        super().__init__(input_size, hidden_size, num_layers)
+        self.layers = nn.ModuleList(nn.RNNCell(size, hidden_size) for size in self.layer_sizes())

@@ -1,0 +1,1 @@
+"""Experiments: configuration, run directory, fitting, sweeps and their engines, reports."""

@@ -1,0 +1,45 @@
+"""The experiments that ship with the project: one YAML file each, described by its first line."""
+
+from pathlib import Path
+
+from ..base.errors import UsageError, suggest
+
+
+def config_folder() -> Path:
+    """``configs`` beside the package in a clone, within it in a wheel."""
+    package = Path(__file__).resolve().parent.parent
+    installed = package / "configs"
+    return installed if installed.is_dir() else package.parent / "configs"
+
+
+def experiments() -> dict[str, Path]:
+    """Name to file."""
+    return {path.stem: path for path in sorted(config_folder().glob("*.yaml"))}
+
+
+def find_experiment(name: str) -> tuple[str, Path]:
+    """The experiment's name and file, for a name of ``memnets list`` or the path of a YAML file.
+
+    Raises:
+        UsageError: there is no such experiment or file.
+    """
+    if name.endswith((".yaml", ".yml")) or "/" in name:
+        path = Path(name)
+        if not path.is_file():
+            raise UsageError(f"fit: there is no file {name}")
+        return (path.parent.parent.name if path.name == "config.yaml" else path.stem), path
+    known = experiments()
+    if name not in known:
+        raise UsageError(f"fit: unknown experiment {name!r}{suggest(name, known)} (`memnets list` shows all)")
+    return name, known[name]
+
+
+def print_experiments() -> int:
+    """``memnets list``."""
+    known = experiments()
+    width = max(map(len, known), default=0)
+    for name, path in known.items():
+        with path.open(encoding="utf-8") as file:
+            first = file.readline()
+        print(f"{name:<{width}}  {first.lstrip('# ').strip()}")
+    return 0

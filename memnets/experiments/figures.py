@@ -1,0 +1,31 @@
+"""The figures of a run, saved into its directory."""
+
+from pathlib import Path
+from typing import Any
+
+from .. import viz
+from ..base.errors import UsageError
+from ..training.inspection import draw_all
+from ..training.lengths import Table
+from ..training.loggers import read_metrics
+from .run_dir import RunDir
+
+
+def draw_run(
+    run: RunDir, model: Any, task: Any, lengths: Table, *, seed: int, length: int | None = None
+) -> dict[str, Path]:
+    """Save every figure there is data for; returns name to path.
+
+    Raises:
+        UsageError: the task has no sequence of that ``length``.
+    """
+    try:
+        figures = draw_all(model, task, seed=seed, length=length)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    numbers = read_metrics(run.metrics) if run.metrics.is_file() else {}
+    if numbers:
+        figures["training"] = viz.training_figure(numbers)
+    if lengths:
+        figures["lengths"] = viz.lengths_figure(lengths, trained_on=(task.min_length, task.max_length))
+    return {name: viz.save_figure(figure, run.figures / f"{name}.png") for name, figure in figures.items()}

@@ -1,0 +1,66 @@
+"""What the commands print."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from ..experiments.evaluate import in_columns
+from ..training.lengths import Table
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def print_lengths(table: Table, task: Any, sequences: int, split: str | None = None) -> None:
+    """The table of length generalisation; ``split`` is that of the data evaluated on, where there are several."""
+    about = f"{sequences} sequences each; trained on {task.min_length}-{task.max_length}"
+    about += f"; split {split}" if split else ""
+    title = f"Length generalisation ({about})"
+    shown = RichTable(title=title, title_justify="left")
+    shown.add_column(task.length_unit, justify="right")
+    names = list(next(iter(table.values())))
+    for name in names:
+        shown.add_column("wrong bits per sequence" if name == "bit_errors" else name.replace("_", " "), justify="right")
+    for length, row in table.items():
+        shown.add_row(str(length), *(_number(name, row[name]) for name in names))
+    console.print(shown)
+
+
+def print_evaluations(scores: Mapping[str, Mapping[str, float]], task: Any, sequences: int) -> None:
+    """The table of what is new to a trained model in different ways, at the lengths of training."""
+    trained = f"{task.min_length}-{task.max_length} {task.length_unit}"
+    about = f"{sequences} sequences each, or all there are; trained on {trained}"
+    shown = RichTable(title=f"Kept from training ({about})", title_justify="left")
+    head, rows = in_columns(scores)
+    for n, name in enumerate(head):
+        shown.add_column(name.replace("_", " "), justify="right" if n else "left")
+    for what, *values in rows:
+        shown.add_row(what, *(_number(name, math.nan if v is None else v) for name, v in zip(head[1:], values)))
+    console.print(shown)
+
+
+def _number(name: str, value: float) -> str:
+    """Shares as percentages, a dash where there is none."""
+    if math.isnan(value):
+        return "-"
+    return f"{value:.1%}" if name.endswith(("accuracy", "match", "rate")) else f"{value:.2f}"
+
+
+def print_runs(tables: Mapping[str, Table]) -> None:
+    """Markdown: a row a run, with the first metric at each length."""
+    first = next(iter(tables.values()))
+    metric = next(iter(next(iter(first.values()))))
+    head = ["run", *(f"{metric.replace('_', ' ')} at {length}" for length in first)]
+    print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
+    for path, table in tables.items():
+        print("| " + " | ".join([path, *(_number(metric, row[metric]) for row in table.values())]) + " |")
+
+
+def print_paths(paths: Mapping[str, Path | str]) -> None:
+    """One line each: what it is, where it is."""
+    width = max(map(len, paths), default=0)
+    for name, path in paths.items():
+        print(f"{name:<{width}}  {path}")

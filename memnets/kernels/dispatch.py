@@ -1,0 +1,195 @@
+"""The choice of a backend, and the reasons."""
+
+import functools
+import logging
+import shutil
+import warnings
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..base.errors import BackendUnavailableError
+from ..controllers import CONTROLLERS
+from . import cpu, triton
+
+BACKENDS = ("reference", "compiled", "fused")
+
+_compiled: weakref.WeakKeyDictionary[nn.Module, Callable[..., Any]] = weakref.WeakKeyDictionary()
+_said: set[str] = set()
+_log = logging.getLogger("memnets")
+
+
+def check_name(backend: str) -> None:
+    """Raise ValueError unless ``backend`` is "auto" or one of BACKENDS."""
+    if backend not in ("auto", *BACKENDS):
+        raise ValueError(f"backend is {backend!r}, but must be one of auto, {', '.join(BACKENDS)}")
+
+
+@functools.cache
+def _compiler_missing() -> str | None:
+    """Why ``torch.compile`` cannot run here, or None."""
+    if not torch.cuda.is_available() and not any(shutil.which(name) for name in ("c++", "g++", "clang++")):
+        return "torch.compile needs a C++ compiler on the CPU, and none of c++, g++, clang++ was found"
+    return None
+
+
+def step_function(cell: nn.Module, backend: str) -> Callable[..., Any]:
+    """The function of one step, ``(x, state) -> (output, state)``, that ``backend`` uses for ``cell``.
+
+    Raises:
+        BackendUnavailableError: the backend was named and cannot run here.
+    """
+    if backend != "compiled" or torch.compiler.is_compiling():
+        return cell
+    reason = _compiler_missing()
+    if reason:
+        raise BackendUnavailableError(f"backend 'compiled' cannot run: {reason}; use backend='auto'")
+    if hooked(cell):  # a trace is being recorded
+        return cell
+    if cell not in _compiled:
+        _compiled[cell] = torch.compile(_call(weakref.ref(cell)), dynamic=False)
+    return _compiled[cell]
+
+
+def _call(cell: Any) -> Callable[..., Any]:
+    """Calls the cell behind a weak reference, so that the compiled step does not keep it alive.
+
+    The code is a copy for each cell: torch counts graphs by code, and with those of eight cells it stops compiling.
+    """
+
+    def step(x: Any, state: Any) -> Any:
+        return cell()(x, state)
+
+    step.__code__ = step.__code__.replace(co_name=step.__name__)
+    return step
+
+
+def hooked(cell: nn.Module) -> bool:
+    """Whether a module of the cell has hooks, or all modules have, which only the plain cell calls."""
+    return bool(nn.modules.module._has_any_global_hook()) or any(
+        module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
+        for module in cell.modules()
+    )
+
+
+def engine_of(cell: Any) -> str:
+    """The fused kernel for the device of ``cell``'s parameters: "triton" on CUDA, "cpu" anywhere else."""
+    parameter = next(cell.parameters(), None)
+    return "triton" if parameter is not None and parameter.device.type == "cuda" else "cpu"
+
+
+def _unsupported(cell: Any) -> str | None:
+    """Why the fused kernel does not know the cell's configuration, or None."""
+    return triton.unsupported(cell) if engine_of(cell) == "triton" else cpu.unsupported(cell)
+
+
+@torch.compiler.assume_constant_result
+def _kernel_missing(engine: str, dtype: torch.dtype) -> str | None:
+    """Why the fused kernel cannot run on this machine, or None."""
+    return triton.unavailable() if engine == "triton" else cpu.unavailable(dtype)
+
+
+def choose(cell: Any, backend: str, inputs: Tensor) -> str:
+    """The backend that runs this call: "reference", "compiled" or "fused".
+
+    "auto" takes the fused kernel where it can run. What a single call forbids (a trace that is being recorded)
+    makes it run the reference, which is said once.
+
+    Raises:
+        BackendUnavailableError: "fused" was asked for and does not know this configuration, or meets torch.func.
+    """
+    check_name(backend)
+    if backend in ("reference", "compiled"):
+        return backend
+    unsupported = _unsupported(cell)
+    reason = unsupported or _kernel_missing(engine_of(cell), cell.interface.weight.dtype)
+    if reason is None:
+        if transformed():
+            if backend == "auto":
+                return "reference"
+            raise BackendUnavailableError(
+                "backend 'fused' cannot run under torch.func or forward-mode differentiation, which do not reach into "
+                "it; use backend='reference'"
+            )
+        passing = _passing_reason(cell, inputs)
+        if passing:
+            _say(passing)
+        return "reference" if passing else "fused"
+    if backend == "fused" and not _custom_controller(cell):
+        raise BackendUnavailableError(f"backend 'fused' cannot run: {reason}; use backend='auto'")
+    if unsupported is None:
+        _warn(reason)
+    elif backend == "auto":
+        _say(unsupported)
+    elif backend == "fused":
+        _say(f"the controller {type(cell.controller).__name__} is not one the fused kernel knows")
+    return "reference"
+
+
+def _custom_controller(cell: Any) -> bool:
+    controller = getattr(cell, "controller", None)
+    return controller is not None and type(controller) not in CONTROLLERS.values()
+
+
+@torch.compiler.assume_constant_result  # the compiler enters transforms as it meets them: it may look, too
+def transformed() -> bool:
+    """Whether a function transform or forward-mode differentiation is at work, which kernels do not know."""
+    if torch.autograd.forward_ad._current_level >= 0:
+        return True
+    return torch._C._functorch.peek_interpreter_stack() is not None  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _passing_reason(cell: Any, inputs: Tensor) -> str | None:
+    """Why this call, though not the module, needs the reference."""
+    if hooked(cell):
+        return "a module inside the cell has hooks (a trace is being recorded, for one)"
+    if torch.compiler.is_compiling():
+        return None
+    if torch.jit.is_tracing():
+        return "torch.jit.trace cannot look into the kernel"
+    weight = cell.interface.weight
+    if type(inputs) not in (Tensor, nn.Parameter) or inputs.device != weight.device:
+        return f"inputs are a {type(inputs).__name__} on {inputs.device}, parameters on {weight.device}"
+    if inputs.dtype != weight.dtype and not torch.is_autocast_enabled(inputs.device.type):
+        return f"inputs are {inputs.dtype} and parameters {weight.dtype}"
+    return None
+
+
+def _say(reason: str) -> None:
+    """Log, once in a process, that the reference runs in place of the fused kernel."""
+    if torch.compiler.is_compiling() or reason in _said:
+        return
+    _said.add(reason)
+    _log.warning("the plain cell (backend 'reference') runs in place of the fused kernel: %s", reason)
+
+
+def _warn(reason: str) -> None:
+    """Warn, once in a process, that the kernel could have run but for this machine."""
+    if torch.compiler.is_compiling() or reason in _said:
+        return
+    _said.add(reason)
+    message = f"the fused kernel cannot run, and the slower backend 'reference' is used: {reason}"
+    warnings.warn(message, RuntimeWarning, stacklevel=4)
+
+
+def report(cell: Any, backend: str) -> dict[str, str]:
+    """For each backend whether it was chosen, and otherwise why not."""
+    check_name(backend)
+    missing = _compiler_missing()
+    no_fused = _unsupported(cell) or _kernel_missing(engine_of(cell), next(cell.parameters()).dtype)
+    if backend == "auto":
+        chosen, why = ("reference", "starts at once, runs anywhere") if no_fused else ("fused", "the fastest here")
+    else:
+        chosen, why = backend, "asked for by name"
+    others = {
+        "reference": "available" + (f"; {chosen!r} was asked for" if backend != "auto" else "; slower"),
+        "compiled": f"cannot run: {missing}"
+        if missing
+        else "available by name; not automatic, since its first step costs some 20 s of compilation",
+        "fused": f"cannot run: {no_fused}" if no_fused else f"available; {chosen!r} was asked for",
+    }
+    cannot = others[chosen].startswith("cannot run")
+    return {**others, chosen: others[chosen] if cannot else f"chosen: {why}"}

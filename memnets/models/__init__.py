@@ -1,0 +1,18 @@
+"""Models: what users name. NTM and the recurrent baselines, readers of text, captioners."""
+
+from ..recurrent.torch_layers import GRU, LSTM, RNN
+from .captioner import Caption, Captioner, CaptionerOutput
+from .ntm import NTM
+from .text_reader import ReaderOutput, TextReader
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "NTM",
+    "RNN",
+    "Caption",
+    "Captioner",
+    "CaptionerOutput",
+    "ReaderOutput",
+    "TextReader",
+]

@@ -1,0 +1,334 @@
+"""Reading lines of text: columns, a classifier of columns (CTC) and an attention decoder, trained together."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..attention.additive import AdditiveAttention, Keys
+from ..attention.location import LocationAttention
+from ..base.checks import check_whole
+from ..base.modes import (
+    check_choice,
+    check_encoder,
+    check_finite,
+    check_share,
+    check_texts,
+    evaluating,
+    feature_size_of,
+)
+from ..base.saving import Pretrained
+from ..decoding.attention_decoder import make_decoder
+from ..decoding.ctc import ctc_loss
+from ..decoding.end_columns import LineEnds, line_mask
+from ..decoding.joint import DECODES, Reading, read_lines
+from ..decoding.loss import IGNORED, column_targets, cross_entropy, pad_classes, with_end
+from ..decoding.rollout import teach
+from ..text.charset import Charset, SymbolChange
+from ..text.symbol_tables import WithSymbols
+from ..vision.base import Columns, check_features, check_floating, encode_line
+from ..vision.columns import ColumnEncoder
+
+
+class ReaderOutput(NamedTuple):
+    """What a reader gives for images and their texts; None for the part that ``ctc_weight`` leaves out.
+
+    Attributes:
+        logits: ``(B, L + 1, V)`` of the attention decoder at each character and at the end.
+        weights: ``(B, L + 1, C + E)``, where it looked; E end columns follow each line's valid ones.
+        ctc_log_probs: ``(B, C, V)`` of each column.
+        columns: ``(B,)``, valid columns.
+        targets: ``(B, L + 1)``, classes, the end (0), then -100.
+    """
+
+    logits: Tensor | None
+    weights: Tensor | None
+    ctc_log_probs: Tensor | None
+    columns: Tensor
+    targets: Tensor
+
+
+class TextReader(WithSymbols[Charset], Pretrained):
+    """Images of text lines to texts.
+
+    >>> reader = TextReader(charset="0123456789", height=16)
+    >>> loss, numbers = reader.batch_loss(batch)  # a TextLineBatch: images, widths, texts, boxes
+    >>> [reading.text for reading in reader.read(batch.images, batch.widths)]
+
+    Args:
+        charset: the characters it can write; see :class:`Charset`.
+        encoder: a :class:`memnets.vision.LineEncoder`, any module that gives maps (B, D, h, w) of images alone,
+            or ``torch.nn.Identity()`` for features computed beforehand; a :class:`ColumnEncoder` if None.
+        height: of the images, pixels, for the encoder made here.
+        in_channels: 1 for grey, 3 for colour, for the encoder made here.
+        recurrent_size: of the encoder made here, see :class:`ColumnEncoder`; by default 96 for content attention,
+            which has nothing else to tell equal characters apart, and 0 for the others.
+        feature_size: D; needed for an encoder that has no ``output_size``.
+        attention: "location", which goes on along the line from where it was and holds on lines longer than those
+            trained on; "ntm", the same in the order of the Neural Turing Machine; or "content", anywhere.
+        cell: "lstm", "gru", "rnn", "feedforward" or "ntm"; or a function that makes one of your own for a size of
+            inputs, such as a :class:`memnets.MemoryCell` (``hidden_size`` is then without effect).
+        hidden_size: units of the cell.
+        embedding_size: of a character's embedding, and units of the output layer.
+        attention_size: units of the attention's score.
+        shift_back: columns that location attention can move back a step.
+        shift_ahead: columns that it can move ahead; as wide as the widest character and the space after it.
+        jitter: while training, how often location attention finds itself moved by a column, which it learns to mend.
+        restart: while training, how often the cell starts anew, so that it cannot count.
+        context_only: the decoder sees the columns alone and not what it wrote: no model of the language, and
+            nothing in it that could count.
+        slots: of the memory of an "ntm".
+        width: of the memory of an "ntm".
+        dropout: of the decoder's output layer.
+        ctc_weight: lambda of ``lambda * CTC + (1 - lambda) * attention``; 0 for attention alone, 1 for CTC alone.
+        column_loss: "ctc", or "boxes": cross entropy of each column, for batches that know the characters' places.
+        decode: how to read: "attention", "ctc" or "joint" (both score each other's best texts); by default
+            attention where there is one.
+        sampling: share of scheduled sampling while training.
+
+    Raises:
+        ValueError: a value is out of range, or two do not go together; the message says how.
+
+    Source:
+        Watanabe et al. 2017, "Hybrid CTC/Attention Architecture" (the joint loss); Graves et al. 2014 (location).
+    """
+
+    def __init__(
+        self,
+        *,
+        charset: str,
+        encoder: nn.Module | None = None,
+        height: int = 32,
+        in_channels: int = 1,
+        recurrent_size: int | None = None,
+        feature_size: int | None = None,
+        attention: str = "location",
+        cell: str | Callable[[int], nn.Module] = "lstm",
+        hidden_size: int = 128,
+        embedding_size: int = 64,
+        attention_size: int = 64,
+        shift_back: int = 1,
+        shift_ahead: int = 6,
+        jitter: float = 0.2,
+        restart: float = 0.1,
+        context_only: bool = False,
+        slots: int = 32,
+        width: int = 16,
+        dropout: float = 0.1,
+        ctc_weight: float = 0.2,
+        column_loss: str = "ctc",
+        decode: str | None = None,
+        sampling: float = 0.0,
+    ):
+        super().__init__()
+        given = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
+        self.config: dict[str, Any] = {**given, "encoder": None if encoder is None else "given"}
+        self.config["cell"] = cell if isinstance(cell, str) else "given"
+        check_encoder(encoder, "TextReader")
+        check_choice("attention", attention, ("location", "ntm", "content"))
+        check_choice("column_loss", column_loss, ("ctc", "boxes"))
+        check_share("ctc_weight", ctc_weight)
+        check_share("sampling", sampling)
+        self.symbols = Charset(charset)
+        if recurrent_size is None:
+            recurrent_size = 96 if attention == "content" else 0
+        if encoder is None:  # and not where it is false: a module may have a length
+            encoder = ColumnEncoder(height=height, in_channels=in_channels, recurrent_size=recurrent_size)
+        self.encoder = encoder
+        self.feature_size = size = feature_size_of(self.encoder, feature_size)
+        self.ctc_weight = ctc_weight
+        self.column_loss = column_loss
+        self.sampling = sampling
+        self.ctc = nn.Linear(size, len(self.symbols)) if ctc_weight > 0 else None
+        self.decoder = self.ends = None
+        if ctc_weight < 1:
+            combine = "product" if attention == "location" else "interpolate"
+            along = partial(
+                LocationAttention, shift_back=shift_back, shift_ahead=shift_ahead, combine=combine, jitter=jitter
+            )
+            kind = AdditiveAttention if attention == "content" else along
+            self.ends = LineEnds(size)
+            self.decoder = make_decoder(
+                len(self.symbols),
+                lambda query_size: kind(query_size, size, attention_size),
+                cell=cell,
+                feature_size=size,
+                hidden_size=hidden_size,
+                embedding_size=embedding_size,
+                slots=slots,
+                width=width,
+                context_only=context_only,
+                dropout=dropout,
+                restart=restart,
+            )
+        self.decode = decode or ("ctc" if self.decoder is None else "attention")
+        self.check_decode(self.decode)
+        self.beam_size = 1
+        """Texts kept while :meth:`predict` searches."""
+
+    @property
+    def charset(self) -> str:
+        """The characters it can write."""
+        return self.symbols.characters
+
+    def change_charset(self, charset: str) -> SymbolChange:
+        """Write other characters from now on; those shared keep what was learnt. Make the optimiser afterwards.
+
+        Returns:
+            Which characters were kept, which are new and untrained, and which were dropped.
+        """
+        change = self.exchange(Charset(charset))
+        self.config["charset"] = charset
+        return change
+
+    def table_names(self) -> list[str]:
+        """The submodules with one row a character."""
+        names = [] if self.ctc is None else ["ctc"]
+        if self.decoder is not None:
+            names += ["decoder.output"] if self.decoder.embedding is None else ["decoder.embedding", "decoder.output"]
+        return names
+
+    @classmethod
+    def symbols_of(cls, codes: Tensor) -> dict[str, Any]:
+        """``charset`` of a checkpoint."""
+        return {"charset": Charset.from_tensor(codes).characters}
+
+    def check_decode(self, decode: str) -> None:
+        """Raise ValueError unless the reader can read that way."""
+        check_choice("decode", decode, DECODES)
+        missing = self.decoder is None if decode == "attention" else self.ctc is None
+        if missing or (decode == "joint" and self.decoder is None):
+            raise ValueError(
+                f"decode is {decode!r}, but the reader was made with ctc_weight={self.ctc_weight}: "
+                "0 leaves CTC out, 1 leaves attention out"
+            )
+
+    def encode(self, images: Tensor, widths: Tensor) -> Columns:
+        """Columns of a batch of lines, in the precision of the parameters."""
+        parameter = next(self.parameters())
+        check_floating(images)
+        line = encode_line(self.encoder, images.to(parameter.dtype), widths)
+        check_features(self.encoder, line.features.shape[2], self.feature_size)
+        return line
+
+    def keys(self, line: Columns) -> Keys:
+        """What the attention decoder attends to: the columns and the end columns."""
+        assert self.decoder is not None
+        assert self.ends is not None
+        line = self.ends(line)
+        return self.decoder.attention.prepare(line.features, line_mask(line))
+
+    def column_log_probs(self, line: Columns) -> Tensor:
+        """Log-probabilities (B, C, V) of each column's class, in float32 at least."""
+        assert self.ctc is not None
+        scores = self.ctc(line.features)
+        return torch.log_softmax(scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores, dim=2)
+
+    def forward(self, images: Tensor, widths: Tensor, texts: Sequence[str], *, sampling: float = 0.0) -> ReaderOutput:
+        """Score given texts, each character after the right ones before it.
+
+        Args:
+            images: ``(B, channels, H, W)``, padded on the right.
+            widths: ``(B,)``, valid pixels.
+            texts: B of them.
+            sampling: share of the decoder's own characters in place of the right ones.
+
+        Raises:
+            ValueError: shapes do not fit, or a text holds an unknown character.
+        """
+        check_texts("texts", texts, len(images))
+        classes, lengths = pad_classes([self.symbols.encode(text) for text in texts], images.device)
+        targets = with_end(classes, lengths)
+        line = self.encode(images, widths)
+        log_probs = None if self.ctc is None else self.column_log_probs(line)
+        if self.decoder is None:
+            return ReaderOutput(None, None, log_probs, line.counts, targets)
+        rollout = teach(self.decoder, self.keys(line), targets, sampling=sampling)
+        return ReaderOutput(rollout.logits, rollout.weights, log_probs, line.counts, targets)
+
+    def batch_loss(self, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        """Training loss of a batch with ``images``, ``widths``, ``texts`` (and ``boxes``), and its parts.
+
+        Returns:
+            The loss, and by name: ``attention_loss`` (nats a symbol, the end counted), ``ctc_loss`` (nats a
+            character) and ``infeasible`` (share of lines with too few columns for their text, left out of CTC),
+            or ``column_loss`` (nats a column).
+        """
+        sampling = self.sampling if self.training else 0.0
+        output = self(batch.images, batch.widths, batch.texts, sampling=sampling)
+        parts: dict[str, Tensor] = {}
+        total = output.targets.new_zeros((), dtype=torch.float32)
+        if output.logits is not None:
+            parts["attention_loss"] = cross_entropy(output.logits, output.targets)
+            total = total + (1 - self.ctc_weight) * parts["attention_loss"]
+        if output.ctc_log_probs is not None:
+            loss, numbers = self._column_loss(output, batch)
+            parts.update(numbers)
+            total = total + self.ctc_weight * loss
+        return total, {name: value.detach() for name, value in parts.items()}
+
+    def _column_loss(self, output: ReaderOutput, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        log_probs, counts = output.ctc_log_probs, output.columns
+        assert log_probs is not None
+        lengths = (output.targets > 0).sum(1)
+        classes = output.targets[:, :-1].clamp(min=0)
+        if self.column_loss == "ctc":
+            loss, infeasible = ctc_loss(log_probs, counts, classes, lengths)
+            return loss, {"ctc_loss": loss, "infeasible": infeasible / len(counts)}
+        pixels = getattr(self.encoder, "pixels_per_column", batch.images.shape[3] / log_probs.shape[1])
+        boxes = batch.boxes.to(log_probs.device)
+        if not boxes.shape[1]:  # no place of this batch is known
+            boxes = boxes.new_full((*classes.shape, 2), torch.nan)
+        targets = column_targets(boxes, classes, lengths, counts, pixels)
+        if bool((targets == IGNORED).all()):  # the mean over no column would be NaN
+            raise ValueError("column_loss is 'boxes', but the batch knows no character's place: use column_loss='ctc'")
+        loss = cross_entropy(log_probs[:, : targets.shape[1]], targets)
+        return loss, {"column_loss": loss}
+
+    @torch.no_grad()
+    def read(
+        self,
+        images: Tensor,
+        widths: Tensor,
+        *,
+        decode: str | None = None,
+        beam_size: int = 1,
+        max_length: int | None = None,
+        length_penalty: float = 0.0,
+    ) -> list[Reading]:
+        """Read lines; always gives a text for each, in evaluation mode and without gradients.
+
+        Args:
+            images: ``(B, channels, H, W)``, padded on the right.
+            widths: ``(B,)``, valid pixels.
+            decode: "attention", "ctc" or "joint"; the reader's own if None.
+            beam_size: 1 is greedy.
+            max_length: characters at most; by default each line's number of columns.
+            length_penalty: of the attention's beam search; see :func:`beam_search`.
+
+        Raises:
+            ValueError: shapes do not fit, a number is out of range, the reader cannot decode that way, or an image
+                holds NaN.
+        """
+        decode = decode or self.decode
+        self.check_decode(decode)
+        check_whole("beam_size", beam_size)
+        if max_length is not None:
+            check_whole("max_length", max_length)
+        with evaluating(self):
+            line = self.encode(images, widths)
+            check_finite(line.features)
+            return read_lines(
+                self,
+                line,
+                decode=decode,
+                beam_size=beam_size,
+                max_length=max_length,
+                length_penalty=length_penalty,
+            )
+
+    def predict(self, batch: Any) -> list[Reading]:
+        """:meth:`read` of a batch's images, in the way of ``decode`` and ``beam_size``."""
+        return self.read(batch.images, batch.widths, beam_size=self.beam_size)

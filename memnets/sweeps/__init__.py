@@ -1,4 +1,0 @@
-"""Sweeps: a grid of experiments, settings and seeds, run by any engine, and the report of what came out.
-
-Needs no torch but for the report's figures; ``ray`` is imported by :mod:`memnets.sweeps.ray_tune` alone.
-"""
