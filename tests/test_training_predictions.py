@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
-from memnets.cli.printing import print_lengths
 
 import memnets
 from memnets import NTM, viz
@@ -21,6 +20,7 @@ from memnets.decoding.cells import make_cell
 from memnets.decoding.joint import Reading
 from memnets.experiments.config import instantiate, parse_experiment
 from memnets.experiments.fit import Fit
+from memnets.experiments.printing import print_lengths
 from memnets.models.captioner import Caption
 from memnets.training import SequenceLearner, evaluate_lengths
 from memnets.training.adapters import corpus_metrics, probe, validation_numbers

@@ -36,6 +36,27 @@ def check_inputs(inputs: Tensor, input_size: int, batch_first: bool = True) -> N
         raise TypeError(f"inputs has dtype {inputs.dtype}, but must be floating point: call inputs.float()")
 
 
+def check_tokens(inputs: Tensor, vocabulary: int, batch_first: bool = True) -> None:
+    """Raise ValueError or TypeError unless ``inputs`` holds whole numbers (B, T) within 0..vocabulary - 1."""
+    layout = "(batch, steps)" if batch_first else "(steps, batch)"
+    if not isinstance(inputs, Tensor):
+        raise TypeError(f"inputs must be a tensor of tokens {layout}, got {type(inputs).__name__}")
+    shape = tuple(inputs.shape)
+    if inputs.is_floating_point() or inputs.is_complex() or inputs.dtype == torch.bool:
+        raise TypeError(
+            f"inputs has dtype {inputs.dtype}, but a module with vocabulary={vocabulary} takes int64 tokens"
+        )
+    if inputs.dim() != 2 or 0 in shape:
+        raise ValueError(f"inputs has shape {shape}, but must have two dimensions {layout}, each of at least 1")
+    if torch.compiler.is_compiling() or inputs.device.type != "cpu":  # a look at the values would cost a pause
+        return
+    for bad in (int(inputs.min()), int(inputs.max())):
+        if not 0 <= bad < vocabulary:
+            raise ValueError(
+                f"inputs holds the token {bad}, but must lie within 0..{vocabulary - 1}: vocabulary={vocabulary}"
+            )
+
+
 def check_dtype(inputs: Tensor, module: nn.Module) -> None:
     """Raise TypeError if ``inputs`` are not in the precision of ``module``'s parameters; autocast takes any."""
     dtype, device = next(module.parameters()).dtype, inputs.device.type

@@ -1,5 +1,7 @@
 """Saving a module to a folder and loading it back, without pickle."""
 
+import functools
+import inspect
 import json
 from pathlib import Path
 from typing import Any, Self
@@ -9,12 +11,25 @@ from torch import nn
 from .files import write_atomically
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+GIVEN = "given"
+"""Stands in a configuration for an argument that is no plain value: it has to be handed in again."""
 
 
 class Pretrained:
-    """Adds ``save_pretrained`` and ``from_pretrained`` to a module whose ``config`` holds its arguments."""
+    """Adds ``save_pretrained`` and ``from_pretrained`` to a module, whose arguments are recorded by themselves.
+
+    Attributes:
+        config: the arguments that the module was made with, those left at their defaults included. What is no plain
+            value, such as a module or a function, is recorded as "given".
+    """
 
     config: dict[str, Any]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Record the arguments of the class's ``__init__``."""
+        super().__init_subclass__(**options)
+        if "__init__" in cls.__dict__:
+            cls.__init__ = _recording(cls.__init__)
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write ``config.json`` and ``model.safetensors`` into ``folder``, which is made if missing.
@@ -69,10 +84,19 @@ class Pretrained:
         saved = config.pop("class", None)
         if saved != cls.__name__:
             raise ValueError(f"{folder} holds a {saved}, not a {cls.__name__}: load it with {saved}.from_pretrained")
-        unknown = sorted(set(overrides) - set(config))
-        if unknown:
-            raise ValueError(f"{cls.__name__} has no argument {unknown[0]!r}; it has {', '.join(config)}")
-        module = cls(**{**config, **overrides})
+        known = arguments(cls)
+        for name in [*overrides, *config]:
+            if name not in known:
+                where = "" if name in overrides else f" ({folder} has it: was it saved by a newer version?)"
+                raise ValueError(f"{cls.__name__} has no argument {name!r}; it has {', '.join(known)}{where}")
+        config = {**config, **overrides}
+        missing = [name for name, value in config.items() if isinstance(value, str) and value == GIVEN]
+        if missing:
+            raise ValueError(
+                f"{folder} was saved with a {missing[0]} of one's own, which is not in the file: hand it in again, "
+                f"{cls.__name__}.from_pretrained(folder, {missing[0]}=...)"
+            )
+        module = cls(**config)
         assert isinstance(module, nn.Module)
         own = module.state_dict()
         for name in sorted({*own, *weights}):
@@ -85,3 +109,53 @@ class Pretrained:
         module.load_state_dict(weights, assign=True)  # keeps the dtype that was saved
         module.eval()
         return module
+
+
+def arguments(cls: type) -> dict[str, Any]:
+    """The arguments of a class by name, with their defaults; those that ``**options`` passes on included."""
+    found: dict[str, Any] = {}
+    for kind in cls.__mro__:
+        if "__init__" not in kind.__dict__ or kind in (nn.Module, object):
+            continue
+        parameters = [p for p in inspect.signature(kind.__init__).parameters.values() if p.name != "self"]
+        for p in parameters:
+            passed_on = not found or p.kind is p.KEYWORD_ONLY
+            if passed_on and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL):
+                found.setdefault(p.name, p.default)
+        if all(p.kind is not p.VAR_KEYWORD for p in parameters):
+            break
+    return found
+
+
+def _recording(init: Any) -> Any:
+    """``__init__`` that first keeps its arguments, if it is that of the object's own class."""
+
+    @functools.wraps(init)
+    def wrapped(self: Any, *args: Any, **kwargs: Any) -> None:
+        if type(self).__init__ is wrapped:
+            try:
+                bound = inspect.signature(init).bind(self, *args, **kwargs).arguments
+            except TypeError:
+                bound = {}  # the call below says what is wrong
+            given = {k: v for k, v in arguments(type(self)).items() if v is not inspect.Parameter.empty}
+            for name, value in list(bound.items())[1:]:
+                given |= value if name in _passed_on(init) else {name: value}
+            self.__dict__["config"] = {name: _plain(value) for name, value in given.items()}
+        init(self, *args, **kwargs)
+
+    return wrapped
+
+
+def _passed_on(init: Any) -> list[str]:
+    return [p.name for p in inspect.signature(init).parameters.values() if p.kind is p.VAR_KEYWORD]
+
+
+def _plain(value: Any) -> Any:
+    """``value`` if JSON has it, lists in place of tuples, or "given"."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return {key: _plain(item) for key, item in value.items()}
+    return GIVEN

@@ -65,6 +65,17 @@ def state_tensors(state: Any) -> Iterator[Tensor]:
         raise TypeError(f"a state is a NamedTuple of tensors and states, got {type(state).__name__}")
 
 
+def named_tensors(state: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Each tensor of a state with its field's name; of states within states ``outer.inner``."""
+    if isinstance(state, Tensor):
+        yield prefix, state
+        return
+    if not (isinstance(state, tuple) and hasattr(state, "_fields")):
+        raise TypeError(f"a state is a NamedTuple of tensors and states, got {type(state).__name__}")
+    for name, part in zip(state._fields, state):  # pyright: ignore[reportAttributeAccessIssue]
+        yield from named_tensors(part, f"{prefix}.{name}" if prefix else name)
+
+
 def detach_state(state: StateT) -> StateT:
     """The same values, cut from the graph: between two segments of truncated backpropagation through time."""
     return map_state(Tensor.detach, state)

@@ -1,0 +1,207 @@
+"""What training asks of a model, and sequence modules: used like ``torch.nn.LSTM``, whatever computes them."""
+
+import abc
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .checks import (
+    check_dtype,
+    check_finite,
+    check_inputs,
+    check_lengths,
+    check_state,
+    check_tokens,
+    check_whole,
+)
+
+
+class TrainingOutputs(NamedTuple):
+    """What a model makes of a training batch.
+
+    Attributes:
+        outputs: what the task's loss is computed of.
+        auxiliary_loss: a scalar of the model's own that is added to the loss, such as a ponder cost; or None.
+        numbers: scalars to report beside the loss.
+    """
+
+    outputs: Any
+    auxiliary_loss: Tensor | None = None
+    numbers: Mapping[str, Tensor] = {}
+
+
+class Model(nn.Module, abc.ABC):
+    """A network that can be trained on a task.
+
+    What a model gives at training may be something else than what it predicts: a decoder is fed the right symbols
+    while it learns, and its own when it is scored.
+    """
+
+    @abc.abstractmethod
+    def training_outputs(self, batch: Any) -> TrainingOutputs:
+        """What the task's loss of ``batch`` is computed of."""
+
+    @abc.abstractmethod
+    def predict(self, batch: Any) -> Any:
+        """What the task's scores and errors of ``batch`` are computed of."""
+
+    def check_task(self, task: Any) -> None:
+        """Raise ValueError where the model's sizes or symbols are not those of ``task``; nothing by default."""
+
+    def backend_report(self) -> dict[str, str]:
+        """How the model is computed, by backend: ``"chosen: ..."`` for the one that runs."""
+        return {"torch": "chosen: plain PyTorch"}
+
+
+class SequenceModule(Model):
+    """A module over whole sequences with the contract of ``torch.nn.LSTM``: states, lengths, token inputs.
+
+    A subclass defines :meth:`initial_state` and :meth:`run`, which may go step by step or over all steps at once; the
+    checks, the embedding of tokens, the layout and the output projection are here.
+
+    Args:
+        input_size: I, features of a step; with ``vocabulary`` the size of a token's embedding.
+        features: what :meth:`run` gives a step.
+        output_size: O; outputs are projected to this size, or are those of :meth:`run` if None.
+        vocabulary: number of tokens; inputs are then whole numbers ``(B, T)`` below it. None for inputs of numbers.
+        batch_first: inputs and outputs are ``(B, T, .)`` if True, ``(T, B, .)`` if False; states are always batch first.
+        check_finite: refuse inputs with NaN or Inf (costs a pass over the inputs).
+
+    Raises:
+        ValueError: a size below 1.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        features: int,
+        *,
+        output_size: int | None = None,
+        vocabulary: int | None = None,
+        batch_first: bool = True,
+        check_finite: bool = False,
+    ):
+        super().__init__()
+        sizes = {"input_size": input_size, "output_size": output_size, "vocabulary": vocabulary}
+        for name, value in sizes.items():
+            if value is not None:
+                check_whole(name, value)
+        self.input_size = input_size
+        self.output_size: int = output_size or features
+        self.vocabulary = vocabulary
+        self.batch_first = batch_first
+        self.check_finite = check_finite
+        self.embedding = nn.Embedding(vocabulary, input_size) if vocabulary else None
+        self.output = nn.Linear(features, output_size) if output_size else None
+
+    @abc.abstractmethod
+    def make_state(self, batch_size: int, *, device: torch.device | None = None) -> Any:
+        """The state before the first step, on the parameters' device unless told."""
+
+    @abc.abstractmethod
+    def run(self, inputs: Tensor, state: Any, lengths: Any) -> tuple[Tensor, Any]:
+        """The module itself.
+
+        Args:
+            inputs: ``(B, T, I)``.
+            state: before the first step.
+            lengths: a list of B whole numbers within 0..T, or None where all have T steps. (Where
+                :meth:`check_lengths` says otherwise, a tensor.)
+
+        Returns:
+            ``(B, T, features)``, of which steps past a sequence's length are left out, and the state after each
+            sequence's last step.
+        """
+
+    def auxiliary_loss(self, state: Any) -> Tensor | None:
+        """A scalar that training adds to the task's loss, from the last state; None for none."""
+        del state
+
+    def initial_state(self, batch_size: int) -> Any:
+        """The state before the first step, for ``batch_size`` sequences."""
+        check_whole("batch_size", batch_size)
+        return self.make_state(batch_size)
+
+    def forward(
+        self, inputs: Tensor, state: Any = None, lengths: Tensor | Sequence[int] | None = None
+    ) -> tuple[Tensor, Any]:
+        """Run over a batch of sequences.
+
+        Args:
+            inputs: ``(B, T, I)``, or with ``vocabulary`` whole numbers ``(B, T)``; steps first without ``batch_first``.
+            state: as returned by an earlier call, to go on with the same sequences; None starts afresh.
+            lengths: ``(B,)`` whole numbers within 0..T. Steps past a sequence's length leave its state as it was and
+                output zeros. None means that all have T steps. Give ``torch.compile`` a tensor: one graph then serves
+                all lengths.
+
+        Returns:
+            Outputs ``(B, T, O)`` (or ``(T, B, O)``), and the state after each sequence's last step.
+
+        Raises:
+            ValueError, TypeError: inputs, state or lengths do not fit; the message says how.
+        """
+        inputs = self._prepare(inputs)  # (B, T, I)
+        batch_size, steps, _ = inputs.shape
+        if state is None:
+            state = self.make_state(batch_size)
+        else:
+            self.check_state(state, batch_size, inputs.device)
+        counts = None if lengths is None else self.check_lengths(lengths, batch_size, steps)
+        outputs, state = self.run(inputs, state, counts)
+        if self.output is not None:
+            outputs = self.output(outputs)  # (B, T, O)
+            outputs = outputs if counts is None else clear_padding(outputs, counts)  # the bias reaches past the lengths
+        return (outputs if self.batch_first else outputs.transpose(0, 1)), state
+
+    def _prepare(self, inputs: Tensor) -> Tensor:
+        """Checked, batch first, and tokens as their embeddings."""
+        if self.embedding is not None:
+            check_tokens(inputs, self.embedding.num_embeddings, self.batch_first)
+            return self.embedding(inputs if self.batch_first else inputs.transpose(0, 1))
+        check_inputs(inputs, self.input_size, self.batch_first)
+        check_dtype(inputs, self)
+        if self.check_finite:
+            check_finite(inputs)
+        return inputs if self.batch_first else inputs.transpose(0, 1)
+
+    def check_state(self, state: Any, batch_size: int, device: torch.device) -> None:
+        """Raise ValueError or TypeError unless ``state`` is one of this module's for ``batch_size`` sequences."""
+        check_state(state, self.make_state(batch_size, device=torch.device("meta")), device)
+
+    def check_lengths(self, lengths: Tensor | Sequence[int], batch_size: int, steps: int) -> Any:
+        """The lengths as a list of whole numbers within 0..steps."""
+        return check_lengths(lengths, batch_size, steps)
+
+    def training_outputs(self, batch: Any) -> TrainingOutputs:
+        """Outputs ``(B, T, O)`` of a batch with ``inputs`` and ``lengths``, and the auxiliary loss."""
+        outputs, state = self(_as_parameters(self, batch.inputs), lengths=batch.lengths)
+        return TrainingOutputs(outputs, self.auxiliary_loss(state))
+
+    def predict(self, batch: Any) -> Tensor:
+        """Outputs ``(B, T, O)`` of a batch with ``inputs`` and ``lengths``."""
+        return self(_as_parameters(self, batch.inputs), lengths=batch.lengths)[0]
+
+    def check_task(self, task: Any) -> None:
+        """Raise ValueError unless the sizes are those of ``task``, and the batch comes first."""
+        if not self.batch_first:
+            raise ValueError("the model has batch_first=False, but tasks have the batch first: leave it at True")
+        names = ("output_size", "input_size" if self.vocabulary is None else "vocabulary")
+        for name in names:
+            wanted, got = getattr(task, name, None), getattr(self, name)
+            if wanted is not None and got != wanted:
+                raise ValueError(f"the model's {name} is {got}, but {type(task).__name__} needs {wanted}")
+
+
+def clear_padding(outputs: Tensor, lengths: Tensor | Sequence[int]) -> Tensor:
+    """``outputs (B, T, F)`` with zeros past each sequence's length."""
+    steps = torch.arange(outputs.shape[1], device=outputs.device)  # (T,)
+    past = steps >= torch.as_tensor(lengths, device=outputs.device).unsqueeze(1)  # (B, T)
+    return outputs.masked_fill(past.unsqueeze(-1), 0)
+
+
+def _as_parameters(module: nn.Module, inputs: Tensor) -> Tensor:
+    """Numbers in the precision of the module's parameters; tokens as they are."""
+    parameter = next(module.parameters(), None)
+    return inputs if parameter is None or not inputs.is_floating_point() else inputs.to(parameter.dtype)
