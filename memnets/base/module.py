@@ -66,7 +66,7 @@ class SequenceModule(Model):
         features: what :meth:`run` gives a step.
         output_size: O; outputs are projected to this size, or are those of :meth:`run` if None.
         vocabulary: number of tokens; inputs are then whole numbers ``(B, T)`` below it. None for inputs of numbers.
-        batch_first: inputs and outputs are ``(B, T, .)`` if True, ``(T, B, .)`` if False; states are always batch first.
+        batch_first: inputs and outputs are ``(B, T, .)`` if True, ``(T, B, .)`` if False; states are batch first.
         check_finite: refuse inputs with NaN or Inf (costs a pass over the inputs).
 
     Raises:

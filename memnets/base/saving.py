@@ -118,9 +118,9 @@ def arguments(cls: type) -> dict[str, Any]:
         if "__init__" not in kind.__dict__ or kind in (nn.Module, object):
             continue
         parameters = [p for p in inspect.signature(kind.__init__).parameters.values() if p.name != "self"]
+        first = not found
         for p in parameters:
-            passed_on = not found or p.kind is p.KEYWORD_ONLY
-            if passed_on and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL):
+            if (first or p.kind is p.KEYWORD_ONLY) and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL):
                 found.setdefault(p.name, p.default)
         if all(p.kind is not p.VAR_KEYWORD for p in parameters):
             break
