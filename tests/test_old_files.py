@@ -98,7 +98,7 @@ def test_lengths_are_as_before(run, old, capsys):
                 if theirs == "-":
                     assert ours is None
                 else:  # a bit that is on the edge, or a pixel of a font that is drawn otherwise
-                    assert ours == pytest.approx(float(theirs.strip("%")), rel=0.05, abs=5.0 if "%" in theirs else 0.15)
+                    assert ours == pytest.approx(float(theirs.strip("%")), rel=0.02, abs=5.0 if "%" in theirs else 0.06)
 
 
 @pytest.mark.parametrize("run", [run for run in RUNS if "ocr" in run or "caption" in run])

@@ -50,20 +50,20 @@ def steps(last: int, check: int, log: int = 1, sequences: int = 4) -> list[str]:
 
 LONG = ["--optimizer.lr", "1e-2", *steps(200, 100, 50)]
 TASKS = {
-    "copy-ntm/finished": [*BITS, *MEMORY, "--training.min_slots", "4", *steps(60, 20, 10)],
-    "copy-ntm-ff/finished": [*BITS, *MEMORY, "--training.min_slots", "4", *steps(60, 20, 10)],
-    "copy-lstm/finished": [*BITS, *SMALL, "--model.num_layers", "1", *steps(60, 20, 10)],
+    "copy-ntm/finished": [*BITS, *MEMORY, "--training.min_slots", "4", *LONG],
+    "copy-ntm-ff/finished": [*BITS, *MEMORY, "--training.min_slots", "4", *LONG],
+    "copy-lstm/finished": [*BITS, *SMALL, "--model.num_layers", "1", *LONG],
     "repeat-copy-ntm/finished": [
         *(*BITS[:2], "--task.max_length", "3", "--task.max_repeats", "2", "--task.evaluation_lengths", "[3,6]"),
-        *(*MEMORY, "--model.controller", "gru", "--training.min_slots", "4", *steps(20, 10, 5)),
+        *(*MEMORY, "--model.controller", "gru", "--training.min_slots", "4", *LONG),
     ],
     "associative-recall-ntm/finished": [
         *("--task.bits", "3", "--task.item_length", "2", "--task.max_items", "3", "--task.evaluation_lengths", "[3,4]"),
-        *(*MEMORY, "--model.num_layers", "2", *steps(20, 10, 5)),
+        *(*MEMORY, "--model.num_layers", "2", *LONG),
     ],
     "ngrams-ntm-ff/finished": [
         *("--task.order", "2", "--task.min_length", "8", "--task.max_length", "10"),
-        *("--task.evaluation_lengths", "[10,20]", *MEMORY, *steps(20, 10, 5)),
+        *("--task.evaluation_lengths", "[10,20]", *MEMORY, *LONG),
     ],
 }
 IMAGES = {
@@ -86,7 +86,7 @@ STOPPED: dict[str, tuple[int, str, list[str]]] = {
         *(20, "SIGTERM"),
         [
             *(*BITS, *MEMORY, "--training.min_slots", "4", "--training.threshold", "50", "--training.checks", "2"),
-            *("--training.anneal_steps", "20", *steps(60, 8)),
+            *("--training.anneal_steps", "20", "--training.spike_clip", "1.0", *steps(60, 8)),
             *("--trainer.callbacks", "lightning.pytorch.callbacks.LearningRateMonitor"),
         ],
     ),
