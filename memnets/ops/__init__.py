@@ -1,12 +1,61 @@
 """The equations: pure functions of tensors, one section of a paper a file.
 
-Letters in shapes: ``B`` batch, ``N`` slots, ``M`` width, ``R`` read heads, ``W`` write heads, ``H`` any heads,
-``S`` shifts (odd). Values come after their activation and every function returns new tensors.
+Letters in shapes: ``B`` batch, ``T`` steps, ``N`` slots, ``M`` width, ``R`` read heads, ``W`` write heads, ``H`` any
+heads, ``S`` shifts (odd), ``K`` and ``V`` the sizes of a head's keys and values. Values come after their activation and
+every function returns new tensors.
 """
 
+from .allocation import (
+    allocation_weights,
+    allocation_weights_by_head,
+    deallocate,
+    memory_retention,
+    memory_usage,
+    write_weighting,
+)
 from .content import content_weights, cosine_similarity
+from .delta import DELTA_CHUNK, delta_rule, delta_step, gated_delta_rule, gated_delta_step
+from .linear_attention import linear_attention, linear_attention_step
+from .links import backward_weights, forward_weights, sharpen_links, update_links, update_precedence
 from .location import interpolate, sharpen, shift_weights
+from .masking import masked_content_weights, masked_cosine_similarity
+from .neural_stack import neural_stack_read, neural_stack_step
+from .read_modes import read_weighting
 from .reading import read
+from .stack import stack_step, stack_top
 from .writing import write
 
-__all__ = ["content_weights", "cosine_similarity", "interpolate", "read", "sharpen", "shift_weights", "write"]
+__all__ = [
+    "DELTA_CHUNK",
+    "allocation_weights",
+    "allocation_weights_by_head",
+    "backward_weights",
+    "content_weights",
+    "cosine_similarity",
+    "deallocate",
+    "delta_rule",
+    "delta_step",
+    "forward_weights",
+    "gated_delta_rule",
+    "gated_delta_step",
+    "interpolate",
+    "linear_attention",
+    "linear_attention_step",
+    "masked_content_weights",
+    "masked_cosine_similarity",
+    "memory_retention",
+    "memory_usage",
+    "neural_stack_read",
+    "neural_stack_step",
+    "read",
+    "read_weighting",
+    "sharpen",
+    "sharpen_links",
+    "shift_weights",
+    "stack_step",
+    "stack_top",
+    "update_links",
+    "update_precedence",
+    "write",
+    "write_weighting",
+]

@@ -1,0 +1,22 @@
+"""Every public equation has an independent reference among the oracles."""
+
+import oracles
+from memnets import ops
+from oracles import delta, dnc, stack
+
+ELSEWHERE = {
+    "DELTA_CHUNK": "a number",
+    "delta_step": "the step of delta_rule",
+    "gated_delta_rule": "delta_rule with a decay",
+    "gated_delta_step": "the step of gated_delta_rule",
+    "linear_attention_step": "the step of linear_attention",
+    "neural_stack_read": "NeuralStack.read",
+    "neural_stack_step": "NeuralStack.step",
+    "write": "erase, then add",
+}
+
+
+def test_every_equation_has_its_loop():
+    for name in ops.__all__:
+        modules = [module for module in (oracles, dnc, stack, delta) if hasattr(module, name)]
+        assert modules or name in ELSEWHERE, f"{name} has no reference in tests/oracles"

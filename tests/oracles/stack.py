@@ -1,0 +1,47 @@
+"""Stacks: NumPy float64 loops written from the papers, not from the code."""
+
+import numpy as np
+
+Array = np.ndarray
+
+
+def stack_step(stack: Array, actions: Array, values: Array) -> Array:
+    """Joulin & Mikolov 2015, section 3: the top from the value and its neighbour, the rest from both neighbours."""
+    result = np.zeros(stack.shape)
+    batch, stacks, depth, _ = stack.shape
+    for b, s, i in np.ndindex(batch, stacks, depth):
+        push, pop, stay = actions[b, s]
+        above = values[b, s] if i == 0 else stack[b, s, i - 1]
+        below = stack[b, s, i + 1] if i + 1 < depth else 0
+        result[b, s, i] = push * above + pop * below + stay * stack[b, s, i]
+    return result
+
+
+def stack_top(stack: Array) -> Array:
+    result = np.zeros((*stack.shape[:2], stack.shape[3]))
+    for b, s in np.ndindex(stack.shape[:2]):
+        result[b, s] = stack[b, s, 0]
+    return result
+
+
+class NeuralStack:
+    """Grefenstette et al. 2015, equations 1 to 3, for one stack: lists that grow, the newest value last."""
+
+    def __init__(self) -> None:
+        self.values: list[Array] = []
+        self.strengths: list[float] = []
+
+    def step(self, value: Array, push: float, pop: float) -> Array:
+        t = len(self.values)
+        s = self.strengths
+        new = [max(0.0, s[i] - max(0.0, pop - sum(s[j] for j in range(i + 1, t)))) for i in range(t)]
+        self.values.append(value)
+        self.strengths = [*new, push]
+        return self.read()
+
+    def read(self) -> Array:
+        s, n = self.strengths, len(self.values)
+        result = np.zeros(self.values[0].shape)
+        for i in range(n):
+            result += min(s[i], max(0.0, 1 - sum(s[j] for j in range(i + 1, n)))) * self.values[i]
+        return result
