@@ -19,13 +19,19 @@ _HOMES = {
     "Recurrent": "recurrent",
     "Trace": "recurrent",
     "trace": "recurrent",
+    "Interface": "memories",
     "Memory": "memories",
+    "Part": "memories",
+    "Record": "base.records",
+    "SequenceModule": "base.module",
+    "Model": "base.module",
+    "TrainingOutputs": "base.module",
     "NTMMemory": "memories",
-    "CellState": "base.state",
+    "CellState": "recurrent",
     "FeedforwardState": "base.state",
     "HiddenState": "base.state",
     "LSTMState": "base.state",
-    "NTMState": "base.state",
+    "NTMState": "memories",
     "map_state": "base.state",
     "detach_state": "base.state",
     "index_state": "base.state",
@@ -44,14 +50,20 @@ __all__ = [
     "CellState",
     "FeedforwardState",
     "HiddenState",
+    "Interface",
     "LSTMState",
     "Memory",
     "MemoryCell",
+    "Model",
     "NTMMemory",
     "NTMState",
+    "Part",
+    "Record",
     "Recurrent",
+    "SequenceModule",
     "TextReader",
     "Trace",
+    "TrainingOutputs",
     "detach_state",
     "index_state",
     "map_state",
@@ -64,20 +76,20 @@ __all__ = [
 if TYPE_CHECKING:
     from . import ops, viz
     from .base.errors import BackendUnavailableError
+    from .base.module import Model, SequenceModule, TrainingOutputs
+    from .base.records import Record
     from .base.state import (
-        CellState,
         FeedforwardState,
         HiddenState,
         LSTMState,
-        NTMState,
         detach_state,
         index_state,
         map_state,
         stack_states,
     )
-    from .memories import Memory, NTMMemory
+    from .memories import Interface, Memory, NTMMemory, NTMState, Part
     from .models import NTM, Captioner, TextReader
-    from .recurrent import GRU, LSTM, RNN, MemoryCell, Recurrent, Trace, trace
+    from .recurrent import GRU, LSTM, RNN, CellState, MemoryCell, Recurrent, Trace, trace
 
 
 def __getattr__(name: str) -> Any:

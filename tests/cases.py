@@ -11,7 +11,6 @@ from torch.testing import assert_close
 import memnets
 import oracles
 from memnets.base.state import map_state, state_tensors
-from memnets.controllers import GRUController
 
 INPUTS, HIDDEN, BATCH, STEPS = 3, 5, 3, 5
 BASELINES = {memnets.LSTM: "lstm", memnets.GRU: "gru", memnets.RNN: "rnn"}
@@ -39,7 +38,7 @@ def baseline(kind: type[nn.Module], name: str, **arguments: Any) -> Case:
 
 def around_a_cell(**options: Any) -> nn.Module:
     memory = memnets.NTMMemory(slots=6, width=4, read_heads=2)
-    cell = memnets.MemoryCell(GRUController(INPUTS + 2 * 4, HIDDEN), memory)
+    cell = memnets.MemoryCell(INPUTS, memory, controller="gru", hidden_size=HIDDEN)
     return memnets.Recurrent(cell, output_size=2, **options)
 
 
@@ -106,9 +105,9 @@ def run_oracle(module: Any, inputs: Tensor) -> tuple[np.ndarray, list[np.ndarray
         width=memory.width,
         read_heads=memory.read_heads,
         write_heads=memory.write_heads,
-        shift_range=memory.shifts // 2,
+        shift_range=memory.shift_range,
     )
-    return outputs, [*controller.values(), *last, reads]
+    return outputs, [*controller.values(), *last, reads.reshape(len(reads), -1)]
 
 
 def weighted(tensors: Any) -> Any:

@@ -148,10 +148,8 @@ def test_extreme_strength_and_sharpening(biased, dtype):
 
     def model(backend):
         ntm = case.model(backend)
-        memory = ntm.cell.memory
-        first = memory.sections[0] + memory.sections[1] + (memory.heads if biased[0] == "sharpening" else 0)
         with torch.no_grad():
-            ntm.cell.interface.bias[first : first + memory.heads] = biased[1]
+            ntm.cell.interface.bias[ntm.cell.memory.interface.places[biased[0]]] = biased[1]
         return ntm
 
     got, want = case.results(model("fused")), case.results(model("reference"))

@@ -17,7 +17,7 @@ def change_width(ntm):
 
 
 def change_shifts(ntm):
-    ntm.cell.memory.shifts = 5
+    ntm.cell.memory.shift_range = 2
 
 
 def change_layer(ntm):
@@ -94,10 +94,9 @@ def test_small_integers_as_lengths_under_the_compiler(dtype):
 @pytest.mark.parametrize("name", ["strength", "sharpening"])
 def test_the_most_extreme_numbers(name):
     ntm = NTM(3, 4, output_size=2, slots=5, width=2)
-    positives = ntm.cell.interface.bias.split(ntm.cell.memory.sections)[2]
     with torch.no_grad():
-        positives[: ntm.cell.memory.heads] = 1e32 if name == "strength" else 0
-        positives[ntm.cell.memory.heads :] = 1e32 if name == "sharpening" else 0
+        for part in ("strength", "sharpening"):
+            ntm.cell.interface.bias[ntm.cell.memory.interface.places[part]] = 1e32 if name == part else 0
     outputs = []
     for ntm.backend in ("reference", "fused"):
         outputs.append(ntm(torch.randn(2, 7, 3, generator=torch.Generator().manual_seed(0)))[0])

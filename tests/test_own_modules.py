@@ -70,7 +70,8 @@ class Pair(Plain):
 
 def own_memory_cell(input_size: int) -> MemoryCell:
     """An NTM with two layers, two read heads, and another controller than the one called "ntm"."""
-    return MemoryCell(make_controller("gru", input_size + 2 * 4, 9, 2), NTMMemory(5, 4, read_heads=2))
+    memory = NTMMemory(5, 4, read_heads=2)
+    return MemoryCell(input_size, memory, controller="gru", hidden_size=9, num_layers=2)
 
 
 @pytest.mark.parametrize("cell", [Echo, Plain, own_memory_cell], ids=["own", "tensor", "memory"])
@@ -82,9 +83,7 @@ def test_a_cell_of_ones_own_reads_learns_and_is_handed_in_again(cell, attention,
     loss.backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in reader.decoder.cell.parameters())
     reader.save_pretrained(tmp_path)
-    with pytest.raises(
-        ValueError, match=r"cell is 'given', .* not among the settings that are saved: hand it in again"
-    ):
+    with pytest.raises(ValueError, match=r"cell is 'given' .* hand it in again.*cell="):
         TextReader.from_pretrained(tmp_path)
     loaded = TextReader.from_pretrained(tmp_path, cell=cell)
     assert [r.text for r in read(loaded, beam_size=3)] == [r.text for r in read(reader, beam_size=3)]

@@ -319,7 +319,7 @@ def test_saving_and_loading(tmp_path):
     assert torch.equal(one.logits, two.logits)
     foreign = tiny_reader().eval()
     foreign.save_pretrained(tmp_path / "foreign")
-    with pytest.raises(ValueError, match=r"encoder is 'given', .*TextReader.from_pretrained\(folder, encoder="):
+    with pytest.raises(ValueError, match=r"encoder is 'given' .*TextReader.from_pretrained\(folder, encoder="):
         TextReader.from_pretrained(tmp_path / "foreign")
     loaded = TextReader.from_pretrained(tmp_path / "foreign", encoder=tiny_reader().encoder)
     assert [r.text for r in read(loaded)] == [r.text for r in read(foreign)]

@@ -19,10 +19,17 @@ def by_hand(module, inputs, state=None):
     records = []
     with torch.no_grad():
         for x in inputs.unbind(1):
-            h, _ = module.cell.controller(torch.cat([x, state.reads.flatten(1)], -1), state.controller)
-            heads = module.cell.memory.parse(module.cell.interface(h))
-            _, state = module.cell(x, state)
-            records.append({**heads._asdict(), **state.memory._asdict(), "reads": state.reads})
+            h, _ = module.cell.controller(torch.cat([x, state.reads], -1), state.controller)
+            parts = module.cell.memory.interface(module.cell.interface(h))
+            _, after = module.cell(x, state)
+            records.append(
+                {"reads": after.reads}
+                | {
+                    name: value
+                    for name, (value, _) in module.cell.memory.record(parts, state.memory, after.memory).items()
+                }
+            )
+            state = after
     return records
 
 
@@ -194,7 +201,7 @@ def test_an_unknown_record():
         with pytest.raises(KeyError, match="the trace holds no 'memory'; it holds nothing yet"):
             trace["memory"]
         module(sequences())
-    with pytest.raises(KeyError, match=r"the trace holds no 'usage'; it holds key, strength, .*lengths"):
+    with pytest.raises(KeyError, match=r"the trace holds no 'usage'; it holds reads, key, .*lengths"):
         trace["usage"]
     assert trace.get("usage") is None
 
@@ -225,7 +232,7 @@ def test_a_decoder_with_a_memory_is_traced_step_by_step():
     assert len(states) > 1
     for name in ("memory", "read_weights", "write_weights"):
         assert_close(trace[name], torch.stack([getattr(state.memory, name) for state in states], 1))
-    assert_close(trace["reads"], torch.stack([state.reads for state in states], 1))
+    assert_close(trace["reads"].flatten(2), torch.stack([state.reads for state in states], 1))
     assert trace["lengths"].tolist() == [len(states)] * 2
     assert not cell.memory._forward_hooks
 

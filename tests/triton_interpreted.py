@@ -132,11 +132,10 @@ def test_after_resize():
 def test_extreme_strength_and_sharpening(bias):
     case = case_of(batch=1)
     ntm, reference = case.model("fused"), case.model("reference")
-    memory = ntm.cell.memory
-    first = memory.sections[0] + memory.sections[1]
     with torch.no_grad():
         for model in (ntm, reference):
-            model.cell.interface.bias[first : first + 2 * memory.heads] = bias
+            for part in ("strength", "sharpening"):
+                model.cell.interface.bias[model.cell.memory.interface.places[part]] = bias
     got, want = case.results(ntm), case.results(reference)
     assert all(bool(torch.isfinite(t).all()) for t in got.values())
     assert distance(got["output"], want["output"]) < (1e-4 if bias < 100 else 1e-2)

@@ -1,5 +1,6 @@
 """Checks of what users hand in; each error names the value received and the remedy."""
 
+import math
 import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -14,6 +15,14 @@ def check_whole(name: str, value: Any, minimum: int = 1) -> None:
         raise TypeError(f"{name} is {value!r}, but must be a whole number")
     if value < minimum:
         raise ValueError(f"{name} is {value}, but must be at least {minimum}")
+
+
+def check_number(name: str, value: Any) -> None:
+    """Raise TypeError unless ``value`` is a number, ValueError unless it is finite."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} is {value!r}, but must be a number")
+    if not math.isfinite(value):
+        raise ValueError(f"{name} is {value}, but must be a finite number")
 
 
 def check_inputs(inputs: Tensor, input_size: int, batch_first: bool = True) -> None:
@@ -109,17 +118,20 @@ def check_lengths(lengths: Tensor | Sequence[int], batch_size: int, steps: int) 
     return values
 
 
-def check_state(state: Any, expected: Any, device: torch.device) -> None:
-    """Raise ValueError or TypeError unless ``state`` has the kinds and shapes of ``expected``, and is on ``device``."""
+def check_state(state: Any, expected: Any, device: torch.device, *, growing: bool = False) -> None:
+    """Raise ValueError or TypeError unless ``state`` has the kinds and shapes of ``expected``, and is on ``device``.
+
+    Of ``growing`` states only the batch and the number of dimensions are compared.
+    """
     if type(state) is not type(expected) and not isinstance(expected, Tensor):
         raise TypeError(
             f"state is a {type(state).__name__}, but this module's state is a {type(expected).__name__}: "
             "pass what the module returned, or None"
         )
-    _check_parts(state, expected, device)
+    _check_parts(state, expected, device, growing)
 
 
-def _check_parts(state: Any, expected: Any, device: torch.device) -> None:
+def _check_parts(state: Any, expected: Any, device: torch.device, growing: bool) -> None:
     if not isinstance(expected, Tensor) and not hasattr(expected, "_fields"):
         raise TypeError(f"a state is a NamedTuple of tensors and states, got {type(expected).__name__}")
     kind = Tensor if isinstance(expected, Tensor) else type(expected)
@@ -130,8 +142,8 @@ def _check_parts(state: Any, expected: Any, device: torch.device) -> None:
         )
     if not isinstance(expected, Tensor):
         for part, expected_part in zip(state, expected):
-            _check_parts(part, expected_part, device)
-    elif state.shape != expected.shape:
+            _check_parts(part, expected_part, device, growing)
+    elif state.shape != expected.shape and not (growing and _same_batch(state, expected)):
         raise ValueError(
             f"state holds a tensor of shape {tuple(state.shape)} where {tuple(expected.shape)} is needed: was it made "
             "for another batch size, or before resize()?"
@@ -141,3 +153,7 @@ def _check_parts(state: Any, expected: Any, device: torch.device) -> None:
             f"state holds a tensor on {state.device}, but the inputs are on {device}: move the one to the other "
             "(memnets.base.state.map_state moves a state)"
         )
+
+
+def _same_batch(tensor: Tensor, expected: Tensor) -> bool:
+    return tensor.dim() == expected.dim() and tensor.shape[:1] == expected.shape[:1]

@@ -108,7 +108,7 @@ class SequenceModule(Model):
             inputs: ``(B, T, I)``.
             state: before the first step.
             lengths: a list of B whole numbers within 0..T, or None where all have T steps. (Where
-                :meth:`check_lengths` says otherwise, a tensor.)
+                :meth:`read_lengths` says otherwise, a tensor.)
 
         Returns:
             ``(B, T, features)``, of which steps past a sequence's length are left out, and the state after each
@@ -143,12 +143,12 @@ class SequenceModule(Model):
             ValueError, TypeError: inputs, state or lengths do not fit; the message says how.
         """
         inputs = self._prepare(inputs)  # (B, T, I)
-        batch_size, steps, _ = inputs.shape
+        batch_size = len(inputs)
         if state is None:
             state = self.make_state(batch_size)
         else:
             self.check_state(state, batch_size, inputs.device)
-        counts = None if lengths is None else self.check_lengths(lengths, batch_size, steps)
+        counts = None if lengths is None else self.read_lengths(lengths, inputs)
         outputs, state = self.run(inputs, state, counts)
         if self.output is not None:
             outputs = self.output(outputs)  # (B, T, O)
@@ -162,17 +162,18 @@ class SequenceModule(Model):
             return self.embedding(inputs if self.batch_first else inputs.transpose(0, 1))
         check_inputs(inputs, self.input_size, self.batch_first)
         check_dtype(inputs, self)
+        inputs = inputs if self.batch_first else inputs.transpose(0, 1)
         if self.check_finite:
             check_finite(inputs)
-        return inputs if self.batch_first else inputs.transpose(0, 1)
+        return inputs
 
     def check_state(self, state: Any, batch_size: int, device: torch.device) -> None:
         """Raise ValueError or TypeError unless ``state`` is one of this module's for ``batch_size`` sequences."""
         check_state(state, self.make_state(batch_size, device=torch.device("meta")), device)
 
-    def check_lengths(self, lengths: Tensor | Sequence[int], batch_size: int, steps: int) -> Any:
-        """The lengths as a list of whole numbers within 0..steps."""
-        return check_lengths(lengths, batch_size, steps)
+    def read_lengths(self, lengths: Tensor | Sequence[int], inputs: Tensor) -> Any:
+        """The lengths as a list of whole numbers within 0..T, for ``inputs (B, T, I)``."""
+        return check_lengths(lengths, *inputs.shape[:2])
 
     def training_outputs(self, batch: Any) -> TrainingOutputs:
         """Outputs ``(B, T, O)`` of a batch with ``inputs`` and ``lengths``, and the auxiliary loss."""

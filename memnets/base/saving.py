@@ -93,7 +93,7 @@ class Pretrained:
         missing = [name for name, value in config.items() if isinstance(value, str) and value == GIVEN]
         if missing:
             raise ValueError(
-                f"{folder} was saved with a {missing[0]} of one's own, which is not in the file: hand it in again, "
+                f"{missing[0]} is 'given' in {folder}, one of your own that is not in the file: hand it in again, "
                 f"{cls.__name__}.from_pretrained(folder, {missing[0]}=...)"
             )
         module = cls(**config)

@@ -29,22 +29,6 @@ class LSTMState(NamedTuple):
     cell: Tensor
 
 
-class NTMState(NamedTuple):
-    """The state of an NTM's memory: ``memory (B, N, M)``, ``read_weights (B, R, N)``, ``write_weights (B, W, N)``."""
-
-    memory: Tensor
-    read_weights: Tensor
-    write_weights: Tensor
-
-
-class CellState(NamedTuple):
-    """The state of a MemoryCell: its controller's, its memory's, and ``reads (B, R, M)``, the last vectors read."""
-
-    controller: Any
-    memory: Any
-    reads: Tensor
-
-
 def map_state(function: Callable[[Tensor], Tensor], state: StateT) -> StateT:
     """The same state with ``function`` applied to each tensor."""
     if isinstance(state, Tensor):
@@ -88,15 +72,33 @@ def index_state(state: StateT, index: int | slice | Tensor) -> StateT:
     return map_state(lambda tensor: tensor[index], state)
 
 
-def stack_states(states: Sequence[StateT]) -> StateT:
-    """One state whose batch is the batches of ``states`` one after another."""
+def stack_states(states: Sequence[StateT], *, pad: bool = False) -> StateT:
+    """One state whose batch is the batches of ``states`` one after another.
+
+    Args:
+        states: of one kind.
+        pad: bring tensors of different sizes to the largest, with zeros at the end of each dimension.
+
+    Raises:
+        ValueError: no state.
+        TypeError: states of different kinds.
+    """
     if not states:
         raise ValueError("stack_states needs at least one state, got none")
     first = states[0]
     if isinstance(first, Tensor):
-        return torch.cat(list(states), dim=0)  # pyright: ignore[reportArgumentType, reportReturnType]
+        tensors: Any = _padded(states) if pad else list(states)
+        return torch.cat(tensors, dim=0)  # pyright: ignore[reportReturnType]
     if any(type(state) is not type(first) for state in states):
         kinds = sorted({type(state).__name__ for state in states})
         raise TypeError(f"stack_states needs states of one kind, got {', '.join(kinds)}")
     parts = zip(*states)  # pyright: ignore[reportArgumentType]
-    return type(first)(*(stack_states(part) for part in parts))
+    return type(first)(*(stack_states(part, pad=pad) for part in parts))
+
+
+def _padded(tensors: Sequence[Any]) -> list[Tensor]:
+    sizes = [max(sizes) for sizes in zip(*(tensor.shape[1:] for tensor in tensors))]
+    return [
+        torch.nn.functional.pad(t, [n for size, own in zip(sizes[::-1], t.shape[:0:-1]) for n in (0, size - own)])
+        for t in tensors
+    ]

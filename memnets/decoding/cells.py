@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..base.state import CellState, map_state, state_tensors
+from ..base.state import map_state, state_tensors
 from ..controllers import CONTROLLERS, make_controller
 from ..memories.ntm import NTMMemory
-from ..recurrent.cell import MemoryCell
+from ..recurrent.cell import CellState, MemoryCell
 
 CELLS = (*CONTROLLERS, "ntm")
 
@@ -38,7 +38,7 @@ def make_cell(kind: Cell, input_size: int, hidden_size: int, *, slots: int = 32,
         raise ValueError(f"cell is {kind!r}, but must be one of {', '.join(CELLS)}{again}{own}")
     if kind == "ntm":
         memory = NTMMemory(slots, width, gate_bias=GATE_BIAS)
-        return MemoryCell(make_controller("lstm", input_size + width, hidden_size), memory)
+        return MemoryCell(input_size, memory, hidden_size=hidden_size)
     return make_controller(kind, input_size, hidden_size)
 
 

@@ -53,7 +53,7 @@ def _misfit(cell: Any, found: Sequence[Tensor]) -> str | None:
     """Where a parameter has another size than the cell's parts say: the kernels would read past its end."""
     memory, controller = cell.memory, cell.controller
     hidden, layers = controller.hidden_size, controller.num_layers
-    told = (memory.read_heads + memory.write_heads) * (memory.width + 3 + memory.shifts)
+    told = (memory.read_heads + memory.write_heads) * (memory.width + 3 + 2 * memory.shift_range + 1)
     sizes = _sizes(
         type(controller) is LSTMController,
         cell.input_size + memory.read_heads * memory.width,

@@ -48,7 +48,7 @@ def run_sequence(
         over = torch.arange(len(inputs), device=inputs.device).unsqueeze(1) >= ends  # (T, B)
         inputs = inputs.masked_fill(over.unsqueeze(-1), 0)
     between = torch.float32 if engine == "triton" else dtype  # bfloat16 would round the weightings at each segment
-    plan = Plan(hasattr(state.controller, "cell"), cell.controller.num_layers, cell.memory.shifts)
+    plan = Plan(hasattr(state.controller, "cell"), cell.controller.num_layers, 2 * cell.memory.shift_range + 1)
     parameters = parameters_of(cell)
     outputs, steps = [], len(inputs)
     starts = _starts(steps, detach_every, checkpoint_every)

@@ -1,6 +1,7 @@
-"""Memories: an initial state, and one access step ``(interface, state) -> (reads, state)``."""
+"""Memories: one a file, each a step in plain PyTorch, driven by whatever a controller emits."""
 
 from .base import Memory
-from .ntm import NTMMemory
+from .interface import Interface, Part
+from .ntm import NTMMemory, NTMState
 
-__all__ = ["Memory", "NTMMemory"]
+__all__ = ["Interface", "Memory", "NTMMemory", "NTMState", "Part"]

@@ -6,21 +6,30 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..base.checks import check_whole
+from ..base.records import Record, kind_of_field, kind_of_part
+from ..base.state import named_tensors
+from .interface import Interface
+
 
 class Memory(nn.Module, abc.ABC):
-    """A memory that a controller drives through one vector a step, the interface.
+    """A memory that a controller drives through one emission a step, its interface.
+
+    A subclass sets ``interface`` and ``reads_size`` in its ``__init__`` and defines the three abstract methods, in
+    plain PyTorch. :class:`memnets.MemoryCell` gives it a controller; lengths, carried state, traces, figures,
+    checkpoints and compiled kernels come with that.
 
     Attributes:
-        interface_size: numbers the controller emits a step.
-        slots: N, how many vectors the memory holds.
-        width: M, the size of each.
-        read_heads: R, how many vectors are read a step.
+        interface: what the controller emits, part by part.
+        reads_size: numbers that a step hands back to the controller and to the output.
+        slots: how many places the memory has, where that can be changed after training; 0 elsewhere.
+        growing: whether the state's tensors change shape from step to step; fused kernels then leave it alone.
     """
 
-    interface_size: int
-    slots: int
-    width: int
-    read_heads: int
+    interface: Interface
+    reads_size: int
+    slots: int = 0
+    growing: bool = False
 
     @abc.abstractmethod
     def initial_state(
@@ -28,22 +37,77 @@ class Memory(nn.Module, abc.ABC):
     ) -> Any:
         """The state before the first step, a NamedTuple of tensors with the batch first."""
 
-    def initialise(self, interface: nn.Linear) -> None:
-        """Change the starting weights of the projection from the controller to the interface; nothing by default."""
-        del interface
-
     @abc.abstractmethod
     def initial_reads(self, state: Any) -> Tensor:
-        """The vectors (B, R, M) that the controller sees at the first step as the last ones read."""
+        """What the controller sees at the first step as the last reads, ``(B, reads_size)``."""
 
     @abc.abstractmethod
-    def forward(self, interface: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """One access: interface (B, interface_size) and a state to reads (B, R, M) and the next state."""
+    def step(self, parts: Any, state: Any) -> tuple[Tensor, Any]:
+        """One access, without side effects.
 
-    @abc.abstractmethod
-    def describe(self, interface: Tensor, state: Any) -> dict[str, Tensor]:
-        """What a trace records of one step: the named parts of ``interface`` and of the state after the step."""
+        Args:
+            parts: the interface's parts by name, activated: ``parts.key`` is ``(B, *shape)``.
+            state: of the step before.
 
-    @abc.abstractmethod
+        Returns:
+            What was read, ``(B, reads_size)``, and the next state.
+        """
+
+    def record(self, parts: Any, prev_state: Any, state: Any) -> dict[str, Record]:
+        """What a trace keeps of a step; by default every part and every tensor of the next state.
+
+        Args:
+            parts: the interface's parts, activated.
+            prev_state: before the step.
+            state: after it.
+        """
+        del prev_state
+        records = {
+            name: Record(value, kind_of_part(part.activation, part.shape))
+            for (name, part), value in zip(self.interface.parts.items(), parts)
+        }
+        return records | {name: Record(value, kind_of_field(value)) for name, value in named_tensors(state)}
+
     def resize(self, slots: int) -> None:
-        """Change the number of slots; no parameter may depend on it."""
+        """Change the number of slots; no parameter may depend on it. States made before do not fit afterwards.
+
+        Raises:
+            ValueError: ``slots`` is below 1, or the memory has none.
+        """
+        check_whole("slots", slots)
+        if not self.slots:
+            raise ValueError(f"{type(self).__name__} has no slots: they cannot be set to {slots}")
+        self.slots = slots
+
+    def forward(self, emission: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """Activate the emission ``(B, interface.size)`` and take a step.
+
+        Under autocast a memory works in the precision of its state: weightings lose too much in bfloat16.
+        """
+        device = emission.device.type
+        if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):  # not so on 'meta'
+            with torch.autocast(device, enabled=False):
+                return self.step(self.interface(_as_state(emission, state)), state)
+        return self.step(self.interface(emission), state)
+
+
+def _as_state(emission: Tensor, state: Any) -> Tensor:
+    """In the precision of the state's first floating-point tensor."""
+    for _, tensor in named_tensors(state):
+        if tensor.is_floating_point():
+            return emission.to(tensor.dtype)
+    return emission
+
+
+def resize(module: nn.Module, slots: int) -> None:
+    """Change the number of slots of each memory of ``module`` that has slots.
+
+    Raises:
+        ValueError: none has.
+    """
+    check_whole("slots", slots)
+    sized = [part for part in module.modules() if isinstance(part, Memory) and part.slots]
+    if not sized:
+        raise ValueError(f"{type(module).__name__} holds no memory with slots: they cannot be set to {slots}")
+    for memory in sized:
+        memory.resize(slots)

@@ -1,5 +1,6 @@
 """What a controller emits to a memory at a step, as one named table."""
 
+import itertools
 from collections import namedtuple
 from collections.abc import Callable, Mapping
 from math import isfinite, prod
@@ -54,6 +55,11 @@ class Interface:
 
     Neighbours with the same activation are activated together.
 
+    Attributes:
+        parts: by name, in order.
+        size: numbers a step.
+        places: by name the slice of the emission where a part stands.
+
     Raises:
         ValueError: no part, a size below 1, an unknown activation, or a bias that is not finite.
     """
@@ -74,7 +80,9 @@ class Interface:
             if not isfinite(part.bias):
                 raise ValueError(f"the bias of the interface's part {name} is {part.bias}, but must be finite")
         self.parts: Mapping[str, Part] = dict(parts)
-        self.size = sum(part.size for part in parts.values())
+        ends = list(itertools.accumulate(part.size for part in parts.values()))
+        self.size = ends[-1]
+        self.places = {name: slice(end - part.size, end) for (name, part), end in zip(parts.items(), ends)}
         self._type: Any = namedtuple("Parts", parts)
         self._runs = _runs(self.parts)
 
@@ -93,11 +101,9 @@ class Interface:
     @torch.no_grad()
     def initialise(self, projection: nn.Linear) -> None:
         """Add each part's starting bias to the projection that emits it."""
-        start = 0
-        for part in self.parts.values():
+        for name, part in self.parts.items():
             if part.bias and projection.bias is not None:
-                projection.bias[start : start + part.size] += part.bias
-            start += part.size
+                projection.bias[self.places[name]] += part.bias
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Interface) and list(self.parts.items()) == list(other.parts.items())

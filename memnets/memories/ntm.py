@@ -1,51 +1,35 @@
 """The memory of the Neural Turing Machine (Graves et al. 2014, section 3)."""
 
-import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from .. import ops
-from ..base.checks import check_whole
-from ..base.state import NTMState
+from ..base.checks import check_number, check_whole
+from ..base.records import Record
 from .base import Memory
+from .interface import Interface, Part
 
 INITIAL_VALUE = 1e-6
 """Every number of the memory before the first step (Collier & Beel 2018, section 4.1)."""
 
 
-class NTMHeads(NamedTuple):
-    """What the heads were told at one step, after activation; H = R + W heads, the read heads first.
+class NTMState(NamedTuple):
+    """The state of an NTM's memory: ``memory (B, N, M)``, ``read_weights (B, R, N)``, ``write_weights (B, W, N)``."""
 
-    Attributes:
-        key: k, (B, H, M).
-        strength: beta, (B, H).
-        interpolation_gate: g, (B, H).
-        shift: s, (B, H, S).
-        sharpening: gamma, (B, H).
-        erase: e, (B, W, M).
-        add: a, (B, W, M).
-    """
-
-    key: Tensor
-    strength: Tensor
-    interpolation_gate: Tensor
-    shift: Tensor
-    sharpening: Tensor
-    erase: Tensor
-    add: Tensor
+    memory: Tensor
+    read_weights: Tensor
+    write_weights: Tensor
 
 
 class NTMMemory(Memory):
     """N slots of width M with read and write heads that address by content and by location.
 
     A step addresses with all heads against the memory of the step before, writes, then reads the new memory.
-    Before the first step the memory is constant (1e-6) and every head points at slot 0.
-
-    Activations: key and add tanh; strength softplus; gate and erase sigmoid; shift softmax; sharpening
-    1 + softplus.
+    Before the first step the memory is constant (1e-6) and every head points at slot 0. The interface has, for
+    H = R + W heads of which the read heads come first: key k ``(H, M)``, add a ``(W, M)``, interpolation gate g
+    ``(H,)``, erase e ``(W, M)``, strength beta ``(H,)``, sharpening gamma ``(H,)`` and shift s ``(H, S)``.
 
     Args:
         slots: N >= 1.
@@ -59,7 +43,7 @@ class NTMMemory(Memory):
             rather than look for content.
 
     Raises:
-        ValueError: a size is below its minimum.
+        ValueError: a size is below its minimum, or a bias is not finite.
 
     Source:
         @article{graves2014neural, title={Neural Turing Machines}, author={Graves, Alex and Wayne, Greg and
@@ -81,111 +65,63 @@ class NTMMemory(Memory):
         given = (slots, width, read_heads, write_heads, shift_range)
         for (name, minimum), value in zip(least.items(), given):
             check_whole(name, value, minimum)
-        for name, value in (("strength_bias", strength_bias), ("gate_bias", gate_bias)):
-            if not math.isfinite(value):
-                raise ValueError(f"{name} is {value}, but must be a finite number")
-        self.strength_bias = strength_bias
-        self.gate_bias = gate_bias
+        check_number("strength_bias", strength_bias)
+        check_number("gate_bias", gate_bias)
         self.slots = slots
         self.width = width
         self.read_heads = read_heads
         self.write_heads = write_heads
-        self.heads = read_heads + write_heads
-        self.shifts = 2 * shift_range + 1
-        # One slice of the interface for each activation: tanh, sigmoid, softplus, softmax.
-        self.sections = (
-            self.heads * width + write_heads * width,
-            self.heads + write_heads * width,
-            2 * self.heads,
-            self.heads * self.shifts,
+        self.shift_range = shift_range
+        heads = read_heads + write_heads
+        self.interface = Interface(
+            key=Part((heads, width), "tanh"),
+            add=Part((write_heads, width), "tanh"),
+            interpolation_gate=Part((heads,), "sigmoid", bias=gate_bias),
+            erase=Part((write_heads, width), "sigmoid"),
+            strength=Part((heads,), "softplus", bias=strength_bias),
+            sharpening=Part((heads,), "oneplus"),
+            shift=Part((heads, 2 * shift_range + 1), "softmax"),
         )
-        self.interface_size = sum(self.sections)
-
-    def resize(self, slots: int) -> None:
-        """Change the number of slots; nothing learnt depends on it."""
-        check_whole("slots", slots)
-        self.slots = slots
-
-    @torch.no_grad()
-    def initialise(self, interface: nn.Linear) -> None:
-        """Add the starting biases of strength and interpolation gate."""
-        _, gates, positives, _ = interface.bias.split(self.sections)
-        gates[: self.heads] += self.gate_bias
-        positives[: self.heads] += self.strength_bias
+        self.reads_size = read_heads * width
 
     def initial_state(
         self, batch_size: int, *, device: torch.device | None = None, dtype: torch.dtype | None = None
     ) -> NTMState:
-        """Constant memory, and every weighting on slot 0."""
-        shape = (batch_size, self.slots, self.width)
-        try:
-            memory = torch.full(shape, INITIAL_VALUE, device=device, dtype=dtype)
-            weights = torch.zeros(batch_size, self.heads, self.slots, device=device, dtype=dtype)
-        except RuntimeError as error:
-            raise MemoryError(
-                f"a memory of batch {batch_size} x {self.slots} slots x width {self.width} does not fit on "
-                f"{device or 'the default device'}: use fewer slots or a smaller batch"
-            ) from error
+        """A constant memory, and every head at slot 0."""
+        heads = self.read_heads + self.write_heads
+        memory = torch.full((batch_size, self.slots, self.width), INITIAL_VALUE, device=device, dtype=dtype)
+        weights = torch.zeros(batch_size, heads, self.slots, device=device, dtype=dtype)  # (B, H, N)
         weights[:, :, 0] = 1
-        return NTMState(memory, weights[:, : self.read_heads], weights[:, self.read_heads :])
+        return NTMState(memory, *weights.split((self.read_heads, self.write_heads), dim=1))
 
     def initial_reads(self, state: NTMState) -> Tensor:
-        """What the read heads point at in ``state``, (B, R, M)."""
-        return ops.read(state.memory, state.read_weights)
+        """What the read heads see where they start."""
+        return ops.read(state.memory, state.read_weights).flatten(1)  # (B, R M)
 
-    def parse(self, interface: Tensor) -> NTMHeads:
-        """The controller's interface vector (B, interface_size) as the heads' parameters, activated."""
-        heads, writers, width = self.heads, self.write_heads, self.width
-        vectors, gates, positives, shift = interface.split(self.sections, dim=-1)
-        vectors = torch.tanh(vectors).unflatten(-1, (heads + writers, width))  # (B, H + W, M)
-        key, add = vectors.split((heads, writers), dim=1)
-        gate, erase = torch.sigmoid(gates).split((heads, writers * width), dim=-1)
-        strength, sharpening = F.softplus(positives).split((heads, heads), dim=-1)
-        shift = torch.softmax(shift.unflatten(-1, (heads, self.shifts)), dim=-1)  # (B, H, S)
-        erase = erase.unflatten(-1, (writers, width))  # (B, W, M)
-        return NTMHeads(key, strength, gate, shift, 1 + sharpening, erase, add)
+    def step(self, parts: Any, state: NTMState) -> tuple[Tensor, NTMState]:
+        """Address, write, read."""
+        read_weights, write_weights = self.address(parts, state).split((self.read_heads, self.write_heads), dim=1)
+        memory = ops.write(state.memory, write_weights, parts.erase, parts.add)
+        return ops.read(memory, read_weights).flatten(1), NTMState(memory, read_weights, write_weights)
 
-    def address(self, heads: NTMHeads, state: NTMState) -> Tensor:
+    def address(self, parts: Any, state: NTMState) -> Tensor:
         """The new weightings (B, H, N) of all heads, read heads first (equations 5 to 9)."""
         prev_weights = torch.cat([state.read_weights, state.write_weights], dim=1)
-        weights = ops.content_weights(state.memory, heads.key, heads.strength)
-        weights = ops.interpolate(weights, prev_weights, heads.interpolation_gate)
-        weights = ops.shift_weights(weights, heads.shift)
-        return ops.sharpen(weights, heads.sharpening)
+        weights = ops.content_weights(state.memory, parts.key, parts.strength)
+        weights = ops.interpolate(weights, prev_weights, parts.interpolation_gate)
+        weights = ops.shift_weights(weights, parts.shift)
+        return ops.sharpen(weights, parts.sharpening)
 
-    def forward(self, interface: Tensor, state: NTMState) -> tuple[Tensor, NTMState]:
-        """One access step: address, write, read.
-
-        Under autocast the memory works in the precision of its state, since weightings lose too much in bf16.
-
-        Args:
-            interface: ``(B, interface_size)``, the controller's emission before activation.
-            state: the memory and weightings of the step before.
-
-        Returns:
-            The vectors read ``(B, R, M)``, and the new state.
-        """
-        device = interface.device.type
-        if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):  # not so on 'meta'
-            with torch.autocast(device, enabled=False):
-                return self.step(interface.to(state.memory.dtype), state)
-        return self.step(interface, state)
-
-    def step(self, interface: Tensor, state: NTMState) -> tuple[Tensor, NTMState]:
-        """``forward`` without the regard to autocast."""
-        heads = self.parse(interface)
-        read_weights, write_weights = self.address(heads, state).split((self.read_heads, self.write_heads), dim=1)
-        memory = ops.write(state.memory, write_weights, heads.erase, heads.add)
-        return ops.read(memory, read_weights), NTMState(memory, read_weights, write_weights)
-
-    def describe(self, interface: Tensor, state: NTMState) -> dict[str, Tensor]:
-        """The heads' parameters, and the memory and weightings after the step."""
-        heads = self.parse(interface.to(state.memory.dtype))
-        return {**heads._asdict(), **state._asdict()}
+    def record(self, parts: Any, prev_state: NTMState, state: NTMState) -> dict[str, Record]:
+        """The heads' parameters, and memory, weightings and reads after the step."""
+        records = super().record(parts, prev_state, state)
+        weightings = {name: Record(getattr(state, name), "weighting") for name in ("read_weights", "write_weights")}
+        reads = ops.read(state.memory, state.read_weights)  # (B, R, M)
+        return {**records, **weightings, "reads": Record(reads, "vector")}
 
     def extra_repr(self) -> str:
         """Sizes, for ``print``."""
         return (
             f"slots={self.slots}, width={self.width}, read_heads={self.read_heads}, "
-            f"write_heads={self.write_heads}, shift_range={self.shifts // 2}"
+            f"write_heads={self.write_heads}, shift_range={self.shift_range}"
         )

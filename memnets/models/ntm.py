@@ -1,26 +1,22 @@
 """The Neural Turing Machine."""
 
-from typing import Self
+from typing import Unpack
 
-from ..base.checks import check_whole
-from ..base.saving import Pretrained
-from ..controllers import make_controller
-from ..memories.ntm import NTMMemory
-from ..recurrent.cell import MemoryCell
-from ..recurrent.unroll import Recurrent
+from ..memories import NTMMemory
+from ..recurrent.cell import MakeController, MemoryCell
+from ..recurrent.unroll import Recurrent, RecurrentOptions
 
 
-class NTM(Recurrent, Pretrained):
-    """Neural Turing Machine, used like ``torch.nn.LSTM``.
+class NTM(Recurrent):
+    """Neural Turing Machine, used like ``torch.nn.LSTM`` (but with the batch first).
 
     >>> ntm = NTM(input_size=9, hidden_size=100, output_size=8)
     >>> output, state = ntm(torch.randn(4, 41, 9))  # (4, 41, 8)
     >>> output, state = ntm(torch.randn(4, 10, 9), state)  # the same sequences, continued
 
     Args:
-        input_size: I, features of a step.
+        input_size: I, features of a step; with ``vocabulary`` the size of a token's embedding.
         hidden_size: units of each controller layer.
-        output_size: O, or None for ``[h, reads]``, ``hidden_size + read_heads * width`` values.
         slots: N, vectors in memory; can be changed later with :meth:`resize`.
         width: M, the size of each.
         read_heads: R.
@@ -30,14 +26,11 @@ class NTM(Recurrent, Pretrained):
             for content sharply from the beginning.
         gate_bias: the same for the interpolation gate, before the sigmoid; below 0, heads move from where they were
             rather than look for content.
-        controller: "lstm", "gru", "rnn" or "feedforward".
+        controller: "lstm", "gru", "rnn" or "feedforward", or what makes one for a number of inputs.
         num_layers: layers of the controller.
-        batch_first: inputs and outputs are (B, T, .) if True, (T, B, .) if False.
-        backend: "auto", "reference", "compiled" or "fused"; see :meth:`backend_report`.
-        truncated_bptt_steps: cut the gradient each time this many steps have passed, or None for never.
-        checkpoint_every: keep the state each time this many steps have passed and nothing between, for less memory
-            in exchange for some time; None keeps all that the backward pass needs.
-        check_finite: refuse inputs with NaN or Inf.
+        options: those of :class:`memnets.Recurrent`: ``output_size`` (``[h, reads]``, ``hidden_size + read_heads *
+            width`` values, if None), ``vocabulary``, ``batch_first``, ``backend``, ``truncated_bptt_steps``,
+            ``checkpoint_every``, ``check_finite``.
 
     Raises:
         ValueError: a size below its minimum, an unknown controller or backend.
@@ -53,7 +46,6 @@ class NTM(Recurrent, Pretrained):
         input_size: int,
         hidden_size: int,
         *,
-        output_size: int | None = None,
         slots: int = 128,
         width: int = 20,
         read_heads: int = 1,
@@ -61,51 +53,10 @@ class NTM(Recurrent, Pretrained):
         shift_range: int = 1,
         strength_bias: float = 0.0,
         gate_bias: float = 0.0,
-        controller: str = "lstm",
+        controller: MakeController = "lstm",
         num_layers: int = 1,
-        batch_first: bool = True,
-        backend: str = "auto",
-        truncated_bptt_steps: int | None = None,
-        checkpoint_every: int | None = None,
-        check_finite: bool = False,
+        **options: Unpack[RecurrentOptions],
     ):
-        check_whole("input_size", input_size)
         memory = NTMMemory(slots, width, read_heads, write_heads, shift_range, strength_bias, gate_bias)
-        driver = make_controller(controller, input_size + read_heads * width, hidden_size, num_layers)
-        super().__init__(
-            MemoryCell(driver, memory),
-            output_size=output_size,
-            batch_first=batch_first,
-            backend=backend,
-            truncated_bptt_steps=truncated_bptt_steps,
-            checkpoint_every=checkpoint_every,
-            check_finite=check_finite,
-        )
-        self.config = {
-            "input_size": input_size,
-            "hidden_size": hidden_size,
-            "output_size": output_size,
-            "slots": slots,
-            "width": width,
-            "read_heads": read_heads,
-            "write_heads": write_heads,
-            "shift_range": shift_range,
-            "strength_bias": strength_bias,
-            "gate_bias": gate_bias,
-            "controller": controller,
-            "num_layers": num_layers,
-            "batch_first": batch_first,
-            "backend": backend,
-            "truncated_bptt_steps": truncated_bptt_steps,
-            "checkpoint_every": checkpoint_every,
-            "check_finite": check_finite,
-        }
-
-    def resize(self, slots: int) -> Self:
-        """Change the number of slots, trained or not: no parameter depends on it. Returns the module itself.
-
-        States made before do not fit afterwards.
-        """
-        self.cell.memory.resize(slots)
-        self.config["slots"] = slots
-        return self
+        cell = MemoryCell(input_size, memory, controller=controller, hidden_size=hidden_size, num_layers=num_layers)
+        super().__init__(cell, **options)

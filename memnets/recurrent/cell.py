@@ -1,57 +1,93 @@
 """A controller and a memory as one recurrent cell."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from ..base.state import CellState
-from ..controllers import Controller
+from ..controllers import Controller, make_controller
 from ..memories.base import Memory
+
+MakeController = str | Callable[[int], Controller]
+"""A controller by name, or what makes one for a number of inputs."""
+
+
+class CellState(NamedTuple):
+    """The state of a MemoryCell: its controller's, its memory's, and ``reads (B, reads_size)``, the last ones."""
+
+    controller: Any
+    memory: Any
+    reads: Tensor
 
 
 class MemoryCell(nn.Module):
-    """One step of a memory-augmented network: controller, interface projection, memory.
+    """One step of a memory-augmented network: controller, projection to the interface, memory.
 
-    The controller sees the input and the vectors read at the step before; what it emits is projected to the
-    memory's interface; the cell's output is ``[h, reads]``.
+    The controller sees the input and what was read at the step before; what it emits is projected to the memory's
+    interface; the cell's output is ``[h, reads]``.
 
     Args:
-        controller: takes ``input_size + R * M`` inputs.
-        memory: any :class:`memnets.memories.Memory`.
+        input_size: I, features of a step.
+        memory: any :class:`memnets.Memory`.
+        controller: "lstm", "gru", "rnn" or "feedforward"; or a function that makes a controller for a number of
+            inputs (``hidden_size`` and ``num_layers`` are then without effect).
+        hidden_size: units of each layer of the controller.
+        num_layers: layers of the controller.
 
     Raises:
-        ValueError: the controller is too small to take the memory's reads.
+        ValueError: a size below 1, or no controller has that name.
+        TypeError: ``memory`` is none.
     """
 
-    def __init__(self, controller: Controller, memory: Memory):
+    def __init__(
+        self,
+        input_size: int,
+        memory: Memory,
+        *,
+        controller: MakeController = "lstm",
+        hidden_size: int = 100,
+        num_layers: int = 1,
+    ):
         super().__init__()
-        self.controller = controller
+        if not isinstance(memory, Memory):
+            raise TypeError(f"memory is {memory!r}, but must be a memnets.Memory, such as memnets.NTMMemory()")
+        self.input_size = input_size
+        self.controller = _make(controller, input_size, memory.reads_size, hidden_size, num_layers)
         self.memory = memory
-        self.interface = nn.Linear(controller.hidden_size, memory.interface_size)
-        memory.initialise(self.interface)
-        self.reads_size = memory.read_heads * memory.width
-        self.input_size = controller.input_size - self.reads_size
-        if self.input_size < 1:
-            raise ValueError(
-                f"the controller takes {controller.input_size} inputs, but {self.reads_size} of them are vectors "
-                f"read from memory: give it input_size + {self.reads_size}"
-            )
-        self.output_size = controller.hidden_size + self.reads_size
+        self.interface = nn.Linear(self.controller.hidden_size, memory.interface.size)
+        memory.interface.initialise(self.interface)
+        self.output_size = self.controller.hidden_size + memory.reads_size
+
+    @property
+    def growing(self) -> bool:
+        """Whether the memory's state changes shape from step to step."""
+        return self.memory.growing
 
     def initial_state(
         self, batch_size: int, *, device: torch.device | None = None, dtype: torch.dtype | None = None
     ) -> CellState:
-        """The state before the first step; on the parameters' device and in their dtype unless told."""
-        device = device or self.interface.weight.device
-        dtype = dtype or self.interface.weight.dtype
-        controller: Any = self.controller
-        memory = self.memory.initial_state(batch_size, device=device, dtype=dtype)
-        return CellState(
-            controller.initial_state(batch_size, device=device, dtype=dtype),
-            memory,
-            self.memory.initial_reads(memory),
-        )
+        """The state before the first step; on the parameters' device and in their dtype unless told.
+
+        Raises:
+            MemoryError: it does not fit.
+        """
+        options: dict[str, Any] = {
+            "device": device or self.interface.weight.device,
+            "dtype": dtype or self.interface.weight.dtype,
+        }
+        try:
+            memory = self.memory.initial_state(batch_size, **options)
+            return CellState(
+                self.controller.initial_state(batch_size, **options), memory, self.memory.initial_reads(memory)
+            )
+        except RuntimeError as error:
+            if "alloc" not in str(error) and "out of memory" not in str(error):
+                raise
+            raise MemoryError(
+                f"the state of {self.memory} for a batch of {batch_size} does not fit on {options['device']}: use "
+                "fewer slots or a smaller batch"
+            ) from error
 
     def forward(self, x: Tensor, state: CellState) -> tuple[Tensor, CellState]:
         """One step.
@@ -61,8 +97,19 @@ class MemoryCell(nn.Module):
             state: from :meth:`initial_state` or the step before.
 
         Returns:
-            ``[h, reads]`` of shape ``(B, H + R * M)``, and the next state.
+            ``[h, reads]`` of shape ``(B, hidden_size + reads_size)``, and the next state.
         """
-        h, controller = self.controller(torch.cat([x, state.reads.flatten(1)], dim=-1), state.controller)
+        h, controller = self.controller(torch.cat([x, state.reads], dim=-1), state.controller)
         reads, memory = self.memory(self.interface(h), state.memory)
-        return torch.cat([h, reads.flatten(1)], dim=-1), CellState(controller, memory, reads)
+        return torch.cat([h, reads], dim=-1), CellState(controller, memory, reads)
+
+
+def _make(controller: Any, input_size: int, reads_size: int, hidden_size: int, num_layers: int) -> Any:
+    if isinstance(controller, str):
+        return make_controller(controller, input_size + reads_size, hidden_size, num_layers)
+    if isinstance(controller, nn.Module) or not callable(controller):
+        raise TypeError(
+            f"controller is {controller!r}, but must be a name, or a function that makes a controller for a number of "
+            f"inputs, which here is {input_size + reads_size}"
+        )
+    return controller(input_size + reads_size)

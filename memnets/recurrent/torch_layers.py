@@ -1,19 +1,33 @@
-"""torch's recurrent layers under the contract of :class:`memnets.Recurrent`: states, lengths, output projection."""
+"""torch's recurrent layers under the contract of :class:`memnets.SequenceModule`: states, lengths, projection."""
 
 import abc
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..base.checks import check_dtype, check_finite, check_inputs, check_lengths, check_state, check_whole
+from ..base.checks import check_whole
+from ..base.module import SequenceModule
 from ..base.saving import Pretrained
 from ..base.state import HiddenState, LSTMState, detach_state, map_state, stack_states
 
 
-class Baseline(nn.Module, Pretrained, abc.ABC):
-    """One of torch's recurrent layers with a state that is batch first and lengths that pad with zeros."""
+class TorchLayer(SequenceModule, Pretrained, abc.ABC):
+    """One of torch's recurrent layers with a state that is batch first and lengths that pad with zeros.
+
+    Args:
+        input_size: I, features of a step; with ``vocabulary`` the size of a token's embedding.
+        hidden_size: units of each layer.
+        output_size: O, or None for the last layer's hidden state.
+        vocabulary: number of tokens, for inputs of whole numbers (B, T); None for inputs of numbers.
+        num_layers: layers.
+        batch_first: inputs and outputs are (B, T, .) if True, (T, B, .) if False.
+        truncated_bptt_steps: cut the gradient each time this many steps have passed, or None for never.
+        check_finite: refuse inputs with NaN or Inf.
+
+    Raises:
+        ValueError: a size below 1.
+    """
 
     layer_type: type[nn.RNNBase]
     state_type: type[LSTMState] | type[HiddenState]
@@ -24,74 +38,49 @@ class Baseline(nn.Module, Pretrained, abc.ABC):
         hidden_size: int,
         *,
         output_size: int | None = None,
+        vocabulary: int | None = None,
         num_layers: int = 1,
         batch_first: bool = True,
         truncated_bptt_steps: int | None = None,
         check_finite: bool = False,
     ):
-        super().__init__()
-        self.config = {
-            "input_size": input_size,
-            "hidden_size": hidden_size,
-            "output_size": output_size,
-            "num_layers": num_layers,
-            "batch_first": batch_first,
-            "truncated_bptt_steps": truncated_bptt_steps,
-            "check_finite": check_finite,
-        }
-        for name, value in self.config.items():
-            if value is not None and name not in ("batch_first", "check_finite"):
-                check_whole(name, value)
-        self.input_size = input_size
+        check_whole("hidden_size", hidden_size)
+        super().__init__(
+            input_size,
+            hidden_size,
+            output_size=output_size,
+            vocabulary=vocabulary,
+            batch_first=batch_first,
+            check_finite=check_finite,
+        )
+        check_whole("num_layers", num_layers)
+        if truncated_bptt_steps is not None:
+            check_whole("truncated_bptt_steps", truncated_bptt_steps)
         self.hidden_size = hidden_size
-        self.output_size = output_size or hidden_size
         self.num_layers = num_layers
-        self.batch_first = batch_first
         self.truncated_bptt_steps = truncated_bptt_steps
-        self.check_finite = check_finite
         layer_type: Any = self.layer_type
         self.layer: nn.RNNBase = layer_type(input_size, hidden_size, num_layers, batch_first=True)
-        self.output = nn.Linear(hidden_size, output_size) if output_size else None
 
-    def initial_state(self, batch_size: int, *, device: torch.device | None = None) -> Any:
+    def make_state(self, batch_size: int, *, device: torch.device | None = None) -> Any:
         """Zeros: ``hidden (B, L, H)``, and ``cell (B, L, H)`` for an LSTM."""
-        if batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}, but must be at least 1")
         weight: Any = self.layer.weight_hh_l0
         zeros = torch.zeros(
             batch_size, self.num_layers, self.hidden_size, device=device or weight.device, dtype=weight.dtype
         )
         return self.state_type(*(zeros.clone() for _ in self.state_type._fields))
 
-    def forward(
-        self, inputs: Tensor, state: Any = None, lengths: Tensor | Sequence[int] | None = None
-    ) -> tuple[Tensor, Any]:
-        """As :meth:`memnets.Recurrent.forward`: inputs (B, T, I) to outputs (B, T, O) and the last state."""
-        check_inputs(inputs, self.input_size, self.batch_first)
-        check_dtype(inputs, self)
-        if not self.batch_first:
-            inputs = inputs.transpose(0, 1)  # (B, T, I)
-        if self.check_finite:
-            check_finite(inputs)
-        batch_size, steps, _ = inputs.shape
-        if state is None:
-            state = self.initial_state(batch_size)
-        else:
-            check_state(state, self.initial_state(batch_size, device=torch.device("meta")), inputs.device)
-        counts = None if lengths is None else check_lengths(lengths, batch_size, steps)
+    def run(self, inputs: Tensor, state: Any, lengths: list[int] | None) -> tuple[Tensor, Any]:
+        """The layer over ``inputs (B, T, I)``."""
+        steps = inputs.shape[1]
         outputs, segment = [], self.truncated_bptt_steps or steps
         for start in range(0, steps, segment):
             state = detach_state(state) if start else state
             part = inputs[:, start : start + segment]
-            within = None if counts is None else [min(max(n - start, 0), part.shape[1]) for n in counts]
+            within = None if lengths is None else [min(max(n - start, 0), part.shape[1]) for n in lengths]
             hidden, state = self._run(part, state, within)
             outputs.append(hidden)
-        hidden = torch.cat(outputs, dim=1) if len(outputs) > 1 else outputs[0]
-        projected = hidden if self.output is None else self.output(hidden)  # (B, T, O)
-        if counts is not None:
-            valid = torch.arange(steps, device=inputs.device) < torch.tensor(counts, device=inputs.device)[:, None]
-            projected = projected * valid.unsqueeze(-1).to(projected.dtype)
-        return (projected if self.batch_first else projected.transpose(0, 1)), state
+        return (torch.cat(outputs, dim=1) if len(outputs) > 1 else outputs[0]), state
 
     def backend_report(self) -> dict[str, str]:
         """torch's own kernels are all there is."""
@@ -126,31 +115,25 @@ class Baseline(nn.Module, Pretrained, abc.ABC):
         return self.state_type(*(part.transpose(0, 1) for part in parts))  # (B, L, H) each
 
 
-class LSTM(Baseline):
+class LSTM(TorchLayer):
     """``torch.nn.LSTM`` with the contract of the memory modules; its state is an :class:`LSTMState`.
 
-    Args:
-        input_size: I, features of a step.
-        hidden_size: units of each layer.
-        output_size: O, or None for the last layer's hidden state.
-        num_layers: layers.
-        batch_first: inputs and outputs are (B, T, .) if True, (T, B, .) if False.
-        truncated_bptt_steps: cut the gradient each time this many steps have passed, or None for never.
-        check_finite: refuse inputs with NaN or Inf.
+    Arguments as for :class:`memnets.recurrent.torch_layers.TorchLayer`: ``input_size, hidden_size, *, output_size,
+    vocabulary, num_layers, batch_first, truncated_bptt_steps, check_finite``.
     """
 
     layer_type = nn.LSTM
     state_type = LSTMState
 
 
-class GRU(Baseline):
+class GRU(TorchLayer):
     """``torch.nn.GRU`` with the contract of the memory modules; arguments as for :class:`LSTM`."""
 
     layer_type = nn.GRU
     state_type = HiddenState
 
 
-class RNN(Baseline):
+class RNN(TorchLayer):
     """``torch.nn.RNN`` (tanh) with the contract of the memory modules; arguments as for :class:`LSTM`."""
 
     layer_type = nn.RNN

@@ -1,12 +1,18 @@
 """Looking into a memory: one record a step, stacked over time."""
 
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ..base.records import KINDS, Record
+from ..base.state import named_tensors
 from ..memories.base import Memory
+from .unroll import Recurrent
+
+Steps = list[dict[str, Record]]
 
 
 class Trace(Mapping[str, Tensor]):
@@ -15,14 +21,20 @@ class Trace(Mapping[str, Tensor]):
     For an NTM: ``read_weights (B, T, R, N)``, ``write_weights (B, T, W, N)``, ``memory (B, T, N, M)`` after each
     step's write, ``reads (B, T, R, M)``, ``key (B, T, H, M)``, ``strength``, ``interpolation_gate`` and
     ``sharpening (B, T, H)``, ``shift (B, T, H, S)``, ``erase`` and ``add (B, T, W, M)``, with the read heads first
-    in H; and ``lengths (B,)``. Steps past a sequence's length are zero. Tensors are detached.
+    in H; of any memory what its ``record`` gives, by default every part of its interface and every tensor of its
+    state. And ``lengths (B,)``. Steps past a sequence's length are zero. Tensors are detached. Where a module has
+    several memories, names begin with the memory's own: ``first.read_weights``.
 
     Several calls within one ``with`` block are joined over time, so a sequence fed in parts gives one trace. Of a
     decoder all steps within the block are one sequence, which is there when the block ends.
+
+    Attributes:
+        kinds: how each record is drawn, one of :data:`memnets.base.records.KINDS` by name.
     """
 
     def __init__(self) -> None:
-        self._steps: list[dict[str, Tensor]] = []
+        self.kinds: dict[str, str] = {}
+        self._steps: dict[str, Steps] = {}
         self._calls: list[tuple[dict[str, Tensor], Tensor]] = []
 
     def __getitem__(self, name: str) -> Tensor:
@@ -40,58 +52,88 @@ class Trace(Mapping[str, Tensor]):
 
     def _stacked(self) -> dict[str, Tensor]:
         if len(self._calls) > 1:
-            sizes = [len(lengths) for _, lengths in self._calls]
-            if len(set(sizes)) > 1:
-                raise ValueError(f"calls with different batch sizes {sizes} were traced together: trace them apart")
-            if any(len({records[name].shape[2:] for records, _ in self._calls}) > 1 for name in self._calls[0][0]):
-                raise ValueError("the memory was resized between the traced calls: trace them apart")
-            # A sequence that ended within a call goes on right there in the next: its steps come first, zeros last.
-            order = torch.cat([_past(records, lengths) for records, lengths in self._calls], 1).argsort(
-                dim=1, stable=True
-            )
-            joined = {name: torch.cat([records[name] for records, _ in self._calls], 1) for name in self._calls[0][0]}
-            rows = torch.arange(len(order)).unsqueeze(1)  # (B, 1)
-            joined = {name: records[rows, order] for name, records in joined.items()}
-            self._calls = [(joined, torch.stack([lengths for _, lengths in self._calls]).sum(0))]
+            self._calls = [_join(self._calls)]
         if not self._calls:
             return {}
         records, lengths = self._calls[0]
         return {**records, "lengths": lengths}
 
-    def _record(self, memory: Memory, args: tuple[Any, ...], result: tuple[Tensor, Any]) -> None:
-        reads, state = result
-        with torch.no_grad():
-            step = {**memory.describe(args[0], state), "reads": reads}
-            self._steps.append({name: tensor.detach().clone() for name, tensor in step.items()})
+    def _record(self, prefix: str, memory: Memory, args: tuple[Any, ...], result: tuple[Tensor, Any]) -> None:
+        (emission, before), (reads, after) = args, result
+        with torch.no_grad(), torch.autocast(emission.device.type, enabled=False):
+            parts = memory.interface(emission.to(next(t for _, t in named_tensors(after)).dtype))
+            records = {"reads": Record(reads, "vector"), **memory.record(parts, before, after)}
+        for name, record in records.items():
+            if record.kind not in KINDS:
+                raise ValueError(
+                    f"{type(memory).__name__}.record says that {name} is a {record.kind!r}, but a kind is one of "
+                    f"{', '.join(KINDS)}"
+                )
+            self.kinds[prefix + name] = record.kind
+        kept = {prefix + name: Record(value.detach().clone(), kind) for name, (value, kind) in records.items()}
+        self._steps.setdefault(prefix, []).append(kept)
 
     def _start(self) -> None:
-        self._steps = []
+        self._steps = {}
 
     def _finish_steps(self) -> None:
         """Of a module that takes its steps one by one: all of them, as one sequence."""
-        sizes = [len(step["reads"]) for step in self._steps]
-        if len(set(sizes)) > 1:
+        sizes = {len(_first(step)) for steps in self._steps.values() for step in steps}
+        if len(sizes) > 1:
             raise ValueError(
-                f"steps of different batch sizes {sorted(set(sizes))} were traced together: trace one call, by "
-                "attention alone and without a beam"
+                f"steps of different batch sizes {sorted(sizes)} were traced together: trace one call, by attention "
+                "alone and without a beam"
             )
         if sizes:
-            self._finish(sizes[0], len(sizes), None)
+            self._finish(sizes.pop(), max(map(len, self._steps.values())), None)
 
     def _finish(self, batch_size: int, steps: int, lengths: Any) -> None:
         counts = torch.full((batch_size,), steps) if lengths is None else torch.as_tensor(lengths).cpu()
-        order = torch.sort(counts, descending=True, stable=True).indices
-        names = self._steps[0] if self._steps else {}
-        records = {}
-        for name in names:
-            first = self._steps[0][name]
-            whole = first.new_zeros(batch_size, steps, *first.shape[1:])  # (B, T, ...)
-            for t, step in enumerate(self._steps):
-                whole[order[: len(step[name])], t] = step[name]
-            records[name] = whole
-        self._steps = []
+        records: dict[str, Tensor] = {}
+        for prefix, taken in self._steps.items():
+            if len(taken) != int(counts.max()):
+                name = f"the memory {prefix.rstrip('.')!r}" if prefix else "the memory"
+                raise ValueError(
+                    f"{name} was accessed {len(taken)} times in {int(counts.max())} steps, but a trace needs one "
+                    "access a step"
+                )
+            records |= _stack(taken, steps, counts)
+        self._steps = {}
         if records:
             self._calls.append((records, counts))
+
+
+def _first(step: dict[str, Record]) -> Tensor:
+    return next(iter(step.values())).value
+
+
+def _stack(taken: Steps, steps: int, counts: Tensor) -> dict[str, Tensor]:
+    """Records (B, T, ...) of steps, whose rows are the longest sequences first; what grows is filled up with zeros."""
+    order = torch.sort(counts, descending=True, stable=True).indices
+    records = {}
+    for name in taken[0]:
+        values = [step[name].value for step in taken]
+        shape = [max(sizes) for sizes in zip(*(value.shape[1:] for value in values))]
+        whole = values[0].new_zeros(len(counts), steps, *shape)  # (B, T, ...)
+        for t, value in enumerate(values):
+            inside = tuple(slice(size) for size in value.shape[1:])
+            whole[(order[: len(value)], t, *inside)] = value
+        records[name] = whole
+    return records
+
+
+def _join(calls: list[tuple[dict[str, Tensor], Tensor]]) -> tuple[dict[str, Tensor], Tensor]:
+    """Several calls as one, each sequence going on where it ended in the call before."""
+    sizes = [len(lengths) for _, lengths in calls]
+    if len(set(sizes)) > 1:
+        raise ValueError(f"calls with different batch sizes {sizes} were traced together: trace them apart")
+    if any(len({records[name].shape[2:] for records, _ in calls}) > 1 for name in calls[0][0]):
+        raise ValueError("the memory was resized between the traced calls: trace them apart")
+    # A sequence that ended within a call goes on right there in the next: its steps come first, zeros last.
+    order = torch.cat([_past(records, lengths) for records, lengths in calls], 1).argsort(dim=1, stable=True)
+    rows = torch.arange(len(order)).unsqueeze(1)  # (B, 1)
+    joined = {name: torch.cat([records[name] for records, _ in calls], 1)[rows, order] for name in calls[0][0]}
+    return joined, torch.stack([lengths for _, lengths in calls]).sum(0)
 
 
 def _past(records: dict[str, Tensor], lengths: Tensor) -> Tensor:
@@ -101,14 +143,14 @@ def _past(records: dict[str, Tensor], lengths: Tensor) -> Tensor:
 
 
 class trace:
-    """Record what ``module``'s memory does while the block runs.
+    """Record what ``module``'s memories do while the block runs.
 
     >>> with memnets.trace(ntm) as t:
     ...     output, state = ntm(inputs)
     >>> t["write_weights"].shape  # (B, T, W, N)
 
     The records take B * T * N * M numbers for the memory alone: trace a few sequences, not a training set. The
-    plain cell runs while a trace is recorded.
+    plain cell runs while a trace is recorded, also of a compiled module; calls from other threads are not recorded.
 
     Args:
         module: a memory module such as :class:`memnets.NTM`, or a network that holds exactly one; a
@@ -116,48 +158,69 @@ class trace:
             by attention alone (the rows of a beam search are its beams, which change places).
 
     Raises:
-        ValueError: ``module`` holds no memory, or several; at the end, the batch's size changed between steps.
+        ValueError: ``module`` holds no memory, or several modules with one; at the end, the batch's size changed
+            between steps.
     """
 
     def __init__(self, module: nn.Module):
-        from .cell import MemoryCell
-        from .unroll import Recurrent
-
-        found: list[Any] = [m for m in module.modules() if isinstance(m, Recurrent)]
-        found = [m for m in found if any(isinstance(part, Memory) for part in m.modules())]
+        found: list[Any] = [m for m in module.modules() if isinstance(m, Recurrent) and _memories(m)]
         self.stepwise = not found  # a decoder's cell, which has no forward over a whole sequence
-        found = found or [m for m in module.modules() if isinstance(m, MemoryCell)]
-        if len(found) != 1:
+        within = module if self.stepwise else found[0].cell
+        self.memories = _memories(within)
+        if len(found) > 1 or not self.memories:
             raise ValueError(
                 f"{type(module).__name__} holds {len(found)} modules with a memory, but a trace needs exactly one: "
                 "pass that module itself"
             )
-        self.recurrent = found[0]
-        self.memory = next(part for part in self.recurrent.modules() if isinstance(part, Memory))
+        self.recurrent = None if self.stepwise else found[0]
         self.handles: list[Any] = []
         self.recorder = Trace()
 
     def __enter__(self) -> Trace:
         recorder = self.recorder = Trace()
+        thread = threading.get_ident()
 
         def before(module: Any, args: Any, kwargs: Any) -> None:
-            recorder._start()
+            if threading.get_ident() == thread:
+                recorder._start()
 
         def after(module: Any, args: Any, kwargs: Any, result: Any) -> None:
-            inputs = args[0] if args else kwargs["inputs"]
-            batch_size, steps = inputs.shape[:2] if module.batch_first else (inputs.shape[1], inputs.shape[0])
-            recorder._finish(batch_size, steps, args[2] if len(args) > 2 else kwargs.get("lengths"))
+            if threading.get_ident() == thread:
+                inputs = args[0] if args else kwargs["inputs"]
+                batch_size, steps = inputs.shape[:2] if module.batch_first else (inputs.shape[1], inputs.shape[0])
+                recorder._finish(batch_size, steps, args[2] if len(args) > 2 else kwargs.get("lengths"))
 
-        self.handles = [self.memory.register_forward_hook(recorder._record)]
-        if not self.stepwise:
+        for name, memory in self.memories.items():
+            self.handles.append(memory.register_forward_hook(_recording(recorder, name, thread)))
+        if self.recurrent is not None:
             self.handles += [
                 self.recurrent.register_forward_pre_hook(before, with_kwargs=True),
                 self.recurrent.register_forward_hook(after, with_kwargs=True),
             ]
+        self.stance = torch.compiler.set_stance("force_eager")  # a compiled graph would not call the hooks
+        self.stance.__enter__()
         return recorder
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, *exception: Any) -> None:
+        self.stance.__exit__(*exception)
         for handle in self.handles:
             handle.remove()
+        self.handles = []
         if self.stepwise and exception[0] is None:
             self.recorder._finish_steps()
+
+
+def _memories(module: nn.Module) -> dict[str, Memory]:
+    """By what its records' names begin with: nothing where there is one alone."""
+    found = {name: part for name, part in module.named_modules() if isinstance(part, Memory)}
+    return found if len(found) > 1 else dict(zip([""], found.values()))
+
+
+def _recording(recorder: Trace, name: str, thread: int) -> Any:
+    prefix = f"{name}." if name else ""
+
+    def hook(memory: Any, args: tuple[Any, ...], result: Any) -> None:
+        if threading.get_ident() == thread:
+            recorder._record(prefix, memory, args, result)
+
+    return hook

@@ -1,34 +1,44 @@
 """Any cell over time, used like ``torch.nn.LSTM``."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Self, TypedDict
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from .. import kernels
-from ..base.checks import (
-    check_dtype,
-    check_finite,
-    check_inputs,
-    check_length_tensor,
-    check_lengths,
-    check_state,
-    check_whole,
-)
+from ..base.checks import check_length_tensor, check_state, check_whole
+from ..base.module import SequenceModule
+from ..base.saving import Pretrained
 from ..base.state import detach_state, index_state, stack_states
+from ..memories.base import Memory, resize
 
 Step = Callable[[Tensor, Any], tuple[Tensor, Any]]
 
 
-class Recurrent(nn.Module):
+class RecurrentOptions(TypedDict, total=False):
+    """The arguments of :class:`Recurrent` beside the cell, for models that pass them on."""
+
+    output_size: int | None
+    vocabulary: int | None
+    batch_first: bool
+    backend: str
+    truncated_bptt_steps: int | None
+    checkpoint_every: int | None
+    check_finite: bool
+
+
+class Recurrent(SequenceModule, Pretrained):
     """A cell applied step by step, with lengths, carried state and truncated backpropagation through time.
 
     Args:
         cell: a module with ``input_size``, ``output_size``, ``initial_state(batch_size, device=None)`` and
-            ``forward(x (B, I), state) -> (output (B, F), state)``.
+            ``forward(x (B, I), state) -> (output (B, F), state)``, such as :class:`memnets.MemoryCell`. It may have
+            ``auxiliary_loss(state)``.
         output_size: O; outputs are projected to this size, or the cell's own outputs if None.
+        vocabulary: number of tokens; inputs are then whole numbers (B, T) below it, each embedded in the cell's
+            ``input_size`` numbers. None for inputs of numbers.
         batch_first: inputs and outputs are (B, T, .) if True, (T, B, .) if False. States are batch first always.
         backend: "auto", "reference", "compiled" or "fused"; see :meth:`backend_report`.
         truncated_bptt_steps: cut the gradient each time this many steps have passed, or None for never.
@@ -45,15 +55,23 @@ class Recurrent(nn.Module):
         cell: nn.Module,
         *,
         output_size: int | None = None,
+        vocabulary: int | None = None,
         batch_first: bool = True,
         backend: str = "auto",
         truncated_bptt_steps: int | None = None,
         checkpoint_every: int | None = None,
         check_finite: bool = False,
     ):
-        super().__init__()
+        made: Any = cell
+        super().__init__(
+            made.input_size,
+            made.output_size,
+            output_size=output_size,
+            vocabulary=vocabulary,
+            batch_first=batch_first,
+            check_finite=check_finite,
+        )
         for name, value in (
-            ("output_size", output_size),
             ("truncated_bptt_steps", truncated_bptt_steps),
             ("checkpoint_every", checkpoint_every),
         ):
@@ -61,67 +79,60 @@ class Recurrent(nn.Module):
                 check_whole(name, value)
         kernels.check_name(backend)
         self.cell: Any = cell
-        self.input_size: int = self.cell.input_size
-        self.output_size: int = output_size or self.cell.output_size
-        self.batch_first = batch_first
         self.backend = backend
         self.truncated_bptt_steps = truncated_bptt_steps
         self.checkpoint_every = checkpoint_every
-        self.check_finite = check_finite
-        self.output = nn.Linear(self.cell.output_size, output_size) if output_size else None
 
-    def initial_state(self, batch_size: int) -> Any:
-        """The state before the first step, for ``batch_size`` sequences."""
-        if batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}, but must be at least 1")
-        return self.cell.initial_state(batch_size)
+    @property
+    def growing(self) -> bool:
+        """Whether a memory's state changes shape from step to step."""
+        return any(isinstance(part, Memory) and part.growing for part in self.cell.modules())
 
-    def forward(
-        self, inputs: Tensor, state: Any = None, lengths: Tensor | Sequence[int] | None = None
-    ) -> tuple[Tensor, Any]:
-        """Run the cell over a batch of sequences.
+    def make_state(self, batch_size: int, *, device: torch.device | None = None) -> Any:
+        """The cell's state before the first step."""
+        return self.cell.initial_state(batch_size, device=device)
 
-        Args:
-            inputs: ``(B, T, I)``, or ``(T, B, I)`` without ``batch_first``.
-            state: as returned by an earlier call, to go on with the same sequences; None starts afresh.
-            lengths: ``(B,)`` integers within 0..T. Steps past a sequence's length leave its state as it was and
-                output zeros. None means that all have T steps. Give ``torch.compile`` a tensor: one graph then serves
-                all lengths.
+    def check_state(self, state: Any, batch_size: int, device: torch.device) -> None:
+        """Raise ValueError or TypeError unless ``state`` is one of this module's for ``batch_size`` sequences."""
+        expected = self.make_state(batch_size, device=torch.device("meta"))
+        check_state(state, expected, device, growing=self.growing)
 
-        Returns:
-            Outputs ``(B, T, O)`` (or ``(T, B, O)``), and the state after each sequence's last step.
+    def read_lengths(self, lengths: Tensor | Sequence[int], inputs: Tensor) -> Any:
+        """As a list; as a tensor where a graph of ``torch.compile`` must serve any lengths."""
+        if not isinstance(lengths, Tensor) or not torch.compiler.is_compiling():
+            return super().read_lengths(lengths, inputs)
+        if kernels.choose(self.cell, self.backend, inputs) == "fused":
+            return check_length_tensor(lengths, len(inputs))
+        return super().read_lengths(lengths, inputs)
+
+    def run(self, inputs: Tensor, state: Any, lengths: Any) -> tuple[Tensor, Any]:
+        """The cell over ``inputs (B, T, I)``."""
+        backend = kernels.choose(self.cell, self.backend, inputs)
+        if backend == "fused":
+            return self._run_fused(inputs, state, lengths)
+        return self._run_steps(kernels.step_function(self.cell, backend), inputs, state, lengths)
+
+    def auxiliary_loss(self, state: Any) -> Tensor | None:
+        """The cell's own, where it has one."""
+        own = getattr(self.cell, "auxiliary_loss", None)
+        return None if own is None else own(state)
+
+    def resize(self, slots: int) -> Self:
+        """Change the number of slots of every memory that has slots; no parameter depends on it.
+
+        States made before do not fit afterwards.
 
         Raises:
-            ValueError, TypeError: inputs, state or lengths do not fit; the message says how.
+            ValueError: ``slots`` is below 1, or there is no such memory.
         """
-        check_inputs(inputs, self.input_size, self.batch_first)
-        check_dtype(inputs, self)
-        if not self.batch_first:
-            inputs = inputs.transpose(0, 1)  # (B, T, I)
-        if self.check_finite:
-            check_finite(inputs)
-        batch_size, steps, _ = inputs.shape
-        if state is None:
-            state = self.cell.initial_state(batch_size)
-        else:
-            check_state(state, self.cell.initial_state(batch_size, device=torch.device("meta")), inputs.device)
-        backend = kernels.choose(self.cell, self.backend, inputs)
-        if backend == "fused" and isinstance(lengths, Tensor) and torch.compiler.is_compiling():
-            outputs, state = self._run_fused(inputs, state, check_length_tensor(lengths, batch_size))
-            return outputs if self.batch_first else outputs.transpose(0, 1), state
-        counts = None if lengths is None else check_lengths(lengths, batch_size, steps)
-        if backend == "fused":
-            outputs, state = self._run_fused(inputs, state, counts)
-        else:
-            outputs, state = self._run_steps(kernels.step_function(self.cell, backend), inputs, state, counts)
-        return outputs if self.batch_first else outputs.transpose(0, 1), state
+        resize(self, slots)
+        if "slots" in self.config:
+            self.config["slots"] = slots
+        return self
 
     def backend_report(self) -> dict[str, str]:
         """Which backend runs, and for each other one why not: ``{"reference": "chosen: ...", ...}``."""
         return kernels.report(self.cell, self.backend)
-
-    def _project(self, outputs: Tensor) -> Tensor:
-        return outputs if self.output is None else self.output(outputs)
 
     def _run_fused(self, inputs: Tensor, state: Any, counts: list[int] | Tensor | None) -> tuple[Tensor, Any]:
         outputs, state = kernels.run_sequence(
@@ -133,14 +144,9 @@ class Recurrent(nn.Module):
             detach_every=self.truncated_bptt_steps,
             checkpoint_every=self.checkpoint_every,
         )  # (T, B, F)
-        outputs = self._project(outputs)
         if self.output is None and torch.is_grad_enabled():
             outputs = outputs.clone()  # the kernel needs its own on the way back, and users may change theirs in place
-        if counts is not None and self.output is not None:  # the projection's bias reaches past the lengths
-            steps = torch.arange(len(outputs), device=outputs.device).unsqueeze(1)  # (T, 1)
-            over = steps >= torch.as_tensor(counts, device=outputs.device)  # (T, B)
-            outputs = outputs.masked_fill(over.unsqueeze(-1), 0)
-        return outputs.transpose(0, 1), state  # (B, T, O)
+        return outputs.transpose(0, 1), state  # (B, T, F)
 
     def _run_steps(self, step: Step, inputs: Tensor, state: Any, counts: list[int] | None) -> tuple[Tensor, Any]:
         steps = inputs.shape[1]
@@ -154,7 +160,7 @@ class Recurrent(nn.Module):
             within = None if counts is None else [min(max(n - start, 0), part.shape[1]) for n in counts]
             out, state = checkpoint(self._unroll, step, part, state, within, start, use_reentrant=False)  # pyright: ignore[reportGeneralTypeIssues]
             parts.append(out)
-        return torch.cat(parts, dim=1), state  # (B, T, O)
+        return torch.cat(parts, dim=1), state  # (B, T, F)
 
     def _unroll(
         self, step: Step, inputs: Tensor, state: Any, counts: list[int] | None, start: int
@@ -173,7 +179,7 @@ class Recurrent(nn.Module):
         for t, x in enumerate(inputs.unbind(1), start):
             out, state = step(x, self._cut(t, state))
             outputs.append(out)
-        return self._project(torch.stack(outputs, dim=1)), state  # (B, T, O)
+        return torch.stack(outputs, dim=1), state  # (B, T, F)
 
     def _unroll_ragged(
         self, step: Step, inputs: Tensor, state: Any, counts: list[int], start: int
@@ -192,10 +198,9 @@ class Recurrent(nn.Module):
             out, state = step(x[:running], self._cut(start + t, state))
             outputs.append(out)  # (running, F)
             places.append(order[:running] * steps + t)
-        state = stack_states([state, *reversed(ended)])
+        state = stack_states([state, *reversed(ended)], pad=self.growing)
         state = index_state(state, torch.argsort(order))
-        features = torch.cat(outputs) if outputs else inputs.new_zeros(0, self.cell.output_size)
-        filled = self._project(features)  # (sum of lengths, O)
-        padded = filled.new_zeros(batch_size * steps, filled.shape[-1])
-        padded = padded.index_copy(0, torch.cat([*places, order[:0]]), filled)
-        return padded.unflatten(0, (batch_size, steps)), state  # (B, T, O)
+        features = torch.cat(outputs) if outputs else inputs.new_zeros(0, self.cell.output_size)  # (sum of lengths, F)
+        padded = features.new_zeros(batch_size * steps, features.shape[-1])
+        padded = padded.index_copy(0, torch.cat([*places, order[:0]]), features)
+        return padded.unflatten(0, (batch_size, steps)), state  # (B, T, F)

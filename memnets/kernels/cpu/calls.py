@@ -122,7 +122,7 @@ def forward(
         plan: the configuration.
         inputs: ``(T, B, I)``.
         state: ``hidden, cell (B, L, C)`` (of an LSTM), ``memory (B, N, M)``, ``read_weights (B, R, N)``,
-            ``write_weights (B, W, N)``, ``reads (B, R, M)``.
+            ``write_weights (B, W, N)``, ``reads (B, R M)``.
         parameters: each layer's, then the interface's weight and bias.
         lengths: of the sequences, longest first, or None.
         keep: whether :func:`backward` follows; else only ``outputs`` of what is kept holds anything of use.

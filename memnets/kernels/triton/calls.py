@@ -87,7 +87,7 @@ def forward(
         plan: the configuration.
         inputs: ``(T, B, I)``.
         state: ``hidden, cell (B, L, C)`` (of an LSTM), ``memory (B, N, M)``, ``read_weights (B, R, N)``,
-            ``write_weights (B, W, N)``, ``reads (B, R, M)``.
+            ``write_weights (B, W, N)``, ``reads (B, R M)``.
         parameters: each layer's, then the interface's weight and bias.
         lengths: of the sequences, or None.
         keep: whether :func:`backward` follows; else only ``outputs`` of what is kept holds anything of use.
@@ -161,7 +161,7 @@ def _carried(plan: Plan, sizes: Sizes, like: Tensor, d_last: Sequence[Tensor | N
 def _places(plan: Plan, sizes: Sizes, carried: _Carried) -> list[Tensor]:
     """Where in ``carried`` the gradient of each tensor of the state lies."""
     own = sizes.hidden if plan.lstm else 0
-    reads = carried.carry[:, 0, own : own + sizes.reads].unflatten(1, (sizes.readers, sizes.width))
+    reads = carried.carry[:, 0, own : own + sizes.reads]
     controller = [carried.carry[:, :, :own], carried.cell] if plan.lstm else []
     weights = carried.weights.split([sizes.readers, sizes.writers], 1)
     return [*controller, carried.memory, *weights, reads]

@@ -72,7 +72,8 @@ def unsupported(cell: Any) -> str | None:
 
 def _too_large(cell: Any) -> str | None:
     memory, hidden = cell.memory, cell.controller.hidden_size
-    slots, width, heads = (power_of_two(size) for size in (memory.slots, memory.width, memory.heads))
+    count = memory.read_heads + memory.write_heads
+    slots, width, heads = (power_of_two(size) for size in (memory.slots, memory.width, count))
     if slots * width > LIMIT:
         return (
             f"on CUDA it keeps each sample's memory in registers, at most {LIMIT} numbers, and {memory.slots} slots "
@@ -80,11 +81,11 @@ def _too_large(cell: Any) -> str | None:
         )
     if heads * slots > LIMIT:
         return (
-            f"on CUDA it keeps each sample's weightings in registers, at most {LIMIT} numbers, and {memory.heads} "
+            f"on CUDA it keeps each sample's weightings in registers, at most {LIMIT} numbers, and {count} "
             f"heads over {memory.slots} slots take {heads} x {slots} (powers of two)"
         )
     if hidden > HIDDEN_LIMIT:
         return f"on CUDA it knows at most {HIDDEN_LIMIT} hidden units, and the controller has {hidden}"
-    if memory.interface_size > INTERFACE_LIMIT:
-        return f"on CUDA it knows interfaces of at most {INTERFACE_LIMIT} numbers, and this has {memory.interface_size}"
+    if memory.interface.size > INTERFACE_LIMIT:
+        return f"on CUDA it knows interfaces of at most {INTERFACE_LIMIT} numbers, and this has {memory.interface.size}"
     return None
