@@ -19,9 +19,9 @@ from ..base.seeding import generator
 from ..training.adapters import predicts, probe
 from ..training.callbacks import (
     Checkpoints,
-    GoBack,
     Pictures,
     Progress,
+    RollbackOnCollapse,
     StoppedBySignal,
     StopWhenSolved,
     VaryingSlots,
@@ -57,6 +57,9 @@ class Fit:
         self.plain = to_plain(parser, config)
         self.mode = mode
         options = objects.training
+        arguments = dict(objects.trainer)
+        ours = ("gradient_clip_val", "gradient_clip_algorithm", "accumulate_grad_batches")
+        own = {name: arguments.pop(name) for name in ours}  # the whole step is ours, these parts of it as well
         try:
             self.learner = SequenceLearner(
                 objects.model,
@@ -69,14 +72,16 @@ class Fit:
                 spike_clip=options.spike_clip,
                 spike_floor=options.spike_floor,
                 skip_nonfinite=options.skip_nonfinite,
+                **own,
             )
             self.varying = None if options.min_slots is None else VaryingSlots(options.min_slots)
             threshold = objects.task.threshold if options.threshold is None else options.threshold
             self.solved = StopWhenSolved(threshold, options.checks, options.anneal_steps, options.anneal_below)
-            self.go_back = None if options.collapse_rise is None else GoBack(options.collapse_rise, self.solved)
+            rise = options.collapse_rise
+            self.rollback = None if rise is None else RollbackOnCollapse(rise, self.solved)
             self.pictures_every = Pictures("", options.pictures_every).every
             _quieten()
-            trial = pl.Trainer(**{**objects.trainer, "logger": False, "enable_checkpointing": False, "callbacks": []})
+            trial = pl.Trainer(**{**arguments, "logger": False, "enable_checkpointing": False, "callbacks": []})
             _check_model(self.learner)
             check_evaluations(objects.task)
             objects.optimizer(objects.model.parameters())
@@ -91,7 +96,7 @@ class Fit:
         """Whether this process makes and writes the run directory; the others of a run only train."""
         self.options = options
         self.wandb = objects.wandb
-        self.trainer_arguments = dict(objects.trainer)
+        self.trainer_arguments = arguments
 
     def start(self, make_run: Callable[[], RunDir]) -> int:
         """Run in a directory of its own: ``config.yaml`` first, then :meth:`run`."""
@@ -165,7 +170,7 @@ class Fit:
         arguments = {**self.trainer_arguments, "logger": loggers, "default_root_dir": str(run.path)}
         users = arguments.pop("callbacks") or []
         callbacks = [ShareRunDir(), Progress(), Pictures(run.figures, self.pictures_every), *_as_list(users)]
-        callbacks += [callback for callback in (self.go_back, self.solved, self.varying) if callback]
+        callbacks += [callback for callback in (self.rollback, self.solved, self.varying) if callback]
         callbacks.append(Checkpoints(run.checkpoints))
         trainer = pl.Trainer(**arguments, callbacks=callbacks, enable_checkpointing=False)
         trainer.precision_plugin.convert_module(self.learner)  # a checkpoint's float64 is rounded by a float32 model
@@ -197,8 +202,8 @@ class Fit:
             "seconds_to_solve": round(solved["seconds"], 2) if solved else None,
             "steps": trainer.global_step,
             "sequences": learner.sequences,
-            **({"skipped_steps": learner.skipped} if learner.skip_nonfinite else {}),
-            **({"collapses": self.go_back.times} if self.go_back else {}),
+            **({"skipped_steps": learner.skipped} if self.options.skip_nonfinite else {}),
+            **({"collapses": self.rollback.times} if self.rollback else {}),
             "seconds": round(learner.seconds, 2),
             "parameters": sum(p.numel() for p in model.parameters()),
             "backend": _chosen_backend(model),
@@ -283,7 +288,7 @@ def _wandb_place(run: RunDir) -> Path:
 
 def _check_trainer(trial: pl.Trainer, settings: Any) -> None:
     """Refuse what a run here cannot do, before anything is made."""
-    every, whole = settings["val_check_interval"], trial.accumulate_grad_batches
+    every, whole = settings["val_check_interval"], settings["accumulate_grad_batches"]
     if not isinstance(every, int) or every < 1 or every % whole:
         raise UsageError(
             f"fit: --trainer.val_check_interval is {every}, but must be a whole number of batches, at least 1"

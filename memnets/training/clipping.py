@@ -1,7 +1,47 @@
-"""Clipping gradients by what is usual for them."""
+"""Clipping gradients, by a bound and by what is usual for them."""
 
+import math
 import statistics
+from collections.abc import Iterable
 from typing import Any
+
+from torch import Tensor, nn
+
+ALGORITHMS = ("norm", "value")
+
+
+class Clipping:
+    """Clips gradients in place: to a bound, then to what their norms have been of late.
+
+    Args:
+        bound: of the norm, or of each number; None or 0 for none.
+        algorithm: "norm" or "value", what ``bound`` is of.
+        spikes: a bound on the norm that follows it; None for none.
+
+    Raises:
+        ValueError: a bound below 0, or another algorithm.
+    """
+
+    def __init__(self, bound: float | None = None, algorithm: str | None = None, spikes: "SpikeClip | None" = None):
+        if bound is not None and not bound >= 0:
+            raise ValueError(f"gradient_clip_val is {bound}, but must be at least 0; null does not clip")
+        if algorithm is not None and algorithm not in ALGORITHMS:
+            raise ValueError(f"gradient_clip_algorithm is {algorithm!r}, but must be one of {', '.join(ALGORITHMS)}")
+        self.bound = bound
+        self.algorithm = algorithm or "norm"
+        self.spikes = spikes
+
+    def __call__(self, parameters: Iterable[nn.Parameter], norm: Tensor) -> None:
+        """Clip the gradients of ``parameters``, whose norm is ``norm``."""
+        parameters = list(parameters)
+        if self.bound and self.algorithm == "value":
+            nn.utils.clip_grad_value_(parameters, self.bound)
+        elif self.bound:
+            nn.utils.clip_grad_norm_(parameters, self.bound)
+        if self.spikes is not None and math.isfinite(float(norm)):
+            usual = self.spikes.bound(float(norm))
+            if usual is not None:
+                nn.utils.clip_grad_norm_(parameters, usual)
 
 
 class SpikeClip:

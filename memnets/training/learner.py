@@ -1,4 +1,4 @@
-"""The LightningModule that trains any sequence module on any task."""
+"""Lightning around :class:`memnets.training.step.TrainingStep`: trains any model on any task."""
 
 import math
 import time
@@ -12,18 +12,17 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader, IterableDataset
 
 from ..base.seeding import generator
-from .adapters import apply, check_fit, training_loss, validation_numbers
-from .clipping import SpikeClip
+from .adapters import check_fit, validation_numbers
+from .clipping import Clipping, SpikeClip
 from .lengths import validated_on
 from .protocols import Curriculum, PredictionTask, Task
+from .step import DivergedError, Numbers, TrainingStep, own_share
 
-
-class DivergedError(RuntimeError):
-    """The loss or a gradient became NaN or Inf; the message says where and when."""
+__all__ = ["DivergedError", "SequenceLearner", "rmsprop"]
 
 
 class _Steps(IterableDataset):
-    """Nothing, as often as asked: batches are made by the learner from (seed, step)."""
+    """Nothing, as often as asked: batches are made by the step itself from (seed, step)."""
 
     def __init__(self, count: int | None = None):
         self.count = count
@@ -40,8 +39,48 @@ def rmsprop(parameters: Iterable[Any]) -> Optimizer:
     return torch.optim.RMSprop(parameters, lr=5e-4, momentum=0.9, alpha=0.95, eps=1e-4)
 
 
-def _named(stage: str, numbers: dict[str, Tensor]) -> dict[str, Tensor]:
+def _named(stage: str, numbers: Numbers) -> Numbers:
     return {f"{stage}/{name}": value.detach() for name, value in numbers.items()}
+
+
+class _LightningShell:
+    """What the plain step asks for, of a Lightning trainer (``memnets.training.step.Shell``)."""
+
+    def __init__(self, learner: "SequenceLearner"):
+        trainer = learner.trainer
+        self.learner, self.trainer = learner, trainer
+        self.step = trainer.global_step
+        self.rank, self.processes = trainer.global_rank, trainer.world_size
+        self.scaler: Any = getattr(trainer.precision_plugin, "scaler", None)
+        self.scaled = self.scaler is not None
+        self.optimizer: Any = learner.optimizers()
+
+    def zero_grad(self) -> None:
+        self.learner.zero_grad(set_to_none=True)
+
+    def backward(self, loss: Tensor) -> None:
+        self.learner.manual_backward(loss)
+
+    def unscale(self) -> None:
+        if self.scaled:
+            self.scaler.unscale_(self.optimizer.optimizer)
+
+    def take_step(self) -> None:
+        if not self.scaled:
+            self.optimizer.step()
+            return
+        # Lightning's own way would take the factor out a second time.
+        self.optimizer._on_before_step()
+        self.trainer.precision_plugin._after_closure(self.learner, self.optimizer.optimizer)
+        self.scaler.step(self.optimizer.optimizer)
+        self.scaler.update()
+        self.optimizer._on_after_step()
+
+    def mean(self, numbers: Numbers) -> Numbers:
+        if self.processes == 1:
+            return numbers
+        means: Any = self.trainer.strategy.reduce(torch.stack([*numbers.values()]), reduce_op="mean")
+        return dict(zip(numbers, means))
 
 
 class SequenceLearner(pl.LightningModule):
@@ -50,6 +89,9 @@ class SequenceLearner(pl.LightningModule):
     With several processes (Lightning's ddp) each draws the whole batch of ``batch_size`` times their number, takes
     its own sequences, and weighs its loss by its share of what is scored: the step is that of one process with the
     whole batch, whatever the lengths of the sequences.
+
+    Clipping and the accumulation of gradients are this module's, and not the trainer's: the whole step is one plain
+    function, :class:`memnets.training.step.TrainingStep`, and Lightning calls it.
 
     Logged at each training step: loss, the task's metrics, the gradient's norm before clipping. At each
     validation: the same on fresh sequences of the training lengths, of ``task.validation()`` where there is that.
@@ -63,9 +105,12 @@ class SequenceLearner(pl.LightningModule):
         batch_size: B, sequences a step in each process.
         validation_size: sequences at each validation.
         curriculum: a cap on training lengths, such as ``memnets_tasks.Growing``; None trains on all at once.
-        spike_clip: clip the gradient's norm at this many times its recent median, on top of the trainer's clipping;
-            see :class:`memnets.training.clipping.SpikeClip`. None leaves it at the trainer's.
+        spike_clip: clip the gradient's norm at this many times its recent median, on top of
+            ``gradient_clip_val``; see :class:`memnets.training.clipping.SpikeClip`. None for not.
         spike_floor: the least norm that spikes are clipped at.
+        gradient_clip_val: clip the gradient to this, as Lightning's trainer would; None or 0 for not.
+        gradient_clip_algorithm: "norm" (the default) or "value": what that is a bound of.
+        accumulate_grad_batches: batches whose gradients make one step.
         skip_nonfinite: leave out up to this many steps in a row whose gradient is not finite, as a loss scaler does;
             one more raises :class:`DivergedError`. Through a long sequence a rare gradient grows beyond float32 in
             a run that is otherwise sound. :attr:`skipped` counts them, and is logged. Without effect where there is
@@ -88,33 +133,40 @@ class SequenceLearner(pl.LightningModule):
         spike_clip: float | None = None,
         spike_floor: float = 0.0,
         skip_nonfinite: int = 0,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+        accumulate_grad_batches: int = 1,
     ):
         super().__init__()
-        for name, value in (("batch_size", batch_size), ("validation_size", validation_size)):
+        self.automatic_optimization = False  # the whole step is one plain function
+        sizes = {"batch_size": batch_size, "validation_size": validation_size}
+        for name, value in {**sizes, "accumulate_grad_batches": accumulate_grad_batches}.items():
             if value < 1:
                 raise ValueError(f"{name} is {value}, but must be at least 1")
         if skip_nonfinite < 0:
             raise ValueError(f"skip_nonfinite is {skip_nonfinite}, but must be at least 0")
         check_fit(model, task)
         generator(seed, "train", 0)
+        spikes = None if spike_clip is None else SpikeClip(spike_clip, spike_floor)
         self.model = model
         self.task: Any = task
         self.validation_task: Any = validated_on(task)
         """What validations are of: ``task.validation()``, data kept from training, where that gives one."""
         self.make_optimizer = optimizer or rmsprop
+        self.train_on_batch = TrainingStep(
+            model,
+            task,
+            seed=seed,
+            batch_size=batch_size,
+            curriculum=curriculum,
+            clipping=Clipping(gradient_clip_val, gradient_clip_algorithm, spikes),
+            skip_nonfinite=skip_nonfinite,
+            accumulate=accumulate_grad_batches,
+        )
         self.seed = seed
         self.batch_size = batch_size
         self.validation_size = validation_size
-        self.curriculum = curriculum
-        self.spikes = None if spike_clip is None else SpikeClip(spike_clip, spike_floor)
-        self.skip_nonfinite = skip_nonfinite
-        self.skipped = 0
-        """Steps left out so far, as their gradient was not finite."""
-        self.skipped_in_row = 0
-        self.recover: Callable[[], bool] | None = None
-        """Asked before a run ends as diverged: whether it took the weights back to where training can go on."""
-        self.batches = 0
-        """Training batches drawn so far, in this process and before a resumption."""
+        self.accumulate_grad_batches = accumulate_grad_batches
         self.seconds = 0.0
         """Time spent training so far, validation included."""
         self.validation_error = math.inf
@@ -122,10 +174,18 @@ class SequenceLearner(pl.LightningModule):
         self.last_numbers: dict[str, float] = {}
         """The last value of everything that was logged."""
         self._random: dict[str, Any] | None = None
-        self._last_loss: Tensor | None = None
-        self._numbers: dict[str, Tensor] = {}
+        self._numbers: Numbers = {}
         self._clock: float | None = None
-        self._norm = 0.0
+
+    @property
+    def batches(self) -> int:
+        """Training batches drawn so far, in this process and before a resumption."""
+        return self.train_on_batch.batches
+
+    @property
+    def skipped(self) -> int:
+        """Steps left out so far, as their gradient was not finite."""
+        return self.train_on_batch.skipped
 
     @property
     def sequences(self) -> int:
@@ -138,53 +198,23 @@ class SequenceLearner(pl.LightningModule):
 
     def training_batch(self, step: int) -> Any:
         """This process's share of the batch of step ``step`` (counted from 0)."""
-        return self._own_part(self._whole_batch(step))
+        whole = self.train_on_batch.draw(step, self._world_size, self.device)
+        return whole if self._world_size == 1 else own_share(whole, self.trainer.global_rank, self._world_size)
 
-    def _whole_batch(self, step: int) -> Any:
-        """The batch of all processes."""
-        random = generator(self.seed, "train", step, self.device)
-        cap = self.curriculum.max_length(step, self.task) if self.curriculum else None
-        count = self.batch_size * self._world_size
-        return self.task.sample(count, self.task.sample_lengths(count, random, max_length=cap), random)
-
-    def _own_part(self, whole: Any) -> Any:
-        if self._world_size == 1:
-            return whole
-        return type(whole)(*(part[self.trainer.global_rank :: self._world_size] for part in whole))
-
-    def _share(self, batch: Any, whole: Any) -> Tensor | float:
-        """What this process's mean loss counts, so that the mean over processes is the mean over the whole batch."""
-        if self._world_size == 1:
-            return 1.0
-        weigh = getattr(self.task, "loss_weight", lambda batch: batch.mask.sum())
-        return self._world_size * weigh(batch) / weigh(whole).clamp_min(1)
-
-    def forward(self, batch: Any) -> Tensor:
-        """Logits (B, T, O) of a batch."""
-        return apply(self.model, batch)
-
-    def training_step(self, _: Any, batch_idx: int) -> Tensor:
-        """Draw the next batch and score it."""
-        whole = self._whole_batch(self.batches)
-        batch = self._own_part(whole)
-        loss, metrics = training_loss(self.model, self.task, batch)
-        loss = loss * self._share(batch, whole)
-        self._last_loss = loss.detach()
-        self.batches += 1
+    def training_step(self, _: Any, batch_idx: int) -> dict[str, Tensor]:
+        """Take the plain step, and log its numbers."""
         trainer: Any = self.trainer
-        self._numbers = {}
-        if trainer.log_every_n_steps and self.batches % trainer.log_every_n_steps == 0:
-            self._numbers = self._over_processes(_named("train", {"loss": self._last_loss, **metrics()}))
-            self.log_dict(self._numbers, logger=False, batch_size=self.batch_size)
+        every = trainer.log_every_n_steps
+        report = bool(every) and (self.batches + 1) % every == 0
+        numbers = self.train_on_batch(_LightningShell(self), self.device, report=report)
+        self._numbers = _named("train", numbers) if report else {}
+        if report:
+            shown = {
+                name: value for name, value in self._numbers.items() if name not in ("train/grad_norm", "train/skipped")
+            }
+            self.log_dict(shown, logger=False, batch_size=self.batch_size)
             self.log("loss", self._numbers["train/loss"], logger=False, prog_bar=True, batch_size=self.batch_size)
-        return loss
-
-    def _over_processes(self, numbers: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The mean over processes."""
-        if self._world_size == 1:
-            return numbers
-        means: Any = self.trainer.strategy.reduce(torch.stack([*numbers.values()]), reduce_op="mean")
-        return dict(zip(numbers, means))
+        return {"loss": numbers["loss"]}
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Hand the step's numbers to the loggers."""
@@ -215,60 +245,12 @@ class SequenceLearner(pl.LightningModule):
         for logger in self.loggers:
             logger.log_metrics({**values, "sequences": float(self.sequences)}, step=self.trainer.global_step)
 
-    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Refuse, or leave out, a step whose loss or gradient is not finite, before it reaches the weights."""
-        norm = nn.utils.get_total_norm(p.grad for p in self.parameters() if p.grad is not None)
-        scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None  # it skips such steps itself
-        self.skipped_in_row = 0 if scaled or torch.isfinite(norm) else self.skipped_in_row + 1
-        if 0 < self.skipped_in_row <= self.skip_nonfinite:  # the same in all processes, which share their gradients
-            self.skipped += 1
-            self.zero_grad(set_to_none=True)  # an optimiser passes over parameters without one
-        elif self._last_loss is not None:
-            loss = self._over_processes({"loss": self._last_loss})["loss"]  # or one would go back, or end, alone
-            if not torch.isfinite(loss + (0 if scaled else norm)):
-                if self.recover is None or not self.recover():
-                    raise DivergedError(self._describe_divergence(loss))
-                self.zero_grad(set_to_none=True)
-        self._norm = norm
-        if self._numbers:
-            self._numbers["train/grad_norm"] = norm
-            if self.skip_nonfinite:
-                self._numbers["train/skipped"] = norm.new_tensor(float(self.skipped))
-
-    def configure_gradient_clipping(
-        self,
-        optimizer: Optimizer,
-        gradient_clip_val: float | None = None,
-        gradient_clip_algorithm: str | None = None,
-    ) -> None:
-        """The trainer's clipping, then that of spikes."""
-        self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
-        norm = float(self._norm)
-        if self.spikes is not None and math.isfinite(norm):
-            bound = self.spikes.bound(norm)
-            if bound is not None:
-                nn.utils.clip_grad_norm_(self.parameters(), bound)
-
-    def _describe_divergence(self, loss: Tensor) -> str:
-        bad = [name for name, p in self.model.named_parameters() if p.grad is not None and not p.grad.isfinite().all()]
-        what = [] if torch.isfinite(loss) else [f"the loss ({loss.item()})"]
-        if bad:
-            others = f" (and of {len(bad) - 1} other parameters)" if len(bad) > 1 else ""
-            what.append(f"the gradient of {bad[0]}{others}")
-        rare = "; --training.skip_nonfinite 10 leaves out such steps where they are rare"
-        again = f" ({self.skipped_in_row} such steps in a row)" if self.skipped_in_row > 1 else ""
-        return (
-            f"{' and '.join(what) or 'the norm of the gradient'} became NaN or Inf at step "
-            f"{self.trainer.global_step + 1}{again}; the weights were left as they were before it. Try a lower "
-            "--optimizer.lr or --trainer.gradient_clip_val" + ("" if self.skip_nonfinite else rare)
-        )
-
     def configure_optimizers(self) -> Optimizer:
         """The optimiser of all parameters."""
         return self.make_optimizer(self.parameters())
 
     def train_dataloader(self) -> DataLoader:
-        """An endless loader of nothing: see :meth:`training_batch`."""
+        """An endless loader of nothing: see :class:`memnets.training.step.TrainingStep`."""
         return DataLoader(_Steps(), batch_size=None)
 
     def val_dataloader(self) -> DataLoader:
@@ -295,12 +277,10 @@ class SequenceLearner(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the counters and the state of torch's random numbers, as plain values and tensors."""
         checkpoint["memnets"] = {
-            "batches": self.batches,
+            **self.train_on_batch.state_dict(),
             "seconds": self.tick(),
             "validation_error": self.validation_error,
             "last_numbers": dict(self.last_numbers),
-            "spikes": self.spikes.state_dict() if self.spikes else None,
-            "skipped": [self.skipped, self.skipped_in_row],
             "random": {
                 "cpu": torch.get_rng_state(),
                 "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
@@ -310,9 +290,17 @@ class SequenceLearner(pl.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take the counters back."""
         saved = checkpoint["memnets"]
-        self.batches, self.seconds = saved["batches"], saved["seconds"]
+        self.train_on_batch.load_state_dict(saved)
+        self.seconds = saved["seconds"]
         self.validation_error, self.last_numbers = saved["validation_error"], saved["last_numbers"]
         self._random = saved["random"]
-        if self.spikes and saved.get("spikes"):
-            self.spikes.load_state_dict(saved["spikes"])
-        self.skipped, self.skipped_in_row = saved.get("skipped", (0, 0))
+        _count_steps(checkpoint)
+
+
+def _count_steps(checkpoint: dict[str, Any]) -> None:
+    """Let a checkpoint of 0.1.0, where Lightning itself took the steps, count them where ours are counted."""
+    loops = checkpoint.get("loops", {}).get("fit_loop", {})
+    old = loops.get("epoch_loop.automatic_optimization.optim_progress", {}).get("optimizer", {}).get("step")
+    ours = loops.get("epoch_loop.manual_optimization.optim_step_progress")
+    if old and ours and not ours["total"]["completed"]:
+        ours.update({when: {name: old[when][name] for name in ours[when]} for when in ("total", "current")})

@@ -86,7 +86,7 @@ class Checkpoints(pl.Callback):
         """On a signal, save and stop; where a validation follows, that is done after it."""
         every = trainer.val_check_interval
         due = trainer.should_stop or (isinstance(every, int) and (batch_idx + 1) % every == 0)
-        whole = (batch_idx + 1) % trainer.accumulate_grad_batches == 0  # no gradient is half summed
+        whole = (batch_idx + 1) % getattr(pl_module, "accumulate_grad_batches", 1) == 0  # no gradient is half summed
         if whole and not due and (number := self._agreed_signal(trainer)):
             if isinstance(pl_module, SequenceLearner):
                 pl_module.log_step()

@@ -30,7 +30,7 @@ class Progress(TQDMProgressBar):
     @property
     def total_train_batches(self) -> int | float:
         """The budget, since the loader is endless."""
-        budget = self.trainer.max_steps * self.trainer.accumulate_grad_batches
+        budget = self.trainer.max_steps * getattr(self.trainer.lightning_module, "accumulate_grad_batches", 1)
         return budget if budget > 0 else math.inf
 
     @property

@@ -1,4 +1,4 @@
-"""Going back to the best weights after a collapse."""
+"""Rolling back to the best weights after a collapse."""
 
 import copy
 import math
@@ -10,7 +10,7 @@ from ..learner import SequenceLearner
 from .solved import StopWhenSolved
 
 
-class GoBack(pl.Callback):
+class RollbackOnCollapse(pl.Callback):
     """Takes training back to its best weights, at half the learning rate, once its errors have risen and stay so.
 
     A recurrent network that has learnt something may lose it within a few steps, when gradients grow over a long
@@ -51,15 +51,20 @@ class GoBack(pl.Callback):
         """The step from which training went on when it last went back."""
         self.last_step = -1
 
+    @property
+    def state_key(self) -> str:
+        """Its name in checkpoints, those of 0.1.0 among them."""
+        return "GoBack"
+
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Be there for a loss or gradient that is not finite."""
+        """Roll back as well where a loss or gradient is not finite."""
         assert isinstance(pl_module, SequenceLearner)
-        pl_module.recover = lambda: self._recover(trainer, pl_module)
+        pl_module.train_on_batch.recover = lambda: self._recover(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Be there no longer: the learner may be trained again without this, or with another optimiser."""
+        """No longer: the learner may be trained again without this, or with another optimiser."""
         assert isinstance(pl_module, SequenceLearner)
-        pl_module.recover = None
+        pl_module.train_on_batch.recover = None
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """The same when training is broken off."""
@@ -67,13 +72,13 @@ class GoBack(pl.Callback):
 
     def _recover(self, trainer: pl.Trainer, learner: SequenceLearner) -> bool:
         """Whether there was something to go back to, from where not every step diverges at once."""
-        at_once = self.times and trainer.global_step - self.went_on <= learner.skip_nonfinite
+        at_once = self.times and trainer.global_step - self.went_on <= learner.train_on_batch.skip_nonfinite
         self.in_vain = self.in_vain + 1 if at_once else 0
         if not self.best or self.in_vain >= self.checks:
             return False
         if not self.high:
             self.rates = _whole_rates(trainer)
-        self._go_back(trainer, learner, "the loss or a gradient became NaN or Inf")
+        self._roll_back(trainer, learner, "the loss or a gradient became NaN or Inf")
         self.went_on = trainer.global_step + 1  # the step at hand counts, though it changes nothing
         return True
 
@@ -97,7 +102,7 @@ class GoBack(pl.Callback):
         self.high += 1
         if self.high >= self.checks:
             best, error = self.best["error"], pl_module.validation_error
-            self._go_back(trainer, pl_module, f"errors rose from {best:.4g} to {error:.4g} a sequence")
+            self._roll_back(trainer, pl_module, f"errors rose from {best:.4g} to {error:.4g} a sequence")
 
     def _keep(self, trainer: pl.Trainer, learner: SequenceLearner, error: float) -> None:
         self.best = {
@@ -107,18 +112,19 @@ class GoBack(pl.Callback):
             "optimizer": copy.deepcopy(trainer.optimizers[0].state_dict()),
         }
 
-    def _go_back(self, trainer: pl.Trainer, learner: SequenceLearner, why: str) -> None:
+    def _roll_back(self, trainer: pl.Trainer, learner: SequenceLearner, why: str) -> None:
         if trainer.is_global_zero:
-            step, best = trainer.global_step, self.best["step"]
-            print(f"step {step:,}: {why}; back to the weights of step {best:,}, at half the rate")
+            at, best = trainer.global_step, self.best["step"]
+            print(f"step {at:,}: {why}; back to the weights of step {best:,}, at half the rate")
         optimizer = trainer.optimizers[0]
         learner.model.load_state_dict(self.best["weights"])
         optimizer.load_state_dict(copy.deepcopy(self.best["optimizer"]))
         for group, rate in zip(optimizer.param_groups, self.rates, strict=True):
             group["full_lr"] = group["lr"] = rate / 2
-        if learner.spikes is not None:
-            learner.spikes.norms.clear()
-        learner.skipped_in_row = 0
+        step = learner.train_on_batch
+        if step.clipping.spikes is not None:
+            step.clipping.spikes.norms.clear()
+        step.skipped_in_row = 0
         self.went_on = trainer.global_step
         self.solved.begin_again(trainer)
         self.high = 0

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from learners import CHECKS, learner, trainer
-from memnets.training.callbacks import GoBack, StopWhenSolved
-from memnets.training.learner import DivergedError
+from memnets.training.callbacks import RollbackOnCollapse, StopWhenSolved
+from memnets.training.step import DivergedError
 
 
 class Script(pl.Callback):
@@ -43,7 +43,7 @@ class After(pl.Callback):
 def run(errors, rise=5.0, threshold=0.01, steps=None, anneal_steps=4, others=(), every=2):
     script = Script(errors)
     solved = StopWhenSolved(threshold, 1, anneal_steps)
-    back = GoBack(rise, solved, checks=2)
+    back = RollbackOnCollapse(rise, solved, checks=2)
     work = learner(optimizer=lambda p: torch.optim.RMSprop(p, lr=1e-2, momentum=0.9), spike_clip=3.0)
     callbacks = [script, *others, back, solved, After(script)]
     trainer(max_steps=steps or max(errors), callbacks=callbacks, **{**CHECKS, "val_check_interval": every}).fit(work)
@@ -120,7 +120,7 @@ def test_a_stop_that_others_ask_for_is_left_to_them():
 
 def test_only_training_is_watched():
     solved = StopWhenSolved(1.0)
-    back = GoBack(1.0, solved)
+    back = RollbackOnCollapse(1.0, solved)
     trainer(callbacks=[back]).validate(learner(), verbose=False)
     assert back.best == {}
 
@@ -160,7 +160,7 @@ def test_a_run_that_diverges_before_any_validation_ends():
 def test_a_run_whose_best_weights_diverge_at_every_step_ends(skip):
     """Going back again and again would halve the rate to nothing and use up the whole budget."""
     solved = StopWhenSolved(0.01)
-    back = GoBack(5.0, solved, checks=2)
+    back = RollbackOnCollapse(5.0, solved, checks=2)
     work = learner(skip_nonfinite=skip)
     callbacks = [Overflow(*range(4, 100)), Script(dict.fromkeys(range(0, 101, 2), 3.0)), back, solved]
     with pytest.raises(DivergedError, match=f"at step {4 + 3 * (skip + 1)}"):
@@ -180,7 +180,7 @@ def test_with_a_sound_step_in_between_a_run_goes_back_as_often_as_it_must(errors
 def test_a_learner_trained_again_without_it_is_not_taken_back_to_weights_of_before(end):
     work = learner()
     solved = StopWhenSolved(0.01)
-    back = GoBack(5.0, solved, checks=1)
+    back = RollbackOnCollapse(5.0, solved, checks=1)
     callbacks = [Script({2: 3.0, 4: 3.0}), back, solved, *([Overflow(3, 4)] if end == "by an error" else [])]
     try:
         trainer(max_steps=4, callbacks=callbacks, **CHECKS).fit(work)
@@ -194,9 +194,9 @@ def test_steps_left_out_in_a_row_are_counted_anew():
     script = Script({2: 3.0, 4: 9.0, 6: 9.0, 8: 3.0})
     solved = StopWhenSolved(0.01)
     work = learner(skip_nonfinite=2)
-    callbacks = [Overflow(4, 5, 6, 7), script, GoBack(5.0, solved, checks=2), solved]
+    callbacks = [Overflow(4, 5, 6, 7), script, RollbackOnCollapse(5.0, solved, checks=2), solved]
     trainer(max_steps=8, callbacks=callbacks, **CHECKS).fit(work)
-    assert (work.skipped, work.skipped_in_row) == (4, 2)
+    assert (work.skipped, work.train_on_batch.skipped_in_row) == (4, 2)
 
 
 def test_a_resumed_run_goes_back_as_an_unbroken_one(tmp_path):
@@ -208,7 +208,7 @@ def test_a_resumed_run_goes_back_as_an_unbroken_one(tmp_path):
         script = Script(errors)
         solved = StopWhenSolved(0.01, 1, 4)
         work = learner(optimizer=lambda p: torch.optim.RMSprop(p, lr=1e-2, momentum=0.9), spike_clip=3.0)
-        callbacks = [script, GoBack(5.0, solved, checks=2), solved, After(script)]
+        callbacks = [script, RollbackOnCollapse(5.0, solved, checks=2), solved, After(script)]
         run = trainer(max_steps=steps, callbacks=callbacks, **CHECKS)
         run.fit(work, **arguments)
         return script, run
@@ -225,6 +225,6 @@ def test_errors():
     solved = StopWhenSolved(1.0)
     for rise in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(ValueError, match=f"collapse_rise is {rise}, but must be above 0 and finite"):
-            GoBack(rise, solved)
+            RollbackOnCollapse(rise, solved)
     with pytest.raises(ValueError, match="checks is 0, but must be at least 1"):
-        GoBack(1.0, solved, checks=0)
+        RollbackOnCollapse(1.0, solved, checks=0)

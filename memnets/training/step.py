@@ -1,0 +1,198 @@
+"""One step of training, as plain code: draw, loss, gradient, clip, step, numbers.
+
+Whoever runs it, Lightning or a loop of three lines, is a :class:`Shell`: it knows the optimiser, the precision and the
+other processes.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ..base.seeding import generator
+from .adapters import training_loss
+from .clipping import Clipping
+from .protocols import Curriculum
+
+Numbers = dict[str, Tensor]
+
+
+class DivergedError(RuntimeError):
+    """The loss or a gradient became NaN or Inf; the message says where and when."""
+
+
+class Shell(Protocol):
+    """What a step asks of whoever runs it."""
+
+    step: int
+    """Steps of the optimiser so far."""
+    rank: int
+    """Which of the processes this one is."""
+    processes: int
+    """How many train together."""
+    scaled: bool
+    """Whether a loss scaler looks after gradients that are not finite."""
+
+    def zero_grad(self) -> None:
+        """Let go of all gradients."""
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradient of ``loss`` to the parameters', as the mean over processes."""
+
+    def unscale(self) -> None:
+        """Take the loss scaler's factor out of the gradients."""
+
+    def take_step(self) -> None:
+        """Let the optimiser change the weights; parameters without a gradient stay as they are."""
+
+    def mean(self, numbers: Numbers) -> Numbers:
+        """The mean over processes."""
+        ...
+
+
+class TrainingStep:
+    """Takes steps: a call is one batch, and one step of the optimiser at each ``accumulate``-th.
+
+    Args:
+        model: what is trained.
+        task: what it learns.
+        seed: of the batches.
+        batch_size: B, sequences of a batch in each process.
+        curriculum: a cap on training lengths; None for none.
+        clipping: of the gradient.
+        skip_nonfinite: steps in a row that may be left out as their gradient is not finite.
+        accumulate: batches whose gradients are summed, to their mean, for one step.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        task: Any,
+        *,
+        seed: int,
+        batch_size: int,
+        curriculum: Curriculum | None = None,
+        clipping: Clipping | None = None,
+        skip_nonfinite: int = 0,
+        accumulate: int = 1,
+    ):
+        self.model, self.task = model, task
+        self.seed, self.batch_size, self.curriculum = seed, batch_size, curriculum
+        self.clipping = clipping or Clipping()
+        self.skip_nonfinite, self.accumulate = skip_nonfinite, accumulate
+        self.batches = 0
+        """Batches drawn so far."""
+        self.skipped = 0
+        """Steps left out so far, as their gradient was not finite."""
+        self.skipped_in_row = 0
+        """The same, up to the last step."""
+        self.recover: Callable[[], bool] | None = None
+        """Asked before a run ends as diverged: whether it took the weights back to where training can go on."""
+
+    def __call__(self, shell: Shell, device: torch.device | str, *, report: bool) -> Numbers:
+        """Train on the next batch.
+
+        Args:
+            shell: who runs this.
+            device: where batches are made.
+            report: whether numbers are wanted.
+
+        Returns:
+            With ``report`` the loss, the task's and the model's numbers, and, where the optimiser took a step, the
+            gradient's norm before clipping; else the loss alone.
+
+        Raises:
+            DivergedError: the loss or the gradient is not finite, and may not be left out; the weights are as they
+                were.
+        """
+        whole = self.draw(self.batches, shell.processes, device)
+        batch = own_share(whole, shell.rank, shell.processes)
+        loss, numbers_of = training_loss(self.model, self.task, batch)
+        loss = loss * self._weight(batch, whole, shell)  # so that the mean over processes is that of the whole batch
+        self.batches += 1
+        numbers = {"loss": loss.detach()}
+        if report:
+            numbers = shell.mean({**numbers, **numbers_of()})
+
+        if (self.batches - 1) % self.accumulate == 0:
+            shell.zero_grad()
+        shell.backward(loss / self.accumulate)
+        if self.batches % self.accumulate:
+            return numbers
+
+        shell.unscale()
+        norm = nn.utils.get_total_norm(p.grad for p in self.model.parameters() if p.grad is not None)
+        if self._is_sound(loss.detach(), norm, shell):
+            self.clipping(self.model.parameters(), norm)
+        else:
+            shell.zero_grad()  # an optimiser passes over parameters without a gradient
+        shell.take_step()
+        if report:
+            numbers["grad_norm"] = norm
+            if self.skip_nonfinite:
+                numbers["skipped"] = norm.new_tensor(float(self.skipped))
+        return numbers
+
+    def draw(self, step: int, processes: int, device: torch.device | str) -> Any:
+        """The batch of all processes at ``step`` (from 0): a function of the seed and the step alone."""
+        random = generator(self.seed, "train", step, device)
+        longest = self.curriculum.max_length(step, self.task) if self.curriculum else None
+        count = self.batch_size * processes
+        return self.task.sample(count, self.task.sample_lengths(count, random, max_length=longest), random)
+
+    def _weight(self, batch: Any, whole: Any, shell: Shell) -> Tensor | float:
+        """What this process's mean loss counts."""
+        if shell.processes == 1:
+            return 1.0
+        weigh = getattr(self.task, "loss_weight", lambda batch: batch.mask.sum())
+        return shell.processes * weigh(batch) / weigh(whole).clamp_min(1)
+
+    def _is_sound(self, loss: Tensor, norm: Tensor, shell: Shell) -> bool:
+        """Whether the gradient may change the weights; all processes say the same, as they share their gradients."""
+        self.skipped_in_row = 0 if shell.scaled or torch.isfinite(norm) else self.skipped_in_row + 1
+        if 0 < self.skipped_in_row <= self.skip_nonfinite:
+            self.skipped += 1
+            return False
+        loss = shell.mean({"loss": loss})["loss"]  # or one would go back, or end, alone
+        if torch.isfinite(loss + (0 if shell.scaled else norm)):
+            return True
+        if self.recover is None or not self.recover():
+            raise DivergedError(self._describe_divergence(loss, shell))
+        return False
+
+    def _describe_divergence(self, loss: Tensor, shell: Shell) -> str:
+        bad = [name for name, p in self.model.named_parameters() if p.grad is not None and not p.grad.isfinite().all()]
+        what = [] if torch.isfinite(loss) else [f"the loss ({loss.item()})"]
+        if bad:
+            others = f" (and of {len(bad) - 1} other parameters)" if len(bad) > 1 else ""
+            what.append(f"the gradient of {bad[0]}{others}")
+        rare = "; --training.skip_nonfinite 10 leaves out such steps where they are rare"
+        again = f" ({self.skipped_in_row} such steps in a row)" if self.skipped_in_row > 1 else ""
+        return (
+            f"{' and '.join(what) or 'the norm of the gradient'} became NaN or Inf at step "
+            f"{shell.step + 1}{again}; the weights were left as they were before it. Try a lower "
+            "--optimizer.lr or --trainer.gradient_clip_val" + ("" if self.skip_nonfinite else rare)
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """The counts, and what clipping depends on."""
+        return {
+            "batches": self.batches,
+            "spikes": self.clipping.spikes.state_dict() if self.clipping.spikes else None,
+            "skipped": [self.skipped, self.skipped_in_row],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take them back."""
+        self.batches = state["batches"]
+        if self.clipping.spikes and state.get("spikes"):
+            self.clipping.spikes.load_state_dict(state["spikes"])
+        self.skipped, self.skipped_in_row = state.get("skipped", (0, 0))
+
+
+def own_share(whole: Any, rank: int, processes: int) -> Any:
+    """The sequences of one process: every ``processes``-th from ``rank`` on."""
+    if processes == 1:
+        return whole
+    return type(whole)(*(part[rank::processes] for part in whole))
