@@ -19,7 +19,7 @@ test: install
 
 test-ray: install
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[ray]'
-	$(BIN)/pytest -n 0 tests/test_sweep_ray.py
+	$(BIN)/pytest -n 0 tests/experiments/test_sweep_ray.py
 
 install: $(INSTALLED)
 

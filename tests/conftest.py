@@ -1,8 +1,10 @@
 """Settings and helpers for all tests."""
 
 import os
+import tempfile
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["MEMNETS_STATE"] = tempfile.mkdtemp(prefix="memnets-state-")  # marks of trust stay out of the home
 
 import hypothesis
 import pytest

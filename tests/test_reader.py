@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from memnets.cli.arguments import WAYS
+from memnets.cli.lengths import WAYS
 from memnets.decoding.cells import CELLS
 from memnets.decoding.ctc import log_likelihood
 from memnets.decoding.joint import DECODES, Reading

@@ -10,7 +10,7 @@ import yaml
 from PIL import Image
 
 from memnets.cli import main
-from memnets.cli.arguments import COMMANDS
+from memnets.cli.parser import COMMANDS
 from running import ROOT, TINY, TINY_TASK, environment, fit
 
 README = (ROOT / "README.md").read_text()

@@ -1,13 +1,18 @@
-"""``memnets doctor``: what this machine offers."""
+"""What this machine offers: versions, devices, compiler, backends, W&B's mode."""
 
+import argparse
 import importlib.metadata
 import os
 import platform
 import shutil
 
 
-def print_doctor() -> int:
-    """Print versions, devices, compiler, backends and W&B's mode; the exit status is 0."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """None."""
+
+
+def run(options: argparse.Namespace) -> int:
+    """``memnets doctor``; the exit status is 0."""
     import torch
 
     from .. import NTM, __version__

@@ -26,20 +26,9 @@ def find_experiment(name: str) -> tuple[str, Path]:
     if name.endswith((".yaml", ".yml")) or "/" in name:
         path = Path(name)
         if not path.is_file():
-            raise UsageError(f"fit: there is no file {name}")
+            raise UsageError(f"there is no file {name}")
         return (path.parent.parent.name if path.name == "config.yaml" else path.stem), path
     known = experiments()
     if name not in known:
-        raise UsageError(f"fit: unknown experiment {name!r}{suggest(name, known)} (`memnets list` shows all)")
+        raise UsageError(f"unknown experiment {name!r}{suggest(name, known)} (`memnets list` shows all)")
     return name, known[name]
-
-
-def print_experiments() -> int:
-    """``memnets list``."""
-    known = experiments()
-    width = max(map(len, known), default=0)
-    for name, path in known.items():
-        with path.open(encoding="utf-8") as file:
-            first = file.readline()
-        print(f"{name:<{width}}  {first.lstrip('# ').strip()}")
-    return 0

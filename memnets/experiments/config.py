@@ -4,10 +4,11 @@ jsonargparse, which LightningCLI is made of, is used directly: an experiment her
 optimiser side by side, of which the learner is made, where LightningCLI has one module and one data module.
 """
 
+import copy
 import dataclasses
-import itertools
+import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,8 +17,11 @@ from jsonargparse import ArgumentParser, Namespace
 from torch import nn
 from torch.optim import Optimizer
 
-from ..base.errors import UsageError, suggest
+from ..base.errors import UsageError
 from ..training.protocols import Curriculum, PredictionTask, Task
+from .class_paths import check_classes, find_class, importing, move_old
+from .messages import one_line, without_union
+from .strict_yaml import load_mapping
 
 
 @dataclasses.dataclass
@@ -94,95 +98,99 @@ OWN: set[str | int] = {
 """Trainer arguments that the command line sets itself, or that would leave a run without its checks."""
 
 
+LOGGERS = ("memnets.training.loggers.MetricsCSV", "memnets.training.loggers.Wandb")
+"""Where numbers go, unless ``loggers`` says otherwise."""
 LINKED = ("input_size", "output_size", "charset", "vocabulary")
 """Arguments of a model, where it has them, that are taken from the task, where that has them."""
 
 
-class _ExperimentParser(ArgumentParser):
-    """Turns jsonargparse's nested messages into one line, with the names nearest to what was written."""
+KINDS: dict[str, Any] = {"task": Task | PredictionTask, "model": nn.Module, "optimizer": Optimizer}
+"""What the classes of an experiment's parts must be."""
 
-    written: tuple[Path, list[str]] | None = None
-    """The file and the command line; None in the parsers that jsonargparse makes for nested classes."""
+
+class _ExperimentParser(ArgumentParser):
+    """Says what is wrong in one line, as :class:`UsageError`."""
+
+    source: "_Source | None" = None
+    """What is parsed; None in the parsers that jsonargparse makes for nested classes."""
+    trusted = False
+    """Whether classes of the user's own may be named."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        if self.written is None:
+        if self.source is None:
             super().error(message, ex)
-        raise UsageError("fit: " + self.one_line(message, *self.written))
+        raise UsageError(self.source.explain(message, self))
 
-    def one_line(self, message: str, path: Path, overrides: list[str]) -> str:
-        message = _without_union(message)
-        lines = [line.strip(" -") for line in message.splitlines() if line.strip()]
-        keys = list(dict.fromkeys(re.findall(r"Parser key \"([\w.]+)\":", message)))
-        refused = re.search(r"Option '([\w.]+)' is not accepted|unrecognized arguments: --([\w.]+)", message)
-        if refused:
-            owner = "" if refused[2] else "".join(f"{key}." for key in keys[:1])
-            key = owner + (refused[1] or refused[2])
-            return f"unknown setting {key!r}{suggest(key, self.known_keys(path, overrides))}"
-        expected = re.findall(r"Expected a <class '[^']*'>\. Got value: [^\n]*", message)
-        if keys and expected:
-            kind = re.sub(r"<class '([\w.]+)'>", r"\1", expected[0])
-            return f"--{'.'.join(keys)}: {kind[0].lower()}{kind[1:]}".replace(" a int.", " an int.")
-        protocols = list(dict.fromkeys(re.findall(r"does not implement protocol (\w+)", message)))
-        if keys and protocols:
-            named = re.search(r"class_path': '([\w.]+)'|Given value: ([\w.]+)", message)
-            return (
-                f"--{'.'.join(keys)}: {(named[1] or named[2]) if named else 'what is given'} is no "
-                f"{' or '.join(protocols)} (memnets/training/protocols.py): each method there must be in it, take the "
-                "same arguments, and say with the same type hint what it returns, such as loss(...) -> torch.Tensor"
-            )
-        choices = re.search(r"Expected a typing\.Literal\[(.*?)\]\. Got value: ([^\n]*)", message)
-        if keys and choices:
-            return f"--{'.'.join(keys)} is {choices[2]!r}, but must be one of {choices[1]}"
-        given = re.findall(r"Given value: (.*?)(?:\. Got value|\n|$)", message)
-        wrong = [key for key, value in itertools.pairwise(overrides) if value in given and key.startswith("--")]
-        if wrong and given:
-            return f"{wrong[0]}: {given[0]!r} is not a value of the right type"
-        return " ".join(lines)
 
-    def known_keys(self, path: Path, overrides: list[str]) -> list[str]:
-        """Every setting there is, those of the classes named in the file and on the command line included."""
-        import yaml
+class _Source:
+    """Plain settings of a file, and what the command line sets on top.
 
-        keys = [action.dest for action in self._actions if not action.dest.endswith(("help", "config"))]
-        content = yaml.safe_load(path.read_text())
-        for owner in ("task", "model", "optimizer", "curriculum"):
-            part = content.get(owner) if isinstance(content, dict) else None
-            class_path = part.get("class_path") if isinstance(part, dict) else None
-            if f"--{owner}" in overrides[:-1]:
-                class_path = overrides[overrides.index(f"--{owner}") + 1]
-            keys += [f"{owner}.{name}" for name in _parameters(class_path)]
+    Args:
+        content: of the file.
+        overrides: as on the command line.
+    """
+
+    def __init__(self, content: dict[str, Any], overrides: Sequence[str] = ()):
+        self.content = content
+        self.overrides = list(overrides)
+
+    def class_of(self, part: str) -> str | None:
+        """The class path of a part, such as "model"."""
+        settings = self.content.get(part)
+        class_path = settings.get("class_path") if isinstance(settings, dict) else settings
+        for position, word in enumerate(self.overrides):
+            for option in (f"--{part}", f"--{part}.class_path"):
+                if word == option and position + 1 < len(self.overrides):
+                    class_path = self.overrides[position + 1]
+                class_path = word.removeprefix(f"{option}=") if word.startswith(f"{option}=") else class_path
+        return class_path if isinstance(class_path, str) else None
+
+    def explain(self, message: str, parser: ArgumentParser) -> str:
+        """One line; first of all, whether a class that is named cannot be had."""
+        for part in ("task", "model", "optimizer", "curriculum"):
+            class_path = self.class_of(part)
+            if class_path and class_path.isprintable() and "." in class_path and not class_path.startswith(("{", "[")):
+                try:
+                    find_class(class_path)
+                except UsageError as error:
+                    return f"{part}: {error}"
+        return one_line(message, self.overrides, self.known_keys(parser))
+
+    def known_keys(self, parser: ArgumentParser) -> list[str]:
+        """Every setting there is, those of the classes that are named included."""
+        keys = [action.dest for action in parser._actions if not action.dest.endswith(("help", "config"))]
+        for part in ("task", "model", "optimizer", "curriculum"):
+            keys += [f"{part}.{name}" for name in parameters_of(self.class_of(part))]
         return keys
 
 
-def _without_union(message: str) -> str:
-    """What a class itself says, where jsonargparse adds each protocol, or null, that it might have been instead."""
-    others = ("does not implement protocol", "Expected a <class 'NoneType'>")
-    head, _, rest = message.partition("Does not validate against any of the Union subtypes")
-    if not any(other in rest for other in others):
-        return message
-    reasons = rest.partition("Errors:")[2].partition("Given value type:")[0].splitlines()
-    own = dict.fromkeys(reason.strip(" -") for reason in reasons if not any(other in reason for other in others))
-    given = rest.partition("Given value: ")[2].strip()
-    said = [
-        f"{reason}. Got value: {given}" if re.fullmatch(r"Expected a <class '[^']*'>", reason) else reason
-        for reason in own
-    ]
-    return head + "\n".join(said) if any(said) else message
-
-
-def _parameters(class_path: str | None) -> list[str]:
+def parameters_of(class_path: str | None) -> list[str]:
     """The arguments of a class, if it can be found."""
-    import inspect
-    import pkgutil
+    from jsonargparse._parameter_resolvers import get_signature_parameters
 
     try:
-        return list(inspect.signature(pkgutil.resolve_name(class_path or "")).parameters)
-    except (ImportError, AttributeError, ValueError):
+        return [parameter.name for parameter in get_signature_parameters(find_class(class_path or ""), None)]
+    except (UsageError, ValueError, TypeError):
         return []
 
 
+def describe_class(class_path: str, arguments: Namespace | None) -> list[tuple[str, str]]:
+    """Each argument of a class that an experiment can set, with its value there and what it is."""
+    from jsonargparse._parameter_resolvers import get_signature_parameters
+
+    found = []
+    for parameter in get_signature_parameters(find_class(class_path), None):
+        if parameter.name not in LINKED and not (class_path.startswith("torch.optim.") and parameter.name == "params"):
+            default = None if parameter.default is inspect.Parameter.empty else parameter.default
+            value = (arguments or Namespace()).get(parameter.name, default)
+            words = re.sub(r":\w+:`[~.]?([^`]+)`", r"\1", " ".join((parameter.doc or "").split()))
+            meaning = f": {words}" if words else ""
+            found.append((parameter.name, f"{value}{meaning}"))
+    return found
+
+
 def make_parser() -> _ExperimentParser:
-    """The parser of an experiment: seed, task, model, optimizer, curriculum, training, wandb, trainer."""
+    """The parser of an experiment: seed, task, model, optimizer, curriculum, training, loggers, wandb, trainer."""
     parser = _ExperimentParser(prog="memnets fit EXPERIMENT", allow_abbrev=False)
     parser.add_argument("--config", action="config", help="a YAML file")
     parser.add_argument("--seed", type=int, default=0, help="of weights and batches")
@@ -191,41 +199,103 @@ def make_parser() -> _ExperimentParser:
     parser.add_argument(
         "--run_id", type=str | None, default=None, help="name of the run directory; by default the time"
     )
-    parser.add_argument(
-        "--task", type=Task | PredictionTask, required=True, help="what to learn, such as memnets_tasks.Copy"
-    )
+    parser.add_argument("--task", type=KINDS["task"], required=True, help="what to learn, such as memnets_tasks.Copy")
     parser.add_argument("--model", type=nn.Module, required=True, help="what learns it, such as memnets.NTM")
     parser.add_argument("--optimizer", type=Callable[[Iterable], Optimizer], required=True, help="a torch optimizer")
     parser.add_argument("--curriculum", type=Curriculum | None, default=None, help="such as memnets_tasks.Growing")
     parser.add_class_arguments(TrainingOptions, "training")
+    parser.add_argument(
+        "--loggers", type=list[Any], default=list(LOGGERS), help="classes of Lightning loggers, with their init_args"
+    )
     parser.add_class_arguments(WandbOptions, "wandb")
     parser.add_class_arguments(pl.Trainer, "trainer", instantiate=False, fail_untyped=False, skip=OWN)
     parser.set_defaults(TRAINER_DEFAULTS)
-    for name in LINKED:
-        parser.link_arguments(f"task.{name}", f"model.init_args.{name}", apply_on="instantiate")
+    _link(parser)
     return parser
 
 
+def _make_reading_parser() -> _ExperimentParser:
+    """The parser of what a trained model is used with: its task and itself, and nothing that trains."""
+    parser = _ExperimentParser(prog="memnets", allow_abbrev=False)
+    parser.add_argument("--config", action="config")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--task", type=KINDS["task"], required=True)
+    parser.add_argument("--model", type=nn.Module, required=True)
+    _link(parser)
+    return parser
+
+
+def _link(parser: ArgumentParser) -> None:
+    for name in LINKED:
+        parser.link_arguments(f"task.{name}", f"model.init_args.{name}", apply_on="instantiate")
+
+
 def parse_experiment(
-    path: Path, overrides: list[str], defaults: dict[str, Any] | None = None
+    path: Path, overrides: Sequence[str] = (), defaults: dict[str, Any] | None = None, *, trusted: bool = True
 ) -> tuple[ArgumentParser, Namespace]:
     """The parser and the resolved configuration of ``path``, ``defaults`` below it and ``overrides`` on top.
+
+    Args:
+        path: a YAML file.
+        overrides: ``--key value``, as on the command line.
+        defaults: settings below the file's.
+        trusted: whether classes of the user's own may be named.
 
     Raises:
         UsageError: a key is unknown, a value has the wrong type, or the file is not valid.
     """
-    parser = make_parser()
-    parser.set_defaults(defaults or {})
-    parser.written = (path, overrides)
+    overrides = list(overrides)
     for position, argument in enumerate(overrides):
         if not argument.startswith("-") and (position == 0 or not overrides[position - 1].startswith("-")):
-            raise UsageError(f"fit: {argument!r} belongs to no key: settings are written --key value")
+            raise UsageError(f"{argument!r} belongs to no key: settings are written --key value")
         if argument.split("=")[0] in [f"--model.{name}" for name in LINKED]:
-            raise UsageError(f"fit: {argument} cannot be set: the task says it")
-    try:
-        return parser, parser.parse_args(["--config", str(path), *overrides])
-    except UnicodeDecodeError as error:
-        raise UsageError(f"fit: {path} is not a text file: {error.reason}") from error
+            raise UsageError(f"{argument} cannot be set: the task says it")
+    parser = make_parser()
+    parser.set_defaults(defaults or {})
+    return parser, _parse(parser, move_old(load_mapping(path)), overrides, trusted, path)
+
+
+def parse_reading(path: Path, *, trusted: bool = True) -> tuple[ArgumentParser, Namespace]:
+    """The same for using what was trained: of the file its seed, task and model alone.
+
+    Raises:
+        UsageError: as :func:`parse_experiment`.
+    """
+    content = move_old(load_mapping(path))
+    parser = _make_reading_parser()
+    return parser, _parse(parser, {k: content[k] for k in ("seed", "task", "model") if k in content}, [], trusted, path)
+
+
+def parse_task(path: Path, *, trusted: bool = True) -> Any:
+    """The task alone of a run's configuration, made.
+
+    Raises:
+        UsageError: as :func:`parse_experiment`, or the task refuses a setting.
+    """
+    content = {key: value for key, value in move_old(load_mapping(path)).items() if key == "task"}
+    parser = _ExperimentParser(prog="memnets", allow_abbrev=False)
+    parser.add_argument("--config", action="config")
+    parser.add_argument("--task", type=KINDS["task"], required=True)
+    config = _parse(parser, content, [], trusted, path)
+    with importing(trusted):
+        return parser.instantiate(config).task
+
+
+def _parse(
+    parser: _ExperimentParser, content: dict[str, Any], overrides: list[str], trusted: bool, path: Path
+) -> Namespace:
+    import yaml
+
+    parser.source, parser.trusted = _Source(content, overrides), trusted
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    with importing(trusted, path.absolute().parent):
+        config = parser.parse_args(["--config", text, *overrides])
+        check_classes(config, trusted)
+        optimizer = config.get("optimizer")
+        if optimizer is not None and not issubclass(find_class(optimizer.class_path), Optimizer):
+            raise UsageError(f"optimizer: {optimizer.class_path} is no Optimizer")
+    config.pop("config", None)
+    return config
 
 
 def instantiate(parser: ArgumentParser, config: Namespace) -> Namespace:
@@ -234,10 +304,32 @@ def instantiate(parser: ArgumentParser, config: Namespace) -> Namespace:
     Raises:
         UsageError: a class refuses a value.
     """
+    complete = copy.deepcopy(config)
+    _make_room_for_links(complete)
     try:
-        return parser.instantiate(config)
+        with importing(getattr(parser, "trusted", False)):
+            return parser.instantiate(complete)
     except (ValueError, TypeError) as error:
-        raise UsageError(f"fit: {_without_union(str(error)).strip()}") from error
+        raise UsageError(without_union(str(error)).strip()) from error
+
+
+def _make_room_for_links(config: Namespace) -> None:
+    """Options that a class hands on (``**options: Unpack[...]``) are linked only where they stand already."""
+    arguments = config.model.get("init_args") or Namespace()
+    for name in set(parameters_of(config.model.class_path)) & set(LINKED):
+        if name not in arguments:
+            arguments[name] = None
+    config.model.init_args = arguments
+
+
+def resolve_defaults(config: Namespace, model: Any) -> None:
+    """Put those arguments of the model that were left at their defaults into ``config``."""
+    recorded = getattr(model, "config", None)
+    arguments = config.model.get("init_args")
+    if isinstance(recorded, dict) and arguments is not None:
+        for name in parameters_of(config.model.class_path):
+            if name in recorded and name not in arguments and name not in LINKED and recorded[name] != "given":
+                arguments[name] = recorded[name]
 
 
 def to_plain(parser: ArgumentParser, config: Namespace) -> dict[str, Any]:
@@ -249,4 +341,5 @@ def to_plain(parser: ArgumentParser, config: Namespace) -> dict[str, Any]:
 
 def to_yaml(parser: ArgumentParser, config: Namespace) -> str:
     """The resolved configuration as YAML that ``memnets fit`` takes."""
-    return parser.dump(config, skip_unset=False)
+    with importing(getattr(parser, "trusted", False)):
+        return parser.dump(config, skip_unset=False)

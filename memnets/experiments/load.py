@@ -1,6 +1,5 @@
 """Trained models from their run directories."""
 
-import pkgutil
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
@@ -8,28 +7,37 @@ from torch import nn
 
 from ..base.errors import UsageError
 from ..text.symbol_tables import WithSymbols
-from .config import instantiate, parse_experiment
+from .class_paths import find_class, importing
+from .config import instantiate, parse_reading
 from .run_dir import RunDir
 
 
-def load_run(path: str) -> tuple[RunDir, Namespace, Namespace]:
-    """A run's directory, its configuration, and what that names, with the last checkpoint's weights.
+def load_run(path: str, *, which: str = "last", vouched: bool = False) -> tuple[RunDir, Namespace, Namespace]:
+    """A run's directory, its seed, task and model, and these made, with a checkpoint's weights.
+
+    Nothing that trains is made: no optimiser, callback or logger.
+
+    Args:
+        path: the directory.
+        which: checkpoint, "last" or "best".
+        vouched: the user said ``--trust``.
 
     Raises:
         RunError: it is no run, or its checkpoint cannot be used.
         UsageError: what its configuration names cannot be made, as where data are no longer in their place.
     """
     run = RunDir.open(path)
+    trusted = run.is_trusted(vouched)
     try:
-        parser, config = parse_experiment(run.config, [])
+        parser, config = parse_reading(run.config, trusted=trusted)
         objects = instantiate(parser, config)
     except UsageError as error:
-        raise UsageError(f"{run.config}: {str(error).removeprefix('fit: ')}") from error
-    run.load_weights(objects.model, remap=True)
+        raise UsageError(f"{run.config}: {error}") from error
+    run.load_weights(objects.model, remap=True, which=which)
     return run, config, objects
 
 
-def load_reader(path: str) -> tuple[RunDir, Any, Any]:
+def load_reader(path: str, *, which: str = "last", vouched: bool = False) -> tuple[RunDir, Any, Any]:
     """A run, its model with the last checkpoint's weights, and an object that has ``load_images(paths)`` if any has.
 
     Where the task's class says from its settings alone how it loads images (``loader(settings)``), the task is not
@@ -40,24 +48,26 @@ def load_reader(path: str) -> tuple[RunDir, Any, Any]:
         UsageError: what its configuration names cannot be made.
     """
     run = RunDir.open(path)
+    trusted = run.is_trusted(vouched)
     try:
-        _, config = parse_experiment(run.config, [])
-        task, model = (pkgutil.resolve_name(part.class_path) for part in (config.task, config.model))
+        _, config = parse_reading(run.config, trusted=trusted)
+        task, model = (find_class(part.class_path) for part in (config.task, config.model))
         if hasattr(task, "loader") and isinstance(model, type) and issubclass(model, WithSymbols):
-            codes = run.read_checkpoint()["state_dict"].get("model._extra_state")
+            codes = run.read_checkpoint(which)["state_dict"].get("model._extra_state")
             if codes is not None:
-                made = _make(config.model, model.symbols_of(codes))
-                return run, run.load_weights(made), task.loader(config.task.init_args.as_dict())
+                made = _make(config.model, model.symbols_of(codes), trusted)
+                return run, run.load_weights(made, which=which), task.loader(config.task.init_args.as_dict())
     except UsageError as error:
-        raise UsageError(f"{run.config}: {str(error).removeprefix('fit: ')}") from error
-    run, _, objects = load_run(path)
+        raise UsageError(f"{run.config}: {error}") from error
+    run, _, objects = load_run(path, which=which)
     return run, objects.model, objects.task
 
 
-def _make(config: Namespace, symbols: dict[str, Any]) -> nn.Module:
+def _make(config: Namespace, symbols: dict[str, Any], trusted: bool) -> nn.Module:
     """The model of a configuration with these symbols, which are otherwise the task's to say."""
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--model", type=nn.Module)
     settings = config.as_dict()
     settings["init_args"] |= symbols
-    return instantiate(parser, parser.parse_object({"model": settings})).model
+    with importing(trusted):
+        return parser.instantiate(parser.parse_object({"model": settings})).model

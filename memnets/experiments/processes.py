@@ -24,15 +24,15 @@ def check_processes(trial: pl.Trainer, strategy: Any) -> None:
     if trial.world_size > 1:
         if strategy == "auto":
             raise UsageError(
-                f"fit: {trial.world_size} devices were asked for: add --trainer.strategy ddp to train one run on all "
+                f"{trial.world_size} devices were asked for: add --trainer.strategy ddp to train one run on all "
                 "of them, or take one, --trainer.devices 1"
             )
         ours: Any = trial.strategy
         if not isinstance(ours, DDPStrategy) or ours._start_method != "popen":
-            raise UsageError(f"fit: --trainer.strategy is {strategy!r}, but several devices need ddp")
+            raise UsageError(f"--trainer.strategy is {strategy!r}, but several devices need ddp")
     if started != trial.world_size:
         raise UsageError(
-            f"fit: {started} processes were started, but the settings make {trial.world_size}: use "
+            f"{started} processes were started, but the settings make {trial.world_size}: use "
             f"--trainer.strategy ddp --trainer.devices N --trainer.num_nodes M with N times M = {started}"
         )
 

@@ -7,11 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..base.errors import RunError
-from ..base.files import write_atomically
+from ..base.errors import RunError, UsageError
+from ..base.files import leads_out, remove_leftovers, write_atomically
 from ..text.charset import compare
 from ..text.symbol_tables import WithSymbols
-from ..training.callbacks.checkpoints import LAST
+from ..training.callbacks.checkpoints import BEST, LAST
+from .lock import NAME as LOCK
+from .strict_yaml import load_mapping
+from .trust import foreign, is_vouched, may_name_code, vouch
 
 
 class RunDir:
@@ -27,9 +30,12 @@ class RunDir:
         self.metrics = self.path / "metrics.csv"
         self.checkpoints = self.path / "checkpoints"
         self.last = self.checkpoints / LAST
+        self.best = self.checkpoints / BEST
         self.figures = self.path / "figures"
         self.wandb = self.path / "wandb"
         self.result = self.path / "result.json"
+        self.is_new = False
+        """Whether this process made the directory."""
 
     @property
     def name(self) -> str:
@@ -56,6 +62,7 @@ class RunDir:
             run = cls(path)
             run.checkpoints.mkdir()
             run.figures.mkdir()
+            run.is_new = True
             return run
         raise RunError(f"{root / experiment} holds 999 runs called {name}: choose another --run_id")
 
@@ -90,22 +97,62 @@ class RunDir:
             inside = sorted(p.parent for p in run.path.glob("**/config.yaml"))
             hint = f"; did you mean {inside[-1]}?" if inside else "; `memnets fit` makes such directories under runs/"
             raise RunError(f"{run.path} is not a run directory: it holds no config.yaml{hint}")
+        run.refuse_links()
         if not run.config.read_bytes().strip():
             raise RunError(f"{run.config} is empty: start the run anew with `memnets fit`")
         return run
 
-    def load_weights(self, model: nn.Module, *, remap: bool = False) -> nn.Module:
-        """Put the last checkpoint's weights into ``model``, without executing code from the file.
+    def refuse_links(self) -> None:
+        """Raise RunError where something in the directory is a link out of it: nothing is read or written there."""
+        own = (self.config, self.metrics, self.checkpoints, self.last, self.best, self.figures, self.wandb, self.result)
+        for path in (*own, self.path / LOCK, self.path / "trial.log"):
+            if path.is_symlink() and leads_out(path, self.path):
+                raise RunError(f"{path} is a link out of the run's directory: remove it, or put there what it leads to")
+
+    def tidy(self) -> None:
+        """Remove what killed processes left of files in the making; call it with the lock held."""
+        for folder in (self.path, self.checkpoints, self.figures):
+            remove_leftovers(folder)
+
+    def is_trusted(self, vouched: bool = False) -> bool:
+        """Whether its configuration may name classes of the user's own; those of anybody's run are always looked up.
+
+        Args:
+            vouched: the user said ``--trust``, which is remembered.
+
+        Raises:
+            UsageError: it names some, and the user's own commands did not write it.
+        """
+        if vouched:
+            vouch(self.path, [self.config])
+            return True
+        if is_vouched(self.path, [self.config]):
+            return True
+        if named := foreign(load_mapping(self.config)):
+            raise UsageError(
+                f"{self.config} names {named[0]}, code of its own, and was not written by `memnets fit` here (or was "
+                "moved or edited since): if you know what that code does, add --trust once"
+            )
+        return False
+
+    def vouch(self) -> None:
+        """Remember that what the configuration names may be imported, if that is more than anybody's may name."""
+        if may_name_code(load_mapping(self.config)):
+            vouch(self.path, [self.config])
+
+    def load_weights(self, model: nn.Module, *, remap: bool = False, which: str = "last") -> nn.Module:
+        """Put a checkpoint's weights into ``model``, without executing code from the file.
 
         Args:
             model: of the shapes of the checkpoint.
+            which: "last", or "best", that of the validation with the fewest errors.
             remap: let a reader or captioner write other symbols than the checkpoint's, as when its files of labels
                 have changed: it takes over the rows of those that both have, and warns of the others.
 
         Raises:
             RunError: there is no checkpoint, it cannot be read, or it belongs to a model of other shapes.
         """
-        state = self.read_checkpoint()["state_dict"]
+        state = self.read_checkpoint(which)["state_dict"]
         weights = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
         own = model.state_dict()
         tables = _tables(model) if remap else ()
@@ -132,19 +179,24 @@ class RunDir:
                 f"({compare(saved, model.symbols)}): put the data back as they were, or start a new run"
             )
 
-    def read_checkpoint(self) -> dict[str, Any]:
-        """The last checkpoint, tensors and plain values only.
+    def read_checkpoint(self, which: str = "last") -> dict[str, Any]:
+        """The last checkpoint or the best, tensors and plain values only.
 
         Raises:
             RunError: there is none, or it cannot be read.
         """
-        if not self.last.is_file():
-            raise RunError(f"{self.path} holds no {self.last.name}: it was stopped before the first was saved")
+        path = self.best if which == "best" else self.last
+        if not path.is_file():
+            raise RunError(f"{self.path} holds no {path.name}: it was stopped before the first was saved")
         try:
-            return torch.load(self.last, map_location="cpu", weights_only=True)
+            found = torch.load(path, map_location="cpu", weights_only=True)
+            found["state_dict"].items()
         except Exception as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise RunError(f"{self.last} cannot be read as a checkpoint: {reason}") from error
+            raise RunError(
+                f"{path} cannot be read as a checkpoint ({type(error).__name__}): it is damaged, or holds more than "
+                "tensors and plain values; delete it, and the run starts from the beginning when it is resumed"
+            ) from error
+        return found
 
     def read_result(self) -> dict[str, Any]:
         """``result.json``, or nothing if the run has not ended; RunError if it is damaged."""

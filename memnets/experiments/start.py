@@ -1,18 +1,32 @@
 """A training made ready from its file, or from the run directory of one that was stopped."""
 
+import datetime
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-from jsonargparse import Namespace
+from jsonargparse import ArgumentParser, Namespace
 
 from ..base.errors import RunError, UsageError
 from ..training.loggers import resolve_wandb_mode
-from .config import instantiate, parse_experiment
+from .catalogue import find_experiment
+from .changes import check_changes, describe_changes, find_changes, lengthens, optimizer_changes
+from .config import describe_class, instantiate, parse_experiment, to_plain
 from .fit import Fit
+from .lock import hold
 from .run_dir import RunDir
+from .sweeps.machine import is_follower
 
 
-def prepare(experiment: str, path: Path, overrides: list[str], defaults: dict[str, str] | None = None) -> Fit:
+def prepare(
+    experiment: str,
+    path: Path,
+    overrides: Sequence[str],
+    defaults: dict[str, str] | None = None,
+    *,
+    trusted: bool = True,
+) -> Fit:
     """A training of the experiment in the file ``path``, checked and not started.
 
     Args:
@@ -20,33 +34,114 @@ def prepare(experiment: str, path: Path, overrides: list[str], defaults: dict[st
         path: its file.
         overrides: settings on top of the file, as on the command line.
         defaults: settings below it.
+        trusted: whether classes of the user's own may be named.
 
     Raises:
         UsageError: a setting is refused.
         WandbUnavailableError: W&B cannot be used as asked.
     """
-    parser, config = parse_experiment(path, overrides, defaults)
+    parser, config = parse_experiment(path, overrides, defaults, trusted=trusted)
     mode = resolve_wandb_mode(config.wandb.mode)
-    torch.manual_seed(_seed(config))
-    objects = instantiate(parser, config)
+    objects = _make(parser, config)
     config.experiment = config.experiment or experiment
     return Fit(config.experiment, parser, config, objects, mode)
 
 
-def resume_run(run: RunDir) -> int:
-    """Go on with a run; returns the exit status."""
-    if run.result.is_file():
-        raise RunError(f"{run.path} has ended (it holds result.json): start a new run with `memnets fit {run.config}`")
-    parser, config = parse_experiment(run.config, [])
+def resume_run(run: RunDir, overrides: Sequence[str] = (), *, trusted: bool = False) -> int:
+    """Go on with a run, with other settings where they may change; returns the exit status.
+
+    What has been changed since the last checkpoint, in ``config.yaml`` or by ``overrides``, is said.
+
+    Raises:
+        RunError: it has ended.
+        UsageError: a setting is refused, or cannot change within a run.
+    """
+    parser, config = parse_experiment(run.config, overrides, trusted=trusted)
+    before = _settings_so_far(run, trusted)
+    objects = _make(parser, config)
+    changes = find_changes(before, to_plain(parser, config))
+    check_changes(changes)
+    if run.result.is_file() and not lengthens(changes):
+        raise RunError(
+            f"{run.path} has ended (it holds result.json): train it for longer with `memnets resume {run.path} "
+            f"--trainer.max_steps N`, or start a new run with `memnets fit {run.config}`"
+        )
     mode = resolve_wandb_mode(config.wandb.mode)
-    torch.manual_seed(_seed(config))
-    objects = instantiate(parser, config)
     if run.last.is_file():
         run.load_weights(objects.model)
-    return Fit(config.experiment or run.path.resolve().parent.name, parser, config, objects, mode).run(run, resume=True)
+    name = config.experiment or run.path.resolve().parent.name
+    fit = Fit(name, parser, config, objects, mode, optimizer_changes(changes))
+    if changes and fit.leads:
+        print(f"changed: {describe_changes(changes)}")
+    if fit.leads and (overrides or changes):
+        fit.write_config(run)
+        if trusted:
+            run.vouch()
+    if fit.leads:
+        run.tidy()
+        run.result.unlink(missing_ok=True)  # it is written anew at the end
+    return fit.run(run, resume=True)
 
 
-def _seed(config: Namespace) -> int:
-    if config.seed < 0:
-        raise UsageError(f"fit: --seed is {config.seed}, but must be at least 0")
-    return config.seed
+def _settings_so_far(run: RunDir, trusted: bool) -> dict[str, Any]:
+    """The settings that the last checkpoint was trained with; of version 0.1.0, those of ``config.yaml``."""
+    if run.last.is_file() and (saved := run.read_checkpoint().get("memnets", {}).get("settings")):
+        return saved
+    parser, config = parse_experiment(run.config, trusted=trusted)
+    return to_plain(parser, config)
+
+
+def _make(parser: ArgumentParser, config: Namespace) -> Namespace:
+    if not 0 <= config.seed < 2**63:
+        raise UsageError(f"--seed is {config.seed}, but must be at least 0 and below 2^63")
+    torch.manual_seed(config.seed)
+    return instantiate(parser, config)
+
+
+def fit_experiment(name: str, overrides: Sequence[str], *, vouched: bool = False) -> int:
+    """Train the experiment of that name, or of that file, in a new run directory; returns the exit status.
+
+    Raises:
+        UsageError: there is no such experiment, or a setting is refused.
+    """
+    experiment, path = find_experiment(name)
+    work = prepare(experiment, path, overrides, trusted=_is_trusted(path, vouched))
+    config = work.config
+    run_id = config.run_id or f"{datetime.datetime.now():%Y%m%d-%H%M%S}-seed{config.seed}"
+    config.run_id = None  # the directory says it: the name asked for may be taken
+    return work.start(lambda: RunDir.create(Path(config.runs), work.experiment, run_id), hold)
+
+
+def _is_trusted(path: Path, vouched: bool) -> bool:
+    """A file that is given to fit is trusted as a script is; the configuration of a run is not by itself."""
+    run = RunDir(path.parent)
+    if path.name != run.config.name or not (run.checkpoints.exists() or run.result.exists() or run.metrics.exists()):
+        return True
+    return RunDir.open(path.parent).is_trusted(vouched)
+
+
+def resume_directory(path: str, overrides: Sequence[str], *, vouched: bool = False) -> int:
+    """:func:`resume_run` of a directory, which is held meanwhile.
+
+    Raises:
+        HeldError: another process trains it.
+    """
+    run = RunDir.open(path)
+    trusted = run.is_trusted(vouched)
+    if is_follower():
+        return resume_run(run, overrides, trusted=trusted)
+    with hold(run.path):
+        return resume_run(run, overrides, trusted=trusted)
+
+
+def print_keys(name: str, overrides: Sequence[str]) -> None:
+    """Every key of an experiment, those of its task, model, optimizer and curriculum included."""
+    _, path = find_experiment(name)
+    parser, config = parse_experiment(path, overrides, trusted=_is_trusted(path, False))
+    parser.print_help()
+    for part in ("task", "model", "optimizer", "curriculum"):
+        settings = config.get(part)
+        if settings is not None:
+            print(f"\n{part}: {settings.class_path}")
+            for key, value in describe_class(settings.class_path, settings.get("init_args")):
+                print(f"  --{part}.{key}  {value}")

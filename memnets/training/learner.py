@@ -15,6 +15,7 @@ from ..base.seeding import generator
 from .adapters import check_fit, validation_numbers
 from .clipping import Clipping, SpikeClip
 from .lengths import validated_on
+from .parameter_order import in_order
 from .protocols import Curriculum, PredictionTask, Task
 from .step import DivergedError, Numbers, TrainingStep, own_share
 
@@ -173,6 +174,8 @@ class SequenceLearner(pl.LightningModule):
         """Errors per sequence at the last validation, in the unit of the task's threshold."""
         self.last_numbers: dict[str, float] = {}
         """The last value of everything that was logged."""
+        self.settings: dict[str, Any] | None = None
+        """What checkpoints keep beside the weights, so that a resumed run knows what has been changed since."""
         self._random: dict[str, Any] | None = None
         self._numbers: Numbers = {}
         self._clock: float | None = None
@@ -281,6 +284,7 @@ class SequenceLearner(pl.LightningModule):
             "seconds": self.tick(),
             "validation_error": self.validation_error,
             "last_numbers": dict(self.last_numbers),
+            "settings": self.settings,
             "random": {
                 "cpu": torch.get_rng_state(),
                 "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
@@ -295,6 +299,9 @@ class SequenceLearner(pl.LightningModule):
         self.validation_error, self.last_numbers = saved["validation_error"], saved["last_numbers"]
         self._random = saved["random"]
         _count_steps(checkpoint)
+        names = [name for name, _ in self.named_parameters()]
+        states = checkpoint.get("optimizer_states", [])
+        states[:] = [in_order(state, checkpoint["state_dict"], names) for state in states]
 
 
 def _count_steps(checkpoint: dict[str, Any]) -> None:

@@ -133,11 +133,11 @@ def test_nan_in_the_loss_is_named(tmp_path):
 
 def test_metrics_csv_survives_a_resumption(tmp_path):
     path = tmp_path / "metrics.csv"
-    first = MetricsCSV(path)
+    first = MetricsCSV(tmp_path)
     for step in (1, 2, 3):
         first.log_metrics({"train/loss": step / 2, "sequences": step * 4}, step=step)
     first.save()
-    second = MetricsCSV(path)
+    second = MetricsCSV(tmp_path)
     second.forget_after(2)
     second.log_metrics({"val/bit_errors": 7, "sequences": 12}, step=3)
     second.save()
@@ -146,7 +146,7 @@ def test_metrics_csv_survives_a_resumption(tmp_path):
 
 
 def test_a_failed_write_keeps_the_numbers_there_were(tmp_path, monkeypatch):
-    log = MetricsCSV(tmp_path / "metrics.csv")
+    log = MetricsCSV(tmp_path)
     log.log_metrics({"train/loss": 1.0}, step=1)
     log.save()
     before = log.path.read_text()

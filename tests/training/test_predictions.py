@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 
 import memnets
 from memnets import NTM, viz
+from memnets.base.errors import UsageError
 from memnets.base.seeding import generator
-from memnets.cli.arguments import UsageError
 from memnets.decoding.cells import make_cell
 from memnets.decoding.joint import Reading
 from memnets.experiments.config import instantiate, parse_experiment

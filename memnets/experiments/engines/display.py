@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from ..reports.results import error_name, final_error, last_line, more_is_better
 from ..sweeps.directory import SweepDir
 from ..sweeps.plan import Trial
+from ..sweeps.results import error_name, final_error, last_line, more_is_better
 
 if TYPE_CHECKING:
     from .local import Child

@@ -7,13 +7,14 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..reports.results import LogReader, last_line
+from ..lock import holder
 from ..sweeps.directory import SweepDir, TrialDir
-from ..sweeps.lock import holder
 from ..sweeps.plan import Trial
+from ..sweeps.results import LogReader, last_line
+from .base import Engine, EngineOptions
 from .display import Display
 
 HELD = 75
@@ -49,30 +50,44 @@ class Child:
         self.started = time.monotonic()
 
 
-def trial_command(sweep: Path, name: str) -> list[str]:
+class LocalEngine(Engine):
+    """Each trial a process of its own on this machine."""
+
+    here = True
+
+    def run(self, place: SweepDir, trials: list[Trial], options: EngineOptions) -> int:
+        """Run trials until each is done or has failed; where a signal stops that, say how to go on."""
+        try:
+            run_local(place, trials, options)
+        except Interrupted as stopped:
+            options.display.say(f"{stopped}; go on with: memnets sweep {place.path}")
+            return 128 + stopped.number
+        return 0
+
+
+def trial_command(sweep: Path, name: str, words: Sequence[str] = ()) -> list[str]:
     """The command that runs one trial, or goes on with it, or returns at once if it is done."""
-    return [sys.executable, "-m", "memnets", "trial", str(sweep), name]
+    return [sys.executable, "-m", "memnets", "trial", str(sweep), name, *words]
 
 
-def run_local(sweep: SweepDir, trials: list[Trial], *, processes: int, threads: int, display: Display) -> None:
+def run_local(sweep: SweepDir, trials: list[Trial], options: EngineOptions) -> None:
     """Run trials until each is done or has failed; one that another process runs is waited for.
 
     Args:
         sweep: its directory, begun.
         trials: those to run.
-        processes: at a time.
-        threads: of each process.
-        display: is told what happens.
+        options: how.
 
     Raises:
         Interrupted: SIGINT or SIGTERM came; the trials were saved and can be resumed.
     """
+    display = options.display
     waiting, running = deque(trials), list[Child]()
     with _signals() as asked, display, _end_with_errors(running):
         while (waiting or running) and not asked:
             for _ in range(len(waiting)):
-                if len(running) < processes:
-                    _start_next(sweep, waiting, running, threads, display)
+                if len(running) < options.processes:
+                    _start_next(sweep, waiting, running, options)
             for child in [child for child in running if child.process.poll() is not None]:
                 running.remove(child)
                 if not _end(child, display):
@@ -88,25 +103,26 @@ def run_local(sweep: SweepDir, trials: list[Trial], *, processes: int, threads: 
         raise Interrupted(asked[0])
 
 
-def _start_next(sweep: SweepDir, waiting: deque[Trial], running: list[Child], threads: int, display: Display) -> None:
+def _start_next(sweep: SweepDir, waiting: deque[Trial], running: list[Child], options: EngineOptions) -> None:
+    display = options.display
     trial = waiting.popleft()
     directory = sweep.trial(trial)
-    if directory.is_done:
-        display.ended(trial, "done")
-        return
     if directory.path.is_dir() and holder(directory.path):
         display.held(trial)
         waiting.append(trial)
+        return
+    if directory.is_done:  # asked after the holder, who may just have ended it
+        display.ended(trial, "done")
         return
     directory.path.mkdir(parents=True, exist_ok=True)
     log = LogReader(directory.log)
     with directory.log.open("ab") as out:
         process = subprocess.Popen(
-            trial_command(sweep.path, trial.name),
+            trial_command(sweep.path, trial.name, options.words),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "OMP_NUM_THREADS": str(threads), PARENT: str(os.getpid())},
+            env={**os.environ, "OMP_NUM_THREADS": str(options.threads), PARENT: str(os.getpid())},
             start_new_session=True,  # a terminal's Ctrl-C is for the sweep, which passes it on
         )
     running.append(Child(trial, directory, process, log))

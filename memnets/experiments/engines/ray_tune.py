@@ -16,6 +16,7 @@ from typing import Any
 
 from ..sweeps.directory import SweepDir, TrialDir
 from ..sweeps.plan import PlanError, Trial
+from .base import Engine, EngineOptions
 from .display import Display
 from .local import HELD, PARENT, note_failure, trial_command
 
@@ -48,22 +49,32 @@ def _check_address(address: str) -> None:
         ) from error
 
 
-def run_ray(
-    sweep: SweepDir, trials: list[Trial], *, processes: int, threads: int, gpus: float, display: Display
-) -> None:
+class RayEngine(Engine):
+    """Each trial one of Ray Tune's."""
+
+    def check(self) -> None:
+        """See that Ray Tune is there."""
+        check_ray()
+
+    def run(self, place: SweepDir, trials: list[Trial], options: EngineOptions) -> int:
+        """Run them on this machine or on the cluster."""
+        run_ray(place, trials, options)
+        return 0
+
+
+def run_ray(sweep: SweepDir, trials: list[Trial], options: EngineOptions) -> None:
     """Run each trial as a Ray Tune trial.
 
     Args:
         sweep: its directory, on storage that every node sees under the same path.
         trials: those to run.
-        processes: at a time, on a Ray of this machine; a cluster takes as many as its cores allow.
-        threads: of each process, and the cores that Ray sets aside for it.
-        gpus: that Ray sets aside for each, such as 0.5.
-        display: is told what happens.
+        options: how; ``processes`` holds on a Ray of this machine, and a cluster takes as many as its cores allow;
+            Ray sets aside ``threads`` cores for each.
 
     Raises:
         PlanError: the cluster cannot be reached.
     """
+    processes, threads, display = options.processes, options.threads, options.display
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # no GPU set aside: leave those there are visible
     import ray  # pyright: ignore[reportMissingImports]
@@ -76,9 +87,14 @@ def run_ray(
             ray.init(log_to_driver=False, logging_level=logging.ERROR, **local)
         except ConnectionError as error:
             raise PlanError(f"RAY_ADDRESS is {os.environ['RAY_ADDRESS']}, where no Ray answers us: {error}") from error
-    settings = {"sweep": str(sweep.path.resolve()), "threads": threads, "cwd": os.getcwd()}
+    settings = {
+        "sweep": str(sweep.path.resolve()),
+        "threads": threads,
+        "cwd": os.getcwd(),
+        "words": list(options.words),
+    }
     tuner = tune.Tuner(
-        tune.with_resources(tune.with_parameters(_run_trial, **settings), {"cpu": threads, "gpu": gpus}),
+        tune.with_resources(tune.with_parameters(_run_trial, **settings), {"cpu": threads, "gpu": options.gpus}),
         param_space={"trial": tune.grid_search([trial.name for trial in trials])},
         tune_config=tune.TuneConfig(max_concurrent_trials=None if cluster else processes),
         run_config=tune.RunConfig(
@@ -92,7 +108,7 @@ def run_ray(
         tuner.fit()
 
 
-def _run_trial(config: dict[str, Any], *, sweep: str, threads: int, cwd: str) -> None:
+def _run_trial(config: dict[str, Any], *, sweep: str, threads: int, cwd: str, words: list[str]) -> None:
     """One trial, on any node: the same command that the other engines run."""
     from ray import tune  # pyright: ignore[reportMissingImports]
 
@@ -102,7 +118,7 @@ def _run_trial(config: dict[str, Any], *, sweep: str, threads: int, cwd: str) ->
     status = HELD
     while status == HELD:  # another process runs it, and will end or leave it
         with directory.log.open("ab") as out:
-            command = trial_command(Path(sweep), config["trial"])
+            command = trial_command(Path(sweep), config["trial"], words)
             status = subprocess.run(
                 command,
                 stdin=subprocess.DEVNULL,

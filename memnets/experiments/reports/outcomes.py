@@ -1,15 +1,15 @@
 """All that a sweep's directory holds of its trials, for the report."""
 
-import pkgutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
+from ...base.errors import UsageError
 from ..sweeps.directory import SweepDir
 from ..sweeps.machine import FACTS
 from ..sweeps.plan import Plan, PlanError, Trial
-from .results import error_name, errors_at, evaluation_errors, final_error
+from ..sweeps.results import error_name, errors_at, evaluation_errors, final_error
 
 
 class TaskFacts(NamedTuple):
@@ -55,8 +55,13 @@ class Outcome(NamedTuple):
         return evaluation_errors(self.result)
 
 
-def read_outcomes(sweep: SweepDir, plan: Plan) -> list[Outcome]:
+def read_outcomes(sweep: SweepDir, plan: Plan, *, trusted: bool = False) -> list[Outcome]:
     """Every trial of the plan, those of one group together.
+
+    Args:
+        sweep: its directory.
+        plan: its plan.
+        trusted: whether tasks of the user's own may be made, for what the report says of them.
 
     Raises:
         PlanError: a file is damaged.
@@ -64,7 +69,7 @@ def read_outcomes(sweep: SweepDir, plan: Plan) -> list[Outcome]:
     found = []
     for trial in sorted(plan.trials(), key=lambda trial: list(plan.experiments).index(trial.experiment)):
         place = sweep.trial(trial)
-        task = _read_task(place.config) if place.config.is_file() else TaskFacts("")
+        task = _read_task(place.config, trusted) if place.config.is_file() else TaskFacts("")
         found.append(Outcome(trial, place.state(), place.read_result(), place.read_attempts(), task))
     order = list(dict.fromkeys(outcome.trial.group for outcome in found))
     return sorted(found, key=lambda outcome: order.index(outcome.trial.group))
@@ -84,7 +89,7 @@ def machines(outcomes: list[Outcome]) -> list[dict[str, Any]]:
     return list({tuple(attempt[fact] for fact in FACTS): attempt for attempt in known}.values())
 
 
-def _read_task(config: Path) -> TaskFacts:
+def _read_task(config: Path, trusted: bool) -> TaskFacts:
     """From the task that ``config.yaml`` names; of one that cannot be made, its name alone.
 
     Raises:
@@ -99,10 +104,12 @@ def _read_task(config: Path) -> TaskFacts:
             f"{config} is damaged, as no task can be read from it ({type(error).__name__}): delete the directory and "
             "run the trial again"
         ) from error
+    from ..config import parse_task
+
     try:
-        task = pkgutil.resolve_name(part["class_path"])(**(part.get("init_args") or {}))
+        task = parse_task(config, trusted=trusted)
         threshold = training.get("threshold")
         threshold = task.threshold if threshold is None else threshold
         return TaskFacts(name, (task.min_length, task.max_length), task.length_unit, threshold)
-    except Exception:
+    except (UsageError, ValueError, TypeError, OSError, ImportError, AttributeError):
         return TaskFacts(name)

@@ -8,13 +8,18 @@ from ...training.loggers import read_metrics
 from ...viz import LengthsPanel, learning_seeds_figure, lengths_seeds_figure, save_figure
 from ..sweeps.directory import SweepDir
 from ..sweeps.plan import Plan, PlanError
+from ..sweeps.results import counts_errors, more_is_better
 from .outcomes import Outcome, by_group, read_outcomes
-from .results import counts_errors, more_is_better
 from .tables import csv_rows, markdown
 
 
 def make_report(
-    sweep: SweepDir, plan: Plan, *, markdown_file: Path | None = None, csv_file: Path | None = None
+    sweep: SweepDir,
+    plan: Plan,
+    *,
+    markdown_file: Path | None = None,
+    csv_file: Path | None = None,
+    trusted: bool = False,
 ) -> dict[str, Path]:
     """Write tables and figures of what there is, of an unfinished sweep too.
 
@@ -23,6 +28,7 @@ def make_report(
         plan: its plan.
         markdown_file: ``report.md`` of the directory by default.
         csv_file: ``report.csv`` of the directory by default.
+        trusted: whether tasks of the user's own may be made, for what the report says of them.
 
     Returns:
         Name to path of what was written.
@@ -30,7 +36,7 @@ def make_report(
     Raises:
         PlanError: a trial's file is damaged, or a place cannot be written.
     """
-    outcomes = read_outcomes(sweep, plan)
+    outcomes = read_outcomes(sweep, plan, trusted=trusted)
     figures = {**_learning(sweep, outcomes), **_lengths(sweep, outcomes)}
     written = {name: save_figure(figure, sweep.figures / f"{name}.png") for name, figure in figures.items()}
     paths = {"markdown": markdown_file or sweep.path / "report.md", "csv": csv_file or sweep.path / "report.csv"}

@@ -12,8 +12,8 @@ from pathlib import Path
 from ..sweeps.directory import SweepDir
 from ..sweeps.machine import FACTS
 from ..sweeps.plan import Plan, show_seeds, split_values
+from ..sweeps.results import more_is_better
 from .outcomes import Outcome, by_group, machines
-from .results import more_is_better
 from .statistics import errors, seconds, show_spread, whole
 
 NOTE = (

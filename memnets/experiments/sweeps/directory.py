@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from ...base.files import write_atomically
-from ..reports.results import find_fault
+from ...base.errors import UsageError
+from ...base.files import leads_out, write_atomically
+from ..lock import holder
+from ..strict_yaml import load_mapping
+from ..trust import foreign, is_vouched, may_name_code, vouch
 from .file import read_plan, write_plan
-from .lock import holder
 from .plan import Plan, PlanError, Trial
+from .results import find_fault
 
 PLAN = "sweep.yaml"
 HEAD = "# go on with: memnets sweep "
@@ -43,7 +46,47 @@ class SweepDir:
             near = sorted(found.parent for found in path.glob(f"*/{PLAN}")) if path.is_dir() else []
             hint = f"; did you mean {near[0]}?" if near else "; `memnets sweep` makes such directories under sweeps/"
             raise PlanError(f"{path} is not the directory of a sweep: it holds no {PLAN}{hint}")
+        sweep.refuse_links()
         return sweep, read_plan(sweep.plan_file)
+
+    def refuse_links(self) -> None:
+        """Raise PlanError where something in the directory is a link out of it: nothing is read or written there."""
+        for path in (self.plan_file, self.figures, self.path / "configs", *self.path.glob("configs/*")):
+            if path.is_symlink() and leads_out(path, self.path):
+                raise PlanError(f"{path} is a link out of the sweep's directory: remove it")
+
+    def is_vouched(self) -> bool:
+        """Whether the user's own commands wrote it, or the user said ``--trust``."""
+        return is_vouched(self.path, self._files())
+
+    def vouch(self) -> None:
+        """Remember that what its files name may be imported."""
+        vouch(self.path, self._files())
+
+    def _files(self) -> list[Path]:
+        return [self.plan_file, *self.path.glob("configs/*.yaml")]
+
+    def is_trusted(self, vouched: bool = False) -> bool:
+        """Whether its files may name classes of the user's own; those of anybody's sweep are always looked up.
+
+        Args:
+            vouched: the user said ``--trust``, which is remembered.
+
+        Raises:
+            UsageError: they name some, and the user's own commands did not write them.
+        """
+        if vouched:
+            self.vouch()
+            return True
+        if self.is_vouched():
+            return True
+        for path in self._files():
+            if named := foreign(load_mapping(path)):
+                raise UsageError(
+                    f"{path} names {named[0]}, code of its own, and was not written by `memnets sweep` here (or was "
+                    "moved or edited since): if you know what that code does, add --trust once"
+                )
+        return False
 
     def check(self, plan: Plan, files: Mapping[str, Path]) -> None:
         """See whether :meth:`begin` can be; it takes the same.
@@ -62,12 +105,13 @@ class SweepDir:
                     "be comparable; give another --name"
                 )
 
-    def begin(self, plan: Plan, files: Mapping[str, Path]) -> None:
+    def begin(self, plan: Plan, files: Mapping[str, Path], *, vouch: bool = True) -> None:
         """Write the plan, and the file of each experiment beside it, so that all trials run the same.
 
         Args:
             plan: may add trials to the plan that is there.
             files: each experiment's YAML file, by name.
+            vouch: whether the user vouches for what they name.
 
         Raises:
             PlanError: as :meth:`check`, or it cannot be written. Nothing is written then.
@@ -82,6 +126,12 @@ class SweepDir:
             raise PlanError(
                 f"{self.path} cannot be written ({error.strerror}): make room there, or give another --sweeps"
             ) from error
+        if vouch and self.names_code():
+            self.vouch()
+
+    def names_code(self) -> bool:
+        """Whether its files name more than anybody's may."""
+        return any(may_name_code(load_mapping(path)) for path in self._files())
 
     def config(self, experiment: str) -> Path:
         """The sweep's copy of an experiment's file."""
@@ -89,7 +139,11 @@ class SweepDir:
 
     def trial(self, trial: Trial) -> "TrialDir":
         """The directory of a trial."""
-        return TrialDir(self.path / trial.name)
+        place = TrialDir(self.path / trial.name)
+        for path in (self.path / trial.experiment, self.path / trial.group, place.path, place.log, place.failure):
+            if path.is_symlink() and leads_out(path, self.path):
+                raise PlanError(f"{path} is a link out of the sweep's directory: remove it")
+        return place
 
 
 class TrialDir:

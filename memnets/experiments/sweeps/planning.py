@@ -36,7 +36,7 @@ def make_plan(options: argparse.Namespace) -> tuple[SweepDir, Plan, dict[str, Pa
         try:
             name, path = find_experiment(written)
         except UsageError as error:
-            raise PlanError(str(error).removeprefix("fit: ")) from error
+            raise PlanError(str(error)) from error
         files[name] = path
         return name
 
@@ -77,13 +77,16 @@ def _without(settings: Mapping[str, str], keys: Container[str]) -> dict[str, str
     return {key: value for key, value in settings.items() if key not in keys}
 
 
-def check_settings(plan: Plan, trials: Iterable[Trial], files: dict[str, Path], *, here: bool) -> None:
+def check_settings(
+    plan: Plan, trials: Iterable[Trial], files: dict[str, Path], *, here: bool, trusted: bool = True
+) -> None:
     """Parse the settings of every kind of trial and make its objects, without training.
 
     Args:
         plan: of the sweep.
         trials: those to check; seeds make no difference.
         files: each experiment's file.
+        trusted: whether classes of the user's own may be named.
         here: also check that this machine can train it, which may not be the one that will.
 
     Raises:
@@ -96,9 +99,10 @@ def check_settings(plan: Plan, trials: Iterable[Trial], files: dict[str, Path], 
     for group, trial in kinds.items():
         try:
             if here:
-                prepare(trial.experiment, files[trial.experiment], trial.arguments, {"wandb.group": plan.name})
+                settings = {"wandb.group": plan.name}
+                prepare(trial.experiment, files[trial.experiment], trial.arguments, settings, trusted=trusted)
             else:
-                instantiate(*parse_experiment(files[trial.experiment], trial.arguments))
+                instantiate(*parse_experiment(files[trial.experiment], trial.arguments, trusted=trusted))
         except UsageError as error:
             where = f"{group}: " if len(kinds) > 1 else ""
-            raise PlanError(where + str(error).removeprefix("fit: ")) from error
+            raise PlanError(where + str(error)) from error

@@ -1,7 +1,8 @@
-"""One checkpoint, always the latest, and a clean stop on a signal."""
+"""The latest checkpoint, the best weights beside it, and a clean stop on a signal."""
 
 import contextlib
 import io
+import math
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from ...base.files import write_atomically
 from ..learner import SequenceLearner
 
 LAST = "last.ckpt"
+BEST = "best.ckpt"
 
 
 class StoppedBySignal(Exception):
@@ -49,8 +51,9 @@ def stop_on_signals(step: Callable[[], int]) -> Iterator[None]:
 class Checkpoints(pl.Callback):
     """Saves ``last.ckpt`` after each validation and at the end; on SIGTERM or SIGINT saves and stops.
 
-    The file is replaced in one move, so that there is always a whole one. A second signal ends the process at
-    once. Put this callback last, so that it saves what the others have decided.
+    ``best.ckpt`` holds the weights alone, of the validation with the fewest errors. Each file is replaced in one move,
+    so that there is always a whole one. A second signal ends training at once, unsaved. Put this callback last, so that
+    it saves what the others have decided.
 
     Args:
         folder: where ``last.ckpt`` goes.
@@ -62,20 +65,27 @@ class Checkpoints(pl.Callback):
 
     def __init__(self, folder: str | Path):
         self.path = Path(folder) / LAST
+        self.best_path = Path(folder) / BEST
+        self.best_error = math.inf
+        """Errors per sequence at the best validation."""
         self._signal = 0
+        self._at: Callable[[], int] = lambda: 0
         self._previous: dict[int, Any] = {}
         self._saved_step = -1
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Listen for signals."""
         if threading.current_thread() is threading.main_thread():
+            self._at = lambda: trainer.global_step
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._previous[number] = signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: Any) -> None:
+        if self._signal:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            raise StoppedBySignal(number, self._at())
         self._signal = number
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def _restore(self) -> None:
         for number, handler in self._previous.items():
@@ -97,6 +107,9 @@ class Checkpoints(pl.Callback):
         """Save, and stop on a signal."""
         if trainer.sanity_checking or trainer.state.fn != "fit":
             return
+        if isinstance(pl_module, SequenceLearner) and pl_module.validation_error < self.best_error:
+            self.best_error = pl_module.validation_error
+            self._save_best(trainer, pl_module)
         self._save(trainer)
         if number := self._agreed_signal(trainer):
             raise StoppedBySignal(number, trainer.global_step)
@@ -119,12 +132,29 @@ class Checkpoints(pl.Callback):
         """Keep the last good checkpoint as it is."""
         self._restore()
 
+    def state_dict(self) -> dict[str, Any]:
+        """What the next validation has to be better than."""
+        return {"best_error": self.best_error}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take that back."""
+        self.best_error = state_dict["best_error"]
+
+    def _save_best(self, trainer: pl.Trainer, learner: SequenceLearner) -> None:
+        if trainer.is_global_zero:
+            facts = {"global_step": trainer.global_step, "memnets": {"validation_error": self.best_error}}
+            _write(self.best_path, {"state_dict": learner.state_dict(), **facts})
+
     def _save(self, trainer: pl.Trainer) -> None:
         for logger in trainer.loggers:
             logger.save()  # before the checkpoint, so that no number up to its step can be lost
         checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
         if trainer.is_global_zero:
-            data = io.BytesIO()
-            torch.save(checkpoint, data)
-            write_atomically({self.path: data.getvalue()})  # Lightning's own save may move across file systems
+            _write(self.path, checkpoint)
         self._saved_step = trainer.global_step
+
+
+def _write(path: Path, checkpoint: dict[str, Any]) -> None:
+    data = io.BytesIO()
+    torch.save(checkpoint, data)
+    write_atomically({path: data.getvalue()})  # Lightning's own save may move across file systems

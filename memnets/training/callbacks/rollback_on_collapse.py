@@ -7,6 +7,7 @@ from typing import Any
 import lightning.pytorch as pl
 
 from ..learner import SequenceLearner
+from ..parameter_order import in_order
 from .solved import StopWhenSolved
 
 
@@ -59,6 +60,9 @@ class RollbackOnCollapse(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Roll back as well where a loss or gradient is not finite."""
         assert isinstance(pl_module, SequenceLearner)
+        if self.best:
+            names = [name for name, _ in pl_module.model.named_parameters()]
+            self.best["optimizer"] = in_order(self.best["optimizer"], self.best["weights"], names)
         pl_module.train_on_batch.recover = lambda: self._recover(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -17,12 +17,12 @@ from PIL import Image
 
 from memnets.cli import main
 from memnets.experiments.reports.outcomes import read_outcomes
-from memnets.experiments.reports.results import final_error
 from memnets.experiments.reports.statistics import errors, quantile, show_spread, whole
 from memnets.experiments.reports.tables import plan_command
 from memnets.experiments.sweeps.directory import SweepDir, TrialDir
 from memnets.experiments.sweeps.file import read_plan
 from memnets.experiments.sweeps.plan import Plan
+from memnets.experiments.sweeps.results import final_error
 from memnets.viz import LengthsPanel, learning_seeds_figure, lengths_seeds_figure
 from memnets_tasks import Copy, DynamicNGrams
 

@@ -341,7 +341,7 @@ def test_a_run_whose_data_are_gone_names_itself_and_them(reader, tmp_path, capsy
     (tmp_path / "config.yaml").write_text(config.replace(task, gone))
     assert main(["lengths", str(tmp_path)]) == 2
     said = "path is 'none/gt.txt', which is not there; give the file or folder of the data set"
-    assert capsys.readouterr().err == f"memnets: error: {tmp_path / 'config.yaml'}: {said}\n"
+    assert capsys.readouterr().err == f"memnets: error: lengths: {tmp_path / 'config.yaml'}: {said}\n"
 
 
 def test_a_run_that_reads_nothing_right_ends_as_any_other(tmp_path, capsys):

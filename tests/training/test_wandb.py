@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from memnets.training.loggers import WandbUnavailableError, _wandb_id, resolve_wandb_mode
+from memnets.training.loggers import WandbUnavailableError, resolve_wandb_mode
+from memnets.training.loggers.wandb import _wandb_id
 from running import TINY, command, environment, fit
 
 

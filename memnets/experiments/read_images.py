@@ -11,8 +11,9 @@ from torch import Tensor
 
 from .. import viz
 from ..base.errors import UsageError
-from ..experiments.load import load_reader
-from ..experiments.run_dir import RunDir
+from ..base.files import leads_out
+from .load import load_reader
+from .run_dir import RunDir
 
 AT_ONCE = 16
 """Images in memory at a time."""
@@ -84,16 +85,16 @@ def describe(options: argparse.Namespace) -> int:
 
 def _load(kind: _Kind, options: argparse.Namespace) -> tuple[RunDir, Any, Any]:
     """The run with its model and task; UsageError if they are of another kind."""
-    run, model, task = load_reader(options.run)
+    run, model, task = load_reader(options.run_dir, which=options.checkpoint, vouched=options.trust)
     if not hasattr(model, kind.command):
         remedy = f"use `memnets {kind.other}`" if hasattr(model, kind.other) else f"give a run of a {kind.needs}"
         raise UsageError(
-            f"{kind.command}: {options.run} holds a model of class {type(model).__name__}, and none that "
+            f"{kind.command}: {options.run_dir} holds a model of class {type(model).__name__}, and none that "
             f"{kind.does}: {remedy}"
         )
     if not hasattr(task, "load_images"):
         raise UsageError(
-            f"{kind.command}: the task of {options.run}, {type(task).__name__}, has no load_images(paths): give it "
+            f"{kind.command}: the task of {options.run_dir}, {type(task).__name__}, has no load_images(paths): give it "
             "one, as memnets_tasks.images.ImageTask has"
         )
     return run, model, task
@@ -104,6 +105,8 @@ def _figures(kind: _Kind, options: argparse.Namespace, run: RunDir) -> Path | No
     if options.no_figures:
         return None
     folder = Path(options.figures or run.figures / kind.command)
+    if not options.figures and leads_out(folder, run.path):
+        raise UsageError(f"{kind.command}: {folder} is a link out of the run's directory: give a folder with --figures")
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{kind.command}: --figures is {folder}, which is a file: give a folder")
     return folder

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memnets.cli import main
-from memnets.cli.sweep_arguments import parse_sweep
+from memnets.cli.parser import parse
+from memnets.cli.sweep import settings_of
 from memnets.experiments.engines import ray_tune
 from memnets.experiments.sweeps.directory import SweepDir
 from memnets.experiments.sweeps.file import read_plan, write_plan
@@ -21,7 +22,9 @@ from running import TINY, environment
 
 
 def plan(*words: str) -> Plan:
-    return make_plan(parse_sweep(list(words)))[1]
+    options = parse(["sweep", *words])
+    options.settings = settings_of(options.settings)
+    return make_plan(options)[1]
 
 
 def test_the_grid_is_every_combination_with_every_seed():

@@ -10,8 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from memnets.cli import main, reading
+from memnets.cli import main
 from memnets.decoding.joint import Reading
+from memnets.experiments import read_images as reading
 from memnets_tasks import DigitLines, Scenes, TextLines
 from memnets_tasks.images import write_captions, write_text_lines
 from running import fit_images

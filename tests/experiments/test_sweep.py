@@ -16,10 +16,10 @@ import yaml
 
 from memnets.cli import main, sweeping
 from memnets.experiments.engines.local import HELD
-from memnets.experiments.reports.results import NEEDED
+from memnets.experiments.lock import hold, holder
 from memnets.experiments.sweeps import directory
 from memnets.experiments.sweeps.directory import SweepDir, TrialDir
-from memnets.experiments.sweeps.lock import hold, holder
+from memnets.experiments.sweeps.results import NEEDED
 from running import TINY, environment, fit, result
 
 STEPS = ["--trainer.max_steps", "300", "--trainer.val_check_interval", "25"]

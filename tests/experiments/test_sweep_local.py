@@ -11,13 +11,14 @@ import time
 
 import pytest
 
+from memnets.experiments import lock
 from memnets.experiments.engines import local, ray_tune
+from memnets.experiments.engines.base import EngineOptions
 from memnets.experiments.engines.display import Display
 from memnets.experiments.engines.local import Interrupted, run_local
-from memnets.experiments.reports.results import LogReader, last_line
-from memnets.experiments.sweeps import lock
 from memnets.experiments.sweeps.directory import SweepDir, TrialDir
 from memnets.experiments.sweeps.plan import Plan
+from memnets.experiments.sweeps.results import LogReader, last_line
 
 RESULT = {
     "solved": True,
@@ -48,7 +49,7 @@ def sweep(tmp_path, monkeypatch):
     place.begin(plan, {"copy-ntm": source})
     programs: dict[str, str] = {}
 
-    def command(path, name):
+    def command(path, name, words=()):
         code = f"import os; os.chdir({str(path / name)!r})\n{programs.get(name, DONE)}"
         return [sys.executable, "-c", code]
 
@@ -60,7 +61,7 @@ def run(sweep, capsys, processes=2):
     place, trials, _ = sweep
     display = Display(place, trials, processes)
     try:
-        run_local(place, trials, processes=processes, threads=1, display=display)
+        run_local(place, trials, EngineOptions(processes, 1, display))
     finally:
         printed = capsys.readouterr().out
     return printed, {trial.name: place.trial(trial) for trial in trials}
@@ -136,7 +137,7 @@ def test_a_signal_stops_the_trials_which_save_first(number, sweep, capsys):
 def hold_elsewhere(directory, code: str = "time.sleep(60)") -> subprocess.Popen:
     """Another process in the trial's directory."""
     directory.mkdir(parents=True, exist_ok=True)
-    program = "import time; from pathlib import Path; from memnets.experiments.sweeps.lock import hold\n"
+    program = "import time; from pathlib import Path; from memnets.experiments.lock import hold\n"
     program += f"d = Path({str(directory)!r})\n"
     program += f"with hold(d):\n    print('held', flush=True)\n    {code}"
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
@@ -176,13 +177,33 @@ def test_the_lock_of_a_living_process_holds_and_that_of_a_dead_one_does_not(tmp_
 def test_the_lock_of_another_machine_holds_while_it_gives_signs_of_life(tmp_path):
     path = tmp_path / lock.NAME
     path.write_text(json.dumps({"host": "another-machine", "pid": 1}))
-    with pytest.raises(lock.HeldError, match=r"process 1 on another-machine .*wait 5 minutes or delete the file"):
-        lock._acquire(path)
+    again = r"process 1 on another-machine .*wait 5 minutes or delete the file"
+    with pytest.raises(lock.HeldError, match=again), lock.hold(tmp_path):
+        pass
     assert json.loads(path.read_text())["host"] == "another-machine"
-    silent = time.time() - lock.SILENT - 1
-    os.utime(path, (silent, silent))
+    assert "another-machine" in (lock.holder(tmp_path) or "")
+
+
+@pytest.mark.parametrize("ago", [lock.SILENT + 1, -lock.SILENT - 1, -1e8])
+def test_the_lock_of_another_machine_does_not_outlast_it(ago, tmp_path):
+    """Neither one that is silent, nor one whose clock was ahead."""
+    path = tmp_path / lock.NAME
+    path.write_text(json.dumps({"host": "another-machine", "pid": 1}))
+    os.utime(path, (time.time() - ago,) * 2)
+    assert lock.holder(tmp_path) is None
     with lock.hold(tmp_path):
         assert json.loads(path.read_text())["host"] == socket.gethostname()
+
+
+def test_a_lock_that_is_a_link_is_not_followed(tmp_path):
+    (tmp_path / "mine").write_text("precious")
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / lock.NAME).symlink_to(tmp_path / "mine")
+    with pytest.raises(lock.HeldError, match=r"trial.lock cannot be locked .*it is a link: remove it"), lock.hold(run):
+        pass
+    assert lock.holder(run) is None
+    assert (tmp_path / "mine").read_text() == "precious"
 
 
 def test_of_many_that_want_the_lock_at_once_one_gets_it(tmp_path):

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from memnets.cli import commands, main
+from memnets.cli import main
 from memnets.experiments.catalogue import experiments
 from memnets.training.learner import SequenceLearner
 from memnets.training.lengths import evaluate_lengths
@@ -42,7 +42,7 @@ def test_list_names_every_experiment_without_torch_and_at_once():
 
 
 def test_help_and_version(capsys):
-    for arguments, expected in ((["--help"], "memnets fit EXPERIMENT"), (["--version"], "memnets 0.1.0")):
+    for arguments, expected in ((["--help"], "a grid of experiments"), (["--version"], "memnets 0.1.0")):
         with pytest.raises(SystemExit) as ended:
             main(arguments)
         assert ended.value.code == 0
@@ -54,6 +54,8 @@ def test_fit_help_shows_every_key():
     assert done.returncode == 0
     for key in ("--model", "--task", "--training.batch_size", "--wandb.mode", "--trainer.max_steps", "--curriculum"):
         assert key in done.stdout
+    for key in ("--model.slots  128", "--task.bits  8", "--optimizer.lr  0.0005", "--model.backend", "--loggers"):
+        assert key in done.stdout  # those of the classes that the experiment names, with their values in it
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +66,7 @@ def run(tmp_path_factory):
 
 def test_run_directory_holds_everything(run):
     assert {"config.yaml", "metrics.csv", "checkpoints", "figures", "result.json"} <= {p.name for p in run.iterdir()}
-    assert [p.name for p in (run / "checkpoints").iterdir()] == ["last.ckpt"]
+    assert {p.name for p in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     names = {p.stem for p in (run / "figures").iterdir()}
     expected = {"sequence", "memory-at-work", "weightings", "memory", "gates", "lengths", "training", "step-000020"}
     assert names == expected
@@ -148,7 +150,7 @@ def test_lengths(run, capsys, monkeypatch):
         tested.append(model.cell.memory.slots)
         return evaluate_lengths(model, *args, **options)
 
-    monkeypatch.setattr(commands, "evaluate_lengths", spy)
+    monkeypatch.setattr("memnets.training.lengths.evaluate_lengths", spy)
     assert main(["lengths", str(run), "--lengths", "2,5", "--sequences", "7", "--slots", "20"]) == 0
     printed = capsys.readouterr().out
     assert "7 sequences each; trained on 1-4" in printed
@@ -289,7 +291,7 @@ def test_lengths_with_more_repeats(run, tmp_path, capsys, monkeypatch):
         asked.append(options.get("repeats"))
         return evaluate_lengths(model, *args, **options)
 
-    monkeypatch.setattr(commands, "evaluate_lengths", spy)
+    monkeypatch.setattr("memnets.training.lengths.evaluate_lengths", spy)
     assert main(["lengths", str(repeats), "--lengths", "2", "--repeats", "5", "--sequences", "4"]) == 0
     assert asked == [5]
     assert (repeats / "figures" / "lengths-repeats5.png").is_file()

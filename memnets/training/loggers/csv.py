@@ -1,21 +1,18 @@
-"""Where numbers go: a plain CSV file always, Weights & Biases unless it is disabled."""
+"""``metrics.csv``: all numbers of a run in a plain file that needs no account."""
 
 import csv
 import io
-import os
-import re
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.loggers import Logger, WandbLogger
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from ..base.errors import RunError
-from ..base.files import write_atomically
+from ...base.errors import RunError
+from ...base.files import write_atomically
 
-MODES = ("online", "offline", "disabled")
+NAME = "metrics.csv"
 
 
 class MetricsCSV(Logger):
@@ -24,24 +21,25 @@ class MetricsCSV(Logger):
     When a run is resumed the rows after the checkpoint's step are dropped, so that no step stands there twice.
 
     Args:
-        path: the file; made with its first rows, replaced whole at each save.
+        save_dir: the folder of the file, which is made with its first rows and replaced whole at each save. The run's
+            own by default.
     """
 
-    def __init__(self, path: str | Path):
+    def __init__(self, save_dir: str | Path):
         super().__init__()
-        self.path = Path(path)
+        self.path = Path(save_dir) / NAME
         self.rows: dict[int, dict[str, Any]] = {}
         if self.path.is_file():
             self.rows = {int(row.pop("step")): {k: v for k, v in row.items() if v} for row in _read(self.path)}
 
     @property
     def name(self) -> str:
-        """The file's name."""
-        return self.path.name
+        """None: the folder is a run's."""
+        return ""
 
     @property
     def version(self) -> str:
-        """None is kept."""
+        """None, for the same reason."""
         return ""
 
     @rank_zero_only
@@ -102,72 +100,3 @@ def _read(path: Path) -> list[dict[str, str]]:
     except (ValueError, KeyError, TypeError, csv.Error) as error:
         raise RunError(f"{path} is damaged ({error!r}): delete it to go on without its numbers") from error
     return rows
-
-
-class WandbUnavailableError(RuntimeError):
-    """W&B was asked for in a way that cannot work here; the message gives the remedy."""
-
-
-def resolve_wandb_mode(asked: str | None) -> str:
-    """``WANDB_MODE``, else what the config asks for, else offline; checked so that nothing ever prompts.
-
-    Raises:
-        WandbUnavailableError: an unknown mode, or online without a key.
-    """
-    source = "WANDB_MODE" if os.environ.get("WANDB_MODE") else "--wandb.mode"
-    mode = os.environ.get("WANDB_MODE") or asked or "offline"
-    mode = {"dryrun": "offline", "run": "online"}.get(mode, mode)
-    if mode not in MODES:
-        raise WandbUnavailableError(f"{source} is {mode!r}, but must be one of {', '.join(MODES)}")
-    if mode == "online" and not _has_key():
-        raise WandbUnavailableError(
-            f"{source} is online, but no W&B key was found: run `wandb login`, set WANDB_API_KEY, or use "
-            "--wandb.mode offline"
-        )
-    return mode
-
-
-def _has_key() -> bool:
-    if os.environ.get("WANDB_API_KEY"):
-        return True
-    import wandb
-
-    return wandb.login(prompt=False)
-
-
-def make_wandb_logger(
-    run_dir: Path,
-    *,
-    mode: str,
-    experiment: str,
-    run_id: str,
-    project: str,
-    entity: str | None,
-    group: str | None,
-    resume: bool,
-) -> WandbLogger:
-    """The W&B logger of a run; its files are under ``run_dir/wandb``; its id is made of experiment and ``run_id``."""
-    import wandb
-
-    logger = WandbLogger(
-        name=f"{experiment}/{run_id}",
-        save_dir=run_dir,
-        id=_wandb_id(f"{experiment}-{run_id}"),
-        project=project,
-        entity=entity,
-        group=group,
-        mode=mode,  # pyright: ignore[reportArgumentType]
-        resume="allow" if resume and mode == "online" else None,
-        settings=wandb.Settings(console="off", silent=True, init_timeout=30),
-        log_model=False,
-    )
-    logger._wandb_init.pop("anonymous", None)  # wandb warns of it, whatever its value
-    return logger
-
-
-def _wandb_id(name: str) -> str:
-    """A name of at most 128 of the characters that W&B takes in an id, different for different names."""
-    safe = re.sub(r"[^\w.-]", "-", name, flags=re.ASCII)
-    if len(safe) <= 128 and safe == name.replace("/", "-").replace(" ", "-"):
-        return safe
-    return f"{safe[:119]}-{zlib.crc32(name.encode()):08x}"

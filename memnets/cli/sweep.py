@@ -1,12 +1,5 @@
-"""The command line of ``memnets sweep``, without importing torch."""
+"""Run a grid of experiments, settings and seeds.
 
-import argparse
-
-from ..base.errors import UsageError
-from .arguments import OneLineParser, positive
-
-ENGINES = ("local", "ray", "commands")
-EPILOG = """\
 Any further --key value is set for every trial. What is done is not done again, so the same command, or
 `memnets sweep SWEEP_DIR`, goes on with a sweep that was stopped.
 
@@ -15,21 +8,20 @@ Any further --key value is set for every trial. What is done is not done again, 
   memnets sweep my-sweep.yaml --engine commands > commands.txt
 """
 
+import argparse
 
-def parse_sweep(rest: list[str]) -> argparse.Namespace:
-    """What is swept comes first: ``targets``; then the options; what is left are ``settings``, by key.
+from ..base.errors import UsageError
+from ..experiments.engines.base import ENGINES
+from .parser import add_trust, positive
 
-    Raises:
-        UsageError: an option has a value of the wrong type, or something belongs to no option.
-    """
-    parser = OneLineParser(
-        prog="memnets sweep",
-        usage="memnets sweep EXPERIMENT...|FILE.yaml|SWEEP_DIR [options] [--key value ...]",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+TAKES_SETTINGS = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is swept, by what, and how many at a time."""
+    parser.usage = "memnets sweep EXPERIMENT...|FILE.yaml|SWEEP_DIR [options] [--key value ...]"
     add = parser.add_argument
+    add("targets", metavar="EXPERIMENT", nargs="*", help="experiments, a sweep's YAML file, or a sweep's directory")
     add("--seeds", help="such as 0..9 or 0,3,5..7; 0 by default")
     add("--grid", action="append", default=[], metavar="KEY=V1,V2", help="values of a setting to combine; repeatable")
     add("--name", help="of the sweep; by default that of the file or of the experiments")
@@ -39,21 +31,22 @@ def parse_sweep(rest: list[str]) -> argparse.Namespace:
     add("--threads", type=positive, help="of each process; by default its share of the cores")
     add("--gpus", type=_share, default=0.0, help="GPUs that Ray sets aside for each trial, such as 0.5 (0)")
     add("--retry-failed", action="store_true", help="run the trials that failed again")
-    targets = []
-    while rest and not rest[0].startswith("-"):
-        targets.append(rest[0])
-        rest = rest[1:]
-    options, others = parser.parse_known_args(rest)
-    if not targets:
+    add_trust(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """``memnets sweep``."""
+    if not options.targets:
         raise UsageError(
             "sweep: name experiments, a sweep's YAML file, or the directory of a sweep, before the options"
         )
-    options.targets = targets
-    options.settings = _settings(others)
-    return options
+    options.settings = settings_of(options.settings)
+    from ..experiments.sweep import run_sweep
+
+    return run_sweep(options)
 
 
-def _settings(words: list[str]) -> dict[str, str]:
+def settings_of(words: list[str]) -> dict[str, str]:
     """``--key value`` and ``--key=value`` as a mapping."""
     settings: dict[str, str] = {}
     while words:

@@ -1,0 +1,17 @@
+"""Captions of images, by a trained captioner."""
+
+import argparse
+
+from .read import add_images
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which images, which captioner, and how it searches."""
+    add_images(parser, "describe", "caption-scenes")
+
+
+def run(options: argparse.Namespace) -> int:
+    """``memnets describe``."""
+    from ..experiments.read_images import describe
+
+    return describe(options)

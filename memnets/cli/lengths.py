@@ -1,0 +1,99 @@
+"""Errors on sequences of each length; of several runs a row each."""
+
+import argparse
+import inspect
+from pathlib import Path
+from typing import Any
+
+from ..base.errors import UsageError
+from .parser import add_checkpoint, add_trust, numbers, positive
+
+WAYS = ("attention", "ctc", "joint")
+"""Who can read a line; ``memnets.decoding.joint.DECODES``, without importing torch."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which runs, and what to test them on."""
+    add = parser.add_argument
+    add("run_dir", metavar="RUN_DIR", nargs="+", help="run directories, such as runs/copy-ntm/<id>")
+    add("--lengths", type=numbers, help="such as 20,40,80,120; the task's own by default")
+    add("--slots", type=positive, help="slots of memory to test with; as trained by default")
+    add("--sequences", type=positive, default=100, help="sequences of each length (100)")
+    add("--repeats", type=positive, help="how often each is asked for, in tasks that repeat")
+    add("--split", help="other data of the task, such as unseen-font; what it keeps for the end")
+    add("--decode", choices=WAYS, help="who reads, of a reader; its own way by default")
+    add("--beam", metavar="N", type=positive, help="texts kept while searching (1: greedy)")
+    add_checkpoint(parser)
+    add_trust(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """``memnets lengths``."""
+    from ..experiments.evaluate import task_of_split
+    from ..experiments.load import load_run
+    from ..experiments.printing import print_lengths, print_paths, print_runs
+
+    several, rows = len(options.run_dir) > 1, {}
+    for path in options.run_dir:
+        directory, config, objects = load_run(path, which=options.checkpoint, vouched=options.trust)
+        unseen, split = task_of_split(objects.task, options.split)
+        table = _evaluate(options, objects.model, unseen, config.seed)
+        rows[path] = table
+        if not several:
+            print_lengths(table, objects.task, options.sequences, split)
+            print_paths({"figure": _save(options, directory, objects.task, table)})
+    if several:
+        if len({tuple(table) for table in rows.values()}) > 1:
+            raise UsageError("the runs' tasks have lengths of their own: give --lengths for all of them")
+        print_runs(rows)
+    return 0
+
+
+def _evaluate(options: argparse.Namespace, model: Any, task: Any, seed: int) -> Any:
+    from ..training.lengths import drawable_lengths, evaluate_lengths
+
+    asked = {}
+    if options.slots:
+        if not hasattr(model, "resize"):
+            raise UsageError(f"--slots needs a memory, but {type(model).__name__} has none")
+        model.resize(options.slots)
+    if options.repeats:
+        if "repeats" not in inspect.signature(task.sample).parameters:
+            raise UsageError(f"--repeats needs a task that repeats, but {type(task).__name__} does not")
+        asked["repeats"] = options.repeats
+    _search_as_asked(options, model)
+    try:
+        wanted = options.lengths or drawable_lengths(task)
+        return evaluate_lengths(model, task, wanted, sequences=options.sequences, seed=seed, **asked)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _search_as_asked(options: argparse.Namespace, model: Any) -> None:
+    """Let a reader or captioner predict as ``--decode`` and ``--beam`` say."""
+    kind = type(model).__name__
+    if options.decode:
+        if not hasattr(model, "check_decode"):
+            raise UsageError(f"--decode needs a reader of lines, but {kind} is none")
+        try:
+            model.check_decode(options.decode)
+        except ValueError as error:
+            raise UsageError(f"--{error}") from error
+        model.decode = options.decode
+    if options.beam:
+        if not hasattr(model, "beam_size"):
+            raise UsageError(f"--beam needs a reader or captioner, but {kind} is neither")
+        model.beam_size = options.beam
+
+
+def _save(options: argparse.Namespace, directory: Any, task: Any, table: Any) -> Path:
+    from .. import viz
+
+    suffix = f"-slots{options.slots}" if options.slots else ""
+    suffix += f"-repeats{options.repeats}" if options.repeats else ""
+    suffix += f"-{'-'.join(options.split.split())}" if options.split else ""
+    suffix += f"-{options.decode}" if options.decode else ""
+    suffix += f"-beam{options.beam}" if options.beam else ""
+    suffix += "-best" if options.checkpoint == "best" else ""
+    figure = viz.lengths_figure(table, trained_on=(task.min_length, task.max_length))
+    return viz.save_figure(figure, directory.figures / f"lengths{suffix}.png")

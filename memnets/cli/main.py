@@ -1,0 +1,70 @@
+"""Running one command, and saying in one line what went wrong."""
+
+import errno
+import io
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from ..base.errors import UsageError
+from .parser import parse
+
+KNOWN = (
+    "RunError",
+    "HeldError",
+    "DivergedError",
+    "WandbUnavailableError",
+    "BackendUnavailableError",
+    "MisconfigurationException",
+)
+"""Errors whose message is made for the user, by name, as their modules may not have been imported."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit status. Errors that a user can mend are one line on standard error."""
+    arguments: list[str] = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # "?" would pass for what was read
+    command = ""
+    try:
+        options = parse(arguments)
+        command = f"{options.command}: "
+        return options.run(options)
+    except UsageError as error:
+        message = str(error)
+        return _fail(message if message.startswith(command) else command + message, 2)
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if os.environ.get("MEMNETS_DEBUG") or not _is_known(error):
+            raise
+        return _fail(_reason(error), 1)
+
+
+def _is_known(error: Exception) -> bool:
+    """Errors whose message is made for the user; anything else is a fault of ours and keeps its traceback."""
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOTDIR)
+    made_for_users = any(kind.__name__ in KNOWN for kind in type(error).__mro__)
+    return full or made_for_users or isinstance(error, (MemoryError, PermissionError)) or _is_of_lightning(error)
+
+
+def _is_of_lightning(error: Exception) -> bool:
+    """Whether a callback or the trainer of Lightning itself raised it, such as EarlyStopping with a wrong monitor."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and f"{os.sep}lightning{os.sep}pytorch{os.sep}" in frames[-1].filename
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        remedy = {errno.ENOSPC: "make room there", errno.EDQUOT: "make room there"}.get(error.errno or 0)
+        return f"{error.filename}: {error.strerror}: {remedy or 'give a folder that can be written'}"
+    return str(error) or type(error).__name__
+
+
+def _fail(message: str, status: int) -> int:
+    print("memnets: error: " + " ".join(message.split()), file=sys.stderr)
+    return status

@@ -1,0 +1,34 @@
+"""Figures of a run, and of what its memory did with one sequence."""
+
+import argparse
+
+from .parser import add_checkpoint, add_trust, positive
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which run, and which sequence."""
+    parser.add_argument("run_dir", metavar="RUN_DIR", help="a run directory, such as runs/copy-ntm/<id>")
+    parser.add_argument("--length", type=positive, help="length of the sequence shown; the longest trained on")
+    parser.add_argument("--seed", type=int, default=0, help="which sequence (0)")
+    add_checkpoint(parser)
+    add_trust(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """``memnets show``."""
+    from .. import viz
+    from ..experiments.figures import draw_run
+    from ..experiments.load import load_run
+    from ..experiments.printing import print_paths
+    from ..training.inspection import has_memory, run_example
+
+    directory, _config, objects = load_run(options.run_dir, which=options.checkpoint, vouched=options.trust)
+    model, task = objects.model, objects.task
+    table = {int(n): row for n, row in directory.read_result().get("lengths", {}).items()}
+    paths = draw_run(directory, model, task, table, seed=options.seed, length=options.length)
+    if has_memory(model):
+        _, _, record = run_example(model, task, seed=options.seed, length=options.length)
+        assert record is not None
+        print(viz.weightings_text(record))
+    print_paths(paths)
+    return 0

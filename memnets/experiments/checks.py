@@ -1,0 +1,62 @@
+"""What can be refused of a training before it starts, so that nothing is left behind."""
+
+import inspect
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+
+from ..base.errors import BackendUnavailableError, UsageError
+from ..base.seeding import generator
+from ..training.adapters import predicts, probe
+from ..training.learner import SequenceLearner
+from .processes import check_processes
+
+OTHER_STEPS = {
+    "LBFGS": "evaluates a batch several times in a step",
+    "SparseAdam": "takes sparse gradients alone",
+}
+"""Optimisers of torch that the step of a training here does not fit, and why."""
+
+
+def check_optimizer(learner: SequenceLearner) -> None:
+    """Make the optimiser once.
+
+    Raises:
+        UsageError: it does not fit.
+        ValueError, TypeError: it refuses a setting.
+    """
+    kind = type(learner.configure_optimizers())
+    for name, reason in OTHER_STEPS.items():
+        if any(base.__name__ == name for base in inspect.getmro(kind)):
+            raise UsageError(f"optimizer: {name} {reason}, which training here does not do: take one such as AdamW")
+
+
+def check_trainer(trial: pl.Trainer, settings: Any) -> None:
+    """Refuse what a run here cannot do, before anything is made."""
+    every, whole = settings["val_check_interval"], settings["accumulate_grad_batches"]
+    if not isinstance(every, int) or every < 1 or every % whole:
+        raise UsageError(
+            f"--trainer.val_check_interval is {every}, but must be a whole number of batches, at least 1"
+            + (f" and a multiple of --trainer.accumulate_grad_batches {whole}" if whole > 1 else "")
+        )
+    check_processes(trial, settings["strategy"])
+
+
+def check_model(learner: SequenceLearner) -> None:
+    """Put one short sequence through the model: does it take and give what the task needs?"""
+    task = learner.task
+    shortest = torch.tensor([task.min_length])  # a tensor: of files, the nearest that can be read will do
+    batch = task.sample(1, shortest, generator(learner.seed, "probe", 0))
+    try:
+        probe(learner.model, task, batch)
+    except BackendUnavailableError:
+        raise
+    except Exception as error:
+        kind = type(learner.model).__name__
+        if predicts(learner.model):
+            raise UsageError(f"{kind} does not work on a batch of {type(task).__name__}: {error}") from error
+        raise UsageError(
+            f"{kind} does not work as model(inputs (B, T, {task.input_size}), "
+            f"lengths=(B,)) -> (logits (B, T, {task.output_size}), state): {error}"
+        ) from error

@@ -1,0 +1,151 @@
+"""Classes that a configuration names: which may be imported, which are refused, and where old ones are now.
+
+A name in a file is code that will run. Names of ``memnets.experiments.trust.PACKAGES`` are looked up in anybody's file,
+all others only where the user vouches for it. Either way a name must be that of a class of the kind that is wanted: a
+function is never called for its name.
+"""
+
+import contextlib
+import importlib
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import Namespace, set_parsing_settings
+from jsonargparse import _common as jsonargparse_common
+
+from ..base.errors import UsageError, suggest
+from .trust import PACKAGES, is_ours
+
+MOVED = {"memnets.encoders.": "memnets.vision."}
+"""Where classes are that files of 0.1.0 name."""
+
+
+@contextlib.contextmanager
+def importing(trusted: bool, beside: Path | None = None) -> Iterator[None]:
+    """While the block runs, let jsonargparse look up names: those of :data:`PACKAGES`, or any where that is trusted.
+
+    Args:
+        trusted: whether the user vouches for what is named. Modules of the working directory are then found.
+        beside: a folder whose modules are found as well.
+    """
+    before = dict(jsonargparse_common.parsing_settings)
+    allowed = list(PACKAGES)
+    denied = [] if trusted else ["*", *(f"{name}.__main__" for name in PACKAGES), "memnets.cli", "memnets.experiments"]
+    set_parsing_settings(
+        import_path_denylist=denied, import_path_allowlist=allowed, instantiate_subclass_spec_in_any=False
+    )
+    if trusted:
+        add_to_path(Path.cwd(), *([beside] if beside else []))
+    try:
+        yield
+    finally:
+        jsonargparse_common.parsing_settings.clear()
+        jsonargparse_common.parsing_settings.update(before)
+
+
+def add_to_path(*folders: Path) -> None:
+    """Let Python find modules of these folders, after all others."""
+    for folder in map(os.path.abspath, folders):
+        if folder not in map(os.path.abspath, filter(None, sys.path)):
+            sys.path.append(folder)
+
+
+def move_old(content: Any) -> Any:
+    """Plain settings with the class paths of 0.1.0 as they are today."""
+    if isinstance(content, dict):
+        return {key: _moved(value) if key == "class_path" else move_old(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [move_old(item) for item in content]
+    return content
+
+
+def _moved(class_path: Any) -> Any:
+    for old, new in MOVED.items():
+        if isinstance(class_path, str) and class_path.startswith(old):
+            return new + class_path.removeprefix(old)
+    return class_path
+
+
+def find_class(class_path: str, kind: Any = object) -> type:
+    """The class of that name; call it within :func:`importing` or of a name that :func:`is_ours`.
+
+    Raises:
+        UsageError: there is none, what is there is no class of that kind, or its module cannot be imported; the message
+            says which of the user's lines it was.
+    """
+    module, dot, name = class_path.rpartition(".")
+    if not dot or not all(part.isidentifier() for part in class_path.split(".")):
+        raise UsageError(f"{class_path!r} names no class: write module.Class")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        if error.name and (module == error.name or module.startswith(f"{error.name}.")):
+            raise UsageError(
+                f"{class_path}: there is no module {error.name} (looked for among the installed packages, in the "
+                "working directory and beside the file)"
+            ) from error
+        raise UsageError(f"{class_path}: its module cannot be imported: {describe(error)}") from error
+    except AttributeError as error:
+        if getattr(error, "obj", None) is not sys.modules.get(module):
+            raise UsageError(f"{class_path}: its module cannot be imported: {describe(error)}") from error
+        raise UsageError(f"module {module} has no attribute {name!r}{suggest(name, vars(error.obj))}") from error
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"{class_path}: its module cannot be imported: {describe(error)}") from error
+    if not inspect.isclass(found) or not issubclass(found, kind):
+        raise UsageError(f"{class_path} is no {' or '.join(names_of(kind))}")
+    return found
+
+
+def names_of(kind: Any) -> list[str]:
+    """What to call a kind of class, or several."""
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    return ["class" if one is object else one.__name__ for one in kinds]
+
+
+def describe(error: BaseException) -> str:
+    """The error, and the line of the user's file that raised it."""
+    if isinstance(error, SyntaxError):
+        return f"{error.msg} ({error.filename}, line {error.lineno})"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
+    at = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames and frames[-1].filename != __file__ else ""
+    return f"{type(error).__name__}: {error}{at}"
+
+
+def check_classes(config: Any, trusted: bool) -> None:
+    """See that whatever was named is a class, and, in files of others, that nothing that can be called stands there.
+
+    Raises:
+        UsageError: something else was named.
+    """
+    for key, value in config.items(branches=True):
+        for item in value if isinstance(value, list) else [value]:
+            path = item.get("class_path") if isinstance(item, Namespace) else None
+            if isinstance(path, str) and not inspect.isclass(_resolve(path)):
+                raise UsageError(f"{key}: {path} is no class, and what is none is never called: name a class")
+            if not trusted and isinstance(path, str) and key.startswith("trainer"):
+                check_ours(key, path, (item.get("init_args") or Namespace()).as_dict())
+            if not trusted and callable(item) and not inspect.isclass(item) and not isinstance(item, Namespace):
+                raise UsageError(f"{key}: {item!r} is no class, and of others' files nothing else is called")
+
+
+def check_ours(key: str, class_path: str, arguments: Mapping[str, Any]) -> None:
+    """Raise UsageError unless a callback or logger that others' files name is ours, and writes into the run alone."""
+    if not is_ours(class_path):
+        raise UsageError(f"{key}: {class_path} is code of its own: if you know what it does, add --trust")
+    for name, value in arguments.items():
+        outside = isinstance(value, str) and (
+            os.path.isabs(value) or ".." in Path(value).parts or value.startswith("~")
+        )
+        if outside:
+            raise UsageError(f"{key}: {name} is {value!r}, outside of the run's directory: add --trust if you mean it")
+
+
+def _resolve(class_path: str) -> Any:
+    module, _, name = class_path.rpartition(".")
+    owner = sys.modules.get(module) or importlib.import_module(module)
+    return getattr(owner, name)

@@ -1,0 +1,152 @@
+"""The end of a run: evaluated, drawn, logged, ``result.json``, and what is printed."""
+
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import lightning.pytorch as pl
+
+from .. import viz
+from ..base.errors import RunError
+from ..training.callbacks import RollbackOnCollapse, StopWhenSolved
+from ..training.inspection import has_memory, run_example
+from ..training.learner import SequenceLearner
+from ..training.lengths import Table, evaluate_lengths, held_out
+from ..training.loggers import Wandb, log_picture, log_table
+from .config import TrainingOptions
+from .evaluate import Scores, evaluate_all, in_columns, left_out
+from .figures import draw_run
+from .loggers import close
+from .printing import print_evaluations, print_lengths, print_paths
+from .run_dir import RunDir
+
+
+class Trained(NamedTuple):
+    """A training that has come to its end."""
+
+    experiment: str
+    seed: int
+    options: TrainingOptions
+    learner: SequenceLearner
+    solved: StopWhenSolved
+    rollback: RollbackOnCollapse | None
+
+
+class _Outcome(NamedTuple):
+    """What a trained model came to."""
+
+    lengths: Table
+    scores: Scores
+    figures: dict[str, Path]
+    result: dict[str, Any]
+
+
+def conclude(done: Trained, run: RunDir, trainer: pl.Trainer) -> None:
+    """Evaluate, draw, log and report; ``result.json`` is written last, and says that the run has ended.
+
+    Raises:
+        RunError: the run's directory was deleted meanwhile.
+    """
+    if not run.config.is_file():
+        raise RunError(f"{run.path} was deleted while its run was trained: nothing is left of it")
+    outcome = _evaluate(done, run, trainer)
+    _log(run, trainer.loggers, outcome)
+    close(trainer.loggers, 0)
+    run.write_result(outcome.result)
+    _report(done, run, trainer, outcome)
+
+
+def _evaluate(done: Trained, run: RunDir, trainer: pl.Trainer) -> _Outcome:
+    learner, sequences = done.learner, done.options.evaluation_sequences
+    task, model = learner.task, learner.model
+    unseen = held_out(task)
+    lengths = evaluate_lengths(model, unseen, unseen.evaluation_lengths, sequences=sequences, seed=learner.seed)
+    scores = evaluate_all(model, task, sequences=sequences, seed=learner.seed)
+    result = _facts(done, trainer) | {"lengths": {str(length): _as_json(row) for length, row in lengths.items()}}
+    if hasattr(unseen, "split"):
+        result["evaluation_split"] = unseen.split
+    if scores:
+        result["evaluations"] = {name: _as_json(row) for name, row in scores.items()}
+    if dropped := left_out(task):
+        result["left_out"] = dropped
+    return _Outcome(lengths, scores, draw_run(run, model, task, lengths, seed=learner.seed), result)
+
+
+def _facts(done: Trained, trainer: pl.Trainer) -> dict[str, Any]:
+    """What is known of the training without evaluating."""
+    learner, solved = done.learner, done.solved.solved
+    return {
+        "experiment": done.experiment,
+        "seed": done.seed,
+        "solved": solved is not None,
+        "sequences_to_solve": int(solved["sequences"]) if solved else None,
+        "seconds_to_solve": round(solved["seconds"], 2) if solved else None,
+        "steps": trainer.global_step,
+        "sequences": learner.sequences,
+        **({"skipped_steps": learner.skipped} if done.options.skip_nonfinite else {}),
+        **({"collapses": done.rollback.times} if done.rollback else {}),
+        "seconds": round(learner.seconds, 2),
+        "parameters": sum(p.numel() for p in learner.model.parameters()),
+        "backend": chosen_backend(learner.model),
+        "device": str(trainer.strategy.root_device),
+        "metrics": _as_json(learner.last_numbers),
+    }
+
+
+def _as_json(row: dict[str, float]) -> dict[str, float | None]:
+    """Null where there is no number, or the gradient of a step that was left out had none: JSON has no NaN or Inf."""
+    return {name: value if math.isfinite(value) else None for name, value in row.items()}
+
+
+def chosen_backend(model: Any) -> str:
+    """The backend that runs, of a model that says so."""
+    report = model.backend_report() if hasattr(model, "backend_report") else {}
+    return next((name for name, reason in report.items() if reason.startswith("chosen")), "torch")
+
+
+def _log(run: RunDir, loggers: list[Any], outcome: _Outcome) -> None:
+    columns = ["length", *next(iter(outcome.lengths.values()))]
+    log_table(loggers, "lengths", columns, [[n, *row.values()] for n, row in outcome.lengths.items()])
+    if outcome.scores:
+        log_table(loggers, "evaluations", *in_columns(outcome.scores))
+    for name, path in outcome.figures.items():
+        log_picture(loggers, f"figures/{name}", path)
+    for logger in loggers:
+        if isinstance(logger, Wandb):
+            logger.log_checkpoint(run.last)
+
+
+def _report(done: Trained, run: RunDir, trainer: pl.Trainer, outcome: _Outcome) -> None:
+    learner, result = done.learner, outcome.result
+    print(f"\n{_verdict(done, result)}\n")
+    if has_memory(learner.model):
+        _, _, record = run_example(learner.model, learner.task, seed=learner.seed)
+        assert record is not None
+        print(viz.weightings_text(record) + "\n")
+    sequences = done.options.evaluation_sequences
+    print_lengths(outcome.lengths, learner.task, sequences, result.get("evaluation_split"))
+    if outcome.scores:
+        print_evaluations(outcome.scores, learner.task, sequences)
+    for split, reasons in result.get("left_out", {}).items():
+        print(f"left out of {split}: " + ", ".join(f"{count} ({reason})" for reason, count in reasons.items()))
+    paths: dict[str, Path | str] = {"run directory": run.path, "figures": run.figures}
+    if "memory-at-work" in outcome.figures:
+        paths["memory at work"] = outcome.figures["memory-at-work"]
+    for logger in trainer.loggers:
+        if isinstance(logger, Wandb):
+            paths["W&B run"] = logger.newest_folder
+    print_paths(paths)
+
+
+def _verdict(done: Trained, result: dict[str, Any]) -> str:
+    if result["solved"]:
+        return (
+            f"solved after {result['sequences_to_solve']:,} sequences ({result['seconds_to_solve']:.0f} s); "
+            f"trained on {result['sequences']:,} in {result['seconds']:.0f} s"
+        )
+    error = done.learner.validation_error
+    seen = f"{error:.2f} errors per sequence" if math.isfinite(error) else "no validation"
+    return (
+        f"not solved within {result['sequences']:,} sequences: {seen}, and solved "
+        f"means below {done.solved.threshold:g} at {done.solved.checks} checks in a row"
+    )

@@ -1,0 +1,63 @@
+"""What jsonargparse says, in one line for the user, with the names nearest to what was written."""
+
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+
+
+def one_line(message: str, overrides: Sequence[str], known: Iterable[str]) -> str:
+    """The part of a nested message that the user can do something about.
+
+    Args:
+        message: jsonargparse's.
+        overrides: what stands on the command line.
+        known: every setting there is.
+    """
+    message = without_union(message.removeprefix('Parser key "config": '))
+    keys = list(dict.fromkeys(re.findall(r"Parser key \"([\w.]+)\":", message)))
+    refused = re.search(r"Option '([\w.]+)' is not accepted|unrecognized arguments: --([\w.]+)", message)
+    if refused:
+        owner = "" if refused[2] else "".join(f"{key}." for key in keys[:1])
+        return unknown(owner + (refused[1] or refused[2]), known)
+    if denied := re.search(r"Importing '([\w.]+)' is not allowed", message):
+        return _denied(denied[1], keys)
+    expected = re.findall(r"Expected a <class '[^']*'>\. Got value: [^\n]*", message)
+    if keys and expected:
+        kind = re.sub(r"<class '([\w.]+)'>", r"\1", expected[0])
+        return f"--{'.'.join(keys)}: {kind[0].lower()}{kind[1:]}".replace(" a int.", " an int.")
+    choices = re.search(r"Expected a typing\.Literal\[(.*?)\]\. Got value: ([^\n]*)", message)
+    if keys and choices:
+        return f"--{'.'.join(keys)} is {choices[2]!r}, but must be one of {choices[1]}"
+    given = re.findall(r"Given value: (.*?)(?:\. Got value|\n|$)", message)
+    wrong = [key for key, value in itertools.pairwise(overrides) if value in given and key.startswith("--")]
+    if wrong and given:
+        return f"{wrong[0]}: {given[0]!r} is not a value of the right type"
+    return " ".join(line.strip(" -") for line in message.splitlines() if line.strip())
+
+
+def unknown(key: str, known: Iterable[str]) -> str:
+    """That there is no such setting, and which are near."""
+    from ..base.errors import suggest
+
+    return f"unknown setting {key!r}{suggest(key, known)}"
+
+
+def _denied(class_path: str, keys: Sequence[str]) -> str:
+    where = f"{keys[0]}: " if keys else ""
+    return f"{where}{class_path} is not looked up: give a class of memnets, memnets_tasks, torch, lightning or your own"
+
+
+def without_union(message: str) -> str:
+    """What a class itself says, where jsonargparse adds all that it might have been instead."""
+    others = ("does not implement protocol", "Expected a <class 'NoneType'>")
+    head, _, rest = message.partition("Does not validate against any of the Union subtypes")
+    if not any(other in rest for other in others):
+        return message
+    reasons = rest.partition("Errors:")[2].partition("Given value type:")[0].splitlines()
+    own = dict.fromkeys(reason.strip(" -") for reason in reasons if not any(other in reason for other in others))
+    given = rest.partition("Given value: ")[2].strip()
+    said = [
+        f"{reason}. Got value: {given}" if re.fullmatch(r"Expected a <class '[^']*'>", reason) else reason
+        for reason in own
+    ]
+    return head + "\n".join(said) if any(said) else message

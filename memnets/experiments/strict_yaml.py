@@ -1,0 +1,51 @@
+"""YAML files of people: plain values alone, and no key twice."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..base.errors import UsageError
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice in one mapping, of which YAML would take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+                if key.value in seen:
+                    line = key.start_mark.line + 1
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"{key.value!r} stands twice, again in line {line}"
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def load_mapping(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file.
+
+    Raises:
+        UsageError: it cannot be read, is no YAML, is empty or holds something else, or has a key twice.
+    """
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not a text file: {error.reason}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is not valid YAML: {_reason(error)}") from error
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    if content is None:
+        raise UsageError(f"{path} is empty: it must name at least a task, a model and an optimizer")
+    if not isinstance(content, dict):
+        raise UsageError(f"{path} holds {type(content).__name__} in place of settings: it must be such as task: ...")
+    return content
+
+
+def _reason(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    where = f", line {mark.line + 1}" if mark else ""
+    return f"{getattr(error, 'problem', None) or str(error) or type(error).__name__}{where}"

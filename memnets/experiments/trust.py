@@ -1,0 +1,87 @@
+"""Which files may name classes of one's own: those of runs and sweeps that the user's own commands made here.
+
+The mark is kept outside the directory, so that a directory from elsewhere cannot bring it along: the path, and a digest
+of the files whose names are imported. A directory that was moved, or whose file was edited, asks for ``--trust`` once.
+"""
+
+import contextlib
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ..base.files import write_atomically
+
+PACKAGES: tuple[str, ...] = ("memnets", "memnets_tasks", "torch.nn", "torch.optim", "lightning.pytorch")
+"""Whose classes anybody's file may name."""
+CLASSES = ("class_path", "task", "model", "optimizer", "curriculum", "loggers", "callbacks")
+"""Keys whose values are class paths."""
+
+
+def is_ours(class_path: str) -> bool:
+    """Whether anybody's file may name it."""
+    return any(class_path == name or class_path.startswith(f"{name}.") for name in PACKAGES)
+
+
+def _leaves(content: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in plain settings, with the last part of its key."""
+    if isinstance(content, dict):
+        for name, value in content.items():
+            yield from _leaves(value, str(name).rpartition(".")[2])
+    elif isinstance(content, list):
+        for item in content:
+            yield from _leaves(item, key)
+    elif isinstance(content, str):
+        yield key, content
+
+
+def foreign(content: Any) -> list[str]:
+    """Class paths in plain settings that only a trusted file may name."""
+    named = [re.findall(r"class_path\W+([\w.]+)", value) if "class_path" in value else [value]
+             for key, value in _leaves(content) if key in CLASSES or "class_path" in value]  # fmt: skip
+    found = dict.fromkeys(name for names in named for name in names)
+    return [name for name in found if _is_dotted(name) and not is_ours(name)]
+
+
+def may_name_code(content: Any) -> bool:
+    """Whether any text in plain settings might be the name of something that only a trusted file may name."""
+    return any(_is_dotted(value) and not is_ours(value) for _, value in _leaves(content)) or bool(foreign(content))
+
+
+def _is_dotted(text: str) -> bool:
+    return "." in text and all(part.isidentifier() for part in text.split("."))
+
+
+def state_folder() -> Path:
+    """Where marks are: ``MEMNETS_STATE``, or ``memnets`` in ``XDG_STATE_HOME``, by default ``~/.local/state``."""
+    if own := os.environ.get("MEMNETS_STATE"):
+        return Path(own)
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(home) / "memnets"
+
+
+def vouch(directory: Path, files: Iterable[Path]) -> None:
+    """Remember that the user vouches for what these files of the directory name."""
+    with contextlib.suppress(OSError, RuntimeError):  # without a home --trust is asked for again
+        write_atomically({_mark(directory): _digest(files).encode()})
+
+
+def is_vouched(directory: Path, files: Iterable[Path]) -> bool:
+    """Whether they are as they were when the user did."""
+    try:
+        return _mark(directory).read_text() == _digest(files)
+    except (OSError, RuntimeError):
+        return False
+
+
+def _mark(directory: Path) -> Path:
+    return state_folder() / "trusted" / hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:32]
+
+
+def _digest(files: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
