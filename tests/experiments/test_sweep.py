@@ -14,8 +14,9 @@ import pytest
 import torch
 import yaml
 
-from memnets.cli import main, sweeping
-from memnets.experiments.engines.local import HELD
+from memnets.cli import main
+from memnets.experiments import sweep as sweeping
+from memnets.experiments.engines.local import HELD, LocalEngine
 from memnets.experiments.lock import hold, holder
 from memnets.experiments.sweeps import directory
 from memnets.experiments.sweeps.directory import SweepDir, TrialDir
@@ -168,11 +169,12 @@ def test_a_stopped_sweep_goes_on_with_as_many_threads_a_trial(tmp_path, monkeypa
     monkeypatch.setattr(sweeping, "usable_cores", lambda: 4)
     seen = []
 
-    def train_all(options, place, trials, left, processes, threads):
-        seen.append((len(left), processes, threads))
+    def train_all(engine, place, left, options):
+        seen.append((len(left), options.processes, options.threads))
         return 0
 
-    monkeypatch.setattr(sweeping, "_train_all", train_all)
+    monkeypatch.setattr(LocalEngine, "run", train_all)
+    monkeypatch.setattr("memnets.experiments.engines.display.Display", lambda *_: None)  # results here hold nothing
     sweep = tiny_sweep(tmp_path, "--seeds", "0..3")
     main(["sweep", str(sweep.path)])
     for seed in (0, 1, 2):
@@ -197,7 +199,7 @@ def test_a_full_disk_is_one_line(tmp_path, monkeypatch, capsys):
     error = capsys.readouterr().err
     assert f"{sweep.path} cannot be written (No space left on device): make room there" in error
     assert main(["trial", str(sweep.path), "copy-ntm/seed0"]) == 1
-    assert capsys.readouterr().err.endswith(f"No space left on device: '{place.attempts}'\n")
+    assert capsys.readouterr().err.endswith(f"{place.attempts}: No space left on device: make room there\n")
     assert not list(sweep.path.rglob("*.json"))
     assert place.state() == "waiting"
 

@@ -1,0 +1,294 @@
+"""Runs, sweeps and configurations of strangers: through every command nothing of theirs is executed or imported."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from memnets.cli import main
+from memnets.experiments.trust import foreign, may_name_code
+from running import fit
+
+MARK = "executed"
+
+
+@pytest.fixture(scope="module")
+def victim(tmp_path_factory):
+    """A run that is sound, and was written by this machine's own fit."""
+    folder = tmp_path_factory.mktemp("runs")
+    return fit(folder, "--trainer.max_steps", "2", "--trainer.val_check_interval", "2")
+
+
+def shell(place: Path) -> str:
+    return f"touch {place / MARK}"
+
+
+EVIL = """
+from pathlib import Path
+Path({mark!r}).write_text("imported")
+import torch, lightning.pytorch as pl, memnets, memnets_tasks
+from lightning.pytorch.loggers import CSVLogger
+class Evil(memnets_tasks.Copy): pass
+class Net(memnets.NTM): pass
+class Call(pl.Callback): pass
+class Log(CSVLogger): pass
+class Opt(torch.optim.SGD): pass
+class Cap(memnets_tasks.Growing): pass
+def make(*args, **settings): Path({mark!r}).write_text("called")
+"""
+
+
+def spec(class_path, **arguments):
+    return {"class_path": class_path, **({"init_args": arguments} if arguments else {})}
+
+
+def hostile(place: Path) -> dict:
+    """By name, what to put where in the configuration of a sound run."""
+    run = shell(place)
+    found = {
+        "system as optimizer": ("optimizer", spec("os.system", command=run)),
+        "posix system as optimizer": ("optimizer", spec("posix.system", command=run)),
+        "popen as optimizer": ("optimizer", spec("subprocess.Popen", args=run, shell=True)),
+        "getoutput as optimizer": ("optimizer", spec("subprocess.getoutput", cmd=run)),
+        "exec as optimizer": ("optimizer", spec("builtins.exec", source=f"open({str(place / MARK)!r}, 'w')")),
+        "eval as task": ("task", spec("builtins.eval", source=f"open({str(place / MARK)!r}, 'w')")),
+        "system as task": ("task", spec("os.system", command=run)),
+        "system as model": ("model", spec("os.system", command=run)),
+        "system as curriculum": ("curriculum", spec("os.system", command=run)),
+        "system by its name alone": ("optimizer", "os.system"),
+        "system through a module of ours": ("optimizer", spec("memnets.base.files.os.system", command=run)),
+        "system through torch": ("optimizer", spec("torch.nn.modules.module.os.system", command=run)),
+        "partial": ("optimizer", spec("functools.partial", func="os.system")),
+        "a loader of pickles": ("optimizer", spec("torch.load", f=str(place / "evil.pt"), weights_only=False)),
+        "torch hub": ("model", spec("torch.hub.load", repo_or_dir=str(place), model="Evil", source="local")),
+        "a compiler": ("optimizer", spec("torch.utils.cpp_extension.load_inline", name="x", cpp_sources="int f();")),
+        "jsonargparse itself": ("optimizer", spec("jsonargparse.set_parsing_settings")),
+        "a function of ours": ("optimizer", spec("memnets.experiments.trust.vouch", directory=str(place), files=[])),
+        "our command line": ("optimizer", spec("memnets.cli.main", argv=["fit", "copy-ntm"])),
+        "our __main__": ("optimizer", spec("memnets.__main__.main")),
+        "a writer of ours": ("optimizer", spec("memnets.base.files.write_atomically", files={})),
+        "a class of ours of another kind": ("optimizer", spec("memnets.experiments.run_dir.RunDir", path=str(place))),
+        "a module as optimizer": ("optimizer", spec("torch.nn.Linear", out_features=3)),
+        "own task": ("task", spec("evilmod.Evil")),
+        "own model": ("model", spec("evilmod.Net", hidden_size=3)),
+        "own optimizer": ("optimizer", spec("evilmod.Opt", lr=0.1)),
+        "own function": ("optimizer", spec("evilmod.make")),
+        "own curriculum": ("curriculum", spec("evilmod.Cap", start=1, steps=2)),
+        "own callback": ("trainer.callbacks", [spec("evilmod.Call")]),
+        "own callback by its name alone": ("trainer.callbacks", ["evilmod.Call"]),
+        "own logger": ("loggers", [spec("evilmod.Log")]),
+        "own logger by its name alone": ("loggers", ["evilmod.Log"]),
+        "own strategy": ("trainer.strategy", spec("evilmod.Call")),
+        "own profiler": ("trainer.profiler", spec("evilmod.Call")),
+        "own plugin": ("trainer.plugins", [spec("evilmod.Call")]),
+        "own controller": ("model.init_args.controller", "evilmod.make"),
+        "own controller as a class": ("model.init_args.controller", spec("evilmod.Net")),
+        "a lambda": ("trainer.callbacks", [spec("lightning.pytorch.callbacks.LambdaCallback", setup="evilmod.make")]),
+        "system in a lambda": (
+            "trainer.callbacks",
+            [spec("lightning.pytorch.callbacks.LambdaCallback", on_fit_start="os.system")],
+        ),
+        "a checkpoint elsewhere": (
+            "trainer.callbacks",
+            [spec("lightning.pytorch.callbacks.ModelCheckpoint", dirpath=str(place / MARK))],
+        ),
+        "a checkpoint above": (
+            "trainer.callbacks",
+            [spec("lightning.pytorch.callbacks.ModelCheckpoint", dirpath=f"../../{MARK}")],
+        ),
+        "a logger elsewhere": ("loggers", [spec("lightning.pytorch.loggers.CSVLogger", save_dir=str(place / MARK))]),
+        "a package beside": ("task", spec("evilpackage.inner.Evil")),
+        "a shadow of a package of ours": ("task", spec("memnets_tasks_evil.Evil")),
+    }
+    assert len(found) >= 40
+    return found
+
+
+NAMES = tuple(hostile(Path("/nowhere")))
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """A working directory that a stranger has filled."""
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    code = EVIL.format(mark=str(tmp_path / MARK))
+    for name in ("evilmod", "yaml_extra", "memnets_tasks_evil"):
+        (tmp_path / f"{name}.py").write_text(code)
+    (tmp_path / "evilpackage").mkdir()
+    (tmp_path / "evilpackage" / "__init__.py").write_text(code)
+    (tmp_path / "evilpackage" / "inner.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def poison(victim: Path, place: Path, name: str) -> Path:
+    """A copy of the run with one hostile setting; without its result, so that it can be resumed."""
+    run = place / "runs" / "stranger"
+    shutil.copytree(victim, run)
+    (run / "result.json").unlink()
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    key, value = hostile(place)[name]
+    *above, last = key.split(".")
+    part = config
+    for step in above:
+        part = part[step]
+    part[last] = value
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    return run
+
+
+def as_sweep(run: Path, place: Path) -> Path:
+    """A sweep whose one trial is that run, and whose own files hold the same."""
+    sweep = place / "sweeps" / "stranger"
+    (sweep / "configs").mkdir(parents=True)
+    shutil.copy(run / "config.yaml", sweep / "configs" / "copy-ntm.yaml")
+    shutil.copytree(run, sweep / "copy-ntm" / "seed0")
+    plan = {"name": "stranger", "experiments": {"copy-ntm": {}}, "seeds": "0,1", "grid": {}, "settings": {}}
+    (sweep / "sweep.yaml").write_text(f"# go on with: memnets sweep {sweep}\n{yaml.safe_dump(plan)}")
+    return sweep
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_executed_or_imported_by_any_command(name, victim, elsewhere, capsys):
+    run = poison(victim, elsewhere, name)
+    sweep = as_sweep(run, elsewhere)
+    (elsewhere / "a.png").write_bytes(b"no image")
+    commands = [
+        ["show", str(run)],
+        ["lengths", str(run), "--lengths", "2", "--sequences", "2"],
+        ["read", "a.png", "--run", str(run)],
+        ["describe", "a.png", "--run", str(run)],
+        ["resume", str(run)],
+        ["resume", str(run), "--trainer.max_steps", "3"],
+        ["fit", str(run / "config.yaml"), "--trainer.max_steps", "1"],
+        ["report", str(sweep)],
+        ["trial", str(sweep), "copy-ntm/seed0"],
+        ["trial", str(sweep), "copy-ntm/seed1"],
+        ["sweep", str(sweep), "--engine", "local", "--processes", "1"],
+    ]
+    trains = {"resume", "fit", "trial", "sweep"}
+    for command in commands:
+        status = main(command)
+        said = capsys.readouterr()
+        assert not (elsewhere / MARK).exists(), command
+        assert "Traceback" not in said.err
+        if command[0] in trains:
+            assert status != 0, f"{command} took it"
+        if command[0] in trains - {"sweep"}:  # which shows that its trials have failed
+            assert said.err.startswith("memnets: error: ")
+            assert said.err.count("\n") == 1
+
+
+def test_modules_of_the_working_directory_are_not_found_by_commands_that_use_runs_of_others(victim, elsewhere):
+    import sys
+
+    run = elsewhere / "sound"
+    shutil.copytree(victim, run)
+    before = list(sys.path)
+    assert main(["lengths", str(run), "--lengths", "2", "--sequences", "2"]) == 0
+    assert sys.path == before
+
+
+OWN = """
+import memnets, memnets_tasks
+class Task(memnets_tasks.Copy):
+    pass
+"""
+TRAIN = ["--training.pictures_every", "0", "--training.batch_size", "2", "--training.validation_size", "2"]
+TRAIN += ["--training.evaluation_sequences", "1", "--trainer.max_steps", "2", "--trainer.val_check_interval", "2"]
+
+
+def test_a_file_that_is_given_to_fit_names_what_it_likes_and_its_run_stays_trusted(tmp_path, monkeypatch, capsys):
+    """A module beside the YAML file is found, though it is not in the working directory."""
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    project, work = tmp_path / "project", tmp_path / "work"
+    project.mkdir()
+    work.mkdir()
+    (project / "beside_it.py").write_text(OWN)
+    settings = {
+        "task": spec("beside_it.Task", bits=2, max_length=2, evaluation_lengths=[2]),
+        "model": spec("memnets.NTM", hidden_size=4, slots=4, width=3),
+        "optimizer": spec("torch.optim.SGD", lr=0.1),
+    }
+    (project / "mine.yaml").write_text(yaml.safe_dump(settings))
+    monkeypatch.chdir(work)
+    assert main(["fit", str(project / "mine.yaml"), *TRAIN, "--run_id", "a"]) == 0
+    run = work / "runs" / "mine" / "a"
+    assert main(["lengths", str(run)]) == 0
+    moved = run.rename(tmp_path / "moved")
+    capsys.readouterr()
+    assert main(["lengths", str(moved)]) == 2
+    assert "names beside_it.Task" in (said := capsys.readouterr().err)
+    assert "--trust" in said
+    assert main(["lengths", str(moved), "--trust"]) == 0
+    assert main(["lengths", str(moved)]) == 0  # asked for once
+    with (moved / "config.yaml").open("a") as file:
+        file.write("# edited\n")
+    assert main(["lengths", str(moved)]) == 2
+
+
+def test_the_mark_is_not_in_the_directory(tmp_path, monkeypatch):
+    """And so cannot come along with it."""
+    from memnets.experiments.trust import is_vouched, vouch
+
+    monkeypatch.setenv("MEMNETS_STATE", str(tmp_path / "state"))
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.yaml").write_text("a: b.c")
+    vouch(run, [run / "config.yaml"])
+    assert [path.name for path in run.iterdir()] == ["config.yaml"]
+    assert is_vouched(run, [run / "config.yaml"])
+    monkeypatch.setenv("MEMNETS_STATE", str(tmp_path / "another"))
+    assert not is_vouched(run, [run / "config.yaml"])
+
+
+@pytest.mark.parametrize("name", ["checkpoints", "figures", "wandb", "metrics.csv", "trial.lock", "config.yaml"])
+def test_links_out_of_a_run_are_not_followed(name, victim, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    run, target = tmp_path / "run", tmp_path / "target"
+    shutil.copytree(victim, run)
+    (run / "result.json").unlink()
+    if (run / name).is_dir():
+        shutil.copytree(run / name, target)
+        shutil.rmtree(run / name)
+    else:
+        target.write_bytes((run / name).read_bytes() if (run / name).exists() else b"precious")
+        (run / name).unlink(missing_ok=True)
+    (run / name).symlink_to(target)
+    before = sorted(path.stat().st_mtime_ns for path in [target, *target.glob("*")])
+    for command in (["resume", str(run)], ["show", str(run)], ["lengths", str(run)]):
+        assert main(command) == 1
+        error = capsys.readouterr().err
+        assert str(run / name) in error
+        assert "is a link out of" in error
+    assert sorted(path.stat().st_mtime_ns for path in [target, *target.glob("*")]) == before
+
+
+@pytest.mark.parametrize("name", ["figures", "copy-ntm", "configs"])
+def test_links_out_of_a_sweep_are_not_followed(name, victim, tmp_path, capsys):
+    sweep = as_sweep(victim, tmp_path)
+    moved = tmp_path / "moved"
+    if (sweep / name).exists():
+        (sweep / name).rename(moved)
+    else:
+        moved.mkdir()
+    (sweep / name).symlink_to(moved)
+    before = sorted(path for path in moved.rglob("*"))
+    for command in (["report", str(sweep)], ["trial", str(sweep), "copy-ntm/seed1"], ["sweep", str(sweep)]):
+        assert main(command) == 2
+        assert "is a link out of the sweep's directory" in capsys.readouterr().err
+    assert sorted(path for path in moved.rglob("*")) == before
+
+
+def test_what_counts_as_a_name_of_code():
+    ours = {"task": spec("memnets_tasks.Copy"), "model": {"init_args": {"path": "data/gt.txt"}}}
+    assert foreign(ours) == []
+    assert foreign({"settings": {"model": "mine.Net"}, "grid": {"task": ["memnets_tasks.Copy", "own.T"]}}) == [
+        "mine.Net",
+        "own.T",
+    ]
+    assert foreign({"settings": {"model.cell": json.dumps(spec("mine.Cell"))}}) == ["mine.Cell"]
+    assert may_name_code({"model": {"init_args": {"cell": "mine.Cell"}}})
+    assert not may_name_code(ours)
