@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "DNC": "models",
+    "MemoryNetwork": "models",
     "NTM": "models",
     "TextReader": "models",
     "Captioner": "models",
@@ -21,6 +23,12 @@ _HOMES = {
     "trace": "recurrent",
     "Interface": "memories",
     "Memory": "memories",
+    "DNCMemory": "memories",
+    "DNCState": "memories",
+    "DeltaMemory": "memories",
+    "DeltaState": "memories",
+    "StackMemory": "memories",
+    "StackState": "memories",
     "Part": "memories",
     "Record": "base.records",
     "SequenceModule": "base.module",
@@ -41,6 +49,7 @@ _HOMES = {
 _MODULES = ("attention", "controllers", "decoding", "kernels", "memories", "ops", "text", "vision", "viz")
 
 __all__ = [
+    "DNC",
     "GRU",
     "LSTM",
     "NTM",
@@ -48,12 +57,17 @@ __all__ = [
     "BackendUnavailableError",
     "Captioner",
     "CellState",
+    "DNCMemory",
+    "DNCState",
+    "DeltaMemory",
+    "DeltaState",
     "FeedforwardState",
     "HiddenState",
     "Interface",
     "LSTMState",
     "Memory",
     "MemoryCell",
+    "MemoryNetwork",
     "Model",
     "NTMMemory",
     "NTMState",
@@ -61,6 +75,8 @@ __all__ = [
     "Record",
     "Recurrent",
     "SequenceModule",
+    "StackMemory",
+    "StackState",
     "TextReader",
     "Trace",
     "TrainingOutputs",
@@ -87,8 +103,20 @@ if TYPE_CHECKING:
         map_state,
         stack_states,
     )
-    from .memories import Interface, Memory, NTMMemory, NTMState, Part
-    from .models import NTM, Captioner, TextReader
+    from .memories import (
+        DeltaMemory,
+        DeltaState,
+        DNCMemory,
+        DNCState,
+        Interface,
+        Memory,
+        NTMMemory,
+        NTMState,
+        Part,
+        StackMemory,
+        StackState,
+    )
+    from .models import DNC, NTM, Captioner, MemoryNetwork, TextReader
     from .recurrent import GRU, LSTM, RNN, CellState, MemoryCell, Recurrent, Trace, trace
 
 
