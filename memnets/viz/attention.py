@@ -20,8 +20,8 @@ def reading_figure(image: Tensor, reading: Any, *, truth: str | None = None, pad
     """Draw a line of text and, below it, the columns that were looked at for each character.
 
     Args:
-        image: `(channels, H, W)` from 0 to 1, the line without its padding.
-        reading: has `text`, `confidence` and `weights` `(L, C)`, zero at the columns of padding; or None for weights
+        image: ``(channels, H, W)`` from 0 to 1, the line without its padding.
+        reading: has ``text``, ``confidence`` and ``weights (L, C)``, zero at the columns of padding; or None for weights
             where no attention was used.
         truth: what the line says, to be told where it differs.
         padded_width: pixels across the padded image that the columns are of; where None, the last column with a
@@ -68,8 +68,8 @@ def caption_figure(image: Tensor, caption: Any) -> Figure:
     """Draw a scene, and again for each word with the weights of the places looked at for it laid over.
 
     Args:
-        image: `(channels, H, W)` from 0 to 1.
-        caption: has `words`, `confidence`, `weights` `(L, h, w)` or None, and `gates` `(L,)` or None. Words past
+        image: ``(channels, H, W)`` from 0 to 1.
+        caption: has ``words``, ``confidence``, ``weights (L, h, w)`` or None, and ``gates (L,)`` or None. Words past
             the 23rd are left out.
 
     Returns:

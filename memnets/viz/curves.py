@@ -41,10 +41,10 @@ def lengths_figure(
     """Draw length generalisation: each of a task's metrics over sequence length, a panel each.
 
     Errors stand on a scale that is logarithmic and still has a zero, so that a perfect length shows; accuracies and
-    other shares of which more is better (see `SHARES`) stand on one from 0 to 1.
+    other shares of which more is better (see ``SHARES``) stand on one from 0 to 1.
 
     Args:
-        table: for each length (a whole number, or its text as in `result.json`) a mapping from metric to value, the
+        table: for each length (a whole number, or its text as in ``result.json``) a mapping from metric to value, the
             same metrics at each length, such as bit_errors, wrong bits per sequence, and sequence_accuracy.
         trained_on: the shortest and longest training length, or the longest alone; drawn as a band.
 
@@ -90,8 +90,8 @@ def training_figure(metrics: Mapping[str, tuple[Sequence[float], Sequence[float]
     """Draw losses and errors over the sequences seen in training.
 
     Args:
-        metrics: for each column such as `train/loss` or `val/bit_errors` two equally long lists: sequences
-            seen, and values. Columns that end in `loss`, `bit_errors`, `excess` or `character_error_rate` are
+        metrics: for each column such as ``train/loss`` or ``val/bit_errors`` two equally long lists: sequences
+            seen, and values. Columns that end in ``loss``, ``bit_errors``, ``excess`` or ``character_error_rate`` are
             drawn, others left out.
 
     Returns:
