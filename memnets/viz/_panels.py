@@ -52,12 +52,24 @@ Row = tuple[list[Panel], list[Panel]]
 """What stands side by side: panels from top to bottom, left and right; all left where right is empty."""
 
 
-def side_by_side(columns: Sequence[list[Panel]]) -> Iterator[Row]:
-    """Two records a row; one that is left over has its heads side by side."""
-    for left, right in zip(columns[::2], [*columns[1::2], []]):
-        if not right and len(left) > 1:
-            left, right = left[::2], left[1::2]
-        yield left, right
+def side_by_side(columns: Sequence[list[Panel]], *, any_heads: bool = False) -> Iterator[Row]:
+    """Two records a row; one that is left over has its heads side by side.
+
+    Args:
+        columns: the panels of each record, one a head.
+        any_heads: whether two records go together that differ in the number of heads.
+    """
+    left_over = list(columns)
+    while left_over:
+        left = left_over.pop(0)
+        fit = (at for at, other in enumerate(left_over) if any_heads or len(other) == len(left))
+        at = next(fit, None)
+        if at is not None:
+            yield left, left_over.pop(at)
+        elif len(left) > 1:
+            yield left[::2], left[1::2]
+        else:
+            yield left, []
 
 
 def draw_rows(title: str, rows: Sequence[Row], mask: np.ndarray | None = None) -> Figure:
@@ -136,20 +148,28 @@ def draw_lines(axes: Axes, panel: Panel) -> None:
             label=name,
         )
     axes.grid(color=_style.GRID, linewidth=0.6)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
     if panel.limits is not None:
         low, high = panel.limits
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2.5, 5, 10]))
         axes.set_ylim(low - 0.08 * (high - low), high + 0.08 * (high - low))
 
 
 def head_names(record: TracedRecord, among: Sequence[TracedRecord]) -> list[str]:
     """What the heads of a record are called: by the order "read heads first" where it is over all heads of a memory."""
     heads = record.heads
-    weightings = {other.name: other.heads for other in among if other.memory == record.memory}
-    readers, writers = weightings.get("read_weights", 0), weightings.get("write_weights", 0)
-    if readers and writers and heads == readers + writers:
+    readers, writers = _readers_and_writers(record, among)
+    if heads == readers + writers:
         return [f"read head {h}" for h in range(readers)] + [f"write head {h}" for h in range(writers)]
     return [f"head {h}" for h in range(heads)]
+
+
+def _readers_and_writers(record: TracedRecord, among: Sequence[TracedRecord]) -> tuple[int, int]:
+    """How many heads of the record's memory read and write; zeros where it does not have both."""
+    weightings = {other.name: other.heads for other in among if other.memory == record.memory}
+    readers, writers = weightings.get("read_weights", 0), weightings.get("write_weights", 0)
+    return (readers, writers) if readers and writers else (0, 0)
 
 
 def weighting_panels(
@@ -189,7 +209,8 @@ def number_panels(record: TracedRecord, among: Sequence[TracedRecord]) -> list[P
     scale = _style.unit_limits if gate else _style.signed_limits if signed else _style.peak_limits
     look = (_style.SIGNED if signed else _style.WEIGHTS, scale(values), unit)
     height = 0.5 + min(1.3, 0.15 * values.shape[2] + 0.2)
-    return [Panel(title, "element", values[:, head], height, *look) for head, title in _titles(record, among)]
+    y = "head (read heads first)" if values.shape[2] == sum(_readers_and_writers(record, among)) else "element"
+    return [Panel(title, y, values[:, head], height, *look) for head, title in _titles(record, among)]
 
 
 def contents_panels(record: TracedRecord, among: Sequence[TracedRecord], shown: np.ndarray) -> list[Panel]:

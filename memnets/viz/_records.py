@@ -164,15 +164,31 @@ class _Part(Mapping[str, Tensor]):
         return len(self.kinds) + 1
 
 
-def slots_shown(records: Sequence[TracedRecord], places: int) -> np.ndarray:
-    """The slots worth drawing of a memory with so many, by all of its records over them: see ``used_slots``."""
+def slots_pointed_at(records: Sequence[TracedRecord], places: int) -> np.ndarray:
+    """The slots worth drawing by a memory's weightings over so many, of which there is one: see ``used_slots``."""
+    over = [record.values for record in records if record.kind == "weighting" and record.places == places]
+    return _slots.used_slots(_slots.of_weights(*over))
+
+
+def slots_filled(records: Sequence[TracedRecord], places: int) -> np.ndarray:
+    """The slots worth drawing by all of a memory's records over so many: weightings, contents, matrices."""
     over = [record for record in records if record.places == places]
     weights = [record.values for record in over if record.kind == "weighting"]
     contents = [record.values for record in over if record.kind == "contents"]
     relations = [_slots.of_relations(record.values) for record in over if record.kind == "matrix"]
     activities = [_slots.of_weights(*weights)] if weights else []
-    measure = _slots.of_changes if weights else _slots.of_contents  # what heads point at was not there before
+    measure = _slots.of_changes if weights else _slots.of_contents  # the heads tell what the first step changed
     return _slots.used_slots(*activities, *map(measure, contents), *relations)
+
+
+def slots_of_memory(records: Sequence[TracedRecord]) -> int | None:
+    """Over how many places the weightings go that point into a memory: as many as it holds, else the most there are.
+
+    A weighting may also choose among other things, such as shifts or ways to read. None where there is no weighting.
+    """
+    places = {record.values.shape[2] for record in records if record.kind == "weighting"}
+    held = {record.values.shape[2] for record in records if record.kind == "contents"}
+    return max(places & held or places, default=None)
 
 
 def mask_of(mask: Tensor | None, index: int, length: int) -> np.ndarray | None:

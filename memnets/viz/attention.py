@@ -21,8 +21,8 @@ def reading_figure(image: Tensor, reading: Any, *, truth: str | None = None, pad
 
     Args:
         image: ``(channels, H, W)`` from 0 to 1, the line without its padding.
-        reading: has ``text``, ``confidence`` and ``weights (L, C)``, zero at the columns of padding; or None for weights
-            where no attention was used.
+        reading: has ``text``, ``confidence`` and ``weights (L, C)``, zero at the columns of padding; or None for
+            weights where no attention was used.
         truth: what the line says, to be told where it differs.
         padded_width: pixels across the padded image that the columns are of; where None, the last column with a
             weight is taken for the line's last.

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from memnets.viz import _style
 from memnets.viz._panels import MOST_HEADS
-from memnets.viz._records import TracedRecord, TraceLike, all_records, by_memory, slots_shown
+from memnets.viz._records import TracedRecord, TraceLike, all_records, by_memory, slots_filled
 
 MOMENTS = 4
 
@@ -105,7 +105,7 @@ def _strips(records: Sequence[TracedRecord], kind: str) -> Iterator[_Strip]:
     for record in records:
         if record.kind != kind:
             continue
-        shown = slots_shown(records, record.values.shape[2])
+        shown = slots_filled(records, record.values.shape[2])
         values = record.values[:, :MOST_HEADS, shown]  # (L, K, rows, columns)
         values = values[..., shown] if kind == "matrix" else values
         signed = kind == "contents" or bool((values < 0).any())

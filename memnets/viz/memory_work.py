@@ -10,7 +10,7 @@ from torch import Tensor
 from memnets.viz import _style
 from memnets.viz._batches import BatchLike, batch_sequence, scored_outputs
 from memnets.viz._panels import Panel, Row, draw_rows, vector_panels, weighting_panels
-from memnets.viz._records import TracedRecord, TraceLike, all_records, by_memory, slots_shown
+from memnets.viz._records import TracedRecord, TraceLike, all_records, by_memory, slots_pointed_at
 from memnets.viz.records import record_rows
 
 STORY = (("add", "reads"), ("write_weights", "read_weights"))
@@ -70,5 +70,5 @@ def _story_rows(records: Sequence[TracedRecord]) -> Iterator[Row]:
     limits = _style.signed_limits(add.values, reads.values)
     yield vector_panels(add, records, limits), vector_panels(reads, records, limits)
     weights = _style.peak_limits(write.values, read.values)
-    left, right = ((one, slots_shown(records, one.values.shape[2])) for one in (write, read))
+    left, right = ((one, slots_pointed_at(records, one.values.shape[2])) for one in (write, read))
     yield weighting_panels(left[0], records, left[1], weights), weighting_panels(right[0], records, right[1], weights)

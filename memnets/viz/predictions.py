@@ -19,9 +19,9 @@ def predictions_figure(batch: BatchLike, outputs: Tensor, optimal: Tensor, index
     share the time axis.
 
     Args:
-        batch: anything with inputs ``(B, T, 1)``, targets ``(B, T, 1)``, mask ``(B, T)`` bool and lengths ``(B,)``, of bits.
-        outputs: the network's probabilities (B,T,1); only scored steps are shown.
-        optimal: the optimal probabilities (B,T,1), within 0 and 1.
+        batch: anything with inputs and targets ``(B, T, 1)``, of bits, mask ``(B, T)`` bool and lengths ``(B,)``.
+        outputs: the network's probabilities ``(B, T, 1)``; only scored steps are shown.
+        optimal: the optimal probabilities ``(B, T, 1)``, within 0 and 1.
         index: which sequence of the batch.
 
     Returns:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from memnets.viz._panels import Row, contents_panels, draw_rows, number_panels, side_by_side, vector_panels
-from memnets.viz._records import TracedRecord, TraceLike, all_records, by_memory, mask_of, slots_shown
+from memnets.viz._records import TracedRecord, TraceLike, all_records, by_memory, mask_of, slots_filled
 from memnets.viz.gates import gates_figure
 from memnets.viz.memory import matrices_figure, memory_figure
 from memnets.viz.vectors import vectors_figure
@@ -65,7 +65,7 @@ def record_rows(records: Sequence[TracedRecord]) -> Iterator[Row]:
     """All records of one memory that go over time."""
     yield from weighting_rows(records)
     contents = [record for record in records if record.kind == "contents"]
-    shown = {record.places: slots_shown(records, record.values.shape[2]) for record in contents}
+    shown = {record.places: slots_filled(records, record.values.shape[2]) for record in contents}
     yield from side_by_side([contents_panels(record, records, shown[record.places]) for record in contents])
     yield from side_by_side([vector_panels(record, records) for record in records if record.kind == "vector"])
     yield from side_by_side([number_panels(record, records) for record in records if record.kind in ("gate", "scalar")])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from memnets.viz._panels import head_names
-from memnets.viz._records import TracedRecord, TraceLike, all_records, slots_shown
+from memnets.viz._records import TracedRecord, TraceLike, all_records, by_memory, slots_of_memory, slots_pointed_at
 from memnets.viz._style import peak_limits
 
 SHADES = " ░▒▓█"
@@ -17,8 +17,8 @@ def weightings_text(trace: TraceLike, index: int = 0, width: int = 76) -> str:
     """The weightings over a memory's slots as a small picture of shade characters, slots down and time across.
 
     Where there are more slots or steps than characters, a character shows the largest weight among those it stands
-    for. The stretch of slots is the one ``weightings_figure`` shows. Of several memories, and of weightings over
-    different numbers of places, those are shown that are over the most places.
+    for. The stretch of slots is the one ``weightings_figure`` shows. Weightings that are not over a memory's slots,
+    such as those over shifts, are left out; of several memories the first is shown.
 
     Args:
         trace: holds a weighting ``(B, T, N)`` or ``(B, T, H, N)`` or several, and lengths ``(B,)``.
@@ -33,12 +33,14 @@ def weightings_text(trace: TraceLike, index: int = 0, width: int = 76) -> str:
         IndexError: the batch has no sequence ``index``.
         ValueError: ``width`` is below 40, or the trace holds no weighting.
     """
-    weightings = all_records(trace, index, ["weighting"])
+    all_records(trace, index, ["weighting"])  # there is one
     if width < 40:
         raise ValueError(f"width must be at least 40 characters, got {width}")
-    places = max(record.values.shape[2] for record in weightings)
-    weightings = [record for record in weightings if record.places == places]
-    shown = slots_shown(weightings, places)
+    own = next(own for own in by_memory(all_records(trace, index)) if slots_of_memory(own) is not None)
+    places = slots_of_memory(own)
+    assert places is not None
+    weightings = [record for record in own if record.kind == "weighting" and record.places == places]
+    shown = slots_pointed_at(weightings, places)
     digits = len(str(shown.max()))
     heads = [one for record in weightings for one in _heads(record, weightings)]
     rows = _cells(shown, max(1, (LINES - 3) // min(len(heads), MOST_HEADS) - 1))
@@ -59,6 +61,8 @@ def weightings_text(trace: TraceLike, index: int = 0, width: int = 76) -> str:
 def _heads(record: TracedRecord, among: list[TracedRecord]) -> list[tuple[str, np.ndarray]]:
     """The name and the weights ``(L, N)`` of each head."""
     whose = f"{record.memory}: {record.name}".removeprefix(": ").replace("_", " ")
+    if record.heads == 1:
+        return [(whose, record.values[:, 0])]
     return [(f"{whose}, {name}", record.values[:, h]) for h, name in enumerate(head_names(record, among))]
 
 

@@ -9,7 +9,15 @@ from torch import Tensor
 
 from memnets.viz import _style
 from memnets.viz._panels import Row, draw_rows, side_by_side, weighting_panels
-from memnets.viz._records import TracedRecord, TraceLike, all_records, by_memory, mask_of, slots_shown
+from memnets.viz._records import (
+    TracedRecord,
+    TraceLike,
+    all_records,
+    by_memory,
+    mask_of,
+    slots_of_memory,
+    slots_pointed_at,
+)
 
 
 def weightings_figure(trace: TraceLike, index: int = 0, mask: Tensor | None = None) -> Figure:
@@ -38,10 +46,13 @@ def weightings_figure(trace: TraceLike, index: int = 0, mask: Tensor | None = No
 
 
 def weighting_rows(records: Sequence[TracedRecord]) -> Iterator[Row]:
-    """The weightings among the records of one memory, those over equally many places together, the most places first."""
+    """The weightings of one memory, those over equally many places together, those over the slots first."""
     weightings = [record for record in records if record.kind == "weighting"]
-    for places in sorted({record.values.shape[2] for record in weightings}, reverse=True):
+    slots = slots_of_memory(records)
+    for places in sorted({record.values.shape[2] for record in weightings}, key=lambda n: (n != slots, -n)):
         together = [record for record in weightings if record.places == places]
         limits = _style.peak_limits(*(record.values for record in together))
-        shown = slots_shown(records, places)
-        yield from side_by_side([weighting_panels(record, records, shown, limits) for record in together])
+        shown = slots_pointed_at(records, places)
+        yield from side_by_side(
+            [weighting_panels(record, records, shown, limits) for record in together], any_heads=True
+        )
