@@ -37,6 +37,7 @@ MOST_ABREAST = 4
 def lengths_figure(
     table: Mapping[int, Mapping[str, float]] | Mapping[str, Mapping[str, float]],
     trained_on: tuple[int, int] | int | None = None,
+    length_unit: str | None = None,
 ) -> Figure:
     """Draw length generalisation: each of a task's metrics over sequence length, a panel each.
 
@@ -47,6 +48,7 @@ def lengths_figure(
         table: for each length (a whole number, or its text as in ``result.json``) a mapping from metric to value, the
             same metrics at each length, such as bit_errors, wrong bits per sequence, and sequence_accuracy.
         trained_on: the shortest and longest training length, or the longest alone; drawn as a band.
+        length_unit: what a length counts, such as "vectors"; a task's ``length_unit``.
 
     Returns:
         A figure of as many panels as there are metrics.
@@ -80,7 +82,7 @@ def lengths_figure(
         else:
             _log_with_zero(panel, [values])
         title, y = METRICS.get(name, (f"{name.replace('_', ' ')} per sequence", name.replace("_", " ")))
-        _style.label(panel, title, "sequence length", y)
+        _style.label(panel, title, f"sequence length ({length_unit})" if length_unit else "sequence length", y)
     if trained_on is not None:
         panels[0].legend(fontsize=_style.TICK, loc="upper left", frameon=False)
     return figure
