@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from memnets_tasks.images.drops import Drops
+from memnets_tasks.images.skipped_items import SkippedItems
 from memnets_tasks.images.text_formats import read_json
 
 SPLITS = ("train", "val", "test")
@@ -38,7 +38,7 @@ def words_of(caption: str) -> list[str]:
     return re.findall(rf"{letters}(?:['\u2019\u200c\u200d-]{letters})*", text)
 
 
-def read_karpathy(path: Path, drops: Drops) -> list[Captioned]:
+def read_karpathy(path: Path, skipped: SkippedItems) -> list[Captioned]:
     """`dataset_*.json` (Karpathy & Fei-Fei 2015): images with sentences and a split; "restval" is for training."""
     found = []
     for number, image in enumerate(_list_in(read_json(path), "images", path)):
@@ -48,16 +48,16 @@ def read_karpathy(path: Path, drops: Drops) -> list[Captioned]:
             split = "train" if image["split"] == "restval" else image["split"]
             _check_strings(key, *captions)
         except (AttributeError, KeyError, TypeError):
-            drops.add(f"images[{number}]", "entry is not of the format")
+            skipped.add(f"images[{number}]", "entry is not of the format")
             continue
         if split in SPLITS:
             found.append(Captioned(key, captions, split))
         else:
-            drops.add(key, f"split is not one of {', '.join(SPLITS)}", f"split {split!r}")
+            skipped.add(key, f"split is not one of {', '.join(SPLITS)}", f"split {split!r}")
     return found
 
 
-def read_coco(path: Path, drops: Drops) -> list[Captioned]:
+def read_coco(path: Path, skipped: SkippedItems) -> list[Captioned]:
     """`captions_*.json` (Chen et al. 2015): images, and annotations that point to them; a file for each split."""
     data = read_json(path)
     images: dict[Any, Captioned] = {}
@@ -66,17 +66,17 @@ def read_coco(path: Path, drops: Drops) -> list[Captioned]:
             _check_strings(image["file_name"])
             images[image["id"]] = Captioned(image["file_name"], [], None)
         except (KeyError, TypeError):
-            drops.add(f"images[{number}]", "entry is not of the format")
+            skipped.add(f"images[{number}]", "entry is not of the format")
     for number, annotation in enumerate(_list_in(data, "annotations", path)):
         try:
             _check_strings(annotation["caption"])
             images[annotation["image_id"]].captions.append(annotation["caption"])
         except (KeyError, TypeError):
-            drops.add(f"annotations[{number}]", "annotation is not of the format, or of no image")
+            skipped.add(f"annotations[{number}]", "annotation is not of the format, or of no image")
     return list(images.values())
 
 
-def read_flickr8k(path: Path, drops: Drops) -> list[Captioned]:
+def read_flickr8k(path: Path, skipped: SkippedItems) -> list[Captioned]:
     """`Flickr8k.token.txt` (Hodosh et al. 2013): on each line a file name, "#", a number, a tab and a caption.
 
     The splits are in `Flickr_8k.trainImages.txt`, `...devImages.txt` and `...testImages.txt` beside it.
@@ -94,13 +94,13 @@ def read_flickr8k(path: Path, drops: Drops) -> list[Captioned]:
         if tab and mark:
             captions.setdefault(image, []).append(caption)
         elif line.strip():
-            drops.add(f"line {number}", "line is not of the format")
+            skipped.add(f"line {number}", "line is not of the format")
     for image in sorted(captions.keys() - splits.keys()):
-        drops.add(image, "image is in no split")
+        skipped.add(image, "image is in no split")
     return [Captioned(image, said, splits[image]) for image, said in captions.items() if image in splits]
 
 
-CAPTION_FORMATS: dict[str, Callable[[Path, Drops], list[Captioned]]] = {
+CAPTION_FORMATS: dict[str, Callable[[Path, SkippedItems], list[Captioned]]] = {
     "karpathy": read_karpathy,
     "coco": read_coco,
     "flickr8k": read_flickr8k,

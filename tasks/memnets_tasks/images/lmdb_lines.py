@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from memnets_tasks.images.drops import Drops
 from memnets_tasks.images.pictures import UnreadableImage
+from memnets_tasks.images.skipped_items import SkippedItems
 
 COUNT = b"num-samples"
 
@@ -75,8 +75,8 @@ class LmdbLines:
             raise UnreadableImage("image is not there", key)
         return bytes(data)
 
-    def labels(self, drops: Drops) -> list[tuple[str, bytes]]:
-        """The key of each image, with its label as it is stored; what lacks either is left out.
+    def labels(self, skipped: SkippedItems) -> list[tuple[str, bytes]]:
+        """The key of each image, with its label as it is stored; what lacks either is skipped.
 
         Raises:
             ValueError: If this is no LMDB environment, or `num-samples` is no count.
@@ -87,9 +87,9 @@ class LmdbLines:
                 image = f"image-{number:09d}"
                 label = transaction.get(f"label-{number:09d}".encode())
                 if label is None:
-                    drops.add(image, "label is not there")
+                    skipped.add(image, "label is not there")
                 elif transaction.get(image.encode()) is None:
-                    drops.add(image, "image is not there")
+                    skipped.add(image, "image is not there")
                 else:
                     found.append((image, bytes(label)))
         return found

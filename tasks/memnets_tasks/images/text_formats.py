@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from memnets_tasks.images.drops import Drops
 from memnets_tasks.images.folders import ImageFolder
 from memnets_tasks.images.lmdb_lines import LmdbLines
+from memnets_tasks.images.skipped_items import SkippedItems
 
 
 class Lines(NamedTuple):
@@ -43,13 +43,13 @@ def clean_label(label: str | bytes) -> str:
     return label
 
 
-def _cleaned(pairs: list[tuple[str, str | bytes]], drops: Drops) -> list[tuple[str, str]]:
+def _cleaned(pairs: list[tuple[str, str | bytes]], skipped: SkippedItems) -> list[tuple[str, str]]:
     kept = []
     for key, label in pairs:
         try:
             kept.append((key, clean_label(label)))
         except BadLabel as error:
-            drops.add(key, str(error))
+            skipped.add(key, str(error))
     return kept
 
 
@@ -59,7 +59,7 @@ def _text_lines(path: Path) -> list[bytes]:
     return [line.removesuffix(b"\r") for line in data.split(b"\n")]
 
 
-def read_gt(path: Path, images: Path | None, drops: Drops) -> Lines:
+def read_gt(path: Path, images: Path | None, skipped: SkippedItems) -> Lines:
     """`gt.txt`: on each line the path of an image, a tab, and the label, spaces included."""
     pairs: list[tuple[str, str | bytes]] = []
     for number, line in enumerate(_text_lines(path), start=1):
@@ -67,11 +67,11 @@ def read_gt(path: Path, images: Path | None, drops: Drops) -> Lines:
         if tab:
             pairs.append((name.decode("utf-8", "replace"), label))
         elif line.strip():
-            drops.add(f"line {number}", "no tab between path and label")
-    return Lines(ImageFolder(images or path.parent), _cleaned(pairs, drops))
+            skipped.add(f"line {number}", "no tab between path and label")
+    return Lines(ImageFolder(images or path.parent), _cleaned(pairs, skipped))
 
 
-def read_labels(path: Path, images: Path | None, drops: Drops) -> Lines:
+def read_labels(path: Path, images: Path | None, skipped: SkippedItems) -> Lines:
     """`labels.json`: one object from file names to labels; the images lie in `images` beside it, or beside it."""
     data = read_json(path, _Pairs)
     if not isinstance(data, _Pairs):
@@ -79,14 +79,14 @@ def read_labels(path: Path, images: Path | None, drops: Drops) -> Lines:
     labels: dict[str, Any] = {}
     for name, label in data:
         if name in labels:
-            drops.add(name, "label given twice", "label given twice; the last one counts")
+            skipped.add(name, "label given twice", "label given twice; the last one counts")
         labels[name] = label
     beside = path.parent / "images"
     folder = images or (beside if beside.is_dir() else path.parent)
-    return Lines(ImageFolder(folder), _cleaned(list(labels.items()), drops))
+    return Lines(ImageFolder(folder), _cleaned(list(labels.items()), skipped))
 
 
-def read_iam(path: Path, images: Path | None, drops: Drops) -> Lines:
+def read_iam(path: Path, images: Path | None, skipped: SkippedItems) -> Lines:
     """IAM's `lines.txt` (Marti & Bunke 2002): nine fields a line, the words of the last parted by "|".
 
     Lines marked "err" are kept: there the words' places are uncertain, not the text. The images lie in `lines`
@@ -100,21 +100,21 @@ def read_iam(path: Path, images: Path | None, drops: Drops) -> Lines:
         name = fields[0].decode("ascii", "replace")
         parts = name.split("-")
         if len(fields) < 9 or len(parts) != 3:
-            drops.add(f"line {number}", "not the nine fields of lines.txt")
+            skipped.add(f"line {number}", "not the nine fields of lines.txt")
             continue
         pairs.append((f"{parts[0]}/{parts[0]}-{parts[1]}/{name}.png", fields[8].replace(b"|", b" ")))
-    return Lines(ImageFolder(images or path.parent / "lines"), _cleaned(pairs, drops))
+    return Lines(ImageFolder(images or path.parent / "lines"), _cleaned(pairs, skipped))
 
 
-def read_lmdb(path: Path, images: Path | None, drops: Drops) -> Lines:
+def read_lmdb(path: Path, images: Path | None, skipped: SkippedItems) -> Lines:
     """An LMDB environment, which holds its images."""
     if images is not None:
         raise ValueError(f"images is {str(images)!r}, but an LMDB holds its images; leave it out")
     source = LmdbLines(path)
-    return Lines(source, _cleaned(list(source.labels(drops)), drops))
+    return Lines(source, _cleaned(list(source.labels(skipped)), skipped))
 
 
-TEXT_FORMATS: dict[str, Callable[[Path, Path | None, Drops], Lines]] = {
+TEXT_FORMATS: dict[str, Callable[[Path, Path | None, SkippedItems], Lines]] = {
     "lmdb": read_lmdb,
     "gt": read_gt,
     "labels": read_labels,

@@ -19,12 +19,12 @@ from memnets_tasks._checks import (
 from memnets_tasks.images.base import ImageTask, TextTask
 from memnets_tasks.images.batches import TextLineBatch
 from memnets_tasks.images.checks import check_not_negative, check_split, in_single_precision, numpy_generator
+from memnets_tasks.images.font_augmentation import ROOM, TALLER, WIDER, augment_strokes, lift_signs
 from memnets_tasks.images.fonts import DEFAULT_HELD_OUT, PRINTABLE, check_charset, find_fonts, split_fonts
 from memnets_tasks.images.glyphs import GlyphCache, Line, stack_lines
 from memnets_tasks.images.loading import LineLoader, with_defaults
 from memnets_tasks.images.page_lines import page_lines
 from memnets_tasks.images.paper import put_on_paper
-from memnets_tasks.images.restyle import ROOM, TALLER, WIDER, lift_signs, restyle
 from memnets_tasks.images.warp import Bend, bend_images, bend_matrices, map_boxes
 from memnets_tasks.images.words import WordLines, load_words, split_of
 
@@ -180,7 +180,7 @@ class TextLines(TextTask):
         matrices, widths = self._bend(sizes, random)
         width = int(widths.max())
         room = max(ROOM, self.height // 16) if self.restyle else 0
-        ink = restyle(F.pad(ink.float() / 255, [room] * 4), self.restyle, generator)
+        ink = augment_strokes(F.pad(ink.float() / 255, [room] * 4), self.restyle, generator)
         ink = bend_images(ink, matrices, self.height, width, room=room)  # (B, 1, H, W)
         edges = map_boxes(boxes, matrices)[..., [0, 2]].float()  # (B, L, 2)
         amounts = self.blur, self.noise

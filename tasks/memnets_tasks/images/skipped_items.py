@@ -1,4 +1,4 @@
-"""What was left out of a data set, and why."""
+"""What was skipped of a data set, and why."""
 
 import warnings
 
@@ -6,8 +6,8 @@ MOST_WARNINGS = 5
 """Warnings for each reason; further items are only counted and listed."""
 
 
-class Drops:
-    """Items that could not be used, by reason. None is left out silently.
+class SkippedItems:
+    """Items that could not be used, by reason. None is skipped silently.
 
     Args:
         source: The file or folder the items are from, for messages.
@@ -22,10 +22,10 @@ class Drops:
         keys = self.keys.setdefault(reason, [])
         keys.append(key)
         if len(keys) <= MOST_WARNINGS:
-            more = "; further ones are counted in .dropped" if len(keys) == MOST_WARNINGS else ""
-            warnings.warn(f"{self.source}: {key} left out: {detail or reason}{more}", stacklevel=2)
+            more = "; further ones are counted in .skipped" if len(keys) == MOST_WARNINGS else ""
+            warnings.warn(f"{self.source}: {key} skipped: {detail or reason}{more}", stacklevel=2)
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many items were left out, by reason."""
+        """How many items were skipped, by reason."""
         return {reason: len(keys) for reason, keys in self.keys.items()}
