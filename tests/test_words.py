@@ -89,7 +89,7 @@ class TestWords:
         path.write_bytes(b"\xff\xfe")
         with pytest.raises(ValueError, match="which is not UTF-8"):
             words.load_words(path)
-        with pytest.raises(ValueError, match=r"missing.txt', which cannot be read \(No such file"):
+        with pytest.raises(ValueError, match=r"missing.txt', which is not there; give a file"):
             words.load_words(tmp_path / "missing.txt")
         with pytest.raises(ValueError, match="words holds no word"):
             words.load_words([" "])

@@ -92,8 +92,8 @@ class CaptionFiles(FileTask, SceneTask):
         self._others: dict[str, CaptionFiles] = {}
         self._splits = {item.split for item in items}
         folder = source.parent if images is None else existing_file(images)
-        own = folder / source.stem.removeprefix("captions_")
-        self._folder = ImageFolder(own if chosen == "coco" and own.is_dir() else folder)
+        own = source.stem.removeprefix("captions_")
+        self._folder = ImageFolder(folder, own if chosen == "coco" and (folder / own).is_dir() else "")
         self._captions: list[tuple[str, ...]] = []
         keys = []
         for item in items:

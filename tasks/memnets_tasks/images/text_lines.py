@@ -107,9 +107,10 @@ class TextLines(TextTask):
         self.charset = _charset(charset, known, separator, taken_from_words=words not in (None, "generated", "mixed"))
         self._lines = None if known is None else WordLines(_words_of(known, split), separator)
         self._words, self._separator = known or [], separator
-        self._all_fonts, self._held_out_family = find_fonts(fonts, self.charset.replace(" ", "")), held_out_family
+        self._letters, self._held_out_family = self.charset.replace(" ", ""), held_out_family
+        self._sizes = [round(size * height) for size in SIZES]
+        self._all_fonts = find_fonts(fonts, self._letters, self._sizes)
         self._fonts = split_fonts(self._all_fonts, held_out_family, font_split)
-        self._letters = self.charset.replace(" ", "")
         self._glyphs = GlyphCache()
         self.height, self.split, self.font_split = height, split, font_split
         self.distortion, self.restyle, self.blur, self.noise = distortion, restyle, blur, noise
@@ -195,7 +196,7 @@ class TextLines(TextTask):
     def _line(self, text: str, random: np.random.Generator) -> Line:
         fonts = [font for font in self._fonts if font.lacks.isdisjoint(text)]
         font = fonts[random.integers(len(fonts))]
-        size = round(SIZES[random.integers(len(SIZES))] * self.height)
+        size = self._sizes[random.integers(len(self._sizes))]
         spacing = random.uniform(-0.02, 0.12) * size
         change = lift_signs(self.restyle, random) if self.restyle else None
         return self._glyphs.line(font.path, size, text, spacing, change)
