@@ -3,7 +3,7 @@
 import io
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -102,7 +102,7 @@ def _common_mode(image: "Image", bits: int) -> "Image":
     from PIL import Image
 
     if image.mode.startswith("I"):  # which convert("L") would clip to white
-        return Image.fromarray(_top_byte(np.asarray(image).astype(np.int64), bits))
+        return Image.fromarray(_top_byte(np.asarray(image), bits))
     if image.mode == "F":  # which convert("L") would clip to 0 and 1
         return Image.fromarray(_grey_bytes(np.asarray(image)))
     if image.mode in ("L", "RGB", "LA", "RGBA"):
@@ -112,12 +112,14 @@ def _common_mode(image: "Image", bits: int) -> "Image":
     return image.convert("L" if image.mode == "1" else "RGB")
 
 
-def _top_byte(values: npt.NDArray[np.int64], bits: int) -> npt.NDArray[np.uint8]:
+def _top_byte(values: npt.NDArray[Any], bits: int) -> npt.NDArray[np.uint8]:
     """Greys of 16 bits; of 32 bits those of as few whole bytes as hold the largest, 31 bits counting as whole."""
-    values = values % 2**32  # Pillow takes unsigned ones for signed
-    sizes = (16,) if bits == 16 else (8, 16, 31, 32)
-    white = next(2**size - 1 for size in sizes if values.max() < 2**size)
-    return (values * 255 // white).astype(np.uint8)
+    largest = 2**32 - 1 if values.min() < 0 else int(values.max())  # Pillow takes unsigned ones for signed
+    white = next(2**size - 1 for size in ((16,) if bits == 16 else (8, 16, 31, 32)) if largest < 2**size)
+    greys = np.empty(values.shape, np.uint8)
+    for row in range(0, len(values), 256):  # in parts, as eight bytes a pixel are many
+        greys[row : row + 256] = values[row : row + 256].astype(np.int64) % 2**32 * 255 // white
+    return greys
 
 
 def _grey_bytes(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
