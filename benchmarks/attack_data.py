@@ -46,6 +46,7 @@ def work(connection: Connection, seed: int, room: int) -> None:
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     used = int(status["VmData"].split()[0]) * 1024
     resource.setrlimit(resource.RLIMIT_DATA, (used + room, used + room))
+    connection.send(len(TRAPS))  # ready
     while (case := connection.recv()) is not None:
         kind, number, folder = case
         expected = ""
@@ -94,19 +95,17 @@ class Worker:
         self.process = context.Process(target=work, args=(other, *self.arguments), daemon=True)
         self.process.start()
         other.close()
-        self.is_new = True
+        self.traps: int = self.connection.recv()
 
     def run(self, kind: str, number: int) -> Result:
         """What becomes of a case."""
         with tempfile.TemporaryDirectory(prefix="attack-") as folder:
             (Path(folder) / "set").mkdir()
             self.connection.send((kind, number, f"{folder}/set"))
-            limit = self.limit + (60 if self.is_new else 0)  # libraries are imported first
-            self.is_new = False
             try:
-                if self.connection.poll(limit):
+                if self.connection.poll(self.limit):
                     return self.connection.recv()
-                result = Result("timeout", (f"more than {limit} s",), limit)
+                result = Result("timeout", (f"more than {self.limit} s",), self.limit)
             except (EOFError, ConnectionResetError):
                 self.process.join()
                 result = Result("death", (f"exit code {self.process.exitcode}",))
@@ -140,14 +139,12 @@ def table(results: dict[tuple[str, int], Result]) -> str:
     return "\n".join(lines)
 
 
-def cases_of(options: argparse.Namespace) -> list[tuple[str, int]]:
+def cases_of(options: argparse.Namespace, traps: int) -> list[tuple[str, int]]:
     if options.only:
         kind, _, number = options.only.partition(":")
         return [(kind, int(number))]
     counts = {"images": options.images, "lmdbs": options.lmdbs, "lists": options.lists, "fonts": options.fonts}
-    from data_traps import TRAPS
-
-    return [(kind, n) for kind, count in (*counts.items(), ("traps", len(TRAPS))) for n in range(count)]
+    return [(kind, n) for kind, count in (*counts.items(), ("traps", traps)) for n in range(count)]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -160,7 +157,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     worker = Worker(options.seed, options.room << 20, options.limit)
     results: dict[tuple[str, int], Result] = {}
-    for case in cases_of(options):
+    for case in cases_of(options, worker.traps):
         results[case] = result = worker.run(*case)
         if result.outcome in BAD or options.only:
             said = "; ".join(result.what)

@@ -1,7 +1,9 @@
 """Data sets of text lines: the formats written and read back, by hand and by the writers, and what is skipped."""
 
+import fcntl
 import json
 import multiprocessing
+import os
 import pickle
 import warnings
 
@@ -82,6 +84,44 @@ class TestRoundTrip:
         (tmp_path / "mine.txt").write_text("keep")
         with pytest.raises(ValueError, match="which holds something; give a new folder"):
             write_text_lines(tmp_path, [batch], "gt")
+
+
+class TestLeftovers:
+    """A writer that is killed leaves a folder as large as the data set."""
+
+    def test_those_of_killed_writers_are_removed_and_no_others(self, drawn, tmp_path):
+        old, young, held, other = (
+            tmp_path / name
+            for name in (
+                ".set.a.being-written",
+                ".set.b.being-written",
+                ".set.c.being-written",
+                ".sets.d.being-written",
+            )
+        )
+        kept = tmp_path / "kept"
+        for folder in (old, young, held, other, kept):
+            folder.mkdir()
+            (folder / "data.mdb").write_bytes(b"x")
+        link = tmp_path / ".set.e.being-written"
+        link.symlink_to(kept)
+        for folder in (old, held, other):
+            os.utime(folder, (0, 0))
+        lock = os.open(held, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        path = write_text_lines(tmp_path / "set", drawn, "lmdb")
+        os.close(lock)
+        assert set(tmp_path.iterdir()) == {young, held, other, link, kept, path}
+        assert (kept / "data.mdb").exists()
+
+    def test_no_room_names_the_folder_and_leaves_nothing(self, drawn, tmp_path, monkeypatch):
+        def full(*_, **__):
+            raise lmdb.DiskError("No space left on device")
+
+        monkeypatch.setattr(lmdb, "open", full)
+        with pytest.raises(OSError, match=r"set cannot be written \(.*No space left on device\); make room there"):
+            write_text_lines(tmp_path / "set", drawn, "lmdb")
+        assert list(tmp_path.iterdir()) == []
 
 
 class TestFormatsByHand:

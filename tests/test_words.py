@@ -91,6 +91,10 @@ class TestWords:
             words.load_words(path)
         with pytest.raises(ValueError, match=r"missing.txt', which is not there; give a file"):
             words.load_words(tmp_path / "missing.txt")
+        with pytest.raises(ValueError, match="which is no regular file; give a file"):
+            words.load_words("/dev/zero")
+        with pytest.raises(ValueError, match=r"the word '.*' has more than 30 combining marks in a row; leave it out"):
+            words.load_words(["e" + "\u0301" * 31])
         with pytest.raises(ValueError, match="words holds no word"):
             words.load_words([" "])
         with pytest.raises(ValueError, match="words holds True, which is no string"):

@@ -36,6 +36,9 @@ class Glyph(NamedTuple):
 MAX_EMS = 20
 """Widest and highest glyph, and farthest from the pen; three ems are known, and the longest ligature has some ten."""
 
+BLANKS = "\u2800\u3164"
+"""Characters that are no spaces and have no ink: the Braille pattern without dots, and a filler."""
+
 Change = Callable[[str, Glyph, int], Glyph]
 """From a character, its glyph and the pixels to the em, to another glyph of it."""
 
@@ -85,11 +88,13 @@ def draw_glyph(font: "FreeTypeFont", character: str, path: str) -> Glyph:
 
 @lru_cache(maxsize=256)
 def check_glyphs(path: str, charset: str, sizes: tuple[int, ...]) -> None:
-    """Draw each character at each size once; ValueError where that cannot be done."""
+    """Draw each character at each size once; ValueError where that cannot be done, or leaves no ink."""
     for size in sizes:
         font = load_font(path, size)
         for character in charset:
-            draw_glyph(font, character, path)
+            glyph = draw_glyph(font, character, path)
+            if size == max(sizes) and not glyph.ink.size and not character.isspace() and character not in BLANKS:
+                raise ValueError(f"{path} is damaged: {character!r} has no ink; give another font")
 
 
 class GlyphCache:
