@@ -139,7 +139,7 @@ def test_images_as_thin_as_may_be_are_read(size):
         pictures.decode(png(*longer))
 
 
-@pytest.mark.parametrize("kind", ["EPS", "ICO", "PDF", "TGA", "PCX", "SGI", "IM", "JPEG2000", "MSP"])
+@pytest.mark.parametrize("kind", ["EPS", "ICO", "PDF", "TGA", "PCX", "SGI", "JPEG2000", "MSP"])
 @pytest.mark.parametrize("name", ["a.png", "a.eps"])
 def test_other_formats_are_not_opened_whatever_their_name(kind, name, tmp_path, monkeypatch):
     """EPS is drawn by a program that its text tells what to do."""

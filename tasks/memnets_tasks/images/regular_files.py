@@ -51,30 +51,37 @@ def read_within(folder: Path, name: str, most: int) -> bytes:
 def open_within(folder: Path, name: str) -> int:
     """A descriptor of a regular file below a folder, to be closed by the caller; raises what `read_within` does.
 
-    Where links lead is found first, and what was found is then opened step by step without following any: a link
-    that is put in the way meanwhile is refused by the system.
+    The file is opened step by step without following any link. Where there is one, it is found where it leads, and
+    what was found is opened so in turn: a link that is put in the way meanwhile is refused by the system.
     """
+    steps = name.split("/")
+    if ".." not in steps and "" not in steps:
+        try:
+            return _open_steps(str(folder), steps)
+        except (UnusableFile, OSError, ValueError):
+            pass  # a link, or a reason that is found below
     try:
         root = os.path.realpath(folder)
         target = os.path.realpath(os.path.join(root, name))
-        if os.path.commonpath([root, target]) != root:
-            raise UnusableFile("lies outside its folder", f"it is {target}")
-    except UnusableFile:
-        raise
+        is_inside = os.path.commonpath([root, target]) == root
     except (OSError, ValueError) as error:  # ValueError: a null character, or half of a surrogate pair
         raise UnusableFile("cannot be read", str(error)) from error
-    *parents, last = os.path.relpath(target, root).split(os.sep)
+    if not is_inside:
+        raise UnusableFile("lies outside its folder", f"it is {target}")
     try:
-        inner = os.open(root, _FOLDER)
+        return _open_steps(root, os.path.relpath(target, root).split(os.sep))
     except OSError as error:
         raise _unusable(error) from error
+
+
+def _open_steps(folder: str, steps: list[str]) -> int:
+    """A descriptor of a regular file, by the folders that lead to it; OSError where one of them is a link."""
+    inner = os.open(folder, _FOLDER)
     try:
-        for parent in parents:
-            outer, inner = inner, os.open(parent, _FOLDER | os.O_NOFOLLOW, dir_fd=inner)
+        for step in steps[:-1]:
+            outer, inner = inner, os.open(step, _FOLDER | os.O_NOFOLLOW, dir_fd=inner)
             os.close(outer)
-        return _open(last, folder=inner)
-    except OSError as error:
-        raise _unusable(error) from error
+        return _open(steps[-1], folder=inner)
     finally:
         os.close(inner)
 
