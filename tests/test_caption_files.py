@@ -1,4 +1,4 @@
-"""Data sets of captions: the formats written and read back, vocabularies, and what is left out."""
+"""Data sets of captions: the formats written and read back, vocabularies, and what is skipped."""
 
 import io
 import json
@@ -58,7 +58,7 @@ def test_what_is_written_is_read(drawn, format, tmp_path):
         more = training if split == "test" else {}
         task = CaptionFiles(str(paths[split]), split=split, size=48, min_word_count=1, **more)  # type: ignore[arg-type]
         assert task.format == format
-        assert task.dropped == {}
+        assert task.skipped == {}
         (batch,) = task.batches(99)
         assert batch.captions == tuple(captions for given in batches for captions in given.captions)
         expected = torch.cat([given.images for given in batches])
@@ -144,7 +144,7 @@ def test_words(caption, words):
     assert words_of(caption) == words
 
 
-def test_what_is_left_out_is_counted(tmp_path):
+def test_what_is_skipped_is_counted(tmp_path):
     picture(tmp_path / "a.png")
     images = [
         ("a.png", "train", ["a cat", "!"]),
@@ -153,18 +153,18 @@ def test_what_is_left_out_is_counted(tmp_path):
         ("d.png", "train", ["a cat"]),
     ]
     path = karpathy(tmp_path, images, extra=[{"filename": "e.png"}, 7])
-    with pytest.warns(UserWarning, match="left out") as record:
+    with pytest.warns(UserWarning, match="skipped") as record:
         task = checked(path)
     (batch,) = task.batches(9)
     assert batch.captions == (("a cat",),)
-    assert task.dropped == {
+    assert task.skipped == {
         "entry is not of the format": 2,
         "split is not one of train, val, test": 1,
         "caption without a word": 2,
         "image without a caption": 1,
         "image is not there": 1,
     }
-    assert task.dropped_keys["caption without a word"] == ["a.png#1", "b.png#0"]
+    assert task.skipped_keys["caption without a word"] == ["a.png#1", "b.png#0"]
     assert len(record) == 7
 
 
@@ -179,9 +179,9 @@ def test_coco_by_hand(tmp_path):
         ],
     }
     (tmp_path / "captions_train2014.json").write_text(json.dumps(data))
-    with pytest.warns(UserWarning, match="left out"):
+    with pytest.warns(UserWarning, match="skipped"):
         task = CaptionFiles(str(tmp_path / "captions_train2014.json"), min_word_count=1)
-    assert task.dropped == {"entry is not of the format": 1, "annotation is not of the format, or of no image": 1}
+    assert task.skipped == {"entry is not of the format": 1, "annotation is not of the format, or of no image": 1}
     assert next(task.batches(1)).captions == (("a dog", "dogs"),)
     assert task.length_unit == "words"
     assert (task.min_length, task.max_length) == (2, 2)
@@ -197,10 +197,10 @@ def test_flickr8k_by_hand(tmp_path):
         CaptionFiles(path)
     for name, images in (("train", "1.jpg\n"), ("dev", ""), ("test", "")):
         (tmp_path / f"Flickr_8k.{name}Images.txt").write_text(images)
-    with pytest.warns(UserWarning, match="left out"):
+    with pytest.warns(UserWarning, match="skipped"):
         task = CaptionFiles(path, min_word_count=1)
-    assert task.dropped == {"line is not of the format": 1, "image is in no split": 1}
-    assert task.dropped_keys["image is in no split"] == ["2.jpg.1"]
+    assert task.skipped == {"line is not of the format": 1, "image is in no split": 1}
+    assert task.skipped_keys["image is in no split"] == ["2.jpg.1"]
     assert next(task.batches(1)).captions == (("a dog", "two dogs"),)
 
 

@@ -268,7 +268,7 @@ def test_a_run_whose_labels_have_changed_reads_the_characters_it_knows(tmp_path,
         assert main(["lengths", str(run), "--sequences", "2"]) == 0
 
 
-@pytest.mark.filterwarnings("ignore:.*left out")
+@pytest.mark.filterwarnings("ignore:.*skipped")
 def test_what_a_run_left_out_is_counted_in_its_result(tmp_path, capsys):
     """Warnings end after five of a kind, so a run of many bad labels would else not say how many there were."""
     paths = []
@@ -285,7 +285,7 @@ def test_what_a_run_left_out_is_counted_in_its_result(tmp_path, capsys):
     assert "left out of training: 7 (label is empty)\n" in capsys.readouterr().out
 
 
-@pytest.mark.filterwarnings("ignore:.*left out")
+@pytest.mark.filterwarnings("ignore:.*skipped")
 def test_a_run_goes_on_without_the_broken_images_of_its_shortest_and_longest_lines(tmp_path, capsys):
     """The first is asked for when a run is started, the other by its pictures and the table at its end."""
     batches = [DigitLines().sample(count, n, torch.Generator().manual_seed(n)) for n, count in ((2, 1), (3, 6), (9, 1))]

@@ -1,12 +1,13 @@
 """Fonts and their glyphs: which fonts draw what, which are held out, and lines put together from glyphs."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from memnets_tasks.images import CHINESE_WORDS, TextLines, fonts
+from memnets_tasks.images import CHINESE_WORDS, TextLines, font_files, fonts
 from memnets_tasks.images.glyphs import GlyphCache, stack_lines
 
 MATPLOTLIB = Path(fonts.find_fonts(None, "a")[0].path).parent
@@ -14,6 +15,15 @@ MATPLOTLIB = Path(fonts.find_fonts(None, "a")[0].path).parent
 
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def table(data: bytearray, tag: bytes) -> tuple[int, int]:
+    """Where a table of a font starts, and its size."""
+    return struct.unpack_from(">LL", data, data.index(tag) + 8)
+
+
+def put(data: bytearray, at: int, kind: str, value: int) -> None:
+    struct.pack_into(kind, data, at, value)
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +160,68 @@ class TestFonts:
             TextLines(fonts=[str(tmp_path / "missing.ttf")])
         with pytest.raises(ValueError, match="give a list of files and folders"):
             TextLines(fonts=str(tmp_path))  # type: ignore[arg-type]
+
+    def damaged(self, squares, tmp_path, change) -> str:
+        """The font of rectangles with other bytes."""
+        data = bytearray(Path(squares).read_bytes())
+        change(data)
+        path = tmp_path / "damaged.ttf"
+        path.write_bytes(data)
+        return str(path)
+
+    def test_a_font_that_cannot_be_drawn_is_refused_when_the_task_is_made(self, squares, tmp_path):
+        """A letter's outline says that it has more points than the file has bytes."""
+
+        def cut_outlines(data: bytearray) -> None:
+            start, size = table(data, b"glyf")
+            data[start : start + size] = b"\0\x7f" * (size // 2)
+
+        path = self.damaged(squares, tmp_path, cut_outlines)
+        with pytest.raises(ValueError, match=r"damaged.ttf is damaged: it cannot draw '.' \(.*\); give another font"):
+            TextLines(fonts=[path], charset="ab")
+        with pytest.raises(ValueError, match=r"no font in"):  # of a folder the sound ones are taken
+            TextLines(fonts=[str(tmp_path)], charset="ab")
+
+    def test_letters_of_absurd_size_are_refused_before_they_are_drawn(self, squares, tmp_path):
+        path = self.damaged(squares, tmp_path, lambda data: put(data, table(data, b"head")[0] + 18, ">H", 16))
+        with pytest.raises(ValueError, match=r"damaged.ttf is damaged: .* larger than 20 ems"):
+            TextLines(fonts=[path], charset="ab")
+
+    @pytest.mark.parametrize("tag", [b"cmap", b"head", b"loca"])
+    def test_damaged_tables_are_one_clear_error(self, squares, tmp_path, tag):
+        def fill(data: bytearray) -> None:
+            start, size = table(data, tag)
+            data[start : start + size] = b"\xff" * size
+
+        path = self.damaged(squares, tmp_path, fill)
+        with pytest.raises(ValueError, match=r"damaged.ttf is (damaged|not a font)") as caught:
+            TextLines(fonts=[path], charset="ab", held_out_family=None)
+        assert "\n" not in str(caught.value)
+
+    def test_a_character_map_that_claims_all_there_are(self):
+        """Its reader would write out each of four thousand million."""
+        head = struct.pack(">HHHHL", 0, 1, 3, 10, 12)
+        groups = struct.pack(">HHLLL", 12, 0, 40, 0, 2)
+        fine = struct.pack(">LLLLLL", 65, 90, 1, 0x4E00, 0x9FFF, 30)
+        font_files.check_character_map(head + groups + fine)
+        with pytest.raises(ValueError, match="it claims 4294967297 characters"):
+            font_files.check_character_map(head + groups + struct.pack(">LLLLLL", 65, 65, 1, 0, 2**32 - 1, 30))
+        with pytest.raises(ValueError, match="it has 65 tables of characters"):
+            font_files.check_character_map(struct.pack(">HH", 0, 65) + bytes(65 * 8))
+        ends, starts = struct.pack(">40H", *[0xFFFF] * 40), struct.pack(">40H", *[0] * 40)
+        segments = struct.pack(">HHHHHHH", 4, 0, 0, 80, 0, 0, 0) + ends + b"\0\0" + starts
+        with pytest.raises(ValueError, match=f"it claims {40 * 65536} characters"):
+            font_files.check_character_map(head + segments)
+
+    def test_a_packed_font_is_refused_unread(self, squares, tmp_path):
+        """A web font may unpack to a thousand times its size."""
+        from fontTools.ttLib import TTFont
+
+        font = TTFont(squares)
+        font.flavor = "woff"
+        font.save(tmp_path / "packed.ttf")
+        with pytest.raises(ValueError, match=r"packed.ttf is not a font that can be read \(it does not start as one\)"):
+            TextLines(fonts=[str(tmp_path / "packed.ttf")], charset="ab")
 
     def test_no_family_is_left(self):
         with pytest.raises(

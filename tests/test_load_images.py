@@ -149,8 +149,8 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_there(tmp_path):
         "image cannot be decoded",
         "empty image file",
         "image wider than 4096 pixels",
-        "not a file",
-        "not a file",
+        "image is no regular file",
+        "image is no regular file (give the images in it, as DIR/*.png)",
     )
     for problem, reason in zip(loaded.problems.values(), (*reasons, "image is not there", "image cannot be read")):
         assert problem.startswith(reason)

@@ -1,6 +1,10 @@
 """Images from elsewhere: greys, sizes, aspect, and those that cannot be read."""
 
 import io
+import struct
+import subprocess
+import time
+import zlib
 
 import numpy as np
 import pytest
@@ -99,6 +103,8 @@ class TestPictures:
             (b"<svg/>", "image cannot be decoded"),
             (png()[:40], "image cannot be decoded"),
             (png(40, 10), "image too large"),
+            (png(1, 1001), "image too large"),
+            (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 60 24\nshowpage\n", "image cannot be decoded"),
         ],
     )
     def test_reasons(self, data, reason, monkeypatch):
@@ -106,6 +112,72 @@ class TestPictures:
         with pytest.raises(pictures.UnreadableImage) as caught:
             pictures.decode(data)
         assert caught.value.reason == reason
+
+
+def test_a_thin_image_of_many_pixels_is_refused_before_it_is_decoded():
+    """95 kB of PNG, 49 million rows of one pixel, took 13 seconds."""
+    rows = zlib.compressobj(9)
+    data = b"".join(rows.compress(bytes(2_000_000)) for _ in range(49)) + rows.flush()
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    head = struct.pack(">IIBBBBB", 1, 49_000_000, 8, 0, 0, 0, 0)
+    file = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    assert len(file) < 100_000
+    begun = time.perf_counter()
+    with pytest.raises(pictures.UnreadableImage, match=r"1000 times as long as wide \(1 x 49000000 pixels\)"):
+        pictures.grey_line(file, 32, 2048)
+    assert time.perf_counter() - begun < 0.5  # milliseconds, on a machine with nothing else to do
+
+
+@pytest.mark.parametrize("size", [(1000, 1), (1, 1000)])
+def test_images_as_thin_as_may_be_are_read(size):
+    assert pictures.decode(png(*size)).size == size
+    longer = tuple(side + (side > 1) for side in size)
+    with pytest.raises(pictures.UnreadableImage, match="1000 times as long as wide"):
+        pictures.decode(png(*longer))
+
+
+@pytest.mark.parametrize("kind", ["EPS", "ICO", "PDF", "TGA", "PCX", "SGI", "JPEG2000", "MSP"])
+@pytest.mark.parametrize("name", ["a.png", "a.eps"])
+def test_other_formats_are_not_opened_whatever_their_name(kind, name, tmp_path, monkeypatch):
+    """EPS is drawn by a program that its text tells what to do."""
+    started: list = []
+    monkeypatch.setattr(subprocess, "Popen", lambda *given, **_: started.append(given))
+    Image.new("1" if kind == "MSP" else "RGB", (32, 32)).save(tmp_path / name, format=kind)
+    loaded = TextLines().load_images([str(tmp_path / name)])
+    assert started == []
+    (problem,) = loaded.problems.values()
+    assert problem == "image cannot be decoded (it is none of PNG, JPEG, PPM, BMP, GIF, TIFF, WEBP; save it as PNG)"
+
+
+@pytest.mark.parametrize("kind", pictures.FORMATS)
+def test_each_format_named_is_opened_whatever_its_name(kind, tmp_path):
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.eps", format=kind)
+    assert TextLines().load_images([str(tmp_path / "a.eps")]).problems == {}
+
+
+@pytest.mark.parametrize("container", ["JPEG", "TIFF"])
+def test_a_jpeg_that_is_gone_over_again_and_again(container, monkeypatch):
+    """A damaged or hostile progressive JPEG has thousands of scans, each of which is of all pixels."""
+    image = Image.new("L", (64, 64))
+    file = io.BytesIO()
+    image.save(file, "JPEG", progressive=True)
+    data = file.getvalue()
+    scans = data.count(b"\xff\xda")
+    assert pictures.decode(data).size == (64, 64)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    longer = data[:-2] + 20 * last + data[-2:]
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 64 * 64)
+    monkeypatch.setattr(pictures, "MAX_PASSES", scans)
+    assert pictures.decode(data).size == (64, 64)
+    if container == "TIFF":  # one strip of it, as libtiff takes it
+        file = io.BytesIO()
+        Image.new("L", (64, 64)).save(file, "TIFF", compression="jpeg")
+        longer = file.getvalue() + 20 * b"\xff\xda"
+    with pytest.raises(pictures.UnreadableImage, match="image stored too many times"):
+        pictures.decode(longer)
 
 
 @pytest.mark.parametrize(

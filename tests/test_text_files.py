@@ -1,7 +1,9 @@
-"""Data sets of text lines: the formats written and read back, by hand and by the writers, and what is left out."""
+"""Data sets of text lines: the formats written and read back, by hand and by the writers, and what is skipped."""
 
+import fcntl
 import json
 import multiprocessing
+import os
 import pickle
 import warnings
 
@@ -11,7 +13,7 @@ import torch
 
 from image_files import png
 from memnets_tasks import DigitLines, TextLineFiles, TextLines
-from memnets_tasks.images import lmdb_lines, write_text_lines
+from memnets_tasks.images import write_text_lines
 from memnets_tasks.images.text_formats import BadLabel, clean_label
 
 FORMATS = ["lmdb", "gt", "labels", "iam"]
@@ -42,7 +44,7 @@ class TestRoundTrip:
         path = write_text_lines(tmp_path / "set", drawn, format)
         task = TextLineFiles(str(path))
         assert task.format == format
-        assert task.dropped == {}
+        assert task.skipped == {}
         assert len(task) == 8
         read = list(task.batches(3))
         assert [len(batch.texts) for batch in read] == [3, 3, 2]
@@ -66,7 +68,7 @@ class TestRoundTrip:
             task = TextLineFiles(str(write_text_lines(tmp_path / format, batches, format)))
             assert tuple(text for batch in task.batches(99) for text in batch.texts) == texts
             assert set(task.charset) == set("".join(texts))
-            assert task.dropped == {}
+            assert task.skipped == {}
 
     def test_what_cannot_be_written_leaves_nothing(self, drawn, tmp_path):
         batch = drawn[1]._replace(texts=("a", "b|c", "d"))
@@ -84,6 +86,44 @@ class TestRoundTrip:
             write_text_lines(tmp_path, [batch], "gt")
 
 
+class TestLeftovers:
+    """A writer that is killed leaves a folder as large as the data set."""
+
+    def test_those_of_killed_writers_are_removed_and_no_others(self, drawn, tmp_path):
+        old, young, held, other = (
+            tmp_path / name
+            for name in (
+                ".set.a.being-written",
+                ".set.b.being-written",
+                ".set.c.being-written",
+                ".sets.d.being-written",
+            )
+        )
+        kept = tmp_path / "kept"
+        for folder in (old, young, held, other, kept):
+            folder.mkdir()
+            (folder / "data.mdb").write_bytes(b"x")
+        link = tmp_path / ".set.e.being-written"
+        link.symlink_to(kept)
+        for folder in (old, held, other):
+            os.utime(folder, (0, 0))
+        lock = os.open(held, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        path = write_text_lines(tmp_path / "set", drawn, "lmdb")
+        os.close(lock)
+        assert set(tmp_path.iterdir()) == {young, held, other, link, kept, path}
+        assert (kept / "data.mdb").exists()
+
+    def test_no_room_names_the_folder_and_leaves_nothing(self, drawn, tmp_path, monkeypatch):
+        def full(*_, **__):
+            raise lmdb.DiskError("No space left on device")
+
+        monkeypatch.setattr(lmdb, "open", full)
+        with pytest.raises(OSError, match=r"set cannot be written \(.*No space left on device\); make room there"):
+            write_text_lines(tmp_path / "set", drawn, "lmdb")
+        assert list(tmp_path.iterdir()) == []
+
+
 class TestFormatsByHand:
     def test_gt(self, tmp_path):
         path = tmp_path / "gt.txt"
@@ -91,17 +131,17 @@ class TestFormatsByHand:
         (tmp_path / "sub" / "a.png").write_bytes(png())
         (tmp_path / "b.jpg").write_bytes(png(kind="JPEG"))
         path.write_bytes("\ufeffsub/a.png\tcafe\u0301 au lait\r\nb.jpg\t last character!\n\nno tab here\n".encode())
-        with pytest.warns(UserWarning, match="line 4 left out: no tab between path and label"):
+        with pytest.warns(UserWarning, match="line 4 skipped: no tab between path and label"):
             task = TextLineFiles(str(path))
         (batch,) = task.batches(9)
         assert batch.texts == ("café au lait", " last character!")
-        assert task.dropped == {"no tab between path and label": 1}
-        assert task.dropped_keys == {"no tab between path and label": ["line 4"]}
+        assert task.skipped == {"no tab between path and label": 1}
+        assert task.skipped_keys == {"no tab between path and label": ["line 4"]}
 
     def test_labels_json(self, tmp_path):
         (tmp_path / "a.png").write_bytes(png())
         (tmp_path / "labels.json").write_text(json.dumps({"a.png": "one", "b.png": 2}))
-        with pytest.warns(UserWarning, match=r"b.png left out: label is no string"):
+        with pytest.warns(UserWarning, match=r"b.png skipped: label is no string"):
             task = TextLineFiles(str(tmp_path / "labels.json"))
         assert next(task.batches(1)).texts == ("one",)
         (tmp_path / "labels.json").write_text("[1]")
@@ -114,10 +154,10 @@ class TestFormatsByHand:
     def test_a_name_that_json_gives_twice_is_counted(self, tmp_path):
         (tmp_path / "a.png").write_bytes(png())
         (tmp_path / "labels.json").write_text('{"a.png": "one", "a.png": "two"}')
-        with pytest.warns(UserWarning, match=r"a.png left out: label given twice; the last one counts"):
+        with pytest.warns(UserWarning, match=r"a.png skipped: label given twice; the last one counts"):
             task = TextLineFiles(str(tmp_path / "labels.json"))
         assert next(task.batches(1)).texts == ("two",)
-        assert task.dropped == {"label given twice": 1}
+        assert task.skipped == {"label given twice": 1}
 
     def test_json_nested_beyond_reason_is_no_json(self, tmp_path):
         (tmp_path / "labels.json").write_text("[" * 100_000)
@@ -137,7 +177,7 @@ class TestFormatsByHand:
         folder.mkdir(parents=True)
         for n in range(3):
             (folder / f"a01-000u-0{n}.png").write_bytes(png(100, 20))
-        with pytest.warns(UserWarning, match="line 4 left out: not the nine fields"):
+        with pytest.warns(UserWarning, match="line 4 skipped: not the nine fields"):
             task = TextLineFiles(str(tmp_path / "lines.txt"))
         (batch,) = task.batches(9)
         assert batch.texts == ("A MOVE to stop Mr. Gaitskell from", "nominating any more Labour life Peers")
@@ -158,9 +198,9 @@ class TestFormatsByHand:
             for key, value in values.items():
                 transaction.put(key.encode(), value)
             transaction.put(b"num-samples", b"4")
-        with pytest.warns(UserWarning, match="image-00000000. left out") as record:
+        with pytest.warns(UserWarning, match="image-00000000. skipped") as record:
             task = TextLineFiles(str(tmp_path / "set"))
-        assert task.dropped == {"label is not there": 1, "image is not there": 1, "label is not UTF-8": 1}
+        assert task.skipped == {"label is not there": 1, "image is not there": 1, "label is not UTF-8": 1}
         assert len(record) == 3
         assert all(f"image-00000000{n}" in str(w.message) for n, w in zip((2, 3, 4), record))
 
@@ -175,7 +215,7 @@ class TestFormatsByHand:
 
 
 class TestLmdbAcrossProcesses:
-    """Environments must be opened in each process: one that was pickled or forked reads garbage or locks up."""
+    """A file is opened by each process that a task is sent to; one that was forked shares what is open."""
 
     @pytest.fixture
     def task(self, drawn, tmp_path):
@@ -188,35 +228,31 @@ class TestLmdbAcrossProcesses:
         size = file.stat().st_size
         with file.open("r+b") as opened:
             opened.truncate(size // 2 // 4096 * 4096)
-        with pytest.raises(ValueError, match=rf"data.mdb is cut short: it has \d+ bytes of {size}"):
+        with pytest.raises(ValueError, match=rf"is cut short: it has \d+ bytes of {size}; .* download it again"):
             TextLineFiles(str(path))
 
     def test_nothing_open_is_pickled(self, task):
         expected = task.sample(4, 9, seeded())
         data = pickle.dumps(task)
-        assert b"Environment" not in data
+        assert b"LmdbFile" not in data
         assert torch.equal(pickle.loads(data).sample(4, 9, seeded()).images, expected.images)
 
     @pytest.mark.parametrize("method", ["fork", "spawn"])
-    def test_another_process_opens_its_own(self, task, method):
+    def test_another_process_reads_the_same(self, task, method):
         expected = next(task.batches(8)).images  # open here before the fork
         context = multiprocessing.get_context(method)
         with context.Pool(1) as pool:
-            opened, images = pool.apply_async(read_elsewhere, (task,)).get(timeout=120)
+            images = pool.apply_async(read_elsewhere, (task,)).get(timeout=120)
         torch.testing.assert_close(torch.from_numpy(images), expected)
-        assert opened == 1
 
     def test_two_tasks_of_one_file(self, task):
-        """LMDB refuses to open one environment twice in a process, as training and validation would."""
+        """LMDB's library refuses to open one environment twice in a process, as training and validation would."""
         other = TextLineFiles(task.path, min_length=9)
         assert torch.equal(next(other.batches(8)).images, next(task.batches(8)).images)
 
 
 def read_elsewhere(task):
-    import os
-
-    images = next(task.batches(8)).images.numpy()
-    return sum(process == os.getpid() for process, _ in lmdb_lines._environments), images
+    return next(task.batches(8)).images.numpy()
 
 
 class TestDrawing:
@@ -261,22 +297,22 @@ class TestDrawing:
 
     def test_a_bad_image_is_replaced_by_rule_reported_and_counted(self, task, tmp_path):
         (tmp_path / "1.png").write_bytes(png()[:40])
-        with pytest.warns(UserWarning, match=r"1.png left out: image cannot be decoded"):
+        with pytest.warns(UserWarning, match=r"1.png skipped: image cannot be decoded"):
             texts = task.sample(400, 2, seeded()).texts
         assert set(texts) == {"aa", "cc", "dd"}
         assert texts.count("cc") == pytest.approx(200, abs=45), "the next of its length stands in"
-        assert task.dropped == {"image cannot be decoded": 1}
+        assert task.skipped == {"image cannot be decoded": 1}
         assert len(task) == 5
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             assert task.sample(400, 2, seeded()).texts == texts, "reported once; drawn the same for ever"
-        with pytest.warns(UserWarning, match="1.png left out"):
+        with pytest.warns(UserWarning, match="1.png skipped"):
             assert TextLineFiles(task.path).sample(400, 2, seeded()).texts == texts, "and by a task that never drew"
 
     def test_no_image_of_a_length_is_left(self, task, tmp_path):
         (tmp_path / "4.png").unlink()
         with (
-            pytest.warns(UserWarning, match="4.png left out"),
+            pytest.warns(UserWarning, match="4.png skipped"),
             pytest.raises(ValueError, match=r"none of the 1 images of 5 characters .* \{'image is not there': 1\}"),
         ):
             task.sample(1, 5, seeded())
@@ -286,51 +322,51 @@ class TestDrawing:
         """Else the one damaged line of its length would end a run, whenever it is first drawn."""
         (tmp_path / "4.png").unlink()
         lengths = torch.tensor([5, 2, 5, 1])
-        with pytest.warns(UserWarning, match="4.png left out"):
+        with pytest.warns(UserWarning, match="4.png skipped"):
             texts = task.sample(4, lengths, seeded()).texts
         assert [len(text) for text in texts] == [2, 2, 2, 1], "one of the nearest length stands in"
         for path in tmp_path.glob("*.png"):
             path.unlink()
         with (
-            pytest.warns(UserWarning, match="left out"),
-            pytest.raises(ValueError, match=r"none of the images in .* can be used; left"),
+            pytest.warns(UserWarning, match="skipped"),
+            pytest.raises(ValueError, match=r"none of the images in .* can be used; skipped"),
         ):
             task.sample(1, lengths[:1], seeded())
 
     def test_looking_at_all_images_first(self, task, tmp_path):
         (tmp_path / "0.png").unlink()
         (tmp_path / "2.png").write_bytes(b"")
-        (tmp_path / "3.png").write_bytes(png(9000, 1))
-        with pytest.warns(UserWarning, match="left out"):
-            dropped = task.check_images()
-        assert dropped == {"image is not there": 1, "empty image file": 1, "image wider than 2048 pixels": 1}
-        assert dropped == task.dropped
-        assert task.dropped_keys["image is not there"] == ["0.png"]
+        (tmp_path / "3.png").write_bytes(png(9000, 10))
+        with pytest.warns(UserWarning, match="skipped"):
+            skipped = task.check_images()
+        assert skipped == {"image is not there": 1, "empty image file": 1, "image wider than 2048 pixels": 1}
+        assert skipped == task.skipped
+        assert task.skipped_keys["image is not there"] == ["0.png"]
         assert [batch.texts for batch in task.batches(2)] == [("bb", "eeeee"), ("f",)]
 
 
-class TestLeftOut:
+class TestSkipped:
     def test_labels_by_reason_each_with_its_key(self, tmp_path):
         lines = [("a.png", "ok"), ("b.png", "  "), ("c.png", "x\x07y"), ("d.png", "")]
         path = gt(tmp_path, lines, a=png())
-        with pytest.warns(UserWarning, match="left out: label") as record:
+        with pytest.warns(UserWarning, match="skipped: label") as record:
             task = TextLineFiles(str(path))
-        assert task.dropped == {"label is empty": 2, "label holds a control character": 1}
-        assert task.dropped_keys["label is empty"] == ["b.png", "d.png"]
+        assert task.skipped == {"label is empty": 2, "label holds a control character": 1}
+        assert task.skipped_keys["label is empty"] == ["b.png", "d.png"]
         assert [key in str(w.message) for key, w in zip(("b.png", "c.png", "d.png"), record)] == [True] * 3
 
     def test_characters_outside_the_charset_are_counted(self, tmp_path):
         path = gt(tmp_path, [("a.png", "ab"), ("a.png", "aé"), ("a.png", "aéé")], a=png())
-        with pytest.warns(UserWarning, match="left out: charset lacks 'é'"):
+        with pytest.warns(UserWarning, match="skipped: charset lacks 'é'"):
             task = TextLineFiles(str(path), charset="abc")
         assert task.charset == "abc"
-        assert task.dropped == {"label holds a character outside the charset": 2}
+        assert task.skipped == {"label holds a character outside the charset": 2}
 
     def test_many_are_counted_and_few_are_printed(self, tmp_path):
         path = gt(tmp_path, [("a.png", "ok"), *((f"{n}.png", "") for n in range(50))], a=png())
-        with pytest.warns(UserWarning, match="left out: label") as record:
+        with pytest.warns(UserWarning, match="skipped: label") as record:
             task = TextLineFiles(str(path))
-        assert task.dropped == {"label is empty": 50}
+        assert task.skipped == {"label is empty": 50}
         assert len(record) == 5
         assert "further ones are counted" in str(record[-1].message)
 
@@ -341,8 +377,8 @@ class TestLeftOut:
     def test_nothing_is_left(self, tmp_path):
         path = gt(tmp_path, [("a.png", "")])
         with (
-            pytest.warns(UserWarning, match="a.png left out"),
-            pytest.raises(ValueError, match=r"has no item that can be used; left out: \{'label is empty': 1\}"),
+            pytest.warns(UserWarning, match="a.png skipped"),
+            pytest.raises(ValueError, match=r"has no item that can be used; skipped: \{'label is empty': 1\}"),
         ):
             TextLineFiles(str(path))
 
@@ -353,7 +389,7 @@ class TestLeftOut:
         (tmp_path / "secret.png").write_bytes(png())
         (tmp_path / "set").mkdir()
         path = gt(tmp_path / "set", [("a.png", "fine"), (name, "stolen")], a=png())
-        with pytest.warns(UserWarning, match="left out: path outside the folder|left out: image can"):
+        with pytest.warns(UserWarning, match="skipped: path outside the folder|skipped: image can"):
             assert [batch.texts for batch in TextLineFiles(str(path)).batches(9)] == [("fine",)]
 
 

@@ -89,8 +89,12 @@ class TestWords:
         path.write_bytes(b"\xff\xfe")
         with pytest.raises(ValueError, match="which is not UTF-8"):
             words.load_words(path)
-        with pytest.raises(ValueError, match=r"missing.txt', which cannot be read \(No such file"):
+        with pytest.raises(ValueError, match=r"missing.txt', which is not there; give a file"):
             words.load_words(tmp_path / "missing.txt")
+        with pytest.raises(ValueError, match="which is no regular file; give a file"):
+            words.load_words("/dev/zero")
+        with pytest.raises(ValueError, match=r"the word '.*' has more than 30 combining marks in a row; leave it out"):
+            words.load_words(["e" + "\u0301" * 31])
         with pytest.raises(ValueError, match="words holds no word"):
             words.load_words([" "])
         with pytest.raises(ValueError, match="words holds True, which is no string"):

@@ -60,10 +60,10 @@ def evaluate_all(model: Any, task: Any, *, sequences: int, seed: int) -> Scores:
 
 
 def left_out(task: Any) -> dict[str, dict[str, int]]:
-    """What tasks of files could not use, counted by reason, of each split that has any (``task.dropped``)."""
+    """What tasks of files could not use, counted by reason, of each split that has any (``task.skipped``)."""
     splits = {"training": task, "validation": validated_on(task), "test": held_out(task)}
     first = {id(other): name for name, other in reversed(splits.items())}
-    counts = {name: dict(getattr(other, "dropped", {})) for name, other in splits.items() if first[id(other)] == name}
+    counts = {name: dict(getattr(other, "skipped", {})) for name, other in splits.items() if first[id(other)] == name}
     return {name: reasons for name, reasons in counts.items() if reasons}
 
 

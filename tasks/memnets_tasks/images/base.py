@@ -137,7 +137,7 @@ class TextTask(ImageTask):
         """Image files of single lines as `LineLoader` makes them: at the task's height, with its paper and margins.
 
         Args:
-            paths: The files, each in any format that Pillow reads.
+            paths: The files, each a PNG, JPEG, PPM, PGM, BMP, GIF, TIFF or WebP.
 
         Returns:
             A `TextLineBatch` of those that could be read, and the problems of the others.
@@ -214,7 +214,7 @@ class SceneTask(ImageTask):
         """Image files in colour: their middle square, at the task's size, what is transparent white.
 
         Args:
-            paths: The files, each in any format that Pillow reads.
+            paths: The files, each a PNG, JPEG, PPM, PGM, BMP, GIF, TIFF or WebP.
 
         Returns:
             A `SceneBatch` of those that could be read, and the problems of the others.

@@ -13,11 +13,11 @@ from memnets_tasks.images.base import ImageTask, SceneTask
 from memnets_tasks.images.batches import SceneBatch
 from memnets_tasks.images.caption_formats import CAPTION_FORMATS, SPLITS, Captioned, guess_caption_format, words_of
 from memnets_tasks.images.checks import check_split
-from memnets_tasks.images.drops import Drops
 from memnets_tasks.images.file_task import FileTask
 from memnets_tasks.images.folders import ImageFolder, existing_file
 from memnets_tasks.images.loading import PictureLoader, stack_pictures, with_defaults
 from memnets_tasks.images.pictures import colour_square
+from memnets_tasks.images.skipped_items import SkippedItems
 
 
 @final
@@ -26,8 +26,8 @@ class CaptionFiles(FileTask, SceneTask):
 
     Captions are read at once, pictures when they are drawn. Captions come as lower-case words, each parted by one
     space, without punctuation. The vocabulary is counted over the training captions alone, whatever the split;
-    the captions of a test set may hold words outside it. What cannot be used is left out, reported with its key,
-    and counted in `dropped`; `check_images()` looks at all pictures beforehand. The length of an item is the
+    the captions of a test set may hold words outside it. What cannot be used is skipped, reported with its key,
+    and counted in `skipped`; `check_images()` looks at all pictures beforehand. The length of an item is the
     number of words of its first caption.
 
     | format     | path                 | splits                                                     |
@@ -84,16 +84,16 @@ class CaptionFiles(FileTask, SceneTask):
         if chosen not in CAPTION_FORMATS:
             raise ValueError(f"format is {format!r}; give one of {', '.join(map(repr, CAPTION_FORMATS))}, or None")
         _check_paths(chosen, training_path=training_path, validation_path=validation_path, test_path=test_path)
-        self._drops = Drops(str(source))
-        items = CAPTION_FORMATS[chosen](source, self._drops)
+        self._skipped = SkippedItems(str(source))
+        items = CAPTION_FORMATS[chosen](source, self._skipped)
         training = _training_items(items, chosen, split, training_path)
         self.path, self.format, self.split, self.size = str(source), chosen, split, size
         self.vocabulary = _vocabulary(training, min_word_count)
         self._others: dict[str, CaptionFiles] = {}
         self._splits = {item.split for item in items}
         folder = source.parent if images is None else existing_file(images)
-        own = folder / source.stem.removeprefix("captions_")
-        self._folder = ImageFolder(own if chosen == "coco" and own.is_dir() else folder)
+        own = source.stem.removeprefix("captions_")
+        self._folder = ImageFolder(folder, own if chosen == "coco" and (folder / own).is_dir() else "")
         self._captions: list[tuple[str, ...]] = []
         keys = []
         for item in items:
@@ -142,10 +142,10 @@ class CaptionFiles(FileTask, SceneTask):
         captions = [" ".join(words_of(caption)) for caption in item.captions]
         for number, caption in enumerate(captions):
             if not caption:
-                self._drops.add(f"{item.key}#{number}", "caption without a word")
+                self._skipped.add(f"{item.key}#{number}", "caption without a word")
         kept = tuple(caption for caption in captions if caption)
         if not kept:
-            self._drops.add(item.key, "image without a caption")
+            self._skipped.add(item.key, "image without a caption")
         return kept
 
     def _decode(self, position: int) -> npt.NDArray[np.uint8]:
@@ -180,7 +180,7 @@ def _training_items(items: list[Captioned], format: str, split: str, training_pa
             "vocabulary is counted there"
         )
     training = existing_file(training_path)
-    return CAPTION_FORMATS["coco"](training, Drops(str(Path(training))))
+    return CAPTION_FORMATS["coco"](training, SkippedItems(str(Path(training))))
 
 
 def _vocabulary(items: Iterable[Captioned], min_word_count: int) -> tuple[str, ...]:

@@ -11,15 +11,15 @@ from torch import Tensor
 
 from memnets_tasks._checks import check_at_least, check_batch_size, check_evaluation_lengths, check_range, expand_counts
 from memnets_tasks.images.base import ImageTask
-from memnets_tasks.images.drops import Drops
 from memnets_tasks.images.pictures import UnreadableImage
+from memnets_tasks.images.skipped_items import SkippedItems
 
 
 class FileTask(ImageTask):
     """A task whose items are in files.
 
     Training lengths are drawn as often as the data has them, and then an item of that length, so that each item
-    is as likely as any other. An image that cannot be used is left out for good, reported and counted, and the
+    is as likely as any other. An image that cannot be used is skipped for good, reported and counted, and the
     next item of its length stands in for it, or, in training, where there is none, one of the nearest length: what
     is drawn depends on the generator's state and the files alone. A length none of whose images can be read is then
     no longer among `evaluation_lengths`.
@@ -27,7 +27,7 @@ class FileTask(ImageTask):
     Abstract: a subclass calls `_set_items` and defines `_decode` and `_batch`.
     """
 
-    _drops: Drops
+    _skipped: SkippedItems
     _keys: list[str]
 
     def _set_items(
@@ -40,7 +40,7 @@ class FileTask(ImageTask):
         evaluation_lengths: tuple[int, ...] | None,
     ) -> None:
         if not keys:
-            raise ValueError(f"{self._drops.source} has no item that can be used; left out: {self.dropped or 'none'}")
+            raise ValueError(f"{self._skipped.source} has no item that can be used; skipped: {self.skipped or 'none'}")
         self._keys = list(keys)
         self._lengths = np.asarray(lengths)
         self._order = np.argsort(self._lengths, kind="stable")
@@ -66,14 +66,14 @@ class FileTask(ImageTask):
         return len(self._keys) - len(self._bad)
 
     @property
-    def dropped(self) -> dict[str, int]:
-        """Items left out so far, by reason. Images count from when they are first read: see `check_images`."""
-        return self._drops.counts
+    def skipped(self) -> dict[str, int]:
+        """Items skipped so far, by reason. Images count from when they are first read: see `check_images`."""
+        return self._skipped.counts
 
     @property
-    def dropped_keys(self) -> dict[str, list[str]]:
-        """The keys of the items left out so far, by reason."""
-        return {reason: list(keys) for reason, keys in self._drops.keys.items()}
+    def skipped_keys(self) -> dict[str, list[str]]:
+        """The keys of the items skipped so far, by reason."""
+        return {reason: list(keys) for reason, keys in self._skipped.keys.items()}
 
     def _range(self, shortest: int, longest: int) -> tuple[int, int]:
         """First place, and one past the last, of the items of these lengths in `_order`."""
@@ -82,7 +82,7 @@ class FileTask(ImageTask):
         if first == end:
             near = sorted(set(self._sorted.tolist()), key=lambda n: min(abs(n - shortest), abs(n - longest)))[:5]
             raise ValueError(
-                f"{self._drops.source} has no item of {shortest}"
+                f"{self._skipped.source} has no item of {shortest}"
                 + (f" to {longest}" if longest > shortest else "")
                 + f" {self.length_unit}; the nearest lengths there are: {', '.join(map(str, sorted(near)))}"
             )
@@ -137,7 +137,7 @@ class FileTask(ImageTask):
             found = self._find(other, share)
             if found is not None:
                 return found
-        raise ValueError(f"none of the images in {self._drops.source} can be used; left out: {self.dropped}")
+        raise ValueError(f"none of the images in {self._skipped.source} can be used; skipped: {self.skipped}")
 
     def _draw(self, length: int, share: float) -> tuple[int, npt.NDArray[np.uint8]]:
         """An item of a length; ValueError where none can be read."""
@@ -145,8 +145,8 @@ class FileTask(ImageTask):
         if found is None:
             first, end = self._range(length, length)
             raise ValueError(
-                f"none of the {end - first} images of {length} {self.length_unit} in {self._drops.source} can be "
-                f"used; left out: {self.dropped}"
+                f"none of the {end - first} images of {length} {self.length_unit} in {self._skipped.source} can be "
+                f"used; skipped: {self.skipped}"
             )
         return found
 
@@ -170,7 +170,7 @@ class FileTask(ImageTask):
             return self._decode(position)
         except UnreadableImage as error:
             self._bad.add(position)
-            self._drops.add(self._keys[position], error.reason, str(error))
+            self._skipped.add(self._keys[position], error.reason, str(error))
             return None
 
     def batches(self, batch_size: int) -> Iterator[Any]:
@@ -197,10 +197,10 @@ class FileTask(ImageTask):
             yield self._batch(positions, images)
 
     def check_images(self) -> dict[str, int]:
-        """Read every image once, so that `dropped` is complete; returns it."""
+        """Read every image once, so that `skipped` is complete; returns it."""
         for position in range(len(self._keys)):
             self._image(position)
-        return self.dropped
+        return self.skipped
 
     @abc.abstractmethod
     def _decode(self, position: int) -> npt.NDArray[np.uint8]:

@@ -1,7 +1,6 @@
 """Image files that a user names, as a batch of the kind that a model was trained on."""
 
 import inspect
-import stat
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,8 @@ import torch
 from torch import Tensor
 
 from memnets_tasks.images.batches import SceneBatch, TextLineBatch
-from memnets_tasks.images.pictures import UnreadableImage, colour_square, grey_line
+from memnets_tasks.images.pictures import MAX_BYTES, UnreadableImage, colour_square, grey_line
+from memnets_tasks.images.regular_files import UnusableFile, read_regular
 
 Ink = Literal["light", "dark", "any"]
 """Whether a task's ink is lighter than its paper, darker, or now one, now the other."""
@@ -157,13 +157,8 @@ def _load(
 def _read(path: str) -> bytes:
     file = Path(path)
     try:
-        is_file = stat.S_ISREG(file.stat().st_mode)  # a device or a pipe may never end
-        data = file.read_bytes() if is_file else b""
-    except FileNotFoundError:
-        raise UnreadableImage("image is not there") from None
-    except (OSError, ValueError) as error:  # ValueError: a null character in the path
-        raise UnreadableImage("image cannot be read", str(error)) from error
-    if not is_file:
-        remedy = "give the images in it, as DIR/*.png" if file.is_dir() else ""
-        raise UnreadableImage("not a file", remedy)
-    return data
+        return read_regular(file, MAX_BYTES)
+    except UnusableFile as error:
+        if file.is_dir():
+            raise UnreadableImage("image is no regular file", "give the images in it, as DIR/*.png") from error
+        raise UnreadableImage.of_file(error) from error

@@ -11,9 +11,9 @@ import torch
 from memnets_tasks._checks import check_at_least
 from memnets_tasks.images.base import TextTask
 from memnets_tasks.images.batches import TextLineBatch
-from memnets_tasks.images.drops import Drops
 from memnets_tasks.images.file_task import FileTask
 from memnets_tasks.images.loading import pad_lines
+from memnets_tasks.images.skipped_items import SkippedItems
 
 
 class PageLine(NamedTuple):
@@ -70,7 +70,7 @@ class PageLines(FileTask, TextTask):
             raise ValueError(f"charset lacks {missing!r}, which the page has; give it these, or None")
         self.height, self.charset = height, charset or CHARSET
         self._page = _page()
-        self._drops = Drops("skimage.data.page()")
+        self._skipped = SkippedItems("skimage.data.page()")
         lengths = [len(line.text) for line in LINES]
         self._set_items(
             [line.text for line in LINES],

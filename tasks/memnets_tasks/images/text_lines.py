@@ -13,12 +13,12 @@ from memnets_tasks._checks import check_at_least, check_batch_size, check_evalua
 from memnets_tasks.images.base import ImageTask, TextTask
 from memnets_tasks.images.batches import TextLineBatch
 from memnets_tasks.images.checks import check_not_negative, check_split, in_single_precision, numpy_generator
+from memnets_tasks.images.font_augmentation import ROOM, TALLER, WIDER, augment_strokes, lift_signs
 from memnets_tasks.images.fonts import DEFAULT_HELD_OUT, PRINTABLE, check_charset, find_fonts, split_fonts
 from memnets_tasks.images.glyphs import GlyphCache, Line, stack_lines
 from memnets_tasks.images.loading import LineLoader, with_defaults
 from memnets_tasks.images.page_lines import page_lines
 from memnets_tasks.images.paper import put_on_paper
-from memnets_tasks.images.restyle import ROOM, TALLER, WIDER, lift_signs, restyle
 from memnets_tasks.images.warp import Bend, bend_images, bend_matrices, map_boxes
 from memnets_tasks.images.words import WordLines, load_words, split_of
 
@@ -101,9 +101,10 @@ class TextLines(TextTask):
         self.charset = _charset(charset, known, separator, taken_from_words=words not in (None, "generated", "mixed"))
         self._lines = None if known is None else WordLines(_words_of(known, split), separator)
         self._words, self._separator = known or [], separator
-        self._all_fonts, self._held_out_family = find_fonts(fonts, self.charset.replace(" ", "")), held_out_family
+        self._letters, self._held_out_family = self.charset.replace(" ", ""), held_out_family
+        self._sizes = [round(size * height) for size in SIZES]
+        self._all_fonts = find_fonts(fonts, self._letters, self._sizes)
         self._fonts = split_fonts(self._all_fonts, held_out_family, font_split)
-        self._letters = self.charset.replace(" ", "")
         self._glyphs = GlyphCache()
         self.height, self.split, self.font_split = height, split, font_split
         self.distortion, self.restyle, self.blur, self.noise = distortion, restyle, blur, noise
@@ -174,7 +175,7 @@ class TextLines(TextTask):
         matrices, widths = self._bend(sizes, random)
         width = int(widths.max())
         room = max(ROOM, self.height // 16) if self.restyle else 0
-        ink = restyle(F.pad(ink.float() / 255, [room] * 4), self.restyle, generator)
+        ink = augment_strokes(F.pad(ink.float() / 255, [room] * 4), self.restyle, generator)
         ink = bend_images(ink, matrices, self.height, width, room=room)  # (B, 1, H, W)
         edges = map_boxes(boxes, matrices)[..., [0, 2]].float()  # (B, L, 2)
         amounts = self.blur, self.noise
@@ -189,7 +190,7 @@ class TextLines(TextTask):
     def _line(self, text: str, random: np.random.Generator) -> Line:
         fonts = [font for font in self._fonts if font.lacks.isdisjoint(text)]
         font = fonts[random.integers(len(fonts))]
-        size = round(SIZES[random.integers(len(SIZES))] * self.height)
+        size = self._sizes[random.integers(len(self._sizes))]
         spacing = random.uniform(-0.02, 0.12) * size
         change = lift_signs(self.restyle, random) if self.restyle else None
         return self._glyphs.line(font.path, size, text, spacing, change)

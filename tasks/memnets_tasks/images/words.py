@@ -9,6 +9,9 @@ from string import digits, punctuation
 import numpy as np
 
 from memnets_tasks.images.fonts import PRINTABLE
+from memnets_tasks.images.list_files import MAX_BYTES, oversize
+from memnets_tasks.images.regular_files import UnusableFile, read_regular
+from memnets_tasks.images.skipped_items import shown
 
 CHINESE_WORDS = (
     "注意力机制", "注意力", "机制", "神经网络", "循环神经网络", "卷积神经网络", "图灵机", "神经图灵机",
@@ -109,6 +112,9 @@ def load_words(words: Iterable[str] | str | Path) -> list[str]:
     bad = [word for word in found if not isinstance(word, str)]
     if bad:
         raise ValueError(f"words holds {bad[0]!r}, which is no string; in a YAML file put quotes around it")
+    for word in found:
+        if problem := oversize(word):
+            raise ValueError(f"the word {shown(word)!r} {problem}; leave it out")
     cleaned = dict.fromkeys(unicodedata.normalize("NFC", word.strip()) for word in found)
     cleaned.pop("", None)
     if not cleaned:
@@ -118,9 +124,9 @@ def load_words(words: Iterable[str] | str | Path) -> list[str]:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8-sig").split("\n")
-    except OSError as error:
-        raise ValueError(f"words is {str(path)!r}, which cannot be read ({error.strerror}); give a file") from error
+        return read_regular(path, MAX_BYTES).decode("utf-8-sig").split("\n")
+    except UnusableFile as error:
+        raise ValueError(f"words is {str(path)!r}, which {error}; give a file with a word on each line") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"words is {str(path)!r}, which is not UTF-8 ({error}); convert it") from error
 

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memnets_tasks import TextLines
-from memnets_tasks.images import restyle as module
+from memnets_tasks.images import font_augmentation as module
+from memnets_tasks.images.font_augmentation import augment_strokes, is_tall_sign, lift
 from memnets_tasks.images.fonts import PRINTABLE, find_fonts
 from memnets_tasks.images.glyphs import GlyphCache
-from memnets_tasks.images.restyle import is_tall_sign, lift, restyle
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -35,7 +35,7 @@ def test_strokes_by_loops(batch, height, width, strength, seed):
     amounts = np.clip(strength * (module.WEIGHT[0] + np.ptp(module.WEIGHT) * drawn), -1, 1).reshape(2, batch)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "SHIFT", 0.0)
-        found = restyle(ink, strength, seeded(seed + 1)).double().numpy()
+        found = augment_strokes(ink, strength, seeded(seed + 1)).double().numpy()
     for b in range(batch):
         rows = np.array([weigh(row, amounts[0, b]) for row in ink[b, 0].double().numpy()])
         expected = np.array([weigh(column, amounts[1, b]) for column in rows.T]).T
@@ -45,7 +45,7 @@ def test_strokes_by_loops(batch, height, width, strength, seed):
 def test_nothing_without_strength():
     ink, generator = torch.rand(2, 1, 8, 20, generator=seeded()), seeded(1)
     before = generator.get_state()
-    assert restyle(ink, 0.0, generator) is ink
+    assert augment_strokes(ink, 0.0, generator) is ink
     assert torch.equal(generator.get_state(), before)
 
 
@@ -55,7 +55,7 @@ def test_dots_move_a_little_and_not_together(monkeypatch):
     ink = torch.zeros(64, 1, 32, 160)
     for x in range(10, 160, 20):
         ink[:, 0, 14:18, x - 2 : x + 2] = 1
-    found = restyle(ink, 1.0, seeded(3))[:, 0].double().numpy()
+    found = augment_strokes(ink, 1.0, seeded(3))[:, 0].double().numpy()
     rows, columns = np.mgrid[:32, :160] + 0.5
     moved = []
     for x in range(10, 160, 20):
@@ -71,8 +71,8 @@ def test_dots_move_a_little_and_not_together(monkeypatch):
 
 def test_the_same_seed_gives_the_same_and_others_others():
     ink = torch.rand(2, 1, 16, 40, generator=seeded())
-    assert torch.equal(restyle(ink, 1.0, seeded(1)), restyle(ink, 1.0, seeded(1)))
-    assert not torch.equal(restyle(ink, 1.0, seeded(1)), restyle(ink, 1.0, seeded(2)))
+    assert torch.equal(augment_strokes(ink, 1.0, seeded(1)), augment_strokes(ink, 1.0, seeded(1)))
+    assert not torch.equal(augment_strokes(ink, 1.0, seeded(1)), augment_strokes(ink, 1.0, seeded(2)))
 
 
 def test_boxes_still_hold_their_characters():
@@ -126,7 +126,7 @@ def test_a_lifted_bar_keeps_its_top_and_what_ink_it_has_in_a_row(share):
     np.testing.assert_allclose(lifted.ink[len(lifted.ink) // 2], bar.ink[middle], atol=1)
 
 
-def test_only_restyled_lines_have_lifted_signs():
+def test_only_augmented_lines_have_lifted_signs():
     """At strength 1 a bar's depth is anything from none to whole; at 0 always whole."""
     depths = {}
     for strength in (0.0, 1.0):
@@ -141,7 +141,7 @@ def test_only_restyled_lines_have_lifted_signs():
 def test_tall_lines_have_room_to_bend_into(monkeypatch):
     """What is moved past the edges of the ink is lost, and points move by a share of the height."""
     seen = []
-    monkeypatch.setattr("memnets_tasks.images.text_lines.restyle", lambda ink, *_: seen.append(ink) or ink)
+    monkeypatch.setattr("memnets_tasks.images.text_lines.augment_strokes", lambda ink, *_: seen.append(ink) or ink)
     TextLines(height=160, restyle=1.0, charset="H").sample(4, 3, seeded())
     most = round(module.SHIFT * 160)
     assert not seen[0][..., :most].any()

@@ -1,4 +1,4 @@
-"""Type made to look like that of other fonts, so that few fonts serve as many."""
+"""Font augmentation: type made to look like that of other fonts, so that few fonts serve as many."""
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ WIDER, TALLER = (-0.35, 0.15), (-0.15, 0.0)
 """Least and most change of a line's log width and height: other fonts are narrower, and their small letters lower."""
 
 
-def restyle(ink: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+def augment_strokes(ink: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     """Make strokes bolder or thinner, upright and level ones apart, and bend letters smoothly.
 
     The bending is that of Simard et al. 2003 ("Best practices for convolutional neural networks applied to visual
