@@ -46,7 +46,7 @@ _HOMES = {
     "stack_states": "base.state",
     "BackendUnavailableError": "base.errors",
 }
-_MODULES = ("attention", "controllers", "decoding", "kernels", "memories", "ops", "text", "vision", "viz")
+_MODULES = ("attention", "controllers", "decoding", "kernels", "memories", "ops", "testing", "text", "vision", "viz")
 
 __all__ = [
     "DNC",

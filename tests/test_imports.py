@@ -22,7 +22,7 @@ ORDER = (
     {"attention", "text", "vision"},
     {"decoding"},
     {"models"},
-    {"training"},
+    {"testing", "training"},
     {"experiments"},
     {"cli"},
     {"__main__"},
