@@ -32,6 +32,7 @@ _HOMES = {
     "Part": "memories",
     "Record": "base.records",
     "SequenceModule": "base.module",
+    "clear_padding": "base.module",
     "Model": "base.module",
     "TrainingOutputs": "base.module",
     "NTMMemory": "memories",
@@ -80,6 +81,7 @@ __all__ = [
     "TextReader",
     "Trace",
     "TrainingOutputs",
+    "clear_padding",
     "detach_state",
     "index_state",
     "map_state",
@@ -92,7 +94,7 @@ __all__ = [
 if TYPE_CHECKING:
     from . import ops, viz
     from .base.errors import BackendUnavailableError
-    from .base.module import Model, SequenceModule, TrainingOutputs
+    from .base.module import Model, SequenceModule, TrainingOutputs, clear_padding
     from .base.records import Record
     from .base.state import (
         FeedforwardState,

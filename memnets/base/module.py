@@ -16,6 +16,7 @@ from .checks import (
     check_tokens,
     check_whole,
 )
+from .saving import Pretrained
 
 
 class TrainingOutputs(NamedTuple):
@@ -55,7 +56,7 @@ class Model(nn.Module, abc.ABC):
         return {"torch": "chosen: plain PyTorch"}
 
 
-class SequenceModule(Model):
+class SequenceModule(Model, Pretrained):
     """A module over whole sequences with the contract of ``torch.nn.LSTM``: states, lengths, token inputs.
 
     A subclass defines :meth:`initial_state` and :meth:`run`, which may go step by step or over all steps at once; the
@@ -111,8 +112,8 @@ class SequenceModule(Model):
                 :meth:`read_lengths` says otherwise, a tensor.)
 
         Returns:
-            ``(B, T, features)``, of which steps past a sequence's length are left out, and the state after each
-            sequence's last step.
+            ``(B, T, features)``, of which what stands past a sequence's length does not matter, and the state after
+            each sequence's last step.
         """
 
     def auxiliary_loss(self, state: Any) -> Tensor | None:
@@ -152,7 +153,8 @@ class SequenceModule(Model):
         outputs, state = self.run(inputs, state, counts)
         if self.output is not None:
             outputs = self.output(outputs)  # (B, T, O)
-            outputs = outputs if counts is None else clear_padding(outputs, counts)  # the bias reaches past the lengths
+        if counts is not None:
+            outputs = clear_padding(outputs, counts)
         return (outputs if self.batch_first else outputs.transpose(0, 1)), state
 
     def _prepare(self, inputs: Tensor) -> Tensor:

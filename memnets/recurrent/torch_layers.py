@@ -8,11 +8,10 @@ from torch import Tensor, nn
 
 from ..base.checks import check_whole
 from ..base.module import SequenceModule
-from ..base.saving import Pretrained
 from ..base.state import HiddenState, LSTMState, detach_state, map_state, stack_states
 
 
-class TorchLayer(SequenceModule, Pretrained, abc.ABC):
+class TorchLayer(SequenceModule, abc.ABC):
     """One of torch's recurrent layers with a state that is batch first and lengths that pad with zeros.
 
     Args:

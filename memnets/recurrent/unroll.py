@@ -10,7 +10,6 @@ from torch.utils.checkpoint import checkpoint
 from .. import kernels
 from ..base.checks import check_length_tensor, check_state, check_whole
 from ..base.module import SequenceModule
-from ..base.saving import Pretrained
 from ..base.state import detach_state, index_state, stack_states
 from ..memories.base import Memory, resize
 
@@ -29,7 +28,7 @@ class RecurrentOptions(TypedDict, total=False):
     check_finite: bool
 
 
-class Recurrent(SequenceModule, Pretrained):
+class Recurrent(SequenceModule):
     """A cell applied step by step, with lengths, carried state and truncated backpropagation through time.
 
     Args:
