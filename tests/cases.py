@@ -65,7 +65,7 @@ CASES = [
     Case("recurrent-memory-cell", around_a_cell),
     network("dnc", memnets.DNCMemory(5, 4), output_size=2),
     network("dnc-many-heads", memnets.DNCMemory(6, 3, read_heads=2, write_heads=2), controller="gru"),
-    network("dnc-masked-deallocating-sharpened", memnets.DNCMemory(5, 4, 2, 2, True, True, True), controller="rnn"),
+    network("dnc-masked-deallocating-sharpened", memnets.DNCMemory(5, 4, 2, 1, True, True, True), controller="rnn"),
     Case("dnc-model", lambda **options: memnets.DNC(INPUTS, HIDDEN, slots=5, width=4, **options)),
     network("stack", memnets.StackMemory(6, 4), output_size=2),
     network("stacks-gru", memnets.StackMemory(3, 2, stacks=3), controller="gru"),

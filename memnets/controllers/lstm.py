@@ -4,7 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from ..base.state import LSTMState
+from ..base.transforms import transformed
 from .base import Controller
+from .linear import lstm_step
 
 
 class LSTMController(Controller):
@@ -22,9 +24,9 @@ class LSTMController(Controller):
 
     def forward(self, x: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
         """One step: x (B, I) to h (B, H), the last layer's hidden state."""
-        hidden, cell = [], []
+        hidden, cell, plain = [], [], transformed()
         for layer, h, c in zip(self.layers, state.hidden.unbind(1), state.cell.unbind(1)):
-            x, c = layer(x, (h, c))
+            x, c = lstm_step(layer, x, h, c) if plain else layer(x, (h, c))
             hidden.append(x)
             cell.append(c)
         return x, LSTMState(torch.stack(hidden, 1), torch.stack(cell, 1))  # (B, L, H) each

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ..base.checks import check_whole
 from ..base.module import SequenceModule
 from ..base.state import HiddenState, LSTMState, detach_state, map_state, stack_states
+from ..base.state_types import register_state
 
 
 class TorchLayer(SequenceModule, abc.ABC):
@@ -60,6 +61,7 @@ class TorchLayer(SequenceModule, abc.ABC):
         self.truncated_bptt_steps = truncated_bptt_steps
         layer_type: Any = self.layer_type
         self.layer: nn.RNNBase = layer_type(input_size, hidden_size, num_layers, batch_first=True)
+        register_state(self.make_state(1, device=torch.device("meta")))
 
     def make_state(self, batch_size: int, *, device: torch.device | None = None) -> Any:
         """Zeros: ``hidden (B, L, H)``, and ``cell (B, L, H)`` for an LSTM."""

@@ -11,6 +11,7 @@ from .. import kernels
 from ..base.checks import check_length_tensor, check_state, check_whole
 from ..base.module import SequenceModule
 from ..base.state import detach_state, index_state, stack_states
+from ..base.state_types import register_state
 from ..memories.base import Memory, resize
 
 Step = Callable[[Tensor, Any], tuple[Tensor, Any]]
@@ -78,6 +79,7 @@ class Recurrent(SequenceModule):
                 check_whole(name, value)
         kernels.check_name(backend)
         self.cell: Any = cell
+        register_state(made.initial_state(1, device=torch.device("meta")))
         self.backend = backend
         self.truncated_bptt_steps = truncated_bptt_steps
         self.checkpoint_every = checkpoint_every

@@ -229,3 +229,16 @@ def test_the_order_of_the_write_heads_does_not_matter(heads, seed):
     memory, *parts = arguments("write", 2, heads, 5, 3, 1, seed)
     order = torch.randperm(heads, generator=torch.Generator().manual_seed(seed))
     assert_close(ops.write(memory, *(part[:, order] for part in parts)), ops.write(memory, *parts))
+
+
+@pytest.mark.parametrize("weights", [torch.eye(1, 6), torch.full((1, 65536), 2.0**-16)], ids=["one-hot", "flat"])
+def test_sharpening_in_half_precision_is_finite_both_ways(weights):
+    """1e-16 is 0 there."""
+    weights = weights.half().unsqueeze(0).requires_grad_()
+    sharpening = torch.full((1, 1), 20.0).half().requires_grad_()
+    sharpened = ops.sharpen(weights, sharpening)
+    assert sharpened.dtype == torch.float16
+    assert_close(sharpened.float(), ops.sharpen(weights.float(), sharpening.float()), rtol=1e-2, atol=1e-4)
+    sharpened.float().square().sum().backward()
+    assert weights.grad.isfinite().all()
+    assert sharpening.grad.isfinite().all()
