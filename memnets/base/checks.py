@@ -121,6 +121,18 @@ def check_lengths(lengths: Tensor | Sequence[int], batch_size: int, steps: int) 
     return values
 
 
+def check_resets(resets: Tensor, inputs: Tensor, batch_first: bool = True) -> None:
+    """Raise TypeError or ValueError unless ``resets`` is a bool (B, T), or (T, B), for ``inputs`` (B, T, I)."""
+    steps = tuple(inputs.shape[:2]) if batch_first else (inputs.shape[1], inputs.shape[0])
+    if not isinstance(resets, Tensor) or resets.dtype != torch.bool:
+        kind = getattr(resets, "dtype", type(resets).__name__)
+        raise TypeError(f"resets is {kind}, but must be a bool tensor {steps}")
+    if tuple(resets.shape) != steps:
+        raise ValueError(f"resets has shape {tuple(resets.shape)}, but must be {steps}, as the steps of the inputs")
+    if resets.device != inputs.device:
+        raise ValueError(f"resets is on {resets.device}, but the inputs are on {inputs.device}")
+
+
 def check_state(state: Any, expected: Any, device: torch.device, *, growing: bool = False) -> None:
     """Raise ValueError or TypeError unless ``state`` has the kinds and shapes of ``expected``, and is on ``device``.
 

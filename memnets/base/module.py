@@ -12,11 +12,13 @@ from .checks import (
     check_finite,
     check_inputs,
     check_lengths,
+    check_resets,
     check_state,
     check_tokens,
     check_whole,
 )
 from .saving import Pretrained
+from .state import where_state
 
 
 class TrainingOutputs(NamedTuple):
@@ -126,7 +128,11 @@ class SequenceModule(Model, Pretrained):
         return self.make_state(batch_size)
 
     def forward(
-        self, inputs: Tensor, state: Any = None, lengths: Tensor | Sequence[int] | None = None
+        self,
+        inputs: Tensor,
+        state: Any = None,
+        lengths: Tensor | Sequence[int] | None = None,
+        resets: Tensor | None = None,
     ) -> tuple[Tensor, Any]:
         """Run over a batch of sequences.
 
@@ -136,6 +142,9 @@ class SequenceModule(Model, Pretrained):
             lengths: ``(B,)`` whole numbers within 0..T. Steps past a sequence's length leave its state as it was and
                 output zeros. None means that all have T steps. Give ``torch.compile`` a tensor: one graph then serves
                 all lengths.
+            resets: laid out as the steps of ``inputs``, bool: where it is True a sequence starts afresh, so that the
+                state before that step is the initial one. Episodes of reinforcement learning stand in one batch so.
+                Steps are taken together between those at which any sequence starts.
 
         Returns:
             Outputs ``(B, T, O)`` (or ``(T, B, O)``), and the state after each sequence's last step.
@@ -150,12 +159,29 @@ class SequenceModule(Model, Pretrained):
         else:
             self.check_state(state, batch_size, inputs.device)
         counts = None if lengths is None else self.read_lengths(lengths, inputs)
-        outputs, state = self.run(inputs, state, counts)
+        if resets is None:
+            outputs, state = self.run(inputs, state, counts)
+        else:
+            check_resets(resets, inputs, self.batch_first)
+            outputs, state = self._run_between(resets if self.batch_first else resets.t(), inputs, state, counts)
         if self.output is not None:
             outputs = self.output(outputs)  # (B, T, O)
         if counts is not None:
             outputs = clear_padding(outputs, counts)
         return (outputs if self.batch_first else outputs.transpose(0, 1)), state
+
+    def _run_between(self, resets: Tensor, inputs: Tensor, state: Any, counts: Any) -> tuple[Tensor, Any]:
+        """:meth:`run` from each step at which a sequence starts afresh to the next."""
+        if counts is not None:  # past its end a sequence's state stays
+            resets = resets & (torch.arange(resets.shape[1], device=resets.device) < _column(counts, resets.device))
+        starts = sorted({0, *resets.any(0).nonzero().flatten().tolist()})
+        outputs = []
+        for start, stop in zip(starts, [*starts[1:], inputs.shape[1]]):
+            state = where_state(resets[:, start], self.make_state(len(inputs)), state)
+            within = None if counts is None else [min(max(int(n) - start, 0), stop - start) for n in counts]
+            part, state = self.run(inputs[:, start:stop], state, within)
+            outputs.append(part)
+        return torch.cat(outputs, dim=1), state
 
     def _prepare(self, inputs: Tensor) -> Tensor:
         """Checked, batch first, and tokens as their embeddings."""
@@ -200,8 +226,12 @@ class SequenceModule(Model, Pretrained):
 def clear_padding(outputs: Tensor, lengths: Tensor | Sequence[int]) -> Tensor:
     """``outputs (B, T, F)`` with zeros past each sequence's length."""
     steps = torch.arange(outputs.shape[1], device=outputs.device)  # (T,)
-    past = steps >= torch.as_tensor(lengths, device=outputs.device).unsqueeze(1)  # (B, T)
+    past = steps >= _column(lengths, outputs.device)  # (B, T)
     return outputs.masked_fill(past.unsqueeze(-1), 0)
+
+
+def _column(lengths: Tensor | Sequence[int], device: torch.device) -> Tensor:
+    return torch.as_tensor(lengths, device=device).unsqueeze(1)  # (B, 1)
 
 
 def _as_parameters(module: nn.Module, inputs: Tensor) -> Tensor:

@@ -22,10 +22,14 @@ class LSTMController(Controller):
         """Zeros."""
         return LSTMState(self.zeros(batch_size, device, dtype), self.zeros(batch_size, device, dtype))
 
+    def cells(self) -> list[nn.LSTMCell]:
+        """The layers."""
+        return list(self.layers)  # pyright: ignore[reportReturnType]
+
     def forward(self, x: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
         """One step: x (B, I) to h (B, H), the last layer's hidden state."""
         hidden, cell, plain = [], [], transformed()
-        for layer, h, c in zip(self.layers, state.hidden.unbind(1), state.cell.unbind(1)):
+        for layer, h, c in zip(self.cells(), state.hidden.unbind(1), state.cell.unbind(1)):
             x, c = lstm_step(layer, x, h, c) if plain else layer(x, (h, c))
             hidden.append(x)
             cell.append(c)
