@@ -25,7 +25,7 @@ def test_the_task():
         shown = batch.inputs[b, :length, :3]
         assert torch.equal(batch.targets[b, length + 1 : 2 * length + 1], shown.flip(0))
         assert batch.mask[b].nonzero().flatten().tolist() == list(range(length + 1, 2 * length + 1))
-    assert float(task.metrics(batch.targets * 10 - 5, batch)["bit_errors"]) == 0
+    assert float(task.scores(batch.targets * 10 - 5, batch)["bit_errors"]) == 0
 
 
 def test_the_memory():

@@ -17,7 +17,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from ..base.errors import UsageError, suggest
-from ..training.protocols import Curriculum, PredictionTask, Task
+from ..base.task import Curriculum, Task
 
 
 @dataclasses.dataclass
@@ -191,9 +191,7 @@ def make_parser() -> _ExperimentParser:
     parser.add_argument(
         "--run_id", type=str | None, default=None, help="name of the run directory; by default the time"
     )
-    parser.add_argument(
-        "--task", type=Task | PredictionTask, required=True, help="what to learn, such as memnets_tasks.Copy"
-    )
+    parser.add_argument("--task", type=Task, required=True, help="what to learn, such as memnets_tasks.Copy")
     parser.add_argument("--model", type=nn.Module, required=True, help="what learns it, such as memnets.NTM")
     parser.add_argument("--optimizer", type=Callable[[Iterable], Optimizer], required=True, help="a torch optimizer")
     parser.add_argument("--curriculum", type=Curriculum | None, default=None, help="such as memnets_tasks.Growing")

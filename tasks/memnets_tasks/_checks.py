@@ -2,19 +2,12 @@
 
 from collections.abc import Iterable
 from numbers import Integral
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from memnets_tasks.base import Batch
-
-
-def check_batch_size(batch_size: int) -> None:
-    """Raise ValueError unless `batch_size` is an integer of at least 1."""
-    if not isinstance(batch_size, Integral) or batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size!r}; give a whole number of at least 1")
+from memnets.base.task import check_batch_size
+from memnets_tasks.base import Batch
 
 
 def check_at_least(name: str, value: int, minimum: int) -> None:
@@ -40,7 +33,7 @@ def check_evaluation_lengths(lengths: Iterable[int], *, minimum: int) -> tuple[i
     return lengths
 
 
-def check_logits(logits: Tensor, batch: "Batch") -> None:
+def check_logits(logits: Tensor, batch: Batch) -> None:
     """Raise ValueError unless `logits` has the shape of `batch.targets`, `(B, T, O)`."""
     if logits.shape != batch.targets.shape:
         raise ValueError(
@@ -52,7 +45,7 @@ def check_logits(logits: Tensor, batch: "Batch") -> None:
 def expand_counts(
     name: str, counts: int | Tensor, batch_size: int, device: torch.device, *, minimum: int, unit: str
 ) -> Tensor:
-    """One count for each sequence.
+    """One count for each sequence; the batch's size is checked as well.
 
     Args:
         name: The argument's name, for messages.
@@ -66,8 +59,10 @@ def expand_counts(
         `(B,)`, int64, on `device`.
 
     Raises:
-        ValueError: If a count is below `minimum`, or `counts` is of another type, shape or dtype.
+        ValueError: If `batch_size` is below 1, a count is below `minimum`, or `counts` is of another type, shape or
+            dtype.
     """
+    check_batch_size(batch_size)
     if isinstance(counts, Tensor):
         if counts.shape != (batch_size,) or counts.dtype != torch.int64:
             raise ValueError(

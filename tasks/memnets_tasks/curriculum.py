@@ -1,32 +1,9 @@
 """Curricula: how long the training sequences may be at each step. Kept apart from the tasks."""
 
-import abc
 from typing import final
 
 from memnets_tasks._checks import check_at_least
-from memnets_tasks.base import Task
-
-
-class Curriculum(abc.ABC):
-    """A cap on the training length, a function of the step alone.
-
-    It holds no state, so a run that resumes at a step trains on the lengths it would have met there.
-    """
-
-    @abc.abstractmethod
-    def max_length(self, step: int, task: Task) -> int:
-        """The longest length to train on, for `Task.sample_lengths`.
-
-        Args:
-            step: Training steps already taken, from 0.
-            task: The task that is trained.
-
-        Returns:
-            A length from `task.min_length` to `task.max_length`, in the task's `length_unit`.
-
-        Raises:
-            ValueError: If `step` is negative.
-        """
+from memnets_tasks.base import Curriculum, Task
 
 
 @final

@@ -27,3 +27,8 @@ def take_steps(vectors: Tensor, source: Tensor, valid: Tensor) -> Tensor:
     """
     index = torch.where(valid, source, 0).unsqueeze(-1).expand(-1, -1, vectors.shape[-1])  # (B, T, F)
     return vectors.gather(1, index) * valid.unsqueeze(-1)
+
+
+def bit_text(vectors: Tensor) -> str:
+    """Vectors of bits `(L, bits)` as text, parted by spaces: "0110 1011"."""
+    return " ".join("".join(str(int(bit)) for bit in vector) for vector in vectors.tolist())

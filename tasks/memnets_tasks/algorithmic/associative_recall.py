@@ -5,8 +5,9 @@ from typing import final
 import torch
 from torch import Tensor
 
-from memnets_tasks._checks import check_at_least, check_batch_size, check_evaluation_lengths, check_range, expand_counts
-from memnets_tasks.algorithmic._layout import random_bits, steps
+from memnets_tasks._checks import check_at_least, expand_counts
+from memnets_tasks._lengths import set_lengths
+from memnets_tasks.algorithmic._layout import bit_text, random_bits, steps
 from memnets_tasks.algorithmic.binary import BinaryTask
 from memnets_tasks.base import Batch
 
@@ -53,15 +54,12 @@ class AssociativeRecall(BinaryTask):
     ) -> None:
         check_at_least("bits", bits, 1)
         check_at_least("item_length", item_length, 1)
-        check_range("min_items", min_items, "max_items", max_items, minimum=2)
         self.bits = bits
         self.item_length = item_length
         self.input_size = bits + 2
         self.output_size = bits
-        self.min_length = min_items
-        self.max_length = max_items
-        self.evaluation_lengths = check_evaluation_lengths(evaluation_lengths, minimum=2)
-        self.length_unit = "items"
+        names = ("min_items", "max_items")
+        set_lengths(self, min_items, max_items, evaluation_lengths, unit="items", least=2, names=names)
 
     def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> Batch:
         """Draw a batch of lists and queries.
@@ -78,9 +76,8 @@ class AssociativeRecall(BinaryTask):
             ValueError: If `batch_size` is below 1 or a length below 2 (one item to query, one to answer), or
                 `length` has another shape or dtype.
         """
-        check_batch_size(batch_size)
         device = generator.device
-        length = expand_counts("length", length, batch_size, device, minimum=2, unit="items")
+        length = expand_counts("length", length, batch_size, device, minimum=2, unit=self.length_unit)
         n = length.unsqueeze(1)  # (B, 1)
         blocks = int(length.max()) + 2  # P
         k = self.item_length
@@ -110,3 +107,10 @@ class AssociativeRecall(BinaryTask):
             mask.flatten(1, 2),  # (B, T)
             (length + 2) * (k + 1),
         )
+
+    def text(self, batch: Batch, index: int) -> str:
+        """The items of one sequence, the one that is queried, and the one that is wanted."""
+        blocks = batch.inputs[index, : batch.lengths[index], : self.bits].unflatten(0, (-1, 1 + self.item_length))
+        *items, query, _ = [bit_text(block[1:]) for block in blocks]  # without the delimiter of each
+        wanted = bit_text(batch.targets[index][batch.mask[index]])
+        return f"given {', '.join(items)}; query {query}; wanted {wanted}"

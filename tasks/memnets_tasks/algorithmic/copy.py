@@ -5,8 +5,9 @@ from typing import final
 import torch
 from torch import Tensor
 
-from memnets_tasks._checks import check_at_least, check_batch_size, check_evaluation_lengths, check_range, expand_counts
-from memnets_tasks.algorithmic._layout import random_bits, steps, take_steps
+from memnets_tasks._checks import check_at_least, expand_counts
+from memnets_tasks._lengths import set_lengths
+from memnets_tasks.algorithmic._layout import bit_text, random_bits, steps, take_steps
 from memnets_tasks.algorithmic.binary import BinaryTask
 from memnets_tasks.base import Batch
 
@@ -51,14 +52,10 @@ class Copy(BinaryTask):
         evaluation_lengths: tuple[int, ...] = (20, 40, 80, 120),
     ) -> None:
         check_at_least("bits", bits, 1)
-        check_range("min_length", min_length, "max_length", max_length, minimum=1)
         self.bits = bits
         self.input_size = bits + 1
         self.output_size = bits
-        self.min_length = min_length
-        self.max_length = max_length
-        self.evaluation_lengths = check_evaluation_lengths(evaluation_lengths, minimum=1)
-        self.length_unit = "vectors"
+        set_lengths(self, min_length, max_length, evaluation_lengths, unit="vectors")
 
     def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> Batch:
         """Draw a batch of sequences to copy.
@@ -74,7 +71,6 @@ class Copy(BinaryTask):
         Raises:
             ValueError: If `batch_size` or a length is below 1, or `length` has another shape or dtype.
         """
-        check_batch_size(batch_size)
         device = generator.device
         length = expand_counts("length", length, batch_size, device, minimum=1, unit=self.length_unit)
         lengths = 2 * length + 1
@@ -87,3 +83,8 @@ class Copy(BinaryTask):
         targets = take_steps(vectors, t - delimiter - 1, mask)  # (B, T, bits)
         inputs = torch.cat([shown, (t == delimiter).unsqueeze(-1).float()], dim=-1)  # (B, T, bits + 1)
         return Batch(inputs, targets, mask, lengths)
+
+    def text(self, batch: Batch, index: int) -> str:
+        """The vectors of one sequence, and the same again as they are wanted."""
+        given = batch.inputs[index, : batch.lengths[index] // 2, : self.bits]  # (L, bits)
+        return f"given {bit_text(given)}; wanted {bit_text(batch.targets[index][batch.mask[index]])}"

@@ -1,14 +1,16 @@
 """Dynamic n-grams: predict the bits of a source that has to be learnt from the bits seen so far."""
 
 import math
+from collections.abc import Mapping
 from typing import Any, final
 
 import torch
 from torch import Tensor
 
-from memnets_tasks._checks import check_at_least, check_batch_size, check_evaluation_lengths, check_range, expand_counts
+from memnets_tasks._checks import check_at_least, expand_counts
+from memnets_tasks._lengths import set_lengths
 from memnets_tasks.algorithmic._entropy import bit_entropies, mean_bit_entropy
-from memnets_tasks.algorithmic._layout import steps
+from memnets_tasks.algorithmic._layout import bit_text, steps
 from memnets_tasks.algorithmic.optimal import optimal_predictions
 from memnets_tasks.base import Batch, Task
 
@@ -57,14 +59,10 @@ class DynamicNGrams(Task):
         evaluation_lengths: tuple[int, ...] = (200, 400, 1000),
     ) -> None:
         check_at_least("order", order, 2)
-        check_range("min_length", min_length, "max_length", max_length, minimum=order)
         self.order = order
         self.input_size = 1
         self.output_size = 1
-        self.min_length = min_length
-        self.max_length = max_length
-        self.evaluation_lengths = check_evaluation_lengths(evaluation_lengths, minimum=order)
-        self.length_unit = "bits"
+        set_lengths(self, min_length, max_length, evaluation_lengths, unit="bits", least=order)
         self.threshold = 2.0
 
     def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> Batch:
@@ -82,7 +80,6 @@ class DynamicNGrams(Task):
             ValueError: If `batch_size` is below 1 or a length below `order`, or `length` has another shape or
                 dtype.
         """
-        check_batch_size(batch_size)
         device = generator.device
         length = expand_counts("length", length, batch_size, device, minimum=self.order, unit=self.length_unit)
         longest, context = int(length.max()), self.order - 1
@@ -105,33 +102,33 @@ class DynamicNGrams(Task):
         """The optimal estimator's predictions on a batch, as probabilities `(B, T, 1)`."""
         return optimal_predictions(batch.inputs[..., 0], order=self.order).unsqueeze(-1)
 
-    def loss(self, logits: Tensor, batch: Batch) -> Tensor:
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Binary cross entropy in nats, averaged over all scored bits of the batch.
 
         Args:
-            logits: `(B, T, 1)`, the network's output, before the sigmoid.
+            outputs: `(B, T, 1)`, the network's output, before the sigmoid.
             batch: The batch the output belongs to.
 
         Returns:
             A scalar, float32 or better.
 
         Raises:
-            ValueError: If `logits` does not have the shape of `batch.targets`.
+            ValueError: If `outputs` does not have the shape of `batch.targets`.
         """
-        return mean_bit_entropy(logits, batch)
+        return mean_bit_entropy(outputs, batch)
 
-    def per_sequence_errors(self, logits: Tensor, batch: Batch) -> Tensor:
+    def errors(self, predictions: Tensor, batch: Batch) -> Tensor:
         """What the predictions cost more than the optimal estimator's: `(B,)`, float32, in bits.
 
         A scored logit of NaN costs infinitely many. Takes and raises what `loss` does.
         """
-        return _bits(logits, batch) - _bits(torch.logit(self.optimal(batch)), batch)
+        return _bits(predictions, batch) - _bits(torch.logit(self.optimal(batch)), batch)
 
-    def metrics(self, logits: Tensor, batch: Batch) -> dict[str, Tensor]:
+    def scores(self, predictions: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Score a batch.
 
         Args:
-            logits: `(B, T, 1)`, the network's output, before the sigmoid.
+            predictions: `(B, T, 1)`, the network's output, before the sigmoid.
             batch: The batch the output belongs to.
 
         Returns:
@@ -140,23 +137,30 @@ class DynamicNGrams(Task):
             estimator's cost on the same sequences.
 
         Raises:
-            ValueError: If `logits` does not have the shape of `batch.targets`.
+            ValueError: If `predictions` does not have the shape of `batch.targets`.
         """
-        cost = _bits(logits, batch).mean()
+        cost = _bits(predictions, batch).mean()
         optimal = _bits(torch.logit(self.optimal(batch)), batch).mean()
         return {"excess": cost - optimal, "cost": cost, "optimal": optimal}
 
-    def figures(self, batch: Batch, outputs: Tensor, record: Any = None) -> dict[str, Any]:
+    def figures(self, batch: Batch, predictions: Tensor, trace: Mapping[str, Tensor] | None) -> dict[str, Any]:
         """The network's predictions over the optimal estimator's (the paper's figure 14), by file name.
 
         Args:
             batch: A batch; its first sequence is drawn.
-            outputs: `(B, T, 1)`, probabilities.
-            record: The memory's trace, which is not needed.
+            predictions: `(B, T, 1)`, before the sigmoid.
+            trace: The memory's trace, which is not needed.
         """
         from memnets import viz
 
-        return {"predictions": viz.predictions_figure(batch, outputs, self.optimal(batch))}
+        return {"predictions": viz.predictions_figure(batch, predictions.float().sigmoid(), self.optimal(batch))}
+
+    def text(self, batch: Batch, index: int) -> str:
+        """The bits of one sequence: those that are only given, and those that are to be predicted as well."""
+        steps_of_it = int(batch.lengths[index])
+        last = batch.targets[index, steps_of_it - 1]  # (1,), which is never given
+        bits = bit_text(torch.cat([batch.inputs[index, :steps_of_it, 0], last]).unsqueeze(0))
+        return f"given {bits[: self.order - 1]}; wanted {bits[self.order - 1 :]}"
 
 
 def _draw_bits(table: Tensor, draws: Tensor, context: int) -> Tensor:

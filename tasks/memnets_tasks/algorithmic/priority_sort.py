@@ -1,14 +1,17 @@
 """Priority sort: output random vectors in the order of priorities that came with them."""
 
+import copy
+from collections.abc import Mapping
 from typing import Any, final
 
 import torch
 from torch import Tensor
 
-from memnets_tasks._checks import check_at_least, check_batch_size, check_evaluation_lengths, check_range, expand_counts
-from memnets_tasks.algorithmic._layout import random_bits, steps, take_steps
+from memnets_tasks._checks import check_at_least, check_range, expand_counts
+from memnets_tasks._lengths import set_lengths
+from memnets_tasks.algorithmic._layout import bit_text, random_bits, steps, take_steps
 from memnets_tasks.algorithmic.binary import BinaryTask
-from memnets_tasks.base import Batch
+from memnets_tasks.base import Batch, Splits
 
 _GRID = 2**23
 """Priorities are multiples of one part in this many, which float32 holds exactly from -1 to 1."""
@@ -58,27 +61,21 @@ class PrioritySort(BinaryTask):
         check_at_least("vectors", vectors, 1)
         check_range("outputs", outputs, "vectors", vectors, minimum=1)
         check_at_least("bits", bits, 1)
-        check_range("min_length", vectors if min_length is None else min_length, "vectors", vectors, minimum=1)
         self.bits = bits
         self.outputs = outputs
         self.input_size = bits + 2
         self.output_size = bits
-        self.min_length = vectors if min_length is None else min_length
-        self.max_length = vectors
-        self.evaluation_lengths = check_evaluation_lengths(evaluation_lengths, minimum=1)
-        self.length_unit = "vectors"
+        shortest = vectors if min_length is None else min_length
+        set_lengths(self, shortest, vectors, evaluation_lengths, unit="vectors", names=("min_length", "vectors"))
         self.threshold = 10.0
 
-    def validation(self) -> "PrioritySort":
-        """The task with `vectors` vectors alone: shorter sequences are an aid to training, not what is asked for."""
+    def splits(self) -> Splits:
+        """Validation is of `vectors` vectors alone: shorter sequences are an aid to training, not what is asked for."""
         if self.min_length == self.max_length:
-            return self
-        return PrioritySort(
-            vectors=self.max_length,
-            outputs=self.outputs,
-            bits=self.bits,
-            evaluation_lengths=self.evaluation_lengths,
-        )
+            return super().splits()
+        whole = copy.copy(self)
+        whole.min_length = self.max_length
+        return Splits(validation=whole, test=self)
 
     def count_outputs(self, length: Tensor) -> Tensor:
         """How many vectors are to be output of `length` ones: int64 of any shape."""
@@ -98,7 +95,6 @@ class PrioritySort(BinaryTask):
         Raises:
             ValueError: If `batch_size` or a length is below 1, or `length` has another shape or dtype.
         """
-        check_batch_size(batch_size)
         device = generator.device
         length = expand_counts("length", length, batch_size, device, minimum=1, unit=self.length_unit)
         lengths = length + self.count_outputs(length) + 1
@@ -124,19 +120,27 @@ class PrioritySort(BinaryTask):
         delimiter = batch.inputs[..., -1].argmax(dim=1, keepdim=True)  # (B, 1)
         return batch.inputs[..., self.bits].masked_fill(t >= delimiter, float("nan"))
 
-    def figures(self, batch: Batch, outputs: Tensor, record: Any = None) -> dict[str, Any]:
+    def figures(self, batch: Batch, predictions: Tensor, trace: Mapping[str, Tensor] | None) -> dict[str, Any]:
         """Where vectors are written by their priority, and read (the paper's figure 17), by file name.
 
         Args:
             batch: A batch; its first sequence is drawn.
-            outputs: `(B, T, bits)`, probabilities, which are not needed.
-            record: The memory's trace, or None without a memory, which leaves nothing to draw.
+            predictions: `(B, T, bits)`, which are not needed.
+            trace: The memory's trace, or None without a memory, which leaves nothing to draw.
         """
-        if record is None:
+        if trace is None:
             return {}
         from memnets import viz
 
-        return {"sorting": viz.sorting_figure(batch, self.priorities(batch), record)}
+        return {"sorting": viz.sorting_figure(batch, self.priorities(batch), trace)}
+
+    def text(self, batch: Batch, index: int) -> str:
+        """The vectors of one sequence with their priorities, and those that are wanted, highest priority first."""
+        priorities = self.priorities(batch)[index]
+        given = priorities.isfinite()
+        vectors = batch.inputs[index][given][:, : self.bits]  # (L, bits)
+        shown = [f"{bit_text(v[None])} ({p:+.2f})" for v, p in zip(vectors, priorities[given].tolist())]
+        return f"given {' '.join(shown)}; wanted {bit_text(batch.targets[index][batch.mask[index]])}"
 
 
 def _distinct_priorities(batch_size: int, count: int, generator: torch.Generator) -> Tensor:

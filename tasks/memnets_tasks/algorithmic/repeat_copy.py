@@ -6,8 +6,9 @@ from typing import final
 import torch
 from torch import Tensor
 
-from memnets_tasks._checks import check_at_least, check_batch_size, check_evaluation_lengths, check_range, expand_counts
-from memnets_tasks.algorithmic._layout import random_bits, steps, take_steps
+from memnets_tasks._checks import check_at_least, check_range, expand_counts
+from memnets_tasks._lengths import set_lengths
+from memnets_tasks.algorithmic._layout import bit_text, random_bits, steps, take_steps
 from memnets_tasks.algorithmic.binary import BinaryTask
 from memnets_tasks.base import Batch
 
@@ -57,17 +58,13 @@ class RepeatCopy(BinaryTask):
         evaluation_lengths: tuple[int, ...] = (10, 20),
     ) -> None:
         check_at_least("bits", bits, 1)
-        check_range("min_length", min_length, "max_length", max_length, minimum=1)
         check_range("min_repeats", min_repeats, "max_repeats", max_repeats, minimum=1)
         self.bits = bits
         self.input_size = bits + 2
         self.output_size = bits + 1
-        self.min_length = min_length
-        self.max_length = max_length
         self.min_repeats = min_repeats
         self.max_repeats = max_repeats
-        self.evaluation_lengths = check_evaluation_lengths(evaluation_lengths, minimum=1)
-        self.length_unit = "vectors"
+        set_lengths(self, min_length, max_length, evaluation_lengths, unit="vectors")
 
     def sample(
         self,
@@ -92,7 +89,6 @@ class RepeatCopy(BinaryTask):
             ValueError: If `batch_size`, a length or a repeat is below 1, or one of the tensors has another
                 shape or dtype.
         """
-        check_batch_size(batch_size)
         device = generator.device
         length = expand_counts("length", length, batch_size, device, minimum=1, unit=self.length_unit)
         if repeats is None:
@@ -126,3 +122,10 @@ class RepeatCopy(BinaryTask):
         mean = (self.min_repeats + self.max_repeats) / 2
         deviation = math.sqrt((choices**2 - 1) / 12) or 1.0  # of a discrete uniform distribution
         return (repeats.float() - mean) / deviation
+
+    def text(self, batch: Batch, index: int) -> str:
+        """The vectors of one sequence and how often they are asked for, and what is wanted, the end marked."""
+        length = int(batch.inputs[index, :, self.bits].argmax())  # the step of the delimiter
+        wanted = batch.targets[index][batch.mask[index]]  # (L R + 1, bits + 1)
+        given = bit_text(batch.inputs[index, :length, : self.bits])
+        return f"given {given}, {(len(wanted) - 1) // length} times; wanted {bit_text(wanted[:-1, : self.bits])} end"

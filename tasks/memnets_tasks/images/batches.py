@@ -1,15 +1,17 @@
 """What a task of images hands to a model: lines of text, and scenes with captions."""
 
-from typing import NamedTuple
+import dataclasses
 
-import torch
 from torch import Tensor
+
+from memnets_tasks.base import Items
 
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 in pixels, from the top left corner of the image."""
 
 
-class TextLineBatch(NamedTuple):
+@dataclasses.dataclass(frozen=True, eq=False)
+class TextLineBatch(Items):
     """Images of single lines of text, padded on the right with zeros to the widest of them.
 
     Attributes:
@@ -26,24 +28,20 @@ class TextLineBatch(NamedTuple):
     texts: tuple[str, ...]
     boxes: Tensor
 
-    def to(self, device: torch.device | str) -> "TextLineBatch":
-        """The same batch with every tensor on `device`."""
-        return self._replace(images=self.images.to(device), widths=self.widths.to(device), boxes=self.boxes.to(device))
 
-
-class SceneBatch(NamedTuple):
+@dataclasses.dataclass(frozen=True, eq=False)
+class SceneBatch(Items):
     """Pictures with the captions that people, or a grammar, gave them.
 
     Attributes:
         images: `(B, 3, H, W)`, float32 from 0 to 1, red, green, blue.
         captions: For each image one or more reference captions: lower-case words, each parted by one space.
         boxes: For each image the box of what a word names, by word, where known: x0, y0, x1, y1 in pixels.
+        mask: `(B, h, w)`, bool; True at the places of the encoder's grid that are not padding, as where features
+            computed beforehand are of several sizes. None where all are.
     """
 
     images: Tensor
     captions: tuple[tuple[str, ...], ...]
     boxes: tuple[dict[str, Box], ...]
-
-    def to(self, device: torch.device | str) -> "SceneBatch":
-        """The same batch with its images on `device`."""
-        return self._replace(images=self.images.to(device))
+    mask: Tensor | None = None

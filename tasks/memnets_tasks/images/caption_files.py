@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from memnets_tasks._checks import check_at_least
-from memnets_tasks.images.base import ImageTask, SceneTask
+from memnets_tasks.base import Splits
+from memnets_tasks.images.base import SceneTask
 from memnets_tasks.images.batches import SceneBatch
 from memnets_tasks.images.caption_formats import CAPTION_FORMATS, SPLITS, Captioned, guess_caption_format, words_of
 from memnets_tasks.images.checks import check_split
@@ -115,18 +116,12 @@ class CaptionFiles(FileTask, SceneTask):
         """What `load_images` is of a task with these settings, made without its files, which may be elsewhere."""
         return PictureLoader(with_defaults(cls, settings)["size"])
 
-    def held_out(self) -> "CaptionFiles | None":
-        """The pictures of the test split, where the same file, one beside it, or `test_path` says which those are."""
-        return self._of("test")
-
-    def validation(self) -> "CaptionFiles | None":
-        """The pictures of the validation split, where the same file, one beside it, or `validation_path` has them."""
-        return self._of("val")
-
-    def evaluations(self) -> dict[str, ImageTask]:
-        """The pictures of the test split."""
-        unseen = self.held_out()
-        return {} if unseen is None else {"unseen pictures": unseen}
+    def splits(self) -> Splits:
+        """The pictures of the validation and the test split, where the same file, one beside it, or the argument
+        `validation_path` or `test_path` says which those are; the task itself elsewhere."""
+        validation, test = self._of("val"), self._of("test")
+        unseen = {} if test is None else {"unseen pictures": test}
+        return Splits(self if validation is None else validation, self if test is None else test, unseen)
 
     def _of(self, split: str) -> "CaptionFiles | None":
         file = self._given["validation_path" if split == "val" else "test_path"]

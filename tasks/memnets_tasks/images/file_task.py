@@ -9,13 +9,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from memnets_tasks._checks import check_at_least, check_batch_size, check_evaluation_lengths, check_range, expand_counts
-from memnets_tasks.images.base import ImageTask
+from memnets.base.task import check_batch_size
+from memnets_tasks._checks import check_at_least, check_evaluation_lengths, check_range, expand_counts
+from memnets_tasks.base import FiniteTask, ImageTask
 from memnets_tasks.images.pictures import UnreadableImage
 from memnets_tasks.images.skipped_items import SkippedItems
 
 
-class FileTask(ImageTask):
+class FileTask(FiniteTask, ImageTask):
     """A task whose items are in files.
 
     Training lengths are drawn as often as the data has them, and then an item of that length, so that each item
@@ -119,7 +120,6 @@ class FileTask(ImageTask):
             ValueError: If `batch_size` is below 1, `length` has another shape or dtype, there is no item of a
                 length, or no image can be read: of the one length, or of all training lengths.
         """
-        check_batch_size(batch_size)
         device = generator.device
         lengths = expand_counts("length", length, batch_size, device, minimum=1, unit=self.length_unit).tolist()
         shares = torch.rand(batch_size, generator=generator, device=device, dtype=torch.float64).tolist()

@@ -11,26 +11,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from memnets_tasks.base import LoadedImages
 from memnets_tasks.images.batches import SceneBatch, TextLineBatch
 from memnets_tasks.images.pictures import MAX_BYTES, UnreadableImage, colour_square, grey_line
 from memnets_tasks.images.regular_files import UnusableFile, read_regular
 
 Ink = Literal["light", "dark", "any"]
 """Whether a task's ink is lighter than its paper, darker, or now one, now the other."""
-
-
-class LoadedImages(NamedTuple):
-    """What became of image files.
-
-    Attributes:
-        paths: Those that could be read, in the order given.
-        batch: Their images, without what they show: texts and captions are empty. None where none could be read.
-        problems: Why the others could not be read, by path.
-    """
-
-    paths: tuple[str, ...]
-    batch: Any
-    problems: dict[str, str]
 
 
 class LineLoader(NamedTuple):

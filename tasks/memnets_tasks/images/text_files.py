@@ -8,7 +8,8 @@ import numpy.typing as npt
 import torch
 
 from memnets_tasks._checks import check_at_least
-from memnets_tasks.images.base import ImageTask, TextTask
+from memnets_tasks.base import Splits
+from memnets_tasks.images.base import TextTask
 from memnets_tasks.images.batches import TextLineBatch
 from memnets_tasks.images.file_task import FileTask
 from memnets_tasks.images.folders import existing_file
@@ -104,18 +105,11 @@ class TextLineFiles(FileTask, TextTask):
         known = with_defaults(cls, settings)
         return LineLoader(known["height"], known["max_width"])
 
-    def held_out(self) -> "TextLineFiles | None":
-        """The lines of `test_path`."""
-        return self._of(self._given["test_path"])
-
-    def validation(self) -> "TextLineFiles | None":
-        """The lines of `validation_path`."""
-        return self._of(self._given["validation_path"])
-
-    def evaluations(self) -> dict[str, ImageTask]:
-        """The lines of `test_path`."""
-        unseen = self.held_out()
-        return {} if unseen is None else {"unseen lines": unseen}
+    def splits(self) -> Splits:
+        """The lines of `validation_path` and of `test_path`; the task itself where there is none."""
+        validation, test = (self._of(self._given[name]) for name in ("validation_path", "test_path"))
+        unseen = {} if test is None else {"unseen lines": test}
+        return Splits(self if validation is None else validation, self if test is None else test, unseen)
 
     def _of(self, path: str | None) -> "TextLineFiles | None":
         if path is None:
