@@ -1,6 +1,5 @@
 """Figures show the data they are given: the right sequence, cut at its length, with clear errors."""
 
-import dataclasses
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -254,7 +253,7 @@ def test_bad_values_are_named_with_the_remedy():
     with pytest.raises(ValueError, match="sequence 1 has length 0"):
         viz.weightings_figure(trace | {"lengths": torch.tensor([5, 0])}, index=1)
     with pytest.raises(ValueError, match=r"agree in \(B,T\)"):
-        viz.batch_figure(dataclasses.replace(batch, mask=batch.mask[:, :3]))
+        viz.batch_figure(batch._replace(mask=batch.mask[:, :3]))
     with pytest.raises(ValueError, match="count must be at least 1, got 0"):
         viz.batch_figure(batch, count=0)
     with pytest.raises(ValueError, match=r"length 20 lacks \['sequence_accuracy'\]"):
