@@ -207,13 +207,13 @@ class Task(abc.ABC):
         """The tasks to validate on and to evaluate on; the task itself where it has no data set to be parted."""
         return Splits(self, self)
 
-    def figures(self, batch: Any, predictions: Any, trace: Mapping[str, Tensor] | None) -> dict[str, Any]:
+    def figures(self, batch: Any, predictions: Any, trace: Any) -> dict[str, Any]:
         """Figures of the task's own, by file name, drawn beside those of every task; none by default.
 
         Args:
             batch: a batch of one, on the CPU.
             predictions: as :meth:`scores` takes them.
-            trace: what the model's memories did; None without a memory.
+            trace: what the model's memories did, a :class:`memnets.Trace`; None without a memory.
         """
         del batch, predictions, trace
         return {}

@@ -56,8 +56,7 @@ def _given_cell(make: Any, input_size: int) -> nn.Module:
             f"{', '.join(CELLS)}, or a function that makes a cell for a size of inputs, which here is {input_size}"
         )
     cell = make(input_size)
-    sized = hasattr(cell, "output_size") or hasattr(cell, "hidden_size")
-    if not isinstance(cell, nn.Module) or not hasattr(cell, "initial_state") or not sized:
+    if not isinstance(cell, nn.Module) or not (hasattr(cell, "output_size") and hasattr(cell, "initial_state")):
         raise ValueError(
             f"cell made a {type(cell).__name__}, but must make a module with output_size and initial_state(batch_size, "
             "device=, dtype=), as memnets.MemoryCell has"
@@ -68,12 +67,6 @@ def _given_cell(make: Any, input_size: int) -> nn.Module:
     except TypeError as error:
         raise ValueError(f"cell made a {type(cell).__name__}, whose initial_state does not do: {error}") from error
     return cell
-
-
-def cell_output_size(cell: nn.Module) -> int:
-    """Features of what a cell gives a step."""
-    size: Any = getattr(cell, "output_size", None)
-    return size or cell.hidden_size  # pyright: ignore[reportReturnType]
 
 
 class StateFrom(nn.Module):

@@ -1,7 +1,6 @@
 """Dynamic n-grams: predict the bits of a source that has to be learnt from the bits seen so far."""
 
 import math
-from collections.abc import Mapping
 from typing import Any, final
 
 import torch
@@ -143,7 +142,7 @@ class DynamicNGrams(Task):
         optimal = _bits(torch.logit(self.optimal(batch)), batch).mean()
         return {"excess": cost - optimal, "cost": cost, "optimal": optimal}
 
-    def figures(self, batch: Batch, predictions: Tensor, trace: Mapping[str, Tensor] | None) -> dict[str, Any]:
+    def figures(self, batch: Batch, predictions: Tensor, trace: Any) -> dict[str, Any]:
         """The network's predictions over the optimal estimator's (the paper's figure 14), by file name.
 
         Args:

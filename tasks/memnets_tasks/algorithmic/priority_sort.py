@@ -1,7 +1,6 @@
 """Priority sort: output random vectors in the order of priorities that came with them."""
 
 import copy
-from collections.abc import Mapping
 from typing import Any, final
 
 import torch
@@ -120,7 +119,7 @@ class PrioritySort(BinaryTask):
         delimiter = batch.inputs[..., -1].argmax(dim=1, keepdim=True)  # (B, 1)
         return batch.inputs[..., self.bits].masked_fill(t >= delimiter, float("nan"))
 
-    def figures(self, batch: Batch, predictions: Tensor, trace: Mapping[str, Tensor] | None) -> dict[str, Any]:
+    def figures(self, batch: Batch, predictions: Tensor, trace: Any) -> dict[str, Any]:
         """Where vectors are written by their priority, and read (the paper's figure 17), by file name.
 
         Args:
