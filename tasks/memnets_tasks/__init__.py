@@ -59,7 +59,7 @@ _IMAGES = {"CaptionFiles", "DigitLines", "PageLines", "Scenes", "TextLineFiles",
 
 
 def __getattr__(name: str) -> Any:
-    """The tasks of images, loaded when first asked for: see `memnets_tasks.images`."""
+    """The tasks of images, loaded when first asked for: see ``memnets_tasks.images``."""
     if name not in _IMAGES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import memnets_tasks.images

@@ -11,20 +11,20 @@ from memnets_tasks.base import Batch
 
 
 def check_at_least(name: str, value: int, minimum: int) -> None:
-    """Raise ValueError unless the constructor argument `name` is an integer of at least `minimum`."""
+    """Raise ValueError unless the constructor argument ``name`` is an integer of at least ``minimum``."""
     if not isinstance(value, Integral) or value < minimum:
         raise ValueError(f"{name} is {value!r}; give a whole number of at least {minimum}")
 
 
 def check_range(low_name: str, low: int, high_name: str, high: int, *, minimum: int) -> None:
-    """Raise ValueError unless `minimum <= low <= high`."""
+    """Raise ValueError unless ``minimum <= low <= high``."""
     check_at_least(low_name, low, minimum)
     if not isinstance(high, Integral) or high < low:
         raise ValueError(f"{high_name} is {high!r}, below {low_name} {low}; give at least {low}")
 
 
 def check_evaluation_lengths(lengths: Iterable[int], *, minimum: int) -> tuple[int, ...]:
-    """The lengths as a tuple; ValueError if there is none, or one below `minimum`."""
+    """The lengths as a tuple; ValueError if there is none, or one below ``minimum``."""
     lengths = tuple(lengths)
     if not lengths:
         raise ValueError("evaluation_lengths is empty; give at least one length")
@@ -34,7 +34,7 @@ def check_evaluation_lengths(lengths: Iterable[int], *, minimum: int) -> tuple[i
 
 
 def check_logits(logits: Tensor, batch: Batch) -> None:
-    """Raise ValueError unless `logits` has the shape of `batch.targets`, `(B, T, O)`."""
+    """Raise ValueError unless ``logits`` has the shape of ``batch.targets``, ``(B, T, O)``."""
     if logits.shape != batch.targets.shape:
         raise ValueError(
             f"logits have shape {tuple(logits.shape)}, but the targets {tuple(batch.targets.shape)}; "
@@ -49,18 +49,18 @@ def expand_counts(
 
     Args:
         name: The argument's name, for messages.
-        counts: One count for all sequences, or one for each: `(B,)`, int64.
-        batch_size: Number of sequences, `B`.
+        counts: One count for all sequences, or one for each: ``(B,)``, int64.
+        batch_size: Number of sequences, ``B``.
         device: Where the result is wanted.
         minimum: Smallest count allowed.
         unit: What is counted, for messages.
 
     Returns:
-        `(B,)`, int64, on `device`.
+        ``(B,)``, int64, on ``device``.
 
     Raises:
-        ValueError: If `batch_size` is below 1, a count is below `minimum`, or `counts` is of another type, shape or
-            dtype.
+        ValueError: If ``batch_size`` is below 1, a count is below ``minimum``, or ``counts`` is of another type, shape
+            or dtype.
     """
     check_batch_size(batch_size)
     if isinstance(counts, Tensor):

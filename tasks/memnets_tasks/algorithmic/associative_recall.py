@@ -16,8 +16,8 @@ from memnets_tasks.base import Batch
 class AssociativeRecall(BinaryTask):
     """The associative recall task: a list of items, a query with one of them, the answer is the next.
 
-    Graves et al. 2014, section 4.3 (arXiv:1410.5401). An item is `item_length` K random vectors. A sequence
-    of `length` n items is n + 2 blocks of K + 1 steps each, T = (n + 2) (K + 1):
+    Graves et al. 2014, section 4.3 (arXiv:1410.5401). An item is ``item_length`` K random vectors. A sequence
+    of ``length`` n items is n + 2 blocks of K + 1 steps each, T = (n + 2) (K + 1):
 
     | block      | first step: channel that is 1 | then K steps: bit channels | targets           | scored |
     |------------|-------------------------------|----------------------------|-------------------|--------|
@@ -25,8 +25,8 @@ class AssociativeRecall(BinaryTask):
     | n          | query delimiter               | queried item q             | 0                 | no     |
     | n + 1      | query delimiter               | 0                          | item q + 1        | K steps |
 
-    The query q is uniform over the items but the last, which none follows. `input_size` is bits + 2 (item
-    delimiter, then query delimiter, are the last channels), `output_size` is bits.
+    The query q is uniform over the items but the last, which none follows. ``input_size`` is bits + 2 (item
+    delimiter, then query delimiter, are the last channels), ``output_size`` is bits.
 
     Items are drawn independently, as in the paper, so two items of a list may be equal and the query
     ambiguous: at 20 items of 18 bits, fewer than one sequence in a thousand.
@@ -39,8 +39,8 @@ class AssociativeRecall(BinaryTask):
         evaluation_lengths: Items at which generalisation is measured; the paper goes to 20.
 
     Raises:
-        ValueError: If `bits` or `item_length` is below 1, a number of items below 2, or `max_items` below
-            `min_items`.
+        ValueError: If ``bits`` or ``item_length`` is below 1, a number of items below 2, or ``max_items`` below
+            ``min_items``.
     """
 
     def __init__(
@@ -65,16 +65,16 @@ class AssociativeRecall(BinaryTask):
         """Draw a batch of lists and queries.
 
         Args:
-            batch_size: Number of sequences, `B`.
-            length: Items of a list: one number for all sequences, or `(B,)`, int64. At least 2.
+            batch_size: Number of sequences, ``B``.
+            length: Items of a list: one number for all sequences, or ``(B,)``, int64. At least 2.
             generator: Source of randomness; the tensors are made on its device.
 
         Returns:
-            The batch; its `lengths` are `(length + 2) * (item_length + 1)` steps.
+            The batch; its ``lengths`` are ``(length + 2) * (item_length + 1)`` steps.
 
         Raises:
-            ValueError: If `batch_size` is below 1 or a length below 2 (one item to query, one to answer), or
-                `length` has another shape or dtype.
+            ValueError: If ``batch_size`` is below 1 or a length below 2 (one item to query, one to answer), or
+                ``length`` has another shape or dtype.
         """
         device = generator.device
         length = expand_counts("length", length, batch_size, device, minimum=2, unit=self.length_unit)

@@ -16,7 +16,7 @@ from memnets_tasks.base import Batch
 class Copy(BinaryTask):
     """The copy task: store L random vectors, then output them in order.
 
-    Graves et al. 2014, section 4.1. One sequence of `length` L has T = 2 L + 1 steps:
+    Graves et al. 2014, section 4.1. One sequence of ``length`` L has T = 2 L + 1 steps:
 
     | steps          | inputs, bit channels | delimiter channel | targets       | scored |
     |----------------|----------------------|-------------------|---------------|--------|
@@ -24,7 +24,7 @@ class Copy(BinaryTask):
     | L              | 0                    | 1                 | 0             | no     |
     | L + 1 to 2 L   | 0                    | 0                 | vector t-L-1  | yes    |
 
-    `input_size` is bits + 1 (the delimiter is the last channel), `output_size` is bits.
+    ``input_size`` is bits + 1 (the delimiter is the last channel), ``output_size`` is bits.
 
         @article{graves2014neural,
           title={Neural Turing Machines},
@@ -40,7 +40,7 @@ class Copy(BinaryTask):
         evaluation_lengths: Vectors at which generalisation is measured; the paper shows 10 to 120.
 
     Raises:
-        ValueError: If `bits` or a length is below 1, or `max_length` is below `min_length`.
+        ValueError: If ``bits`` or a length is below 1, or ``max_length`` is below ``min_length``.
     """
 
     def __init__(
@@ -61,15 +61,15 @@ class Copy(BinaryTask):
         """Draw a batch of sequences to copy.
 
         Args:
-            batch_size: Number of sequences, `B`.
-            length: Vectors to copy: one number for all sequences, or `(B,)`, int64. At least 1.
+            batch_size: Number of sequences, ``B``.
+            length: Vectors to copy: one number for all sequences, or ``(B,)``, int64. At least 1.
             generator: Source of randomness; the tensors are made on its device.
 
         Returns:
-            The batch; its `lengths` are `2 * length + 1` steps.
+            The batch; its ``lengths`` are ``2 * length + 1`` steps.
 
         Raises:
-            ValueError: If `batch_size` or a length is below 1, or `length` has another shape or dtype.
+            ValueError: If ``batch_size`` or a length is below 1, or ``length`` has another shape or dtype.
         """
         device = generator.device
         length = expand_counts("length", length, batch_size, device, minimum=1, unit=self.length_unit)

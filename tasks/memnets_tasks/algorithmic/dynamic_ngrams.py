@@ -21,14 +21,14 @@ class DynamicNGrams(Task):
     Graves et al. 2014, section 4.4 (arXiv:1410.5401). The table of a sequence holds one probability for each of
     the 2^(order - 1) contexts, which are the last order - 1 bits: that the next bit is 1. It is drawn from
     Beta(1/2, 1/2). The first order - 1 bits, which have no whole context, are fair coins (the paper's footnote).
-    One sequence of `length` L bits has T = L - 1 steps, k = order - 1:
+    One sequence of ``length`` L bits has T = L - 1 steps, k = order - 1:
 
     | steps          | input | target    | scored |
     |----------------|-------|-----------|--------|
     | 0 to k - 2     | bit t | 0         | no     |
     | k - 1 to L - 2 | bit t | bit t + 1 | yes    |
 
-    `input_size` and `output_size` are 1. The coins are not scored: nothing can predict them, and the optimal
+    ``input_size`` and ``output_size`` are 1. The coins are not scored: nothing can predict them, and the optimal
     estimator of the paper (equation 10) is not defined for them. So 195 of 200 bits are, and the estimator needs
     128.3 bits a sequence (measured, 100,000 sequences, standard error 0.1). Scored, the coins would add 5 bits to
     that and to every network's cost; the paper does not say, but its figure 13, whose optimum lies above 130,
@@ -36,7 +36,7 @@ class DynamicNGrams(Task):
 
     Errors are excess bits: what the network's predictions cost more, in bits a sequence, than the optimal
     estimator's on the same sequence. That is below zero where the network was the luckier of the two; its
-    expectation never is. The `threshold` of 2.0 bits is the distance at which the paper's NTM stays from the
+    expectation never is. The ``threshold`` of 2.0 bits is the distance at which the paper's NTM stays from the
     optimum (read off its figure 13); the LSTM's is about 5.
 
     Args:
@@ -46,7 +46,7 @@ class DynamicNGrams(Task):
         evaluation_lengths: Bits at which generalisation is measured.
 
     Raises:
-        ValueError: If `order` is below 2, a length below `order`, or `max_length` below `min_length`.
+        ValueError: If ``order`` is below 2, a length below ``order``, or ``max_length`` below ``min_length``.
     """
 
     def __init__(
@@ -68,15 +68,15 @@ class DynamicNGrams(Task):
         """Draw a batch of tables, and a sequence from each.
 
         Args:
-            batch_size: Number of sequences, `B`.
-            length: Bits: one number for all sequences, or `(B,)`, int64. At least `order`.
+            batch_size: Number of sequences, ``B``.
+            length: Bits: one number for all sequences, or ``(B,)``, int64. At least ``order``.
             generator: Source of randomness; the tensors are made on its device.
 
         Returns:
-            The batch; its `lengths` are `length - 1` steps.
+            The batch; its ``lengths`` are ``length - 1`` steps.
 
         Raises:
-            ValueError: If `batch_size` is below 1 or a length below `order`, or `length` has another shape or
+            ValueError: If ``batch_size`` is below 1 or a length below ``order``, or ``length`` has another shape or
                 dtype.
         """
         device = generator.device
@@ -98,28 +98,28 @@ class DynamicNGrams(Task):
         return Batch(inputs, targets, mask, lengths)
 
     def optimal(self, batch: Batch) -> Tensor:
-        """The optimal estimator's predictions on a batch, as probabilities `(B, T, 1)`."""
+        """The optimal estimator's predictions on a batch, as probabilities ``(B, T, 1)``."""
         return optimal_predictions(batch.inputs[..., 0], order=self.order).unsqueeze(-1)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Binary cross entropy in nats, averaged over all scored bits of the batch.
 
         Args:
-            outputs: `(B, T, 1)`, the network's output, before the sigmoid.
+            outputs: ``(B, T, 1)``, the network's output, before the sigmoid.
             batch: The batch the output belongs to.
 
         Returns:
             A scalar, float32 or better.
 
         Raises:
-            ValueError: If `outputs` does not have the shape of `batch.targets`.
+            ValueError: If ``outputs`` does not have the shape of ``batch.targets``.
         """
         return mean_bit_entropy(outputs, batch)
 
     def errors(self, predictions: Tensor, batch: Batch) -> Tensor:
-        """What the predictions cost more than the optimal estimator's: `(B,)`, float32, in bits.
+        """What the predictions cost more than the optimal estimator's: ``(B,)``, float32, in bits.
 
-        A scored logit of NaN costs infinitely many. Takes and raises what `loss` does.
+        A scored logit of NaN costs infinitely many. Takes and raises what ``loss`` does.
         """
         return _bits(predictions, batch) - _bits(torch.logit(self.optimal(batch)), batch)
 
@@ -127,16 +127,16 @@ class DynamicNGrams(Task):
         """Score a batch.
 
         Args:
-            predictions: `(B, T, 1)`, the network's output, before the sigmoid.
+            predictions: ``(B, T, 1)``, the network's output, before the sigmoid.
             batch: The batch the output belongs to.
 
         Returns:
-            Scalars, in bits per sequence, averaged over sequences: `excess`, what the predictions cost more than
-            the optimal estimator's, which is what counts as errors; `cost`, what they cost; `optimal`, what the
+            Scalars, in bits per sequence, averaged over sequences: ``excess``, what the predictions cost more than
+            the optimal estimator's, which is what counts as errors; ``cost``, what they cost; ``optimal``, what the
             estimator's cost on the same sequences.
 
         Raises:
-            ValueError: If `predictions` does not have the shape of `batch.targets`.
+            ValueError: If ``predictions`` does not have the shape of ``batch.targets``.
         """
         cost = _bits(predictions, batch).mean()
         optimal = _bits(torch.logit(self.optimal(batch)), batch).mean()
@@ -147,7 +147,7 @@ class DynamicNGrams(Task):
 
         Args:
             batch: A batch; its first sequence is drawn.
-            predictions: `(B, T, 1)`, before the sigmoid.
+            predictions: ``(B, T, 1)``, before the sigmoid.
             trace: The memory's trace, which is not needed.
         """
         from memnets import viz
@@ -163,7 +163,7 @@ class DynamicNGrams(Task):
 
 
 def _draw_bits(table: Tensor, draws: Tensor, context: int) -> Tensor:
-    """Bits `(B, L)`, float32, from tables `(B, 2^k)` and uniform draws `(L, B)`; the first k are fair.
+    """Bits ``(B, L)``, float32, from tables ``(B, 2^k)`` and uniform draws ``(L, B)``; the first k are fair.
 
     What each context would lead to is worked out for all steps at once, so that the loop over steps, in which
     each context depends on the last, is one look-up a step.
@@ -183,6 +183,6 @@ def _draw_bits(table: Tensor, draws: Tensor, context: int) -> Tensor:
 
 
 def _bits(logits: Tensor, batch: Batch) -> Tensor:
-    """The cost of each sequence `(B,)` in bits."""
+    """The cost of each sequence ``(B,)`` in bits."""
     nats = bit_entropies(logits, batch).sum(dim=(1, 2))
     return torch.where(nats.isnan(), math.inf, nats / math.log(2)).float()

@@ -20,7 +20,7 @@ _GRID = 2**23
 class PrioritySort(BinaryTask):
     """The priority sort task: given random vectors with priorities, output those of the highest in order.
 
-    Graves et al. 2014, section 4.5 (arXiv:1410.5401). A sequence of `length` L vectors, of which K are to be
+    Graves et al. 2014, section 4.5 (arXiv:1410.5401). A sequence of ``length`` L vectors, of which K are to be
     output, has T = L + K + 1 steps:
 
     | steps          | bit channels | priority  | delimiter | targets                        | scored |
@@ -29,23 +29,23 @@ class PrioritySort(BinaryTask):
     | L              | 0            | 0         | 1         | 0                              | no     |
     | L + 1 to L + K | 0            | 0         | 0         | vector of the (t-L)th priority | yes    |
 
-    `input_size` is bits + 2 (priority, then delimiter, are the last channels), `output_size` is bits. Priorities
-    are uniform over -1 to 1, and no two of a sequence are equal. K is `outputs` where L is `vectors`, as in the
+    ``input_size`` is bits + 2 (priority, then delimiter, are the last channels), ``output_size`` is bits. Priorities
+    are uniform over -1 to 1, and no two of a sequence are equal. K is ``outputs`` where L is ``vectors``, as in the
     paper, and the same share of other lengths, rounded up.
 
-    Few networks sort without an error. The `threshold` of 10 wrong bits a sequence, of the 128 that the paper's
+    Few networks sort without an error. The ``threshold`` of 10 wrong bits a sequence, of the 128 that the paper's
     sequences are scored on, is the least that its NTMs reached (read off its figure 18, which counts the cost in
     bits); its LSTM stayed near 50, and coin tosses have 64.
 
     Args:
         vectors: Most vectors in training; the paper has 20 always.
-        outputs: How many of `vectors` vectors are to be output.
+        outputs: How many of ``vectors`` vectors are to be output.
         bits: Bits of each vector.
-        min_length: Fewest vectors in training; None for `vectors`. Validation is of `vectors` alone.
+        min_length: Fewest vectors in training; None for ``vectors``. Validation is of ``vectors`` alone.
         evaluation_lengths: Vectors at which generalisation is measured.
 
     Raises:
-        ValueError: If an argument is below 1, `outputs` is above `vectors`, or `vectors` is below `min_length`.
+        ValueError: If an argument is below 1, ``outputs`` is above ``vectors``, or ``vectors`` is below ``min_length``.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class PrioritySort(BinaryTask):
         self.threshold = 10.0
 
     def splits(self) -> Splits:
-        """Validation is of `vectors` vectors alone: shorter sequences are an aid to training, not what is asked for."""
+        """Validation is of ``vectors`` vectors alone: shorter sequences aid training, but are not what is asked for."""
         if self.min_length == self.max_length:
             return super().splits()
         whole = copy.copy(self)
@@ -77,22 +77,22 @@ class PrioritySort(BinaryTask):
         return Splits(validation=whole, test=self)
 
     def count_outputs(self, length: Tensor) -> Tensor:
-        """How many vectors are to be output of `length` ones: int64 of any shape."""
+        """How many vectors are to be output of ``length`` ones: int64 of any shape."""
         return -(-length * self.outputs // self.max_length)
 
     def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> Batch:
         """Draw a batch of vectors to sort.
 
         Args:
-            batch_size: Number of sequences, `B`.
-            length: Vectors to sort: one number for all sequences, or `(B,)`, int64. At least 1.
+            batch_size: Number of sequences, ``B``.
+            length: Vectors to sort: one number for all sequences, or ``(B,)``, int64. At least 1.
             generator: Source of randomness; the tensors are made on its device.
 
         Returns:
-            The batch; its `lengths` are `length + count_outputs(length) + 1` steps.
+            The batch; its ``lengths`` are ``length + count_outputs(length) + 1`` steps.
 
         Raises:
-            ValueError: If `batch_size` or a length is below 1, or `length` has another shape or dtype.
+            ValueError: If ``batch_size`` or a length is below 1, or ``length`` has another shape or dtype.
         """
         device = generator.device
         length = expand_counts("length", length, batch_size, device, minimum=1, unit=self.length_unit)
@@ -114,7 +114,7 @@ class PrioritySort(BinaryTask):
         return Batch(inputs, take_steps(vectors, source, mask), mask, lengths)
 
     def priorities(self, batch: Batch) -> Tensor:
-        """The priority given at each step `(B, T)`, NaN at steps that give none."""
+        """The priority given at each step ``(B, T)``, NaN at steps that give none."""
         t = steps(batch.inputs.shape[1], batch.inputs.device)
         delimiter = batch.inputs[..., -1].argmax(dim=1, keepdim=True)  # (B, 1)
         return batch.inputs[..., self.bits].masked_fill(t >= delimiter, float("nan"))
@@ -124,7 +124,7 @@ class PrioritySort(BinaryTask):
 
         Args:
             batch: A batch; its first sequence is drawn.
-            predictions: `(B, T, bits)`, which are not needed.
+            predictions: ``(B, T, bits)``, which are not needed.
             trace: The memory's trace, or None without a memory, which leaves nothing to draw.
         """
         if trace is None:
@@ -143,7 +143,7 @@ class PrioritySort(BinaryTask):
 
 
 def _distinct_priorities(batch_size: int, count: int, generator: torch.Generator) -> Tensor:
-    """Priorities `(B, count)`, float32, uniform over -1 to 1, no two of a row equal.
+    """Priorities ``(B, count)``, float32, uniform over -1 to 1, no two of a row equal.
 
     Drawn whole numbers may be equal; their ranks are not, and are added.
     """

@@ -17,7 +17,7 @@ from memnets_tasks.base import Batch
 class RepeatCopy(BinaryTask):
     """The repeat copy task: store L random vectors, output them R times, then say that this is the end.
 
-    Graves et al. 2014, section 4.2 (arXiv:1410.5401). One sequence of `length` L with R repeats has
+    Graves et al. 2014, section 4.2 (arXiv:1410.5401). One sequence of ``length`` L with R repeats has
     T = L + L R + 2 steps:
 
     | steps                   | bit channels | delimiter | count        | targets: bits       | end | scored |
@@ -27,12 +27,12 @@ class RepeatCopy(BinaryTask):
     | L + 1 to L + L R        | 0            | 0         | 0            | vector (t-L-1) mod L | 0  | yes    |
     | L + L R + 1             | 0            | 0         | 0            | 0                   | 1   | yes    |
 
-    `input_size` is bits + 2 (delimiter, then count, are the last channels), `output_size` is bits + 1 (the
+    ``input_size`` is bits + 2 (delimiter, then count, are the last channels), ``output_size`` is bits + 1 (the
     end marker is the last). The count is normalised to mean zero and variance one over the training
-    distribution of R, which is uniform over `min_repeats` to `max_repeats`.
+    distribution of R, which is uniform over ``min_repeats`` to ``max_repeats``.
 
-    At evaluation the repeats come from that same distribution. To ask for more of them, pass `repeats` to
-    `sample`: `task.sample(64, 10, generator, repeats=20)`. Do not build a task with a larger `max_repeats`
+    At evaluation the repeats come from that same distribution. To ask for more of them, pass ``repeats`` to
+    ``sample``: ``task.sample(64, 10, generator, repeats=20)``. Do not build a task with a larger ``max_repeats``
     for it: its count would be normalised differently from the one the network was trained on.
 
     Args:
@@ -44,7 +44,7 @@ class RepeatCopy(BinaryTask):
         evaluation_lengths: Vectors at which generalisation is measured; the paper shows 10 and 20.
 
     Raises:
-        ValueError: If an argument is below 1, or a `max_` argument is below its `min_`.
+        ValueError: If an argument is below 1, or a ``max_`` argument is below its ``min_``.
     """
 
     def __init__(
@@ -76,17 +76,17 @@ class RepeatCopy(BinaryTask):
         """Draw a batch of sequences to repeat.
 
         Args:
-            batch_size: Number of sequences, `B`.
-            length: Vectors to repeat: one number for all sequences, or `(B,)`, int64. At least 1.
+            batch_size: Number of sequences, ``B``.
+            length: Vectors to repeat: one number for all sequences, or ``(B,)``, int64. At least 1.
             generator: Source of randomness; the tensors are made on its device.
-            repeats: How often: one number for all sequences, or `(B,)`, int64, at least 1; it may lie outside
+            repeats: How often: one number for all sequences, or ``(B,)``, int64, at least 1; it may lie outside
                 the training range. None draws each from the training distribution.
 
         Returns:
-            The batch; its `lengths` are `length + length * repeats + 2` steps.
+            The batch; its ``lengths`` are ``length + length * repeats + 2`` steps.
 
         Raises:
-            ValueError: If `batch_size`, a length or a repeat is below 1, or one of the tensors has another
+            ValueError: If ``batch_size``, a length or a repeat is below 1, or one of the tensors has another
                 shape or dtype.
         """
         device = generator.device

@@ -26,14 +26,14 @@ def _as_tensors(scores: dict[str, float]) -> dict[str, Tensor]:
 
 
 class TextTask(ImageTask):
-    """Reading lines. A prediction has `text` and `weights`, `(characters, columns)` or None.
+    """Reading lines. A prediction has ``text`` and ``weights``, ``(characters, columns)`` or None.
 
-    Abstract: a subclass sets the attributes and defines `sample`.
+    Abstract: a subclass sets the attributes and defines ``sample``.
 
     Attributes:
         charset: Every character that may occur, each once.
         height: Rows of the images, in pixels.
-        loading: How `load_images` loads image files; None where no more than the height is known.
+        loading: How ``load_images`` loads image files; None where no more than the height is known.
     """
 
     charset: str
@@ -43,13 +43,13 @@ class TextTask(ImageTask):
     threshold = 0.02
 
     def load_images(self, paths: Sequence[str]) -> LoadedImages:
-        """Image files of single lines as `LineLoader` makes them: at the task's height, with its paper and margins.
+        """Image files of single lines as ``LineLoader`` makes them: at the task's height, with its paper and margins.
 
         Args:
             paths: The files, each a PNG, JPEG, PPM, PGM, BMP, GIF, TIFF or WebP.
 
         Returns:
-            A `TextLineBatch` of those that could be read, and the problems of the others.
+            A ``TextLineBatch`` of those that could be read, and the problems of the others.
         """
         return (self.loading or LineLoader(self.height)).load_images(paths)
 
@@ -65,7 +65,7 @@ class TextTask(ImageTask):
         return torch.tensor(sum(len(text) + 1 for text in batch.texts))
 
     def errors(self, predictions: Sequence[Any], batch: TextLineBatch) -> Tensor:
-        """Edit distance of each line divided by the characters written: `(B,)`, float32, not bounded by 1.
+        """Edit distance of each line divided by the characters written: ``(B,)``, float32, not bounded by 1.
 
         Raises:
             ValueError: If there is not one prediction for each line.
@@ -78,11 +78,11 @@ class TextTask(ImageTask):
         return torch.tensor(rates, dtype=torch.float32)
 
     def corpus_scores(self, pairs: Iterable[tuple[Sequence[Any], TextLineBatch]]) -> dict[str, Tensor]:
-        """Score a corpus of lines: see `ImageTask.corpus_scores`.
+        """Score a corpus of lines: see ``ImageTask.corpus_scores``.
 
         Returns:
-            `character_error_rate` (all edits over all characters), `word_accuracy` (share of lines without an
-            error), `one_minus_ned`, and, where attention and boxes are known, `alignment_error` (mean distance
+            ``character_error_rate`` (all edits over all characters), ``word_accuracy`` (share of lines without an
+            error), ``one_minus_ned``, and, where attention and boxes are known, ``alignment_error`` (mean distance
             between attention's centre and a correctly read character's, in widths of a glyph).
 
         Raises:
@@ -110,9 +110,9 @@ class TextTask(ImageTask):
 
 
 class SceneTask(ImageTask):
-    """Describing pictures. A prediction has `words` and `weights`, `(words, rows, columns)` or None.
+    """Describing pictures. A prediction has ``words`` and ``weights``, ``(words, rows, columns)`` or None.
 
-    Abstract: a subclass sets the attributes and defines `sample`.
+    Abstract: a subclass sets the attributes and defines ``sample``.
 
     Attributes:
         vocabulary: Every word a model may say, without special symbols.
@@ -130,7 +130,7 @@ class SceneTask(ImageTask):
             paths: The files, each a PNG, JPEG, PPM, PGM, BMP, GIF, TIFF or WebP.
 
         Returns:
-            A `SceneBatch` of those that could be read, and the problems of the others.
+            A ``SceneBatch`` of those that could be read, and the problems of the others.
         """
         return PictureLoader(self.size).load_images(paths)
 
@@ -139,7 +139,7 @@ class SceneTask(ImageTask):
         return "\n".join(batch.captions[index])
 
     def errors(self, predictions: Sequence[Any], batch: SceneBatch) -> Tensor:
-        """0 for each caption that is one of its image's references, else 1: `(B,)`, float32.
+        """0 for each caption that is one of its image's references, else 1: ``(B,)``, float32.
 
         Raises:
             ValueError: If there is not one prediction for each image.
@@ -149,11 +149,11 @@ class SceneTask(ImageTask):
         return torch.tensor(wrong, dtype=torch.float32)
 
     def corpus_scores(self, pairs: Iterable[tuple[Sequence[Any], SceneBatch]]) -> dict[str, Tensor]:
-        """Score a corpus of captions: see `ImageTask.corpus_scores`.
+        """Score a corpus of captions: see ``ImageTask.corpus_scores``.
 
         Returns:
-            `bleu1` to `bleu4`, `cider` (CIDEr-D), `exact_match` (share of captions that are a reference), and,
-            where attention and boxes are known, `pointing_accuracy` (share of the words with a box at which
+            ``bleu1`` to ``bleu4``, ``cider`` (CIDEr-D), ``exact_match`` (share of captions that are a reference), and,
+            where attention and boxes are known, ``pointing_accuracy`` (share of the words with a box at which
             attention peaks within it).
 
         Raises:

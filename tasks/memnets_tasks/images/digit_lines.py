@@ -23,9 +23,9 @@ class Digits(NamedTuple):
     """Handwritten digits, cut to the columns they cover.
 
     Attributes:
-        images: `(n, size, size)`, float32 from 0 to 1; ink from the first column on, zero past the last.
-        widths: `(n,)`, int64; columns covered.
-        values: `(n,)`, int64, 0 to 9.
+        images: ``(n, size, size)``, float32 from 0 to 1; ink from the first column on, zero past the last.
+        widths: ``(n,)``, int64; columns covered.
+        values: ``(n,)``, int64, 0 to 9.
     """
 
     images: Tensor
@@ -66,7 +66,7 @@ class DigitLines(TextTask):
 
     Args:
         height: Rows of the images, in pixels.
-        jitter: Most rows that a digit is moved up or down; it is drawn `height - 2 * jitter` rows high.
+        jitter: Most rows that a digit is moved up or down; it is drawn ``height - 2 * jitter`` rows high.
         min_spacing: Fewest columns between digits; below 0 they may touch.
         max_spacing: Most columns between digits, and before the first and after the last.
         noise: Standard deviation of the noise of each pixel, where 1 is from black to white.
@@ -119,7 +119,7 @@ class DigitLines(TextTask):
 
     @classmethod
     def loader(cls, settings: Mapping[str, Any]) -> LineLoader:
-        """What `load_images` is of a task with these settings, made without scikit-learn's digits."""
+        """What ``load_images`` is of a task with these settings, made without scikit-learn's digits."""
         known = with_defaults(cls, settings)
         height = known["height"]
         filled = 1 - 2 * known["jitter"] / height
@@ -148,15 +148,15 @@ class DigitLines(TextTask):
         """Draw lines of digits, each digit and each image of it as likely as in the data.
 
         Args:
-            batch_size: Number of lines, `B`.
-            length: Digits of each line: one number for all, or `(B,)`, int64. At least 1.
+            batch_size: Number of lines, ``B``.
+            length: Digits of each line: one number for all, or ``(B,)``, int64. At least 1.
             generator: Source of randomness; the tensors are made on its device.
 
         Returns:
             The batch, with the boxes of all digits.
 
         Raises:
-            ValueError: If `batch_size` or a length is below 1, or `length` has another shape or dtype.
+            ValueError: If ``batch_size`` or a length is below 1, or ``length`` has another shape or dtype.
         """
         device = generator.device
         lengths = expand_counts("length", length, batch_size, device, minimum=1, unit=self.length_unit)
@@ -191,7 +191,7 @@ class DigitLines(TextTask):
         return TextLineBatch(images, widths, texts, boxes)
 
     def _compose(self, digits: Tensor, left: Tensor, rows: Tensor, present: Tensor, width: int) -> Tensor:
-        """Lay digits `(B, L, size, size)` at their columns and rows; where two touch, the lighter ink shows."""
+        """Lay digits ``(B, L, size, size)`` at their columns and rows; where two touch, the lighter ink shows."""
         size = torch.arange(self._size, device=digits.device)
         y = rows[..., None, None] + size[:, None]  # (B, L, size, 1)
         x = left[..., None, None] + size  # (B, L, 1, size), past the image only where a digit is blank
@@ -205,9 +205,9 @@ def as_read(values: Tensor, boxes: Tensor, lengths: Tensor, order: str) -> tuple
     """Characters in the order in which they are to be written.
 
     Args:
-        values: `(B, L)`, from left to right.
-        boxes: `(B, L, 2)`.
-        lengths: `(B,)`, characters.
+        values: ``(B, L)``, from left to right.
+        boxes: ``(B, L, 2)``.
+        lengths: ``(B,)``, characters.
         order: "forward", "backward" or "twice".
 
     Returns:

@@ -105,15 +105,15 @@ class Scenes(SceneTask):
         """Draw scenes.
 
         Args:
-            batch_size: Number of scenes, `B`.
-            length: Shapes of each scene: one number for all, or `(B,)`, int64. 1 to 4.
+            batch_size: Number of scenes, ``B``.
+            length: Shapes of each scene: one number for all, or ``(B,)``, int64. 1 to 4.
             generator: Source of randomness; the tensors are made on its device.
 
         Returns:
             The batch.
 
         Raises:
-            ValueError: If `batch_size` or a length is out of range, or `length` has another shape or dtype.
+            ValueError: If ``batch_size`` or a length is out of range, or ``length`` has another shape or dtype.
         """
         lengths = expand_counts("length", length, batch_size, generator.device, minimum=1, unit=self.length_unit)
         if int(lengths.max()) > MOST_SHAPES:
@@ -131,7 +131,7 @@ class Scenes(SceneTask):
         return [Shape(*name, *place) for name, place in zip(named, places.tolist())]
 
     def _places(self, radii: list[tuple[float, float]], random: np.random.Generator) -> np.ndarray:
-        """x, y and radius for each shape `(K, 3)`: the first of random placements to keep the rules."""
+        """x, y and radius for each shape ``(K, 3)``: the first of random placements to keep the rules."""
         low, high = self.size * np.array(radii).T
         while True:  # of four large shapes' placements one in a thousand keeps them, of two a third
             radius = random.uniform(low, high, (TRIES, len(radii)))

@@ -115,7 +115,7 @@ class TextLines(TextTask):
 
     @classmethod
     def loader(cls, settings: Mapping[str, Any]) -> LineLoader:
-        """What `load_images` is of a task with these settings, made without its fonts and words."""
+        """What ``load_images`` is of a task with these settings, made without its fonts and words."""
         known = with_defaults(cls, settings)
         return LineLoader(known["height"], ink="any" if known["backgrounds"] else "dark", margin=MARGINS[1])
 
@@ -123,7 +123,7 @@ class TextLines(TextTask):
         """The same lines of words kept from training, where there are words; random strings never come twice.
 
         New to a reader are also lines in a font of a family that was not trained on, of unseen words where it can, and
-        those of a photographed page (`PageLines`), where the charset has its characters and scikit-image is there.
+        those of a photographed page (``PageLines``), where the charset has its characters and scikit-image is there.
         """
         if not self.split.startswith("train"):
             return super().splits()
@@ -157,15 +157,15 @@ class TextLines(TextTask):
         """Draw lines of text.
 
         Args:
-            batch_size: Number of lines, `B`.
-            length: Characters of each line: one number for all, or `(B,)`, int64. At least 1.
+            batch_size: Number of lines, ``B``.
+            length: Characters of each line: one number for all, or ``(B,)``, int64. At least 1.
             generator: Source of randomness; the tensors are made on its device.
 
         Returns:
             The batch, with the boxes of all characters.
 
         Raises:
-            ValueError: If `batch_size` or a length is below 1, or `length` has another shape or dtype.
+            ValueError: If ``batch_size`` or a length is below 1, or ``length`` has another shape or dtype.
         """
         device = generator.device
         lengths = expand_counts("length", length, batch_size, device, minimum=1, unit=self.length_unit).tolist()
