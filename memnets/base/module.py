@@ -203,15 +203,19 @@ def check_sizes(module: nn.Module, task: Task) -> None:
     kind = type(task).__name__
     if getattr(module, "batch_first", True) is False:
         raise ValueError("the model has batch_first=False, but tasks have the batch first: leave it at True")
-    inputs = "input_size" if task.input_size is not None else "vocabulary"
     if task.input_size is None and not isinstance(task.vocabulary, int):
         raise ValueError(
             f"{type(module).__name__} takes sequences, but {kind} has none: readers go with tasks of lines, captioners "
             "with tasks of scenes"
         )
-    for name in (inputs, "output_size"):
-        wanted, got = getattr(task, name), getattr(module, name, None)
-        if None not in (wanted, got) and got != wanted:
+    tokens = task.vocabulary if task.input_size is None else None
+    for name, wanted in (
+        ("input_size", task.input_size),
+        ("output_size", task.output_size),
+        ("vocabulary", tokens),
+    ):
+        got = getattr(module, name, wanted)
+        if got != wanted and (wanted is not None or name == "vocabulary"):
             raise ValueError(f"the model's {name} is {got}, but {kind} needs {wanted}")
 
 

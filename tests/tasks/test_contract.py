@@ -8,8 +8,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+import memnets
 import memnets_tasks
 from memnets.testing import check_task
+from memnets.training import SequenceLearner
+from memnets.training.adapters import predict, training_loss
+from memnets.training.inspection import draw_all
 from memnets_tasks import (
     AssociativeRecall,
     Batch,
@@ -183,3 +187,39 @@ def drawn(change):
 def test_what_breaks_the_contract_is_named(task, message):
     with pytest.raises(AssertionError, match=message):
         check_task(task)
+
+
+def test_figures_of_a_tasks_own_are_of_the_predictions_themselves():
+    """And not of probabilities: what the numbers mean, the task alone knows."""
+    task, seen = Copy(bits=2, max_length=3), []
+    task.figures = lambda batch, predictions, trace: seen.append((batch, predictions, trace)) or {}
+    model = memnets.LSTM(3, 4, output_size=2)
+    draw_all(model, task)
+    ((batch, predictions, trace),) = seen
+    assert trace is None
+    torch.testing.assert_close(predictions, predict(model, batch))
+
+
+@pytest.mark.parametrize("kind", [memnets.LSTM, memnets.NTM])
+def test_tokens_are_trained_on(kind):
+    task, model = Tokens(), kind(6, 7, output_size=2, vocabulary=5)
+    work = SequenceLearner(model, task, batch_size=4)
+    loss, numbers = training_loss(model, task, work.training_batch(0))
+    loss.backward()
+    assert model.embedding.weight.grad.any()
+    assert numbers().keys() == {"accuracy"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "task", "message"),
+    [
+        ({"vocabulary": 6}, Tokens(), "the model's vocabulary is 6, but Tokens needs 5"),
+        ({}, Tokens(), "the model's vocabulary is None, but Tokens needs 5"),
+        ({"vocabulary": 5}, Copy(bits=2), "the model's input_size is 6, but Copy needs 3"),
+        ({"vocabulary": 5}, Copy(bits=5), "the model's output_size is 2, but Copy needs 5"),
+        ({"vocabulary": 5, "output_size": 5}, Copy(bits=5), "the model's vocabulary is 5, but Copy needs None"),
+    ],
+)
+def test_a_model_of_other_tokens_is_refused(settings, task, message):
+    with pytest.raises(ValueError, match=message):
+        SequenceLearner(memnets.LSTM(6, 7, **{"output_size": 2, **settings}), task)
