@@ -211,7 +211,8 @@ def listed(random: np.random.Generator, folder: Path) -> Reasons:
     if format in ("gt", "labels", "iam"):
         return looked_at(TextLineFiles(str(folder / name), format=format))
     task = CaptionFiles(str(folder / name), format=format, size=32, min_word_count=1)
-    if (unseen := task.held_out()) is not None:
+    unseen = task.splits().test
+    if unseen is not task:
         looked_at(unseen)
     return looked_at(task)
 

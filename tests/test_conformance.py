@@ -33,7 +33,9 @@ def test_no_public_module_is_missing_from_the_list():
     public = {getattr(memnets, name) for name in memnets.__all__}
     public |= {getattr(memnets.memories, name) for name in memnets.memories.__all__}
     modules = {x for x in public if inspect.isclass(x) and issubclass(x, nn.Module) and not inspect.isabstract(x)}
-    modules = {module for module in modules if not hasattr(module, "batch_loss")}  # see test_training_predictions.py
+    modules = {
+        x for x in modules if not issubclass(x, (memnets.TextReader, memnets.Captioner))
+    }  # test_training_predictions.py
     assert {memnets.NTM, memnets.NTMMemory} <= modules
     listed = {type(part) for case in CASES for part in case.make().modules()}
     missing = sorted(module.__name__ for module in modules - listed)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from memnets.viz._data import used_slots
 
 from figure_cases import SIZES, copy_task, random_task
 from memnets import viz
-from memnets.viz._data import used_slots
 
 
 def panel(figure: Figure, title: str):

@@ -1,5 +1,7 @@
 """Figures that a task brings along show what they are given, and are drawn with the others."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -39,7 +41,7 @@ class TestPredictions:
         for name, values in (("optimal", optimal), ("network", outputs), ("bit that came", batch.targets)):
             np.testing.assert_array_equal(lines[name].get_ydata()[1:], values[1, 1:24, 0])
         total = panel(figure, "cost over").get_lines()[0].get_ydata()[-1]
-        assert total == pytest.approx(task.per_sequence_errors(outputs.logit(), batch)[1].item(), rel=1e-4)
+        assert total == pytest.approx(task.errors(outputs.logit(), batch)[1].item(), rel=1e-4)
         assert f"{total:.1f} bits" in figure.get_suptitle()
         assert viz.to_array(figure).std() > 0
 
@@ -58,7 +60,7 @@ class TestPredictions:
         _, batch, outputs, optimal = ngrams()
         mask = batch.mask.clone()
         mask[0, -3:] = False
-        figure = viz.predictions_figure(batch._replace(mask=mask), outputs, optimal)
+        figure = viz.predictions_figure(dataclasses.replace(batch, mask=mask), outputs, optimal)
         assert f"{panel(figure, 'cost over').get_lines()[0].get_ydata()[-4]:.1f} bits over" in figure.get_suptitle()
 
     def test_certain_and_wrong_is_drawn(self):
@@ -74,7 +76,7 @@ class TestPredictions:
         with pytest.raises(ValueError, match=r"probabilities in 0\.\.1, got values from"):
             viz.predictions_figure(batch, outputs, optimal.logit())
         with pytest.raises(ValueError, match="sequence 0 has no scored step"):
-            viz.predictions_figure(batch._replace(mask=batch.mask & False), outputs, optimal)
+            viz.predictions_figure(dataclasses.replace(batch, mask=batch.mask & False), outputs, optimal)
         copy = Copy(bits=3).sample(1, 4, torch.Generator().manual_seed(0))
         with pytest.raises(ValueError, match=r"one channel of bits, but .* have 4 and 3; draw those with sequence_fig"):
             viz.predictions_figure(copy, copy.targets, copy.targets)
@@ -210,7 +212,7 @@ def test_a_tasks_own_figures_are_drawn_with_the_others(task, own):
 
 def test_a_task_without_figures_of_its_own_has_the_others():
     task = Copy(bits=2, max_length=3)
-    assert not hasattr(task, "figures")
+    assert task.figures(task.sample(1, 2, torch.Generator().manual_seed(0)), None, None) == {}
     assert set(draw_all(memnets.LSTM(3, 4, output_size=2), task)) == {"sequence"}
 
 

@@ -19,6 +19,7 @@ from .checks import (
 )
 from .saving import Pretrained
 from .state import where_state
+from .task import Task
 
 
 class TrainingOutputs(NamedTuple):
@@ -28,11 +29,14 @@ class TrainingOutputs(NamedTuple):
         outputs: what the task's loss is computed of.
         auxiliary_loss: a scalar of the model's own that is added to the loss, such as a ponder cost; or None.
         numbers: scalars to report beside the loss.
+        predictions: what :meth:`Model.predict` would give, where the outputs are that already, without a gradient;
+            None where predicting takes a run of its own.
     """
 
     outputs: Any
     auxiliary_loss: Tensor | None = None
     numbers: Mapping[str, Tensor] = {}
+    predictions: Any = None
 
 
 class Model(nn.Module, abc.ABC):
@@ -50,7 +54,7 @@ class Model(nn.Module, abc.ABC):
     def predict(self, batch: Any) -> Any:
         """What the task's scores and errors of ``batch`` are computed of."""
 
-    def check_task(self, task: Any) -> None:
+    def check_task(self, task: Task) -> None:
         """Raise ValueError where the model's sizes or symbols are not those of ``task``; nothing by default."""
 
     def backend_report(self) -> dict[str, str]:
@@ -205,22 +209,40 @@ class SequenceModule(Model, Pretrained):
 
     def training_outputs(self, batch: Any) -> TrainingOutputs:
         """Outputs ``(B, T, O)`` of a batch with ``inputs`` and ``lengths``, and the auxiliary loss."""
-        outputs, state = self(_as_parameters(self, batch.inputs), lengths=batch.lengths)
-        return TrainingOutputs(outputs, self.auxiliary_loss(state))
+        outputs, state = self(as_parameters(self, batch.inputs), lengths=batch.lengths)
+        return TrainingOutputs(outputs, self.auxiliary_loss(state), predictions=outputs.detach())
 
     def predict(self, batch: Any) -> Tensor:
         """Outputs ``(B, T, O)`` of a batch with ``inputs`` and ``lengths``."""
-        return self(_as_parameters(self, batch.inputs), lengths=batch.lengths)[0]
+        return self(as_parameters(self, batch.inputs), lengths=batch.lengths)[0]
 
-    def check_task(self, task: Any) -> None:
+    def check_task(self, task: Task) -> None:
         """Raise ValueError unless the sizes are those of ``task``, and the batch comes first."""
-        if not self.batch_first:
-            raise ValueError("the model has batch_first=False, but tasks have the batch first: leave it at True")
-        names = ("output_size", "input_size" if self.vocabulary is None else "vocabulary")
-        for name in names:
-            wanted, got = getattr(task, name, None), getattr(self, name)
-            if wanted is not None and got != wanted:
-                raise ValueError(f"the model's {name} is {got}, but {type(task).__name__} needs {wanted}")
+        check_sizes(self, task)
+
+
+def check_sizes(module: nn.Module, task: Task) -> None:
+    """Raise ValueError unless a module over sequences has the sizes of ``task``, and the batch first.
+
+    A module of another library need not say its sizes.
+    """
+    kind = type(task).__name__
+    if getattr(module, "batch_first", True) is False:
+        raise ValueError("the model has batch_first=False, but tasks have the batch first: leave it at True")
+    if task.input_size is None and not isinstance(task.vocabulary, int):
+        raise ValueError(
+            f"{type(module).__name__} takes sequences, but {kind} has none: readers go with tasks of lines, captioners "
+            "with tasks of scenes"
+        )
+    tokens = task.vocabulary if task.input_size is None else None
+    for name, wanted in (
+        ("input_size", task.input_size),
+        ("output_size", task.output_size),
+        ("vocabulary", tokens),
+    ):
+        got = getattr(module, name, wanted)
+        if got != wanted and (wanted is not None or name == "vocabulary"):
+            raise ValueError(f"the model's {name} is {got}, but {kind} needs {wanted}")
 
 
 def clear_padding(outputs: Tensor, lengths: Tensor | Sequence[int]) -> Tensor:
@@ -234,7 +256,7 @@ def _column(lengths: Tensor | Sequence[int], device: torch.device) -> Tensor:
     return torch.as_tensor(lengths, device=device).unsqueeze(1)  # (B, 1)
 
 
-def _as_parameters(module: nn.Module, inputs: Tensor) -> Tensor:
+def as_parameters(module: nn.Module, inputs: Tensor) -> Tensor:
     """Numbers in the precision of the module's parameters; tokens as they are."""
     parameter = next(module.parameters(), None)
     return inputs if parameter is None or not inputs.is_floating_point() else inputs.to(parameter.dtype)

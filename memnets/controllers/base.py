@@ -26,6 +26,11 @@ class Controller(nn.Module):
         self.hidden_size = hidden_size
         self.num_layers = num_layers
 
+    @property
+    def output_size(self) -> int:
+        """Features of h, as every cell has them."""
+        return self.hidden_size
+
     def layer_sizes(self) -> list[int]:
         """The input size of each layer."""
         return [self.input_size] + [self.hidden_size] * (self.num_layers - 1)

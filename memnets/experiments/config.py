@@ -5,7 +5,9 @@ optimiser side by side, of which the learner is made, where LightningCLI has one
 """
 
 import dataclasses
+import inspect
 import itertools
+import pkgutil
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -17,7 +19,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from ..base.errors import UsageError, suggest
-from ..training.protocols import Curriculum, PredictionTask, Task
+from ..base.task import Curriculum, Task
 
 
 @dataclasses.dataclass
@@ -98,6 +100,10 @@ LINKED = ("input_size", "output_size", "charset", "vocabulary")
 """Arguments of a model, where it has them, that are taken from the task, where that has them."""
 
 
+BASES = {"Task": "memnets_tasks.Task", "Curriculum": "memnets_tasks.Curriculum", "Module": "torch.nn.Module"}
+"""What to derive one's own classes from, by the name of the class that is asked for."""
+
+
 class _ExperimentParser(ArgumentParser):
     """Turns jsonargparse's nested messages into one line, with the names nearest to what was written."""
 
@@ -110,7 +116,7 @@ class _ExperimentParser(ArgumentParser):
         raise UsageError("fit: " + self.one_line(message, *self.written))
 
     def one_line(self, message: str, path: Path, overrides: list[str]) -> str:
-        message = _without_union(message)
+        whole, message = message, _without_union(message)
         lines = [line.strip(" -") for line in message.splitlines() if line.strip()]
         keys = list(dict.fromkeys(re.findall(r"Parser key \"([\w.]+)\":", message)))
         refused = re.search(r"Option '([\w.]+)' is not accepted|unrecognized arguments: --([\w.]+)", message)
@@ -122,14 +128,14 @@ class _ExperimentParser(ArgumentParser):
         if keys and expected:
             kind = re.sub(r"<class '([\w.]+)'>", r"\1", expected[0])
             return f"--{'.'.join(keys)}: {kind[0].lower()}{kind[1:]}".replace(" a int.", " an int.")
-        protocols = list(dict.fromkeys(re.findall(r"does not implement protocol (\w+)", message)))
-        if keys and protocols:
-            named = re.search(r"class_path': '([\w.]+)'|Given value: ([\w.]+)", message)
-            return (
-                f"--{'.'.join(keys)}: {(named[1] or named[2]) if named else 'what is given'} is no "
-                f"{' or '.join(protocols)} (memnets/training/protocols.py): each method there must be in it, take the "
-                "same arguments, and say with the same type hint what it returns, such as loss(...) -> torch.Tensor"
-            )
+        foreign = re.search(r"does not correspond to a subclass of (\w+)", message)
+        if keys and foreign:
+            named = re.search(r"Import path ([\w.]+) does|Given value: ([\w.]+)", whole)
+            base = BASES.get(foreign[1], foreign[1])
+            return f"--{'.'.join(keys)}: {(named[1] or named[2]) if named else 'what is given'} is no {base}: derive it"
+        abstract = re.search(r"Expected an instantiatable class, but ([\w.]+) is abstract", message)
+        if keys and abstract:
+            return f"--{'.'.join(keys)}: {abstract[1]} lacks {' and '.join(_undefined(abstract[1]))}: define them"
         choices = re.search(r"Expected a typing\.Literal\[(.*?)\]\. Got value: ([^\n]*)", message)
         if keys and choices:
             return f"--{'.'.join(keys)} is {choices[2]!r}, but must be one of {choices[1]}"
@@ -155,13 +161,13 @@ class _ExperimentParser(ArgumentParser):
 
 
 def _without_union(message: str) -> str:
-    """What a class itself says, where jsonargparse adds each protocol, or null, that it might have been instead."""
-    others = ("does not implement protocol", "Expected a <class 'NoneType'>")
+    """What a class itself says, where jsonargparse adds the null that it might have been instead."""
+    other = "Expected a <class 'NoneType'>"
     head, _, rest = message.partition("Does not validate against any of the Union subtypes")
-    if not any(other in rest for other in others):
+    if other not in rest:
         return message
     reasons = rest.partition("Errors:")[2].partition("Given value type:")[0].splitlines()
-    own = dict.fromkeys(reason.strip(" -") for reason in reasons if not any(other in reason for other in others))
+    own = dict.fromkeys(reason.strip(" -") for reason in reasons if other not in reason)
     given = rest.partition("Given value: ")[2].strip()
     said = [
         f"{reason}. Got value: {given}" if re.fullmatch(r"Expected a <class '[^']*'>", reason) else reason
@@ -170,11 +176,13 @@ def _without_union(message: str) -> str:
     return head + "\n".join(said) if any(said) else message
 
 
+def _undefined(class_path: str) -> list[str]:
+    """The methods that an abstract class leaves to be defined."""
+    return sorted(pkgutil.resolve_name(class_path).__abstractmethods__)
+
+
 def _parameters(class_path: str | None) -> list[str]:
     """The arguments of a class, if it can be found."""
-    import inspect
-    import pkgutil
-
     try:
         return list(inspect.signature(pkgutil.resolve_name(class_path or "")).parameters)
     except (ImportError, AttributeError, ValueError):
@@ -191,9 +199,7 @@ def make_parser() -> _ExperimentParser:
     parser.add_argument(
         "--run_id", type=str | None, default=None, help="name of the run directory; by default the time"
     )
-    parser.add_argument(
-        "--task", type=Task | PredictionTask, required=True, help="what to learn, such as memnets_tasks.Copy"
-    )
+    parser.add_argument("--task", type=Task, required=True, help="what to learn, such as memnets_tasks.Copy")
     parser.add_argument("--model", type=nn.Module, required=True, help="what learns it, such as memnets.NTM")
     parser.add_argument("--optimizer", type=Callable[[Iterable], Optimizer], required=True, help="a torch optimizer")
     parser.add_argument("--curriculum", type=Curriculum | None, default=None, help="such as memnets_tasks.Growing")

@@ -16,7 +16,7 @@ from .. import viz
 from ..base.errors import BackendUnavailableError, UsageError
 from ..base.files import write_atomically
 from ..base.seeding import generator
-from ..training.adapters import predicts, probe
+from ..training.adapters import is_sequence_module, probe
 from ..training.callbacks import (
     Checkpoints,
     GoBack,
@@ -29,10 +29,10 @@ from ..training.callbacks import (
 )
 from ..training.inspection import has_memory, run_example
 from ..training.learner import DivergedError, SequenceLearner
-from ..training.lengths import Table, evaluate_lengths, held_out
+from ..training.lengths import Table, evaluate_lengths
 from ..training.loggers import MetricsCSV, WandbUnavailableError, make_wandb_logger
 from .config import to_plain, to_yaml
-from .evaluate import Scores, check_evaluations, evaluate_all, in_columns, left_out
+from .evaluate import Scores, check_evaluations, evaluate_all, in_columns, skipped_items
 from .figures import draw_run
 from .printing import print_evaluations, print_lengths, print_paths
 from .processes import ShareRunDir, check_processes, end_children
@@ -184,7 +184,7 @@ class Fit:
     def _conclude(self, run: RunDir, trainer: pl.Trainer, loggers: list[Any]) -> None:
         learner, solved = self.learner, self.solved.solved
         task, model = learner.task, learner.model
-        unseen = held_out(task)
+        unseen = task.splits().test
         lengths = evaluate_lengths(
             model, unseen, unseen.evaluation_lengths, sequences=self.options.evaluation_sequences, seed=learner.seed
         )
@@ -206,12 +206,12 @@ class Fit:
             "metrics": _as_json(learner.last_numbers),
             "lengths": {str(length): _as_json(row) for length, row in lengths.items()},
         }
-        if hasattr(unseen, "split"):
+        if unseen.split is not None:
             result["evaluation_split"] = unseen.split
         if scores:
             result["evaluations"] = {name: _as_json(row) for name, row in scores.items()}
-        if dropped := left_out(task):
-            result["left_out"] = dropped
+        if skipped := skipped_items(task):
+            result["left_out"] = skipped
         figures = draw_run(run, model, task, lengths, seed=learner.seed)
         self._log_end(run, loggers, lengths, scores, figures)
         _finish_wandb(loggers, 0)
@@ -303,7 +303,7 @@ def _check_model(learner: SequenceLearner) -> None:
         raise
     except Exception as error:
         kind = type(learner.model).__name__
-        if predicts(learner.model):
+        if not is_sequence_module(learner.model):
             raise UsageError(f"fit: {kind} does not work on a batch of {type(task).__name__}: {error}") from error
         raise UsageError(
             f"fit: {kind} does not work as model(inputs (B, T, {task.input_size}), "

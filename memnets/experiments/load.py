@@ -7,6 +7,7 @@ from jsonargparse import ArgumentParser, Namespace
 from torch import nn
 
 from ..base.errors import UsageError
+from ..base.task import ImageTask
 from ..text.symbol_tables import WithSymbols
 from .config import instantiate, parse_experiment
 from .run_dir import RunDir
@@ -30,9 +31,9 @@ def load_run(path: str) -> tuple[RunDir, Namespace, Namespace]:
 
 
 def load_reader(path: str) -> tuple[RunDir, Any, Any]:
-    """A run, its model with the last checkpoint's weights, and an object that has ``load_images(paths)`` if any has.
+    """A run, its model with the last checkpoint's weights, and what has ``load_images(paths)`` for it, or None.
 
-    Where the task's class says from its settings alone how it loads images (``loader(settings)``), the task is not
+    Where the task's class says from its settings alone how it loads images (``ImageTask.loader``), the task is not
     made, and the symbols are those of the checkpoint: so a run directory is enough, wherever the data are.
 
     Raises:
@@ -43,15 +44,20 @@ def load_reader(path: str) -> tuple[RunDir, Any, Any]:
     try:
         _, config = parse_experiment(run.config, [])
         task, model = (pkgutil.resolve_name(part.class_path) for part in (config.task, config.model))
-        if hasattr(task, "loader") and isinstance(model, type) and issubclass(model, WithSymbols):
+        loader = task.loader(config.task.init_args.as_dict()) if _is(task, ImageTask) else None
+        if loader is not None and _is(model, WithSymbols):
             codes = run.read_checkpoint()["state_dict"].get("model._extra_state")
             if codes is not None:
                 made = _make(config.model, model.symbols_of(codes))
-                return run, run.load_weights(made), task.loader(config.task.init_args.as_dict())
+                return run, run.load_weights(made), loader
     except UsageError as error:
         raise UsageError(f"{run.config}: {str(error).removeprefix('fit: ')}") from error
     run, _, objects = load_run(path)
-    return run, objects.model, objects.task
+    return run, objects.model, objects.task if isinstance(objects.task, ImageTask) else None
+
+
+def _is(given: Any, kind: type) -> bool:
+    return isinstance(given, type) and issubclass(given, kind)
 
 
 def _make(config: Namespace, symbols: dict[str, Any]) -> nn.Module:

@@ -12,10 +12,9 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader, IterableDataset
 
 from ..base.seeding import generator
-from .adapters import apply, check_fit, training_loss, validation_numbers
+from ..base.task import Curriculum, Task
+from .adapters import check_task, predict, training_loss, validation_numbers
 from .clipping import SpikeClip
-from .lengths import validated_on
-from .protocols import Curriculum, PredictionTask, Task
 
 
 class DivergedError(RuntimeError):
@@ -51,12 +50,12 @@ class SequenceLearner(pl.LightningModule):
     its own sequences, and weighs its loss by its share of what is scored: the step is that of one process with the
     whole batch, whatever the lengths of the sequences.
 
-    Logged at each training step: loss, the task's metrics, the gradient's norm before clipping. At each
-    validation: the same on fresh sequences of the training lengths, of ``task.validation()`` where there is that.
+    Logged at each training step: loss, the task's scores, the gradient's norm before clipping. At each
+    validation: the same on fresh sequences of the training lengths, of ``task.splits().validation``.
 
     Args:
-        model: a module of the contract of :class:`memnets.Recurrent`: (B, T, I) to (B, T, O) logits; or one that has
-            ``batch_loss(batch)`` and ``predict(batch)``, such as ``memnets.TextReader``.
+        model: a :class:`memnets.Model`, such as ``memnets.NTM`` or ``memnets.TextReader``; or any module that is used
+            like ``torch.nn.LSTM``, batch first and with ``lengths``.
         task: what to learn, such as ``memnets_tasks.Copy``.
         optimizer: makes an optimiser from parameters; :func:`rmsprop` if None.
         seed: of the batches (the weights' seed is set by whoever makes ``model``).
@@ -78,7 +77,7 @@ class SequenceLearner(pl.LightningModule):
     def __init__(
         self,
         model: nn.Module,
-        task: Task | PredictionTask,
+        task: Task,
         *,
         optimizer: Callable[[Iterable[Any]], Optimizer] | None = None,
         seed: int = 0,
@@ -95,12 +94,12 @@ class SequenceLearner(pl.LightningModule):
                 raise ValueError(f"{name} is {value}, but must be at least 1")
         if skip_nonfinite < 0:
             raise ValueError(f"skip_nonfinite is {skip_nonfinite}, but must be at least 0")
-        check_fit(model, task)
+        check_task(model, task)
         generator(seed, "train", 0)
         self.model = model
-        self.task: Any = task
-        self.validation_task: Any = validated_on(task)
-        """What validations are of: ``task.validation()``, data kept from training, where that gives one."""
+        self.task = task
+        self.validation_task = task.splits().validation
+        """What validations are of: data kept from training, where the task has a set of them."""
         self.make_optimizer = optimizer or rmsprop
         self.seed = seed
         self.batch_size = batch_size
@@ -148,33 +147,31 @@ class SequenceLearner(pl.LightningModule):
         return self.task.sample(count, self.task.sample_lengths(count, random, max_length=cap), random)
 
     def _own_part(self, whole: Any) -> Any:
-        if self._world_size == 1:
-            return whole
-        return type(whole)(*(part[self.trainer.global_rank :: self._world_size] for part in whole))
+        return whole if self._world_size == 1 else whole.shard(self.trainer.global_rank, self._world_size)
 
     def _share(self, batch: Any, whole: Any) -> Tensor | float:
         """What this process's mean loss counts, so that the mean over processes is the mean over the whole batch."""
         if self._world_size == 1:
             return 1.0
-        weigh = getattr(self.task, "loss_weight", lambda batch: batch.mask.sum())
-        return self._world_size * weigh(batch) / weigh(whole).clamp_min(1)
+        own, all_of_it = self.task.loss_weight(batch), self.task.loss_weight(whole)
+        return self._world_size * own / all_of_it.clamp_min(1)
 
-    def forward(self, batch: Any) -> Tensor:
-        """Logits (B, T, O) of a batch."""
-        return apply(self.model, batch)
+    def forward(self, batch: Any) -> Any:
+        """The model's predictions of a batch."""
+        return predict(self.model, batch)
 
     def training_step(self, _: Any, batch_idx: int) -> Tensor:
         """Draw the next batch and score it."""
         whole = self._whole_batch(self.batches)
         batch = self._own_part(whole)
-        loss, metrics = training_loss(self.model, self.task, batch)
+        loss, numbers = training_loss(self.model, self.task, batch)
         loss = loss * self._share(batch, whole)
         self._last_loss = loss.detach()
         self.batches += 1
         trainer: Any = self.trainer
         self._numbers = {}
         if trainer.log_every_n_steps and self.batches % trainer.log_every_n_steps == 0:
-            self._numbers = self._over_processes(_named("train", {"loss": self._last_loss, **metrics()}))
+            self._numbers = self._over_processes(_named("train", {"loss": self._last_loss, **numbers()}))
             self.log_dict(self._numbers, logger=False, batch_size=self.batch_size)
             self.log("loss", self._numbers["train/loss"], logger=False, prog_bar=True, batch_size=self.batch_size)
         return loss

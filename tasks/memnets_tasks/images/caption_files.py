@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from memnets_tasks._checks import check_at_least
-from memnets_tasks.images.base import ImageTask, SceneTask
+from memnets_tasks.base import Splits
+from memnets_tasks.images.base import SceneTask
 from memnets_tasks.images.batches import SceneBatch
 from memnets_tasks.images.caption_formats import CAPTION_FORMATS, SPLITS, Captioned, guess_caption_format, words_of
 from memnets_tasks.images.checks import check_split
@@ -27,16 +28,16 @@ class CaptionFiles(FileTask, SceneTask):
     Captions are read at once, pictures when they are drawn. Captions come as lower-case words, each parted by one
     space, without punctuation. The vocabulary is counted over the training captions alone, whatever the split;
     the captions of a test set may hold words outside it. What cannot be used is skipped, reported with its key,
-    and counted in `skipped`; `check_images()` looks at all pictures beforehand. The length of an item is the
+    and counted in ``skipped``; ``check_images()`` looks at all pictures beforehand. The length of an item is the
     number of words of its first caption.
 
-    | format     | path                 | splits                                                     |
-    |------------|----------------------|------------------------------------------------------------|
-    | `karpathy` | `dataset_*.json`     | in the file                                                |
-    | `coco`     | `captions_*.json`    | a file each: see the three paths below                      |
-    | `flickr8k` | `Flickr8k.token.txt` | `Flickr_8k.trainImages.txt` and so on beside it            |
+    | format       | path                   | splits                                            |
+    |--------------|------------------------|---------------------------------------------------|
+    | ``karpathy`` | ``dataset_*.json``     | in the file                                       |
+    | ``coco``     | ``captions_*.json``    | a file each: see the three paths below            |
+    | ``flickr8k`` | ``Flickr8k.token.txt`` | ``Flickr_8k.trainImages.txt`` and so on beside it |
 
-    COCO's pictures lie in a folder for each file: for `captions_val2017.json` in `val2017`, if `images` has that
+    COCO's pictures lie in a folder for each file: for ``captions_val2017.json`` in ``val2017``, if ``images`` has that
     folder. No boxes are known: each image's are empty.
 
     Args:
@@ -44,9 +45,9 @@ class CaptionFiles(FileTask, SceneTask):
         format: One of the above; None goes by the path's name.
         images: The folder of the pictures; None for that of the file.
         split: "train", "val" or "test".
-        training_path: With `coco` and another split than "train": the training set's file.
-        validation_path: With `coco` and the split "train": the file of pictures to be looked at meanwhile.
-        test_path: With `coco` and the split "train": the file of pictures to evaluate on at last.
+        training_path: With ``coco`` and another split than "train": the training set's file.
+        validation_path: With ``coco`` and the split "train": the file of pictures to be looked at meanwhile.
+        test_path: With ``coco`` and the split "train": the file of pictures to evaluate on at last.
         size: Rows and columns of the images, in pixels: the middle square, resized.
         min_word_count: How often a word must occur in the training captions to be in the vocabulary.
         min_length: Fewest words in training; None for the shortest.
@@ -112,21 +113,15 @@ class CaptionFiles(FileTask, SceneTask):
 
     @classmethod
     def loader(cls, settings: Mapping[str, Any]) -> PictureLoader:
-        """What `load_images` is of a task with these settings, made without its files, which may be elsewhere."""
+        """What ``load_images`` is of a task with these settings, made without its files, which may be elsewhere."""
         return PictureLoader(with_defaults(cls, settings)["size"])
 
-    def held_out(self) -> "CaptionFiles | None":
-        """The pictures of the test split, where the same file, one beside it, or `test_path` says which those are."""
-        return self._of("test")
-
-    def validation(self) -> "CaptionFiles | None":
-        """The pictures of the validation split, where the same file, one beside it, or `validation_path` has them."""
-        return self._of("val")
-
-    def evaluations(self) -> dict[str, ImageTask]:
-        """The pictures of the test split."""
-        unseen = self.held_out()
-        return {} if unseen is None else {"unseen pictures": unseen}
+    def splits(self) -> Splits:
+        """The pictures of the validation and the test split, where the same file, one beside it, or the argument
+        ``validation_path`` or ``test_path`` says which those are; the task itself elsewhere."""
+        validation, test = self._of("val"), self._of("test")
+        unseen = {} if test is None else {"unseen pictures": test}
+        return Splits(self if validation is None else validation, self if test is None else test, unseen)
 
     def _of(self, split: str) -> "CaptionFiles | None":
         file = self._given["validation_path" if split == "val" else "test_path"]

@@ -39,7 +39,7 @@ def words_of(caption: str) -> list[str]:
 
 
 def read_karpathy(path: Path, skipped: SkippedItems) -> list[Captioned]:
-    """`dataset_*.json` (Karpathy & Fei-Fei 2015): images with sentences and a split; "restval" is for training."""
+    """``dataset_*.json`` (Karpathy & Fei-Fei 2015): images with sentences and a split; "restval" is for training."""
     found = []
     for number, image in enumerate(_list_in(read_json(path), "images", path)):
         try:
@@ -58,7 +58,7 @@ def read_karpathy(path: Path, skipped: SkippedItems) -> list[Captioned]:
 
 
 def read_coco(path: Path, skipped: SkippedItems) -> list[Captioned]:
-    """`captions_*.json` (Chen et al. 2015): images, and annotations that point to them; a file for each split."""
+    """``captions_*.json`` (Chen et al. 2015): images, and annotations that point to them; a file for each split."""
     data = read_json(path)
     images: dict[Any, Captioned] = {}
     for number, image in enumerate(_list_in(data, "images", path)):
@@ -78,9 +78,9 @@ def read_coco(path: Path, skipped: SkippedItems) -> list[Captioned]:
 
 
 def read_flickr8k(path: Path, skipped: SkippedItems) -> list[Captioned]:
-    """`Flickr8k.token.txt` (Hodosh et al. 2013): on each line a file name, "#", a number, a tab and a caption.
+    """``Flickr8k.token.txt`` (Hodosh et al. 2013): on each line a file name, "#", a number, a tab and a caption.
 
-    The splits are in `Flickr_8k.trainImages.txt`, `...devImages.txt` and `...testImages.txt` beside it.
+    The splits are in ``Flickr_8k.trainImages.txt``, ``...devImages.txt`` and ``...testImages.txt`` beside it.
     """
     splits: dict[str, str] = {}
     for split, name in FLICKR_LISTS.items():

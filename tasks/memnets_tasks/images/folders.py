@@ -33,7 +33,7 @@ class ImageFolder:
 
 
 def existing_file(path: str | Path) -> Path:
-    """The path, `~` expanded; ValueError unless a file or folder is there."""
+    """The path, ``~`` expanded; ValueError unless a file or folder is there."""
     path = Path(path).expanduser()
     if not path.exists():
         raise ValueError(f"path is {str(path)!r}, which is not there; give the file or folder of the data set")

@@ -30,9 +30,9 @@ def augment_strokes(ink: Tensor, strength: float, generator: torch.Generator) ->
     document analysis"). Fonts differ so in their weight, in the contrast of their strokes, and in their curves.
 
     Args:
-        ink: `(B, 1, h, w)`, float32 from 0 to 1; zero past each line.
+        ink: ``(B, 1, h, w)``, float32 from 0 to 1; zero past each line.
         strength: 0 leaves the ink as it is; 1 changes it about as fonts differ.
-        generator: Source of randomness, on the device of `ink`.
+        generator: Source of randomness, on the device of ``ink``.
 
     Returns:
         Ink of the same shape.
@@ -63,7 +63,7 @@ def is_tall_sign(character: str, glyph: Glyph, size: int) -> bool:
 
 
 def lift(glyph: Glyph, share: float) -> Glyph:
-    """The same glyph, whose depth below the baseline is `share` of what it was; the rest of it is squeezed with it."""
+    """The same glyph, whose depth below the baseline is ``share`` of what it was; the rest is squeezed with it."""
     from PIL import Image
 
     depth = glyph.top + len(glyph.ink)
@@ -73,7 +73,7 @@ def lift(glyph: Glyph, share: float) -> Glyph:
 
 
 def lift_signs(strength: float, random: np.random.Generator) -> Change:
-    """What lifts each tall sign by a share of its depth, from none to `strength`, and leaves other glyphs alone.
+    """What lifts each tall sign by a share of its depth, from none to ``strength``, and leaves other glyphs alone.
 
     Bars, slashes and brackets go far below the line in some fonts, and end on it in others.
     """

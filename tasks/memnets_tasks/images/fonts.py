@@ -35,7 +35,7 @@ class Font(NamedTuple):
 
 
 def lacking(path: str, charset: str) -> str:
-    """The characters of `charset` that a font cannot show.
+    """The characters of ``charset`` that a font cannot show.
 
     For printable ASCII the names of the glyphs are looked at too: some fonts of symbols offer a picture of their
     own under "<" or "A", and a text drawn with them would not say what its label says.
@@ -58,7 +58,7 @@ def lacking(path: str, charset: str) -> str:
 
 
 def check_charset(charset: str) -> None:
-    """Raise ValueError unless `charset` has one or more characters, each once, that stand side by side."""
+    """Raise ValueError unless ``charset`` has one or more characters, each once, that stand side by side."""
     if not charset:
         raise ValueError("charset is empty; give the characters that lines are made of")
     if len(set(charset)) < len(charset):
@@ -178,7 +178,7 @@ def split_fonts(fonts: Sequence[Font], held_out: str | None, which: str) -> list
         which: "train" or "held-out".
 
     Raises:
-        ValueError: If none is left that has every character, or `which` is neither.
+        ValueError: If none is left that has every character, or ``which`` is neither.
     """
     if which not in ("train", "held-out"):
         raise ValueError(f"font_split is {which!r}; give 'train' or 'held-out'")

@@ -21,7 +21,7 @@ class Glyph(NamedTuple):
     """The ink of one character.
 
     Attributes:
-        ink: `(h, w)`, uint8; 255 is all ink. Empty for a space.
+        ink: ``(h, w)``, uint8; 255 is all ink. Empty for a space.
         left: Columns from the pen to the first column of ink; may be negative.
         top: Rows from the baseline to the first row of ink; negative above the baseline.
         advance: How far the pen moves, in pixels.
@@ -50,9 +50,9 @@ class Line(NamedTuple):
     """A straight line of text.
 
     Attributes:
-        ink: `(h, w)`, uint8; cut close at the left and right, and above and below where ink leaves the room that
+        ink: ``(h, w)``, uint8; cut close at the left and right, and above and below where ink leaves the room that
             is always kept.
-        boxes: `(L, 4)`, float32; x0, y0, x1, y1 of each character's ink in it. A space has the room it takes,
+        boxes: ``(L, 4)``, float32; x0, y0, x1, y1 of each character's ink in it. A space has the room it takes,
             without height.
     """
 
@@ -61,10 +61,10 @@ class Line(NamedTuple):
 
 
 def draw_glyph(font: "FreeTypeFont", character: str, path: str) -> Glyph:
-    """The glyph of a character of a font, which is from the file `path`.
+    """The glyph of a character of a font, which is from the file ``path``.
 
     Raises:
-        ValueError: If it cannot be drawn, or is more than `MAX_EMS` wide or high, as none is that is not damaged.
+        ValueError: If it cannot be drawn, or is more than ``MAX_EMS`` wide or high, as none is that is not damaged.
     """
     from PIL import Image, ImageDraw
 
@@ -114,7 +114,7 @@ class GlyphCache:
         return len(self._glyphs)
 
     def glyph(self, path: str, size: int, character: str) -> Glyph:
-        """The glyph of a character, drawn with the font file `path` at `size` pixels to the em."""
+        """The glyph of a character, drawn with the font file ``path`` at ``size`` pixels to the em."""
         key = (path, size, character)
         found = self._glyphs.get(key)
         if found is None:
@@ -129,7 +129,7 @@ class GlyphCache:
         return draw_glyph(self._fonts[path, size], character, path)
 
     def line(self, path: str, size: int, text: str, spacing: float, change: Change | None = None) -> Line:
-        """Set a line, each character by its own advance plus `spacing` pixels, its glyph as `change` makes it."""
+        """Set a line, each character by its own advance plus ``spacing`` pixels, its glyph as ``change`` makes it."""
         pen, boxes, glyphs = 0.0, [], []
         for character in text:
             glyph = self.glyph(path, size, character)
@@ -163,8 +163,8 @@ def stack_lines(
     """Lines side by side, each in the top left corner of its picture.
 
     Returns:
-        Ink `(B, 1, h, w)`, zero past a line's end; boxes `(B, L, 4)`, NaN past the end of a text; and the lines'
-        widths and heights `(B, 2)`.
+        Ink ``(B, 1, h, w)``, zero past a line's end; boxes ``(B, L, 4)``, NaN past the end of a text; and the lines'
+        widths and heights ``(B, 2)``.
     """
     sizes = np.array([line.ink.shape[::-1] for line in lines])
     ink = np.zeros((len(lines), 1, sizes[:, 1].max(), sizes[:, 0].max()), np.uint8)

@@ -33,7 +33,7 @@ def read_list(path: Path) -> bytes:
 
 
 def read_text(path: Path) -> str:
-    """The text of a list in UTF-8; raises ValueError as `read_list` does, or where it is another encoding."""
+    """The text of a list in UTF-8; raises ValueError as ``read_list`` does, or where it is another encoding."""
     try:
         return _few_lines(path, read_list(path)).decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -41,7 +41,7 @@ def read_text(path: Path) -> str:
 
 
 def byte_lines(path: Path) -> list[bytes]:
-    """The lines of a list, as bytes, so that one that is not UTF-8 does not cost the others; raises as `read_list`."""
+    """The lines of a list, as bytes, so that one that is not UTF-8 costs no other; raises as ``read_list``."""
     data = _few_lines(path, read_list(path)).removeprefix(b"\xef\xbb\xbf")
     return [line.removesuffix(b"\r") for line in data.split(b"\n")]
 
@@ -50,7 +50,7 @@ def read_json(path: Path, make_object: Callable[[list[tuple[str, object]]], obje
     """What a JSON file holds, its objects made of their pairs by ``make_object``.
 
     Raises:
-        ValueError: As `read_list` does, or if it is no JSON, nested too deeply, or of too many values.
+        ValueError: As ``read_list`` does, or if it is no JSON, nested too deeply, or of too many values.
     """
     data = read_list(path)
     values = sum(data.count(sign) for sign in (b",", b"[", b"{"))  # objects take a hundred times the room of their text

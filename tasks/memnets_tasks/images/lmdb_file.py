@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 _MAGIC, _VERSION = 0xBEEFC0DE, 1
 _PAGE = struct.Struct("<QHHHH")  # its number, padding, flags, end of the places of nodes, start of the nodes
-_META = struct.Struct("<II 16x I 44x 32x QQQQ")  # as in `_Meta`; between lie the list of free pages and statistics
+_META = struct.Struct("<II 16x I 44x 32x QQQQ")  # as in ``_Meta``; between lie the list of free pages and statistics
 _NODE = struct.Struct("<HHHH")  # size, low and high, flags, size of the key; in a branch, the number of a page
 _BRANCH, _LEAF, _OVERFLOW, _LEAF_OF_DUPLICATES = 0x01, 0x02, 0x04, 0x20
 _LARGE, _NOT_PLAIN = 0x01, 0x06  # flags of a node: its value lies in pages of its own; it is no plain value
@@ -39,7 +39,7 @@ class _Meta(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A key, the size of its value in bytes, and where that lies: in `page` from `start` on, or in other pages."""
+    """A key, the size of its value in bytes, and where that lies: in ``page`` from ``start`` on, or in other pages."""
 
     key: bytes
     size: int
@@ -116,7 +116,7 @@ class LmdbFile:
                 waiting.extend(_child(page, place) for place in reversed(places))
 
     def value(self, entry: Entry, most: int) -> bytes:
-        """The value of an entry; raises DamagedLmdb if it has more than `most` bytes or lies outside the file."""
+        """The value of an entry; raises DamagedLmdb if it has more than ``most`` bytes or lies outside the file."""
         if entry.size > most:
             raise DamagedLmdb(f"a value has {entry.size} bytes, above {most}")
         if not entry.is_large:

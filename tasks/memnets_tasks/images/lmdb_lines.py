@@ -17,12 +17,12 @@ MAX_LABEL_BYTES = 4 * MAX_CHARACTERS
 
 
 class LmdbLines:
-    """Images and labels under `image-%09d` and `label-%09d`, counted from 1 to the number at `num-samples`.
+    """Images and labels under ``image-%09d`` and ``label-%09d``, counted from 1 to the number at ``num-samples``.
 
     A copy that is sent to another process opens the file for itself, when it first reads.
 
     Args:
-        path: The folder that holds `data.mdb`, or a file.
+        path: The folder that holds ``data.mdb``, or a file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,7 +47,7 @@ class LmdbLines:
         """The key of each image, with its label as it is stored; what lacks either is skipped.
 
         Raises:
-            ValueError: If this is no LMDB environment or a damaged one, or `num-samples` is no count of its entries.
+            ValueError: If this is no LMDB environment or a damaged one, or ``num-samples`` is no count of its entries.
         """
         try:
             return list(self._pairs(self._file(), skipped))
@@ -86,7 +86,7 @@ class LmdbLines:
                 yield image, label
 
     def _count(self, file: LmdbFile) -> int:
-        """What is under `num-samples`."""
+        """What is under ``num-samples``."""
         entry = file.get(COUNT)
         value = b"" if entry is None else file.value(entry, MAX_BYTES)[:20]
         text = None if entry is None else value.decode("ascii", "replace")
@@ -113,7 +113,7 @@ class LmdbLines:
 
 
 def _number(key: bytes) -> int | None:
-    """The number of `image-%09d` or `label-%09d`; None where the key is no such."""
+    """The number of ``image-%09d`` or ``label-%09d``; None where the key is no such."""
     digits = key[6:]
     if not digits.isdigit() or len(digits) < 9 or (len(digits) > 9 and digits[:1] == b"0"):
         return None

@@ -27,7 +27,7 @@ MAX_ASPECT = 1000
 """Images that many times as long as wide, or as wide as long, are refused before they are decoded."""
 
 MAX_PASSES = 10
-"""Most times that a file may store each of `MAX_PIXELS` pixels: a progressive JPEG has some ten scans, and a damaged
+"""Most times that a file may store each of ``MAX_PIXELS`` pixels: a progressive JPEG has some ten scans, and a damaged
 one thousands."""
 
 
@@ -54,7 +54,7 @@ def decode(data: bytes) -> "Image":
     """The first picture of an image file, upright, in mode "L", "RGB", "LA" or "RGBA".
 
     Raises:
-        UnreadableImage: If the data is of none of `FORMATS`, damaged, cut short, or larger than the bounds above.
+        UnreadableImage: If the data is of none of ``FORMATS``, damaged, cut short, or larger than the bounds above.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -147,10 +147,10 @@ def grey_line(
     max_width: int,
     crop: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]] | None = None,
 ) -> npt.NDArray[np.uint8]:
-    """A line of text `(height, w)`, its aspect kept; of what `crop` leaves of the whole image, if it is given.
+    """A line of text ``(height, w)``, its aspect kept; of what ``crop`` leaves of the whole image, if it is given.
 
     Raises:
-        UnreadableImage: If it cannot be decoded, or is wider than `max_width` at that height.
+        UnreadableImage: If it cannot be decoded, or is wider than ``max_width`` at that height.
     """
     from PIL import Image
 
@@ -163,7 +163,7 @@ def grey_line(
 
 
 def colour_square(data: bytes, size: int) -> npt.NDArray[np.uint8]:
-    """The middle square of a picture, `(size, size, 3)`.
+    """The middle square of a picture, ``(size, size, 3)``.
 
     Raises:
         UnreadableImage: If it cannot be decoded.
@@ -175,7 +175,7 @@ def colour_square(data: bytes, size: int) -> npt.NDArray[np.uint8]:
 
 
 def png(image: npt.NDArray[np.uint8]) -> bytes:
-    """A PNG file of an image `(H, W)` or `(H, W, 3)`."""
+    """A PNG file of an image ``(H, W)`` or ``(H, W, 3)``."""
     from PIL import Image
 
     file = io.BytesIO()

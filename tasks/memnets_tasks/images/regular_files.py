@@ -43,13 +43,13 @@ def read_within(folder: Path, name: str, most: int) -> bytes:
         most: Largest size, in bytes.
 
     Raises:
-        UnusableFile: As `read_regular` does, or if it lies outside the folder.
+        UnusableFile: As ``read_regular`` does, or if it lies outside the folder.
     """
     return _read(open_within(folder, name), most)
 
 
 def open_within(folder: Path, name: str) -> int:
-    """A descriptor of a regular file below a folder, to be closed by the caller; raises what `read_within` does.
+    """A descriptor of a regular file below a folder, to be closed by the caller; raises what ``read_within`` does.
 
     The file is opened step by step without following any link. Where there is one, it is found where it leads, and
     what was found is opened so in turn: a link that is put in the way meanwhile is refused by the system.

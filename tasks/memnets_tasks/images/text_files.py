@@ -8,7 +8,8 @@ import numpy.typing as npt
 import torch
 
 from memnets_tasks._checks import check_at_least
-from memnets_tasks.images.base import ImageTask, TextTask
+from memnets_tasks.base import Splits
+from memnets_tasks.images.base import TextTask
 from memnets_tasks.images.batches import TextLineBatch
 from memnets_tasks.images.file_task import FileTask
 from memnets_tasks.images.folders import existing_file
@@ -24,25 +25,25 @@ class TextLineFiles(FileTask, TextTask):
 
     Labels are read at once, images when they are drawn. Labels are kept in Unicode normal form C and otherwise as
     they are, spaces and case included. Whatever cannot be used is skipped, reported with its key, and counted in
-    `skipped`; `check_images()` looks at all images beforehand. For a test set give the training set's charset:
+    ``skipped``; ``check_images()`` looks at all images beforehand. For a test set give the training set's charset:
     its lines with other characters are then counted as skipped, since no model trained there could read them.
 
-    | format   | path                                                                                   |
-    |----------|----------------------------------------------------------------------------------------|
-    | `lmdb`   | a folder with `data.mdb`: `image-%09d`, `label-%09d` from 1 on, `num-samples`          |
-    | `gt`     | `gt.txt`: path of an image, tab, label                                                 |
-    | `labels` | `labels.json`: an object from file names to labels; images in `images/` or beside it   |
-    | `iam`    | IAM's `lines.txt`; images in `lines/` beside it                                        |
+    | format     | path                                                                                     |
+    |------------|------------------------------------------------------------------------------------------|
+    | ``lmdb``   | a folder with ``data.mdb``: ``image-%09d``, ``label-%09d`` from 1 on, ``num-samples``    |
+    | ``gt``     | ``gt.txt``: path of an image, tab, label                                                 |
+    | ``labels`` | ``labels.json``: an object from file names to labels; images in ``images/`` or beside it |
+    | ``iam``    | IAM's ``lines.txt``; images in ``lines/`` beside it                                      |
 
-    Boxes are not known: `boxes` has no columns.
+    Boxes are not known: ``boxes`` has no columns.
 
     Args:
         path: The file, or the folder of an LMDB.
         format: One of the above; None goes by the path's name.
         images: The folder of the images, where it is another.
-        validation_path: As `path`, lines kept from training to be looked at meanwhile; None for none.
-        test_path: As `path`, lines kept from both, to evaluate on at last; None for none. Of these two, lines with
-            other characters than `charset` are skipped.
+        validation_path: As ``path``, lines kept from training to be looked at meanwhile; None for none.
+        test_path: As ``path``, lines kept from both, to evaluate on at last; None for none. Of these two, lines with
+            other characters than ``charset`` are skipped.
         height: Rows of the images, in pixels; they are resized, their aspect kept.
         max_width: Widest image, in pixels at that height; wider ones are skipped.
         charset: Characters that may occur. None takes those of the labels.
@@ -100,22 +101,15 @@ class TextLineFiles(FileTask, TextTask):
 
     @classmethod
     def loader(cls, settings: Mapping[str, Any]) -> LineLoader:
-        """What `load_images` is of a task with these settings, made without its files, which may be elsewhere."""
+        """What ``load_images`` is of a task with these settings, made without its files, which may be elsewhere."""
         known = with_defaults(cls, settings)
         return LineLoader(known["height"], known["max_width"])
 
-    def held_out(self) -> "TextLineFiles | None":
-        """The lines of `test_path`."""
-        return self._of(self._given["test_path"])
-
-    def validation(self) -> "TextLineFiles | None":
-        """The lines of `validation_path`."""
-        return self._of(self._given["validation_path"])
-
-    def evaluations(self) -> dict[str, ImageTask]:
-        """The lines of `test_path`."""
-        unseen = self.held_out()
-        return {} if unseen is None else {"unseen lines": unseen}
+    def splits(self) -> Splits:
+        """The lines of ``validation_path`` and of ``test_path``; the task itself where there is none."""
+        validation, test = (self._of(self._given[name]) for name in ("validation_path", "test_path"))
+        unseen = {} if test is None else {"unseen lines": test}
+        return Splits(self if validation is None else validation, self if test is None else test, unseen)
 
     def _of(self, path: str | None) -> "TextLineFiles | None":
         if path is None:

@@ -58,7 +58,7 @@ def _cleaned(pairs: list[tuple[str, str | bytes]], skipped: SkippedItems) -> lis
 
 
 def read_gt(path: Path, images: Path | None, skipped: SkippedItems) -> Lines:
-    """`gt.txt`: on each line the path of an image, a tab, and the label, spaces included."""
+    """``gt.txt``: on each line the path of an image, a tab, and the label, spaces included."""
     pairs: list[tuple[str, str | bytes]] = []
     for number, line in enumerate(byte_lines(path), start=1):
         name, tab, label = line.partition(b"\t")
@@ -70,7 +70,7 @@ def read_gt(path: Path, images: Path | None, skipped: SkippedItems) -> Lines:
 
 
 def read_labels(path: Path, images: Path | None, skipped: SkippedItems) -> Lines:
-    """`labels.json`: one object from file names to labels; the images lie in `images` beside it, or beside it."""
+    """``labels.json``: one object from file names to labels; the images lie in ``images`` beside it, or beside it."""
     data = read_json(path, _Pairs)
     if not isinstance(data, _Pairs):
         raise ValueError(f"{path} holds a {type(data).__name__}; give one JSON object from file names to labels")
@@ -85,10 +85,10 @@ def read_labels(path: Path, images: Path | None, skipped: SkippedItems) -> Lines
 
 
 def read_iam(path: Path, images: Path | None, skipped: SkippedItems) -> Lines:
-    """IAM's `lines.txt` (Marti & Bunke 2002): nine fields a line, the words of the last parted by "|".
+    """IAM's ``lines.txt`` (Marti & Bunke 2002): nine fields a line, the words of the last parted by "|".
 
-    Lines marked "err" are kept: there the words' places are uncertain, not the text. The images lie in `lines`
-    beside the file, as `a01/a01-000u/a01-000u-00.png`.
+    Lines marked "err" are kept: there the words' places are uncertain, not the text. The images lie in ``lines``
+    beside the file, as ``a01/a01-000u/a01-000u-00.png``.
     """
     pairs: list[tuple[str, str | bytes]] = []
     for number, line in enumerate(byte_lines(path), start=1):

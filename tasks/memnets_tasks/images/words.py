@@ -37,7 +37,7 @@ def pseudo_words(count: int = 4000, seed: int = 0) -> list[str]:
         seed: The same seed gives the same words.
 
     Raises:
-        ValueError: If `count` is out of range.
+        ValueError: If ``count`` is out of range.
     """
     if not 1 <= count <= 100_000:
         raise ValueError(f"count is {count}; give 1 to 100000 words")
@@ -55,7 +55,7 @@ def pseudo_words(count: int = 4000, seed: int = 0) -> list[str]:
 
 
 def mixed_words(count: int = 4000, seed: int = 0) -> list[str]:
-    """Words of all 94 printable ASCII characters: as `pseudo_words`, half of them changed, and others beside them.
+    """Words of all 94 printable ASCII characters: as ``pseudo_words``, half of them changed, and others beside them.
 
     Of ten words four are lower-case, two capitalised, one in capitals, one a number, one has a sign of punctuation
     before, after or within it, and one is a string of any of the 94.
@@ -65,7 +65,7 @@ def mixed_words(count: int = 4000, seed: int = 0) -> list[str]:
         seed: The same seed gives the same words.
 
     Raises:
-        ValueError: If `count` is out of range.
+        ValueError: If ``count`` is out of range.
     """
     plain = pseudo_words(count, seed)
     random = np.random.default_rng([seed, 94])
@@ -99,7 +99,7 @@ def load_words(words: Iterable[str] | str | Path) -> list[str]:
     """Words in normal form C, without blanks around them, each once.
 
     Args:
-        words: "generated" for `pseudo_words()`, "mixed" for `mixed_words()`, the path of a UTF-8 file with a word
+        words: "generated" for ``pseudo_words()``, "mixed" for ``mixed_words()``, the path of a UTF-8 file with a word
             on each line, or words.
 
     Raises:
@@ -158,7 +158,7 @@ class WordLines:
         return length > 0 and self._reachable[length]
 
     def draw(self, length: int, random: np.random.Generator) -> str:
-        """A random line of `length` characters, or as near as the words allow."""
+        """A random line of ``length`` characters, or as near as the words allow."""
         while length > 0 and not self._can_fill(length):
             length -= 1
         length = length or min(self._by_length)

@@ -34,10 +34,10 @@ def write_text_lines(
     Args:
         folder: Where; it must be empty or not there.
         batches: Lines, cut to their widths.
-        format: As in `TextLineFiles`.
+        format: As in ``TextLineFiles``.
 
     Returns:
-        The path to give to `TextLineFiles`.
+        The path to give to ``TextLineFiles``.
 
     Raises:
         ValueError: If the folder holds something, the format is unknown, there is no line, or the format cannot
@@ -149,17 +149,17 @@ def write_captions(
     batches: Mapping[str, Iterable[SceneBatch]],
     format: Literal["karpathy", "coco", "flickr8k"],
 ) -> dict[str, Path]:
-    """Write pictures as PNG images in `folder`, with a list of their captions.
+    """Write pictures as PNG images in ``folder``, with a list of their captions.
 
     All is written or nothing is; the images are held in memory until then.
 
     Args:
         folder: Where; it must be empty or not there.
         batches: Pictures by split: "train", "val", "test".
-        format: As in `CaptionFiles`.
+        format: As in ``CaptionFiles``.
 
     Returns:
-        For each split the path to give to `CaptionFiles`.
+        For each split the path to give to ``CaptionFiles``.
 
     Raises:
         ValueError: If the folder holds something, or a split or the format is unknown.

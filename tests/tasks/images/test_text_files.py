@@ -1,5 +1,6 @@
 """Data sets of text lines: the formats written and read back, by hand and by the writers, and what is skipped."""
 
+import dataclasses
 import fcntl
 import json
 import multiprocessing
@@ -63,7 +64,7 @@ class TestRoundTrip:
     def test_labels_keep_case_spaces_accents_and_backslashes(self, drawn, tmp_path):
         """Public code folds case, deletes all but Latin letters, and loses backslashes to a regular expression."""
         texts = (" Ab  c", "C:\\new\\[^x]+", "注意力机制", "Straße é", "mp3", "a|b", "don't.", "x")
-        batches = [drawn[0]._replace(texts=texts[:5]), drawn[1]._replace(texts=texts[5:])]
+        batches = [dataclasses.replace(drawn[0], texts=texts[:5]), dataclasses.replace(drawn[1], texts=texts[5:])]
         for format in ("lmdb", "gt", "labels"):
             task = TextLineFiles(str(write_text_lines(tmp_path / format, batches, format)))
             assert tuple(text for batch in task.batches(99) for text in batch.texts) == texts
@@ -71,11 +72,11 @@ class TestRoundTrip:
             assert task.skipped == {}
 
     def test_what_cannot_be_written_leaves_nothing(self, drawn, tmp_path):
-        batch = drawn[1]._replace(texts=("a", "b|c", "d"))
+        batch = dataclasses.replace(drawn[1], texts=("a", "b|c", "d"))
         with pytest.raises(ValueError, match=r"the text 'b\|c' holds '\|', which parts words in lines.txt"):
             write_text_lines(tmp_path / "set", [batch], "iam")
         with pytest.raises(ValueError, match=r"the text 'b\\n' cannot be written: label holds a control character"):
-            write_text_lines(tmp_path / "set", [batch._replace(texts=("a", "b\n", "d"))], "gt")
+            write_text_lines(tmp_path / "set", [dataclasses.replace(batch, texts=("a", "b\n", "d"))], "gt")
         with pytest.raises(ValueError, match="format is 'csv'; give one of 'lmdb', 'gt', 'labels', 'iam'"):
             write_text_lines(tmp_path / "set", [batch], "csv")  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="there is no line to write"):

@@ -1,6 +1,7 @@
 """A reader's contract: loss, reading by each way, characters in the checkpoint, errors."""
 
 import copy
+import dataclasses
 import inspect
 import itertools
 import math
@@ -19,7 +20,8 @@ from memnets.models.text_reader import TextReader
 from memnets.training.adapters import probe
 from memnets.training.inspection import draw_all
 from memnets.training.lengths import evaluate_lengths
-from reading_cases import LETTERS, Lines, LineTask, draw, tiny_captioner, tiny_reader
+from memnets_tasks.images import TextLineBatch
+from reading_cases import LETTERS, LineTask, draw, loss_of, tiny_captioner, tiny_reader
 
 BATCH = draw(["abca", "d", "", "bb"])
 
@@ -39,7 +41,7 @@ def test_every_cell_reads_and_learns(cell, attention):
     assert output.ctc_log_probs.shape == (4, columns, 5)
     torch.testing.assert_close(output.weights.sum(2), torch.ones(4, 5))
     assert output.targets.tolist()[1:3] == [[4, 0, -100, -100, -100], [0, -100, -100, -100, -100]]
-    loss, numbers = reader.batch_loss(BATCH)
+    loss, numbers = loss_of(reader, BATCH)
     loss.backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in reader.parameters())
     assert set(numbers) == {"attention_loss", "ctc_loss", "infeasible"}
@@ -58,7 +60,7 @@ def test_the_loss_is_what_it_says():
     spelled = -np.mean([log_probs[b, t, k] for b, row in enumerate(right) for t, k in enumerate(row)])
     classes, lengths = pad_classes([row[:-1] for row in right])
     aligned = -log_likelihood(output.ctc_log_probs, output.columns, classes, lengths).sum().item() / 7
-    loss, numbers = reader.batch_loss(BATCH)
+    loss, numbers = loss_of(reader, BATCH)
     assert numbers["attention_loss"].item() == pytest.approx(spelled)
     assert numbers["ctc_loss"].item() == pytest.approx(aligned)
     assert loss.item() == pytest.approx(0.7 * spelled + 0.3 * aligned)
@@ -67,7 +69,7 @@ def test_the_loss_is_what_it_says():
 @pytest.mark.parametrize(("weight", "parts"), [(0.0, {"attention_loss"}), (1.0, {"ctc_loss", "infeasible"})])
 def test_a_reader_of_one_kind_has_the_parameters_of_that_kind(weight, parts):
     reader = tiny_reader(ctc_weight=weight)
-    loss, numbers = reader.batch_loss(BATCH)
+    loss, numbers = loss_of(reader, BATCH)
     assert set(numbers) == parts
     loss.backward()
     assert all(p.grad is not None for p in reader.parameters())
@@ -78,7 +80,7 @@ def test_a_reader_of_one_kind_has_the_parameters_of_that_kind(weight, parts):
 def test_too_few_columns_are_reported():
     batch = draw(["aaaa", "ab"], spacing=0)
     assert batch.widths.tolist() == [12, 7]
-    numbers = tiny_reader().batch_loss(batch)[1]
+    numbers = loss_of(tiny_reader(), batch)[1]
     assert numbers["infeasible"] == 0.5  # aaaa needs 7 columns of 2 pixels, and has 6
 
 
@@ -111,7 +113,7 @@ def test_what_stands_in_the_padding_changes_no_loss_and_no_gradient(attention, c
     for fill in (0.0, 1e3):
         padding = torch.arange(BATCH.images.shape[3]) >= BATCH.widths.view(-1, 1, 1, 1)
         images = BATCH.images.double().masked_fill(padding, fill).requires_grad_()
-        loss, _ = reader.batch_loss(BATCH._replace(images=images))
+        loss, _ = loss_of(reader, dataclasses.replace(BATCH, images=images))
         found.append((loss, *torch.autograd.grad(loss, [*reader.parameters(), images])))
     for one, other in zip(*found):
         torch.testing.assert_close(one, other, atol=1e-12, rtol=1e-9)
@@ -193,9 +195,9 @@ def test_a_ctc_readings_confidence_is_its_probability_a_character():
 def test_predictions_are_made_in_the_readers_own_way(monkeypatch):
     reader, asked = tiny_reader(decode="joint"), []
     reader.beam_size = 3
-    monkeypatch.setattr("memnets.models.text_reader.read_lines", lambda *_, **settings: asked.append(settings) or [])
+    monkeypatch.setattr("memnets.models.text_reader.read_by_both", lambda *_, **settings: asked.append(settings) or [])
     reader.predict(BATCH)
-    assert [(each["decode"], each["beam_size"]) for each in asked] == [("joint", 3)]
+    assert [each["beam_size"] for each in asked] == [3]
     assert WAYS == DECODES  # what the command line offers
 
 
@@ -205,22 +207,22 @@ def test_an_image_with_nan_is_named_and_not_read(decode):
     images = BATCH.images.clone()
     images[1, :, :, -1] = torch.nan
     assert images.shape[3] > BATCH.widths[1]
-    assert read(tiny_reader(decode=decode), BATCH._replace(images=images))
+    assert read(tiny_reader(decode=decode), dataclasses.replace(BATCH, images=images))
     images[2, 0, 3, 0] = torch.nan
     with pytest.raises(ValueError, match="features of image 2 hold NaN or infinity: so does the image, or the weights"):
-        read(tiny_reader(decode=decode), BATCH._replace(images=images))
+        read(tiny_reader(decode=decode), dataclasses.replace(BATCH, images=images))
 
 
 def test_columns_can_be_taught_by_boxes():
     reader = tiny_reader(column_loss="boxes")
-    loss, numbers = reader.batch_loss(BATCH)
+    loss, numbers = loss_of(reader, BATCH)
     assert set(numbers) == {"attention_loss", "column_loss"}
     loss.backward()
-    unknown = BATCH._replace(boxes=torch.zeros(4, 0, 2))
-    assert torch.isfinite(reader.batch_loss(unknown)[0])  # of the line without a character all is known
+    unknown = dataclasses.replace(BATCH, boxes=torch.zeros(4, 0, 2))
+    assert torch.isfinite(loss_of(reader, unknown)[0])  # of the line without a character all is known
     lines = draw(["abca", "d"])
     with pytest.raises(ValueError, match="the batch knows no character's place: use column_loss='ctc'"):
-        reader.batch_loss(lines._replace(boxes=torch.zeros(2, 0, 2)))
+        loss_of(reader, dataclasses.replace(lines, boxes=torch.zeros(2, 0, 2)))
 
 
 def test_scheduled_sampling_is_for_training_alone():
@@ -228,8 +230,8 @@ def test_scheduled_sampling_is_for_training_alone():
     reader = tiny_reader(sampling=1.0)
     plain = tiny_reader()
     plain.load_state_dict(reader.state_dict())
-    assert reader.train().batch_loss(BATCH)[0] != plain.train().batch_loss(BATCH)[0]
-    assert reader.eval().batch_loss(BATCH)[0] == plain.eval().batch_loss(BATCH)[0]
+    assert loss_of(reader.train(), BATCH)[0] != loss_of(plain.train(), BATCH)[0]
+    assert loss_of(reader.eval(), BATCH)[0] == loss_of(plain.eval(), BATCH)[0]
 
 
 def test_reading_leaves_the_mode_as_it_was_and_has_no_dropout():
@@ -304,11 +306,11 @@ def test_changing_the_characters_in_place():
     assert change == (("b", "a"), ("!",), ("c", "d"))
     for character in ("", "a", "b"):
         assert torch.equal(rows(reader)[character], before[character])
-    loss, _ = reader.batch_loss(draw(["ab"])._replace(texts=("a!",)))
+    loss, _ = loss_of(reader, dataclasses.replace(draw(["ab"]), texts=("a!",)))
     loss.backward()
     assert reader.ctc.weight.grad.shape[0] == 4
     with pytest.raises(ValueError, match="holds 'c'"):
-        reader.batch_loss(BATCH)
+        loss_of(reader, BATCH)
 
 
 def test_saving_and_loading(tmp_path):
@@ -327,8 +329,8 @@ def test_saving_and_loading(tmp_path):
 
 def test_features_computed_beforehand_are_read():
     reader = TextReader(charset="ab", encoder=nn.Identity(), feature_size=6, hidden_size=8)
-    batch = Lines(torch.rand(2, 6, 1, 9), torch.tensor([9, 4]), ("ab", "a"), torch.zeros(2, 0, 2))
-    reader.batch_loss(batch)[0].backward()
+    batch = TextLineBatch(torch.rand(2, 6, 1, 9), torch.tensor([9, 4]), ("ab", "a"), torch.zeros(2, 0, 2))
+    loss_of(reader, batch)[0].backward()
     assert len(read(reader, batch)) == 2
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from batch_cases import alike
 from memnets_tasks import Batch, DynamicNGrams, Growing, Uniform, generator, optimal_predictions
 
 
@@ -75,7 +76,7 @@ class TestSequences:
 
     def test_a_function_of_the_generator_alone(self):
         first, again, other = (DynamicNGrams().sample(4, 60, seeded(s)) for s in (7, 7, 8))
-        assert all(torch.equal(a, b) for a, b in zip(first, again))
+        assert alike(first, again)
         assert not torch.equal(first.inputs, other.inputs)
         assert len({tuple(row.tolist()) for row in first.inputs[..., 0]}) == 4
 
@@ -151,26 +152,26 @@ class TestOptimalEstimator:
         task, lengths = DynamicNGrams(), [200, 150, 6, 400]
         batch = task.sample(4, torch.tensor(lengths), seeded(4))
         for b in range(4):
-            part = Batch(*(tensor[b : b + 1] for tensor in batch))
-            got = task.metrics(torch.zeros_like(part.targets), part)["optimal"].item()
+            part = batch.shard(b, len(batch))
+            got = task.scores(torch.zeros_like(part.targets), part)["optimal"].item()
             assert got == pytest.approx(cost(bits_of(batch, b), 6), rel=1e-5)
 
     def test_expected_cost_of_the_papers_sequences(self):
         """128.3 bits: the figure of the docstring; an independent simulation of 40,000 gave 128.1 +- 0.2."""
         task = DynamicNGrams()
         batch = task.sample(4000, 200, seeded(5))
-        optimal = task.metrics(torch.zeros_like(batch.targets), batch)["optimal"].item()
+        optimal = task.scores(torch.zeros_like(batch.targets), batch)["optimal"].item()
         assert abs(optimal - 128.3) < 5 * 36 / math.sqrt(4000)
 
     def test_no_other_pseudo_count_is_better(self):
         """So the sequences come from the prior that the estimator assumes."""
         task = DynamicNGrams(order=3)
         batch = task.sample(400, 60, seeded(6))
-        assert task.per_sequence_errors(task.optimal(batch).logit(), batch).abs().max() < 1e-3
+        assert task.errors(task.optimal(batch).logit(), batch).abs().max() < 1e-3
         for prior in (0.25, 1.0):
             worse = np.array([estimate(row.astype(int), 3, prior) for row in batch.inputs[..., 0].numpy()])
             logits = torch.tensor(worse, dtype=torch.float32).logit().unsqueeze(-1)
-            assert task.per_sequence_errors(logits, batch).mean() > 0.2
+            assert task.errors(logits, batch).mean() > 0.2
 
     def test_errors(self):
         with pytest.raises(ValueError, match=r"bits has shape \(2, 5, 1\); give one row of bits for each"):
@@ -196,31 +197,31 @@ class TestScores:
                     total[b] -= np.log2(prediction if bits[t + 1] else 1 - prediction)
                 scored += 1
         assert scored == batch.mask.sum() == 10 + 1 + 7
-        np.testing.assert_allclose(task.per_sequence_errors(logits, batch), ours - best, rtol=1e-5)
-        metrics = {name: value.item() for name, value in task.metrics(logits, batch).items()}
+        np.testing.assert_allclose(task.errors(logits, batch), ours - best, rtol=1e-5)
+        metrics = {name: value.item() for name, value in task.scores(logits, batch).items()}
         expected = {"cost": ours.mean(), "optimal": best.mean(), "excess": (ours - best).mean()}
         assert metrics == pytest.approx(expected, rel=1e-5)
         assert task.loss(logits, batch).item() == pytest.approx(ours.sum() * math.log(2) / scored, rel=1e-6)
 
     def test_a_coin_costs_a_bit(self):
         task, logits, batch = self.example()
-        assert task.metrics(logits * 0, batch)["cost"].item() == pytest.approx(18 / 3)
+        assert task.scores(logits * 0, batch)["cost"].item() == pytest.approx(18 / 3)
 
     def test_unscored_outputs_may_be_anything(self):
         task, logits, batch = self.example()
         poisoned = torch.where(batch.mask.unsqueeze(-1), logits, math.nan).requires_grad_()
-        assert torch.equal(task.per_sequence_errors(poisoned, batch), task.per_sequence_errors(logits, batch))
+        assert torch.equal(task.errors(poisoned, batch), task.errors(logits, batch))
         (gradient,) = torch.autograd.grad(task.loss(poisoned, batch), poisoned)
         assert gradient.isfinite().all()
 
     def test_scored_nan_is_never_solved(self):
         task, logits, batch = self.example()
         logits[1, 1] = math.nan
-        errors = task.per_sequence_errors(logits, batch)
+        errors = task.errors(logits, batch)
         assert errors[1] == math.inf
         assert errors[[0, 2]].isfinite().all()
 
-    @pytest.mark.parametrize("method", ["loss", "metrics", "per_sequence_errors"])
+    @pytest.mark.parametrize("method", ["loss", "scores", "errors"])
     def test_wrong_shape(self, method):
         task, logits, batch = self.example()
         with pytest.raises(ValueError, match=r"logits have shape \(3, 11\), but the targets \(3, 11, 1\)"):

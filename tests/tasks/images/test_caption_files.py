@@ -111,13 +111,13 @@ def test_coco_is_validated_and_evaluated_on_the_files_named(drawn, tmp_path):
     others = {"validation_path": paths["val"], "test_path": paths["test"]}
     task = CaptionFiles(paths["train"], images=str(tmp_path), min_word_count=1, size=48, **others)
     assert task.check_images() == {}
-    for other, split in ((task.validation(), "val"), (task.held_out(), "test")):
-        assert other is not None
+    splits = task.splits()
+    for other, split in ((splits.validation, "val"), (splits.test, "test")):
         assert (other.path, other.split, other.vocabulary, other.size) == (paths[split], split, task.vocabulary, 48)
         assert other.check_images() == {}
         assert len(other) == sum(len(batch.captions) for batch in drawn["test"])
-        assert other.validation() is other.held_out() is None
-    assert list(task.evaluations()) == ["unseen pictures"]
+        assert other.splits() == (other, other, {})
+    assert list(splits.unseen) == ["unseen pictures"]
     with pytest.raises(ValueError, match=r"none.json', which is not there"):
         CaptionFiles(paths["train"], images=str(tmp_path), min_word_count=1, test_path=str(tmp_path / "none.json"))
     karpathy_file = str(write_captions(tmp_path / "k", drawn, "karpathy")["train"])

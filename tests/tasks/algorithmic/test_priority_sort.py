@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from batch_cases import alike
 from memnets_tasks import Batch, BinaryTask, Growing, PrioritySort, Uniform, generator
 
 
@@ -64,7 +65,7 @@ class TestSequences:
 
     def test_a_function_of_the_generator_alone(self):
         first, again, other = (PrioritySort().sample(4, 20, seeded(s)) for s in (7, 7, 8))
-        assert all(torch.equal(a, b) for a, b in zip(first, again))
+        assert alike(first, again)
         assert not torch.equal(first.inputs, other.inputs)
 
     def test_priorities_are_uniform_and_say_nothing_of_place_or_vector(self):
@@ -123,16 +124,16 @@ class TestScores:
         task = PrioritySort()
         batch = task.sample(5, torch.tensor([20, 3, 8, 1, 40]), seeded())
         logits = batch.targets * 20 - 10
-        assert task.metrics(logits, batch) == {"bit_errors": 0, "sequence_accuracy": 1}
+        assert task.scores(logits, batch) == {"bit_errors": 0, "sequence_accuracy": 1}
         logits[1, 4, 2] *= -1
-        assert task.per_sequence_errors(logits, batch).tolist() == [0, 1, 0, 0, 0]
+        assert task.errors(logits, batch).tolist() == [0, 1, 0, 0, 0]
 
     def test_an_answer_in_the_order_of_arrival_is_wrong_in_half_the_bits_of_most(self):
         task = PrioritySort()
         batch = task.sample(500, 20, seeded())
         logits = torch.zeros_like(batch.targets) - 1
         logits[:, 21:] = batch.inputs[:, :16, :8] * 2 - 1
-        assert task.metrics(logits, batch)["bit_errors"] == pytest.approx(128 / 2 * 19 / 20, abs=1.5)
+        assert task.scores(logits, batch)["bit_errors"] == pytest.approx(128 / 2 * 19 / 20, abs=1.5)
 
 
 class TestCurricula:
@@ -169,8 +170,8 @@ def test_errors():
 
 def test_validation_is_of_the_most_vectors_whatever_training_is_of():
     task = PrioritySort(vectors=6, outputs=5, bits=3, min_length=2, evaluation_lengths=(6, 9))
-    asked = task.validation()
+    asked = task.splits().validation
     assert (asked.min_length, asked.max_length, asked.bits, asked.outputs) == (6, 6, 3, 5)
     assert (asked.input_size, asked.output_size, asked.evaluation_lengths) == (5, 3, (6, 9))
     assert set(asked.sample_lengths(50, generator(0, "validate", 0)).tolist()) == {6}
-    assert PrioritySort(vectors=6, outputs=5).validation().min_length == 6
+    assert PrioritySort(vectors=6, outputs=5).splits().validation.min_length == 6

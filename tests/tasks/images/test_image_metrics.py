@@ -93,7 +93,7 @@ def test_two_empty_strings_agree():
     """Public code divides by the longer length, which is zero."""
     assert metrics.one_minus_ned([""], [""]) == 1
     assert metrics.one_minus_ned(["a"], [""]) == 0
-    scores = Lines().score(readings(""), line_batch(""))
+    scores = Lines().scores(readings(""), line_batch(""))
     assert {name: float(value) for name, value in scores.items()} == {
         "character_error_rate": 0,
         "word_accuracy": 1,
@@ -164,32 +164,32 @@ class TestTextTask:
     def test_a_corpus_is_no_mean_of_batches(self):
         task = Lines()
         pairs = [(readings("ab"), line_batch("xy")), (readings("abcdefgh"), line_batch("abcdefgh"))]
-        scores = task.score_all(pairs)
+        scores = task.corpus_scores(pairs)
         assert float(scores["character_error_rate"]) == pytest.approx(2 / 10)
         assert float(scores["word_accuracy"]) == 0.5
         assert next(iter(scores)) == "character_error_rate"
         assert all(value.dtype == torch.float32 and value.shape == () for value in scores.values())
 
     def test_errors_of_each_line(self):
-        errors = Lines().per_sequence_errors(readings("abc", "", "xyz"), line_batch("abd", "ab", ""))
+        errors = Lines().errors(readings("abc", "", "xyz"), line_batch("abd", "ab", ""))
         assert errors.dtype == torch.float32
         assert errors.tolist() == pytest.approx([1 / 3, 1, 3])
 
     def test_alignment_is_there_where_it_can_be_measured(self):
         boxes = torch.tensor([[[0.0, 4.0], [10.0, 18.0]]])
         read = readings("ab", weights=torch.eye(2, 10))
-        scores = Lines().score(read, line_batch("ab", boxes=boxes))
+        scores = Lines().scores(read, line_batch("ab", boxes=boxes))
         assert float(scores["alignment_error"]) == pytest.approx((0 + 8 / 6) / 2)
-        assert "alignment_error" not in Lines().score(read, line_batch("ab"))
-        assert "alignment_error" not in Lines().score(readings("ab"), line_batch("ab", boxes=boxes))
+        assert "alignment_error" not in Lines().scores(read, line_batch("ab"))
+        assert "alignment_error" not in Lines().scores(readings("ab"), line_batch("ab", boxes=boxes))
 
     def test_another_number_of_predictions(self):
         with pytest.raises(ValueError, match="there are 1 predictions for a batch of 2; give one for each image"):
-            Lines().score(readings("a"), line_batch("a", "b"))
+            Lines().scores(readings("a"), line_batch("a", "b"))
         with pytest.raises(ValueError, match="there are 1 predictions for a batch of 2"):
-            Lines().per_sequence_errors(readings("a"), line_batch("a", "b"))
+            Lines().errors(readings("a"), line_batch("a", "b"))
         with pytest.raises(ValueError, match="there is nothing to score"):
-            Lines().score_all([])
+            Lines().corpus_scores([])
 
 
 def cider_by_matrices(predictions: list[list[str]], references: list[list[str]]) -> float:
@@ -330,15 +330,15 @@ class TestSceneTask:
 
     def test_exact_to_any_reference(self):
         predictions = self.said("there is a red circle", "a blue")
-        assert Pictures().per_sequence_errors(predictions, self.batch).tolist() == [0, 1]
-        scores = Pictures().score(predictions, self.batch)
+        assert Pictures().errors(predictions, self.batch).tolist() == [0, 1]
+        scores = Pictures().scores(predictions, self.batch)
         assert float(scores["exact_match"]) == 0.5
         assert list(scores) == ["bleu1", "bleu2", "bleu3", "bleu4", "cider", "exact_match"]
 
     def test_pointing(self):
         weights = torch.zeros(3, 4, 4)  # a cell is four pixels
         weights[2, 1, 1] = 1.0  # the middle of the cell is at (6, 6)
-        scores = Pictures().score(self.said("a red circle", "a blue square", weights=weights), self.batch)
+        scores = Pictures().scores(self.said("a red circle", "a blue square", weights=weights), self.batch)
         assert float(scores["pointing_accuracy"]) == 0.5
         hits = metrics.pointing_hits(("circle",), weights[2:], {"circle": (0, 0, 5, 8)}, (16, 16))
         assert hits == [False]
@@ -356,26 +356,27 @@ class TestSceneTask:
             SceneBatch(self.batch.images[i : i + 1], self.captions[i : i + 1], self.boxes[i : i + 1]) for i in (0, 1)
         ]
         predictions = self.said("a red circle", "a blue square")
-        whole = Pictures().score(predictions, self.batch)
-        parts = Pictures().score_all([([p], half) for p, half in zip(predictions, halves)])
+        whole = Pictures().scores(predictions, self.batch)
+        parts = Pictures().corpus_scores([([p], half) for p, half in zip(predictions, halves)])
         assert {k: float(v) for k, v in parts.items()} == {k: float(v) for k, v in whole.items()}
         assert float(whole["cider"]) > 1
-        assert float(Pictures().score([predictions[0]], halves[0])["cider"]) == 0
+        assert float(Pictures().scores([predictions[0]], halves[0])["cider"]) == 0
 
     def test_another_number_of_predictions(self):
         with pytest.raises(ValueError, match="there are 1 predictions for a batch of 2"):
-            Pictures().score(self.said("a"), self.batch)
+            Pictures().scores(self.said("a"), self.batch)
         with pytest.raises(ValueError, match="there are 3 predictions for a batch of 2"):
-            Pictures().per_sequence_errors(self.said("a", "b", "c"), self.batch)
+            Pictures().errors(self.said("a", "b", "c"), self.batch)
 
 
 def test_batches_move_and_are_cut_for_several_processes():
     batch = line_batch("a", "b", "c").to("cpu")
-    half = type(batch)(*(part[1::2] for part in batch))
+    half = batch.shard(1, 2)
+    assert (len(batch), len(half)) == (3, 1)
     assert half.texts == ("b",)
     assert half.images.shape == (1, 1, 8, 40)
     scene = TestSceneTask.batch.to("cpu")
-    half = type(scene)(*(part[0::2] for part in scene))
+    half = scene.shard(0, 2)
     assert half.captions == TestSceneTask.captions[:1]
     assert half.boxes == TestSceneTask.boxes[:1]
     assert line_batch("a").to("meta").boxes.device.type == scene.to("meta").images.device.type == "meta"

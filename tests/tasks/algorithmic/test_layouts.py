@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import memnets_tasks
+from batch_cases import alike
 from memnets_tasks import AssociativeRecall, Batch, BinaryTask, Copy, RepeatCopy, Task
 
 TASKS = [Copy, RepeatCopy, AssociativeRecall]
@@ -114,14 +115,14 @@ class TestLayout:
         task = task_type()
         lengths = torch.tensor([2, 5, 3])
         first, again, other = (task.sample(3, lengths, seeded(s)) for s in (7, 7, 8))
-        assert all(torch.equal(a, b) for a, b in zip(first, again))
+        assert alike(first, again)
         assert first.inputs.shape != other.inputs.shape or not torch.equal(first.inputs, other.inputs)
 
     def test_int_and_tensor_lengths_agree(self, task_type):
         task = task_type()
         batches = [task.sample(3, length, seeded(2)) for length in (4, np.int64(4), torch.full((3,), 4))]
         for batch in batches[1:]:
-            assert all(torch.equal(a, b) for a, b in zip(batches[0], batch))
+            assert alike(batches[0], batch)
 
     def test_the_callers_lengths_are_left_alone(self, task_type):
         lengths = torch.tensor([3, 2])
@@ -315,7 +316,7 @@ class TestErrors:
 def test_batch_moves_as_a_whole():
     batch = Copy().sample(2, 3, seeded()).to("meta")
     assert isinstance(batch, Batch)
-    assert {tensor.device.type for tensor in batch} == {"meta"}
+    assert {tensor.device.type for tensor in vars(batch).values()} == {"meta"}
 
 
 def test_a_task_that_is_not_binary_defines_its_own_scores():
@@ -330,18 +331,18 @@ def test_a_task_that_is_not_binary_defines_its_own_scores():
             mask = torch.arange(length).expand(batch_size, -1) == length - 1
             return Batch(one_hot, one_hot * mask[..., None], mask, torch.full((batch_size,), length))
 
-        def loss(self, logits, batch):
-            return torch.nn.functional.cross_entropy(logits[batch.mask], batch.targets[batch.mask])
+        def loss(self, outputs, batch):
+            return torch.nn.functional.cross_entropy(outputs[batch.mask], batch.targets[batch.mask])
 
-        def per_sequence_errors(self, logits, batch):
-            return (logits[:, -1].argmax(-1) != batch.targets[:, -1].argmax(-1)).float()
+        def errors(self, predictions, batch):
+            return (predictions[:, -1].argmax(-1) != batch.targets[:, -1].argmax(-1)).float()
 
-        def metrics(self, logits, batch):
-            return {"accuracy": 1 - self.per_sequence_errors(logits, batch).mean()}
+        def scores(self, predictions, batch):
+            return {"accuracy": 1 - self.errors(predictions, batch).mean()}
 
     task = LastSymbol()
     batch = task.sample(6, 3, seeded())
-    assert task.metrics(batch.inputs, batch)["accuracy"] == 1
+    assert task.scores(batch.inputs, batch)["accuracy"] == 1
     assert task.loss(batch.inputs * 50, batch) < 1e-6
     assert task.sample_lengths(200, seeded()).unique().tolist() == [1, 2, 3, 4, 5]
 

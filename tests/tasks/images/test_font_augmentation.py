@@ -154,13 +154,9 @@ def test_widths_differ_more_and_tests_keep_their_type():
     straight = TextLines(words="mixed", restyle=0.0)
     widths = [[int(w) for w in one.sample(200, 12, seeded(2)).widths] for one in (task, straight)]
     assert np.std(widths[0]) / np.mean(widths[0]) > 1.2 * np.std(widths[1]) / np.mean(widths[1])
-    for kept, other in (
-        (task.held_out(), straight.held_out()),
-        (task.validation(), straight.validation()),
-        (task.evaluations()["unseen font"], straight.evaluations()["unseen font"]),
-    ):
-        assert kept is not None
-        assert other is not None
+    one, two = task.splits(), straight.splits()
+    assert task not in one[:2]
+    for kept, other in (*zip(one[:2], two[:2]), (one.unseen["unseen font"], two.unseen["unseen font"])):
         assert torch.equal(kept.sample(4, 6, seeded()).images, other.sample(4, 6, seeded()).images)
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.utils import clip_grad_norm_
 
-from reading_cases import random_lines, random_scenes, tiny_captioner, tiny_reader
+from reading_cases import loss_of, random_lines, random_scenes, tiny_captioner, tiny_reader
 
 
 def train(model, draw, steps, rate=0.01):
@@ -13,7 +13,7 @@ def train(model, draw, steps, rate=0.01):
     generator = torch.Generator().manual_seed(0)
     for _ in range(steps):
         optimizer.zero_grad()
-        model.batch_loss(draw(generator))[0].backward()
+        loss_of(model, draw(generator))[0].backward()
         clip_grad_norm_(model.parameters(), 5)
         optimizer.step()
         schedule.step()

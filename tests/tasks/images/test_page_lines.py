@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from memnets.base.module import Model
 from memnets.training.lengths import evaluate
 from memnets_tasks import PageLines, TextLines
 from memnets_tasks.images.page_lines import LINES, PageLine, unbend
@@ -41,30 +42,34 @@ def test_a_line_is_cut_out_along_its_bend():
 
 
 def test_the_page_is_an_evaluation_where_the_charset_has_its_characters(monkeypatch):
-    assert isinstance(TextLines(words="mixed").evaluations()["photographed page"], PageLines)
-    assert "photographed page" not in TextLines(words="generated", charset="abcdefghijklmnopqrstuvwxyz").evaluations()
-    assert "photographed page" not in TextLines(words="mixed", split="test").evaluations()
+    assert isinstance(TextLines(words="mixed").splits().unseen["photographed page"], PageLines)
+    assert "photographed page" not in TextLines(words="generated", charset="abcdefghijklmnopqrstuvwxyz").splits().unseen
+    assert "photographed page" not in TextLines(words="mixed", split="test").splits().unseen
     task, find = TextLines(words="mixed"), importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "skimage" else find(name))
-    assert "photographed page" not in task.evaluations()
+    assert "photographed page" not in task.splits().unseen
 
 
 def test_a_test_set_is_scored_whole_where_it_is_small():
     read = []
 
-    class Reader(torch.nn.Linear):
-        def batch_loss(self, batch):
+    class Reader(Model):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Linear(1, 1)
+
+        def training_outputs(self, batch):
             raise NotImplementedError
 
         def predict(self, batch):
             read.extend(batch.texts)
             return [SimpleNamespace(text=text[1:], weights=None) for text in batch.texts]
 
-    scores = evaluate(Reader(1, 1), PageLines(), sequences=7, batch_size=3)
+    scores = evaluate(Reader(), PageLines(), sequences=7, batch_size=3)
     assert read == [line.text for line in LINES]
     assert scores["character_error_rate"] == pytest.approx(7 / sum(len(line.text) for line in LINES))
     read.clear()
-    evaluate(Reader(1, 1), PageLines(), sequences=6)
+    evaluate(Reader(), PageLines(), sequences=6)
     assert len(read) == 6
 
 

@@ -32,8 +32,8 @@ def example() -> tuple[Copy, Tensor, Batch]:
 class TestScores:
     def test_wrong_bits_are_counted_where_scored(self):
         task, logits, batch = example()
-        assert task.per_sequence_errors(logits, batch).tolist() == [2.0, 0.0, 1.0]
-        metrics = task.metrics(logits, batch)
+        assert task.errors(logits, batch).tolist() == [2.0, 0.0, 1.0]
+        metrics = task.scores(logits, batch)
         assert set(metrics) == {"bit_errors", "sequence_accuracy"}
         assert metrics["bit_errors"].item() == pytest.approx(1.0)
         assert metrics["sequence_accuracy"].item() == pytest.approx(1 / 3)
@@ -41,7 +41,7 @@ class TestScores:
     def test_all_tasks_share_one_scoring(self):
         assert all(issubclass(task_type, BinaryTask) for task_type in TASKS)
         for task_type in TASKS:
-            assert {"loss", "metrics", "per_sequence_errors"}.isdisjoint(vars(task_type))
+            assert {"loss", "scores", "errors"}.isdisjoint(vars(task_type))
 
     def test_loss_is_the_entropy_of_the_scored_bits(self):
         task, logits, batch = example()
@@ -77,11 +77,11 @@ class TestScores:
         assert loss.item() == task.loss(logits, batch).item()
         (gradient,) = torch.autograd.grad(loss, poisoned)
         assert gradient.isfinite().all()
-        assert task.per_sequence_errors(poisoned, batch).tolist() == [2.0, 0.0, 1.0]
+        assert task.errors(poisoned, batch).tolist() == [2.0, 0.0, 1.0]
 
     def test_scored_nan_is_wrong_for_either_target(self):
         task, logits, batch = example()
-        errors = task.per_sequence_errors(torch.full_like(logits, math.nan), batch)
+        errors = task.errors(torch.full_like(logits, math.nan), batch)
         assert errors.tolist() == [6.0, 3.0, 12.0]
 
     def test_huge_logits_stay_finite(self):
@@ -92,12 +92,12 @@ class TestScores:
     def test_the_targets_are_a_perfect_answer(self, task_type):
         task = task_type()
         batch = task.sample(5, torch.arange(2, 7), seeded())
-        metrics = task.metrics(batch.targets * 20 - 10, batch)
+        metrics = task.scores(batch.targets * 20 - 10, batch)
         assert metrics["bit_errors"] == 0
         assert metrics["sequence_accuracy"] == 1
         assert task.loss(batch.targets * 20 - 10, batch) < 1e-4
 
-    @pytest.mark.parametrize("method", ["loss", "metrics", "per_sequence_errors"])
+    @pytest.mark.parametrize("method", ["loss", "scores", "errors"])
     @pytest.mark.parametrize("cut", [(slice(1, None),), (slice(None), slice(1, None)), (..., slice(1, None))])
     def test_wrong_shape(self, method, cut):
         task, logits, batch = example()

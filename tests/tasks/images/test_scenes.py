@@ -184,11 +184,11 @@ def test_perfect_and_wrong_captions():
     batch = task.sample(6, 3, seeded())
     right = [caption(tuple(references[-1].split()), 1.0, None) for references in batch.captions]
     wrong = [caption((*p.words[:-1], "of"), 1.0, None) for p in right]
-    assert task.per_sequence_errors(right, batch).sum() == 0
-    assert task.per_sequence_errors(wrong, batch).sum() == 6
-    scores = task.score(right, batch)
+    assert task.errors(right, batch).sum() == 0
+    assert task.errors(wrong, batch).sum() == 6
+    scores = task.scores(right, batch)
     assert float(scores["bleu4"]) == pytest.approx(1)
-    assert float(scores["cider"]) > float(task.score(wrong, batch)["cider"]) > 0
+    assert float(scores["cider"]) > float(task.scores(wrong, batch)["cider"]) > 0
 
 
 @pytest.mark.parametrize(

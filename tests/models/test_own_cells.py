@@ -13,7 +13,7 @@ from memnets.memories.ntm import NTMMemory
 from memnets.models.text_reader import TextReader
 from memnets.recurrent.cell import MemoryCell
 from memnets.vision.freezing import freeze
-from reading_cases import LETTERS, draw, random_scenes, tiny_captioner, tiny_reader
+from reading_cases import LETTERS, draw, loss_of, random_scenes, tiny_captioner, tiny_reader
 from running import ROOT
 
 BATCH = draw(["abca", "d", "", "bb"])
@@ -79,7 +79,7 @@ def own_memory_cell(input_size: int) -> MemoryCell:
 def test_a_cell_of_ones_own_reads_learns_and_is_handed_in_again(cell, attention, tmp_path):
     sizes = {"height": 8, "embedding_size": 8, "attention_size": 8}
     reader = TextReader(charset=LETTERS, cell=cell, attention=attention, restart=0.5, **sizes)
-    loss, _ = reader.batch_loss(BATCH)
+    loss, _ = loss_of(reader, BATCH)
     loss.backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in reader.decoder.cell.parameters())
     reader.save_pretrained(tmp_path)
@@ -89,7 +89,7 @@ def test_a_cell_of_ones_own_reads_learns_and_is_handed_in_again(cell, attention,
     assert [r.text for r in read(loaded, beam_size=3)] == [r.text for r in read(reader, beam_size=3)]
     captioner = tiny_captioner(cell=cell)
     scenes = random_scenes(2, torch.Generator().manual_seed(0))
-    captioner.batch_loss(scenes)[0].backward()
+    loss_of(captioner, scenes)[0].backward()
     assert captioner.decoder.start.layers[0].weight.grad.any()
     assert len(captioner.describe(scenes.images, beam_size=2)) == 2
 

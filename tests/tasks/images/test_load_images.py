@@ -160,45 +160,44 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_there(tmp_path):
 
 
 def test_what_is_held_out(tmp_path):
-    assert DigitLines(split="test").held_out() is None
+    test = DigitLines(split="test")
+    assert test.splits().test is test
     digits = DigitLines(distortion=1.0, jitter=2, max_length=5)
-    unseen = digits.held_out()
-    assert unseen is not None
+    unseen = digits.splits().test
     assert (unseen.split, unseen.distortion, unseen.jitter, unseen.max_length) == ("test", 0.0, 2, 5)
     assert (digits.split, digits.distortion) == ("train", 1.0)
     plain = DigitLines(split="test", jitter=2, max_length=5)
     drawn = [task.sample(4, 5, torch.Generator().manual_seed(0)) for task in (unseen, plain)]
     assert torch.equal(drawn[0].images, drawn[1].images)
 
-    assert TextLines().held_out() is None
-    assert TextLines(words="generated", split="test").held_out() is None
+    for task in (TextLines(), TextLines(words="generated", split="test")):
+        assert task.splits().test is task
     lines = TextLines(words="generated", font_split="held-out", noise=0.01)
-    unseen = lines.held_out()
-    assert unseen is not None
+    unseen = lines.splits().test
     test = TextLines(words="generated", font_split="held-out", noise=0.01, split="test")
     drawn = [task.sample(3, 12, torch.Generator().manual_seed(0)) for task in (unseen, test, lines)]
     assert drawn[0].texts == drawn[1].texts != drawn[2].texts
     assert torch.equal(drawn[0].images, drawn[1].images)
 
-    scenes = Scenes(size=48).held_out()
-    assert scenes is not None
-    assert (scenes.split, scenes.size, scenes.held_out()) == ("test", 48, None)
-    assert Scenes(split="held-out").held_out() is None
+    scenes = Scenes(size=48).splits().test
+    assert (scenes.split, scenes.size, scenes.splits().test) == ("test", 48, scenes)
+    held_out = Scenes(split="held-out")
+    assert held_out.splits() == (held_out, held_out, {})
 
 
 def test_what_is_validated_on_is_neither_trained_on_nor_evaluated_on():
     digits = DigitLines(distortion=1.0, max_length=5)
-    validation = digits.validation()
-    assert validation is not None
+    validation = digits.splits().validation
     assert (validation.split, validation.distortion, validation.max_length) == ("validation", 0.0, 5)
-    assert validation.validation() is validation.held_out() is None
+    assert validation.splits() == (validation, validation, {})
     both = DigitLines(split="train+validation")
-    assert both.validation() is None
-    assert both.held_out() is not None
+    assert both.splits().validation is both
+    assert both.splits().test.split == "test"
 
     lines = TextLines(words="generated")
-    tasks = {"train": lines, "validation": lines.validation(), "test": lines.held_out()}
-    assert {name: task and task.split for name, task in tasks.items()} == {name: name for name in tasks}
+    tasks = {"train": lines, **lines.splits()._asdict()}
+    del tasks["unseen"]
+    assert {name: task.split for name, task in tasks.items()} == {name: name for name in tasks}
     seen = {}
     for name, task in tasks.items():
         texts = [task.sample(16, 12, torch.Generator().manual_seed(seed)).texts for seed in range(3)]
@@ -207,13 +206,13 @@ def test_what_is_validated_on_is_neither_trained_on_nor_evaluated_on():
         assert one
         assert other
         assert not one & other
-    assert TextLines().validation() is None  # random strings never come twice
-    assert Scenes().validation() is None
+    for task in (TextLines(), Scenes()):  # random strings and scenes never come twice
+        assert task.splits().validation is task
 
 
 def test_evaluations_name_what_is_new():
-    assert list(DigitLines().evaluations()) == ["unseen images"]
-    lines = TextLines(words="generated").evaluations()
+    assert list(DigitLines().splits().unseen) == ["unseen images"]
+    lines = dict(TextLines(words="generated").splits().unseen)
     page = lines.pop("photographed page", None)  # where scikit-image is installed
     assert page is None or page.split == "test"
     assert {name: (task.split, task.font_split) for name, task in lines.items()} == {
@@ -224,11 +223,11 @@ def test_evaluations_name_what_is_new():
     images = [task.sample(3, 9, torch.Generator().manual_seed(0)).images for task in (lines["unseen font"], drawn)]
     assert torch.equal(*images)
     strings = TextLines()
-    assert list(strings.evaluations()) == ["unseen font"]
-    assert strings.evaluations()["unseen font"].split == "train"
-    assert list(TextLines(held_out_family=None).evaluations()) == []
-    assert TextLines(words="generated", split="test").evaluations() == {}
-    scenes = Scenes().evaluations()
+    assert list(strings.splits().unseen) == ["unseen font"]
+    assert strings.splits().unseen["unseen font"].split == "train"
+    assert list(TextLines(held_out_family=None).splits().unseen) == []
+    assert TextLines(words="generated", split="test").splits().unseen == {}
+    scenes = Scenes().splits().unseen
     assert {name: task.split for name, task in scenes.items()} == {"unseen scenes": "test", "unseen pairs": "held-out"}
 
 
@@ -238,13 +237,13 @@ def test_lines_of_files_are_validated_and_evaluated_on_the_files_named(tmp_path)
         batch = DigitLines().sample(4, 2 + n if n else 40, torch.Generator().manual_seed(n))
         paths[name] = str(write_text_lines(tmp_path / name, [batch], "gt"))
     task = TextLineFiles(paths["train"], validation_path=paths["validation"], test_path=paths["test"], height=16)
-    for other, name, length in ((task.validation(), "validation", 3), (task.held_out(), "test", 4)):
-        assert other is not None
+    splits = task.splits()
+    for other, name, length in ((splits.validation, "validation", 3), (splits.test, "test", 4)):
         assert (other.path, other.height, other.charset) == (paths[name], 16, task.charset)
         assert (other.min_length, other.max_length) == (length, length)
-        assert other.validation() is other.held_out() is None
-    assert [other.path for other in task.evaluations().values()] == [paths["test"]]
-    assert TextLineFiles(paths["train"]).evaluations() == {}
+        assert other.splits() == (other, other, {})
+    assert [other.path for other in splits.unseen.values()] == [paths["test"]]
+    assert TextLineFiles(paths["train"]).splits().unseen == {}
     with pytest.raises(ValueError, match=r"none.txt', which is not there"):
         TextLineFiles(paths["train"], test_path=str(tmp_path / "none.txt"))
 
@@ -255,13 +254,13 @@ def test_captions_of_files_are_held_out_where_the_files_say_which(format, tmp_pa
     splits = {"train": batches[:1], "test": batches[1:]}
     path = write_captions(tmp_path, splits, format)["train"]
     task = CaptionFiles(str(path), min_word_count=1, size=48)
-    unseen = task.held_out()
+    splits = task.splits()
+    unseen = splits.test
     if format == "coco":
-        assert unseen is None
+        assert unseen is task
         return
-    assert unseen is not None
     assert (unseen.split, len(unseen), unseen.vocabulary, unseen.size) == ("test", 4, task.vocabulary, 48)
-    assert task.validation() is None  # the file names no such pictures
-    assert list(task.evaluations()) == ["unseen pictures"]
+    assert splits.validation is task  # the file names no such pictures
+    assert list(splits.unseen) == ["unseen pictures"]
     (seen,) = unseen.batches(4)
     assert seen.captions == batches[1].captions

@@ -2,19 +2,24 @@
 
 import math
 from itertools import permutations
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from memnets.attention.additive import coverage
 from memnets.decoding.cells import CELLS
 from memnets.models.captioner import Captioner
 from memnets.vision.freezing import freeze
 from memnets.vision.grid import GridEncoder
-from reading_cases import Scenes, random_scenes, tiny_captioner
+from memnets_tasks.images import SceneBatch
+from reading_cases import loss_of, random_scenes, tiny_captioner
+
+
+def scenes(images, captions, mask=None) -> SceneBatch:
+    return SceneBatch(images, captions, ({},) * len(images), mask)
+
 
 BATCH = random_scenes(3, torch.Generator().manual_seed(0))
 FIRST = [captions[0].split() for captions in BATCH.captions]
@@ -27,7 +32,7 @@ def test_every_cell_describes_and_learns(cell):
     assert output.logits.shape == (3, 5, 9)
     assert output.weights.shape == (3, 5, 2, 4)
     torch.testing.assert_close(output.weights.sum((2, 3)), torch.ones(3, 5))
-    loss, numbers = captioner.batch_loss(BATCH)
+    loss, numbers = loss_of(captioner, BATCH)
     loss.backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in captioner.parameters())
     assert set(numbers) == {"word_loss", "coverage", "gate"}
@@ -53,7 +58,7 @@ def test_the_loss_is_what_it_says(reduction):
     for b, row in enumerate(right):
         assert not seen[b, len(row) :].any()
     missed = coverage(seen, reduction=reduction).item()
-    loss, numbers = captioner.batch_loss(BATCH)
+    loss, numbers = loss_of(captioner, BATCH)
     assert numbers["word_loss"].item() == pytest.approx(spelled)
     assert numbers["coverage"].item() == pytest.approx(missed)
     assert numbers["gate"].item() == pytest.approx(used)
@@ -83,7 +88,7 @@ def test_one_reference_a_step_is_drawn_from_the_seed():
     losses = []
     for seed in (0, 0, 1, 2, 3):
         torch.manual_seed(seed)
-        losses.append(captioner.batch_loss(BATCH)[0].item())
+        losses.append(loss_of(captioner, BATCH)[0].item())
     assert losses[0] == losses[1]
     assert len(set(losses)) > 1
 
@@ -92,21 +97,21 @@ def test_some_references_of_each_image_and_no_more_than_there_are():
     captioner = tiny_captioner(references=2)
     taught = []
     captioner._teach = lambda keys, grid, captions, sampling: taught.append((len(keys.mask), captions)) or 1 / 0
-    batch = Scenes(BATCH.images, (("a",), ("b", "c", "d"), ("e", "f")))
+    batch = scenes(BATCH.images, (("a",), ("b", "c", "d"), ("e", "f")))
     for _ in range(20):
         with pytest.raises(ZeroDivisionError):
-            captioner.batch_loss(batch)
+            loss_of(captioner, batch)
     assert all(len(captions) == rows == 5 for rows, captions in taught)
     assert {tuple(captions[1][0] + captions[2][0]) for _, captions in taught} == set(permutations("bcd", 2))
 
 
 def test_unknown_words_are_learnt_as_one_and_never_said():
     captioner = tiny_captioner()
-    batch = Scenes(BATCH.images, (("an unheard thing",),) * 3)
+    batch = scenes(BATCH.images, (("an unheard thing",),) * 3)
     optimizer = torch.optim.Adam(captioner.parameters(), lr=0.05)
     for _ in range(12):
         optimizer.zero_grad()
-        captioner.batch_loss(batch)[0].backward()
+        loss_of(captioner, batch)[0].backward()
         optimizer.step()
     output = captioner(batch.images, [["an", "unheard", "thing"]] * 3)
     assert output.targets[0].tolist() == [1, 1, 1, 0]
@@ -145,12 +150,6 @@ def test_greedy_description_is_the_decoder_fed_with_what_it_wrote():
         torch.testing.assert_close(output.gates[0, :-1], caption.gates)
 
 
-class Padded(NamedTuple):
-    images: Tensor
-    captions: tuple[tuple[str, ...], ...]
-    mask: Tensor
-
-
 @pytest.mark.parametrize("cell", ["lstm", "ntm"])
 def test_features_of_several_sizes_are_never_looked_at_past_their_own(cell):
     """What stands in the padding changes no word, no loss and no gradient; coverage asks nothing of it."""
@@ -160,8 +159,8 @@ def test_features_of_several_sizes_are_never_looked_at_past_their_own(cell):
     found = []
     for fill in (0.0, 1e6):
         images = torch.where(mask.unsqueeze(1), features, fill).requires_grad_()
-        batch = Padded(images, (("a b",), ("b", "a a")), mask)
-        loss, numbers = captioner.batch_loss(batch)
+        batch = scenes(images, (("a b",), ("b", "a a")), mask)
+        loss, numbers = loss_of(captioner, batch)
         found.append((loss, numbers["coverage"], *torch.autograd.grad(loss, [*captioner.parameters(), images])))
         assert not found[-1][-1].masked_select(~mask.unsqueeze(1)).any()
         second = captioner.predict(batch)[1]
@@ -181,12 +180,12 @@ def test_features_of_several_sizes_are_never_looked_at_past_their_own(cell):
 
 def test_features_computed_beforehand_and_a_frozen_encoder_serve():
     captioner = Captioner(vocabulary=["a", "b"], encoder=nn.Identity(), feature_size=5, hidden_size=8)
-    batch = Scenes(torch.rand(2, 5, 3, 4), (("a b",), ("b", "a a")))
-    captioner.batch_loss(batch)[0].backward()
+    batch = scenes(torch.rand(2, 5, 3, 4), (("a b",), ("b", "a a")))
+    loss_of(captioner, batch)[0].backward()
     assert captioner.describe(batch.images)[0].weights.shape[1:] == (3, 4)
     captioner = tiny_captioner(encoder=freeze(GridEncoder(channels=(8, 16), output_size=10))).train()
     before = {name: tensor.clone() for name, tensor in captioner.encoder.state_dict().items()}
-    captioner.batch_loss(BATCH)[0].backward()
+    loss_of(captioner, BATCH)[0].backward()
     assert all(torch.equal(tensor, before[name]) for name, tensor in captioner.encoder.state_dict().items())
 
 
@@ -234,7 +233,7 @@ def test_bad_calls_are_named():
     with pytest.raises(ValueError, match="captions is the text 'red', but must be a sequence, of one an image"):
         captioner(BATCH.images, "red")
     with pytest.raises(ValueError, match="captions of image 0 is the text 'a red', but must be a tuple of captions"):
-        captioner.batch_loss(Scenes(BATCH.images, ("a red", "red", "a")))
+        loss_of(captioner, scenes(BATCH.images, ("a red", "red", "a")))
     with pytest.raises(ValueError, match=r"images has shape \(0, 3, 8, 16\), but must hold at least one pixel"):
         captioner.describe(BATCH.images[:0])
     with pytest.raises(ValueError, match=r"images has dtype torch.uint8, but must be floating point: divide bytes"):
@@ -242,7 +241,7 @@ def test_bad_calls_are_named():
     with pytest.raises(ValueError, match="Conv2d gave 24 features a place, but the model was made for 20: make it"):
         Captioner(vocabulary=["a"], encoder=nn.Conv2d(3, 24, 8), feature_size=20).describe(BATCH.images)
     with pytest.raises(ValueError, match="image 1 has no caption"):
-        captioner.batch_loss(Scenes(BATCH.images, (("a",), (), ("a",))))
+        loss_of(captioner, scenes(BATCH.images, (("a",), (), ("a",))))
     with pytest.raises(ValueError, match="max_length is 0"):
         captioner.describe(BATCH.images, max_length=0)
     with pytest.raises(ValueError, match=r"Flatten gave \(3, 384\), but must give maps"):
