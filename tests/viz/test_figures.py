@@ -36,8 +36,7 @@ def test_every_figure_can_be_drawn_at_odd_sizes(sizes):
         figures = [draw(trace, index=index) for draw in TRACE_FIGURES]
         figures.append(viz.memory_work_figure(batch, outputs, trace, index=index))
         figures.append(viz.sequence_figure(batch, outputs, index=index))
-        for figure in figures if index == len(batch.lengths) - 1 else []:
-            assert viz.to_array(figure).std() > 0
+    assert all(viz.to_array(figure).std() > 0 for figure in figures[-3:])
     assert viz.to_array(viz.batch_figure(batch)).std() > 0
 
 
