@@ -70,7 +70,7 @@ def log_picture(logger: Any, key: str, figure: Any, path: Path, step: int) -> bo
     if callable(getattr(logger, "log_image", None)):
         logger.log_image(key=key, images=[str(path)], step=step)
         return True
-    experiment = getattr(logger, "experiment", None)
+    experiment: Any = getattr(logger, "experiment", None)
     if callable(getattr(experiment, "add_image", None)):
         experiment.add_image(key, to_array(figure), step, dataformats="HWC")
         return True
