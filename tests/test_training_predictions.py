@@ -11,14 +11,11 @@ import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
-from matplotlib.figure import Figure
 
 import memnets
 from memnets import NTM, viz
 from memnets.base.module import TrainingOutputs
-from memnets.base.seeding import generator
 from memnets.cli.arguments import UsageError
-from memnets.decoding.cells import make_cell
 from memnets.decoding.joint import Reading
 from memnets.experiments.config import instantiate, parse_experiment
 from memnets.experiments.fit import Fit
@@ -27,7 +24,6 @@ from memnets.models.captioner import Caption
 from memnets.text.symbol_tables import WithSymbols
 from memnets.training import SequenceLearner, evaluate_lengths
 from memnets.training.adapters import corpus_scores, probe, validation_numbers
-from memnets.training.inspection import draw_all, draw_example, has_memory
 from memnets.viz._fonts import family_for
 from memnets_tasks import Copy
 from reading_cases import LETTERS, LineTask, SceneTask, draw, loss_of, tiny_captioner, tiny_reader
@@ -186,44 +182,6 @@ def test_the_command_line_refuses_what_does_not_go(tmp_path):
     objects = instantiate(parser, config)
     with pytest.raises(UsageError, match=r"TextReader does not work on a batch of LineTask: .* height 8, .*height=16"):
         Fit("reading", parser, config, objects, "disabled")
-
-
-def test_figures_of_what_was_read_and_said():
-    model = tiny_reader(cell="ntm")
-    assert not has_memory(model)
-    figures = draw_all(model.train(), LineTask())
-    assert list(figures) == ["reading", "weightings"]
-    assert model.training
-    assert list(draw_all(tiny_reader(), LineTask())) == ["reading"]
-    assert list(draw_all(tiny_captioner(cell="ntm"), SceneTask())) == ["caption", "weightings"]
-    assert list(draw_all(tiny_captioner(), SceneTask())) == ["caption"]
-    assert list(draw_all(tiny_reader(cell="ntm", decode="ctc"), LineTask())) == ["reading"]
-    assert isinstance(draw_example(tiny_captioner(), SceneTask()), Figure)
-
-
-@pytest.mark.parametrize("beam_size", [1, 3])
-def test_what_a_memory_did_is_that_of_one_greedy_reading(beam_size, monkeypatch):
-    """Joint decoding puts several texts of a line through the cell at once: to trace that ended a run."""
-    torch.manual_seed(0)
-    model, drawn = tiny_reader(cell="ntm", decode="joint").eval(), []
-    monkeypatch.setattr(viz, "weightings_figure", lambda record: drawn.append(record) or Figure())
-    model.beam_size = beam_size
-    assert list(draw_all(model, LineTask())) == ["reading", "weightings"]
-    assert (model.decode, model.beam_size) == ("joint", beam_size)
-    batch = LineTask().sample(1, LineTask.max_length, generator(0, "example", 0))
-    with memnets.trace(model) as record:
-        model.read(batch.images, batch.widths, decode="attention")
-    assert torch.equal(drawn[0]["read_weights"], record["read_weights"])
-    assert len(record["read_weights"]) == 1
-
-
-def test_a_cell_of_two_memories_has_no_figure_of_one():
-    def two(input_size):
-        cell = make_cell("ntm", input_size, 8, slots=4, width=2)
-        cell.other = make_cell("ntm", input_size, 8, slots=4, width=2)
-        return cell
-
-    assert list(draw_all(tiny_reader(cell=two), LineTask())) == ["reading"]
 
 
 def test_a_reading_figure_shows_the_weights_over_the_pixels():

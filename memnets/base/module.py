@@ -57,6 +57,16 @@ class Model(nn.Module, abc.ABC):
     def check_task(self, task: Task) -> None:
         """Raise ValueError where the model's sizes or symbols are not those of ``task``; nothing by default."""
 
+    def figures(self, batch: Any, predictions: Any) -> dict[str, Any]:
+        """Figures of what the model made of a batch of one, by file name; those of every model are drawn without it.
+
+        Args:
+            batch: of one, on the CPU.
+            predictions: what :meth:`predict` gave.
+        """
+        del batch, predictions
+        return {}
+
     def backend_report(self) -> dict[str, str]:
         """How the model is computed, by backend: ``"chosen: ..."`` for the one that runs."""
         return {"torch": "chosen: plain PyTorch"}

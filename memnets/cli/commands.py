@@ -17,7 +17,7 @@ from ..experiments.run_dir import RunDir
 from ..experiments.start import prepare, resume_run
 from ..experiments.sweeps.lock import HeldError, hold
 from ..experiments.sweeps.machine import is_follower
-from ..training.inspection import has_memory, run_example
+from ..training.inspection import example_text
 from ..training.lengths import Table, drawable_lengths, evaluate_lengths
 
 
@@ -101,7 +101,7 @@ def _save_lengths(options: argparse.Namespace, run: RunDir, task: Any, table: Ta
     suffix += f"-{'-'.join(options.split.split())}" if options.split else ""
     suffix += f"-{options.decode}" if options.decode else ""
     suffix += f"-beam{options.beam}" if options.beam else ""
-    figure = viz.lengths_figure(table, trained_on=(task.min_length, task.max_length))
+    figure = viz.lengths_figure(table, trained_on=(task.min_length, task.max_length), length_unit=task.length_unit)
     return viz.save_figure(figure, run.figures / f"lengths{suffix}.png")
 
 
@@ -111,9 +111,7 @@ def show(options: argparse.Namespace) -> int:
     model, task = objects.model, objects.task
     table: Table = {int(n): row for n, row in run.read_result().get("lengths", {}).items()}
     paths = draw_run(run, model, task, table, seed=options.seed, length=options.length)
-    if has_memory(model):
-        _, _, record = run_example(model, task, seed=options.seed, length=options.length)
-        assert record is not None
-        print(viz.weightings_text(record))
+    if text := example_text(model, task, seed=options.seed, length=options.length):
+        print(text)
     print_paths(paths)
     return 0

@@ -12,7 +12,6 @@ import torch
 from jsonargparse import ArgumentParser, Namespace
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from .. import viz
 from ..base.errors import BackendUnavailableError, UsageError
 from ..base.files import write_atomically
 from ..base.seeding import generator
@@ -27,7 +26,7 @@ from ..training.callbacks import (
     VaryingSlots,
     stop_on_signals,
 )
-from ..training.inspection import has_memory, run_example
+from ..training.inspection import example_text
 from ..training.learner import DivergedError, SequenceLearner
 from ..training.lengths import Table, evaluate_lengths
 from ..training.loggers import MetricsCSV, WandbUnavailableError, make_wandb_logger
@@ -252,10 +251,8 @@ class Fit:
                 f"\nnot solved within {result['sequences']:,} sequences: {seen}, and solved "
                 f"means below {self.solved.threshold:g} at {self.solved.checks} checks in a row\n"
             )
-        if has_memory(learner.model):
-            _, _, record = run_example(learner.model, learner.task, seed=learner.seed)
-            assert record is not None
-            print(viz.weightings_text(record) + "\n")
+        if text := example_text(learner.model, learner.task, seed=learner.seed):
+            print(text + "\n")
         sequences = self.options.evaluation_sequences
         print_lengths(lengths, learner.task, sequences, result.get("evaluation_split"))
         if scores:

@@ -311,6 +311,12 @@ class Captioner(WithSymbols[Vocabulary], Model, Pretrained):
         weights = best.record.weights.cpu().unflatten(1, grid)
         return Caption(self.symbols.decode(best.symbols), confidence, weights, best.record.gate.squeeze(1).cpu())
 
+    def figures(self, batch: Any, predictions: list[Caption]) -> dict[str, Any]:
+        """``caption``: the first scene, what was said of it, and where the decoder looked for each word."""
+        from .. import viz
+
+        return {"caption": viz.caption_figure(batch.images[0], predictions[0])}
+
     def predict(self, batch: Any) -> list[Caption]:
         """:meth:`describe` of a batch's images, with ``beam_size``."""
         return self.describe(batch.images, mask=batch.mask, beam_size=self.beam_size)

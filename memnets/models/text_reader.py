@@ -328,6 +328,14 @@ class TextReader(WithSymbols[Charset], Model, Pretrained):
             log_probs = self._column_log_probs(line)
             return read_by_both(self.symbols, line, attending, log_probs, ctc_weight=self.ctc_weight, **lengths)
 
+    def figures(self, batch: Any, predictions: list[Reading]) -> dict[str, Any]:
+        """``reading``: the first line, what was read of it, and where the decoder looked."""
+        from .. import viz
+
+        image = batch.images[0]
+        line, padded = image[:, :, : int(batch.widths[0])], image.shape[2]
+        return {"reading": viz.reading_figure(line, predictions[0], truth=batch.texts[0], padded_width=padded)}
+
     def predict(self, batch: Any) -> list[Reading]:
         """:meth:`read` of a batch's images, in the way of ``decode`` and ``beam_size``."""
         return self.read(batch.images, batch.widths, beam_size=self.beam_size)

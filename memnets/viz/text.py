@@ -43,7 +43,8 @@ def weightings_text(trace: TraceLike, index: int = 0, width: int = 76) -> str:
     shown = slots_pointed_at(weightings, places)
     digits = len(str(shown.max()))
     heads = [one for record in weightings for one in _heads(record, weightings)]
-    rows = _cells(shown, max(1, (LINES - 3) // min(len(heads), MOST_HEADS) - 1))
+    others = 2 if len(heads) <= MOST_HEADS else 3  # lines above and below
+    rows = _cells(shown, max(1, (LINES - others) // min(len(heads), MOST_HEADS) - 1))
     steps = _cells(np.arange(len(weightings[0].values)), width - digits - 3)
     peak = peak_limits(*(record.values for record in weightings))[1]
 

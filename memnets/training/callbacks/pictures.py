@@ -1,16 +1,20 @@
 """A picture of the memory at work, now and then while it trains."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 
-from ..inspection import draw_example
+from ...viz import save_figure, to_array
+from ..inspection import careful, draw_example
 from ..learner import SequenceLearner
 
 
 class Pictures(pl.Callback):
-    """Draws one fresh sequence at every ``every``-th validation, saves the PNG and hands it to the loggers.
+    """Draws one fresh example at every ``every``-th validation, saves the PNG and hands it to the loggers.
+
+    What cannot be drawn, or cannot be logged, is said once and left out.
 
     Args:
         folder: where ``step-000500.png`` and the like go.
@@ -32,14 +36,16 @@ class Pictures(pl.Callback):
         self.count += 1
         if self.count % self.every:
             return
-        from ...viz import save_figure
+        careful("of a validation", lambda: self._draw(trainer, pl_module))()
 
-        figure = draw_example(pl_module.model, pl_module.task, seed=pl_module.seed)
+    def _draw(self, trainer: pl.Trainer, learner: SequenceLearner) -> None:
+        figure = draw_example(learner.model, learner.task, seed=learner.seed)
+        if figure is None:
+            return
         path = save_figure(figure, self.folder / f"step-{trainer.global_step:06d}.png")
         for logger in trainer.loggers:
-            log_image: Any = getattr(logger, "log_image", None)
-            if log_image:
-                log_image(key="memory", images=[str(path)], step=trainer.global_step)
+            log = partial(log_picture, logger, "memory", figure, path, trainer.global_step)
+            careful(f"for {type(logger).__name__}", log)()
 
     def state_dict(self) -> dict[str, Any]:
         """The count, so that a resumed run draws at the same steps."""
@@ -48,3 +54,24 @@ class Pictures(pl.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take that back."""
         self.count = state_dict["count"]
+
+
+def log_picture(logger: Any, key: str, figure: Any, path: Path, step: int) -> bool:
+    """Hand a picture to a logger in the way that it takes pictures; False where it takes none.
+
+    Args:
+        logger: of Lightning. Pictures are taken by those that have ``log_image``, as W&B's has, and by those whose
+            ``experiment`` has ``add_image``, as TensorBoard's has.
+        key: the picture's name.
+        figure: of matplotlib.
+        path: the same as a PNG.
+        step: of training.
+    """
+    if callable(getattr(logger, "log_image", None)):
+        logger.log_image(key=key, images=[str(path)], step=step)
+        return True
+    experiment: Any = getattr(logger, "experiment", None)
+    if callable(getattr(experiment, "add_image", None)):
+        experiment.add_image(key, to_array(figure), step, dataformats="HWC")
+        return True
+    return False

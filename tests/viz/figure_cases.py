@@ -1,10 +1,44 @@
-"""Copy as an idealised memory solves it, and random traces of any size, for tests of figures."""
+"""Copy as an idealised memory solves it, random traces of any size, and those of other memories, for tests."""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
+
+NTM = {
+    "read_weights": "weighting",
+    "write_weights": "weighting",
+    "memory": "contents",
+    "reads": "vector",
+    "key": "vector",
+    "strength": "scalar",
+    "interpolation_gate": "gate",
+    "shift": "weighting",
+    "sharpening": "scalar",
+    "erase": "vector",
+    "add": "vector",
+}
+
+
+class FakeTrace(dict):
+    """What the figures read of a trace: tensors by name, and their kinds."""
+
+    def __init__(self, tensors, kinds):
+        super().__init__(tensors)
+        self.kinds = {name: kind for name, kind in kinds.items() if name in tensors}
+
+    def __delitem__(self, name):
+        super().__delitem__(name)
+        self.kinds.pop(name, None)
+
+    def __or__(self, changes):
+        """The same with other tensors."""
+        return FakeTrace({**self, **changes}, self.kinds)
+
+    def map(self, change):
+        """The same with ``change`` made to each tensor but the lengths."""
+        return FakeTrace({n: t if n == "lengths" else change(t) for n, t in self.items()}, self.kinds)
 
 
 class Batch(NamedTuple):
@@ -60,7 +94,7 @@ def copy_task(counts=(12, 7, 9), bits=6, slots=40, width=10, first_slot=5, wrong
     outputs = (targets * 0.96 + 0.02).clamp(0, 1)
     for k in range(wrong):
         outputs[0, counts[0] + 2 + k, k % bits] = 1 - outputs[0, counts[0] + 2 + k, k % bits]
-    return Batch(inputs, targets, mask, lengths), outputs, trace
+    return Batch(inputs, targets, mask, lengths), outputs, FakeTrace(trace, NTM)
 
 
 def random_task(B=2, T=5, R=3, W=2, N=6, M=4, S=5, features=3, lengths=None):
@@ -87,7 +121,58 @@ def random_task(B=2, T=5, R=3, W=2, N=6, M=4, S=5, features=3, lengths=None):
         "lengths": lengths,
     }
     batch = Batch(rand(B, T, features).round(), rand(B, T, 2).round(), rand(B, T) < 0.5, lengths)
-    return batch, rand(B, T, 2), trace
+    return batch, rand(B, T, 2), FakeTrace(trace, NTM)
+
+
+def queue_trace(steps=7, slots=4, width=3):
+    """A memory without weightings: what was pushed, and the slots that it moves through."""
+    pushed = torch.randn(1, steps, width, generator=torch.Generator().manual_seed(2))
+    contents = torch.zeros(1, steps, slots, width)
+    for t in range(steps):
+        for n in range(min(slots, t + 1)):
+            contents[0, t, n] = pushed[0, t - n]
+    tensors = {"value": pushed, "slots": contents, "lengths": torch.tensor([steps])}
+    return FakeTrace(tensors, {"value": "vector", "slots": "contents"})
+
+
+def unforeseen_trace(steps=6, slots=9):
+    """Records of every kind in every shape, under names that nobody knows."""
+    generator = torch.Generator().manual_seed(3)
+
+    def rand(*shape):
+        return torch.rand(2, steps, *shape, generator=generator)
+
+    records = {
+        "one_pointer": ("weighting", rand(slots).softmax(-1)),
+        "pointers": ("weighting", rand(3, slots).softmax(-1)),
+        "modes": ("weighting", rand(2, 3).softmax(-1)),
+        "valve": ("gate", rand()),
+        "valves": ("gate", rand(2)),
+        "many_valves": ("gate", rand(12)),
+        "valves_of_heads": ("gate", rand(2, 5)),
+        "told": ("vector", rand(4) - 0.5),
+        "told_by_heads": ("vector", rand(3, 4) - 0.5),
+        "held": ("contents", rand(slots, 4) - 0.5),
+        "stacks": ("contents", rand(2, slots, 4) - 0.5),
+        "order": ("matrix", rand(slots, slots)),
+        "orders": ("matrix", rand(2, slots, slots) - 0.5),
+        "depth": ("scalar", rand() * 40),
+        "depths": ("scalar", rand(2, 1) * 40 - 20),
+        "many": ("scalar", rand(9) - 0.5),
+    }
+    tensors = {name: value for name, (_, value) in records.items()}
+    kinds = {name: kind for name, (kind, _) in records.items()}
+    return FakeTrace({**tensors, "lengths": torch.tensor([steps, steps - 2])}, kinds)
+
+
+def two_memories():
+    """Two memories of one module, with the same names under their own."""
+    _, _, first = random_task(R=1, W=1)
+    tensors, kinds = {"lengths": first["lengths"]}, {}
+    for name, kind in first.kinds.items():
+        for memory, scale in (("first", 1.0), ("inner.second", 0.5)):
+            tensors[f"{memory}.{name}"], kinds[f"{memory}.{name}"] = first[name] * scale, kind
+    return FakeTrace(tensors, kinds)
 
 
 SIZES = [

@@ -5,10 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from figure_cases import FakeTrace
 
-import memnets
 from memnets import viz
-from memnets.training.inspection import draw_all
 from memnets.viz.sorting import fit_line
 from memnets_tasks import Copy, DynamicNGrams, PrioritySort
 
@@ -84,6 +83,11 @@ class TestPredictions:
             viz.predictions_figure(batch, outputs, optimal, index=2)
 
 
+def weightings(write, read, lengths):
+    kinds = {"write_weights": "weighting", "read_weights": "weighting"}
+    return FakeTrace({"write_weights": write, "read_weights": read, "lengths": lengths}, kinds)
+
+
 def sorted_by_place(slope=30.0, first=100, slots=128, ahead=0):
     """A memory that sorts: head 1 of 3 writes at a linear place, head 2 of 3 reads what is due, or is `ahead` of it."""
     task = PrioritySort()
@@ -99,8 +103,7 @@ def sorted_by_place(slope=30.0, first=100, slots=128, ahead=0):
             read[b, length + 1 + t - ahead, 2, int(first + slope * priorities[b, given]) % slots] = 0.9
     write[:, :, 1].clamp_(min=0)[write[:, :, 1] < 0.5] = 0
     read[:, :, 2][read[:, :, 2] < 0.5] = 0
-    trace = {"write_weights": write, "read_weights": read, "lengths": batch.lengths}
-    return batch, priorities, trace
+    return batch, priorities, weightings(write, read, batch.lengths)
 
 
 class TestSorting:
@@ -160,7 +163,7 @@ class TestSorting:
     def test_of_heads_that_write_in_order_of_arrival_the_one_is_drawn_that_is_read(self, ahead):
         """Heads 0 and 2 write as sharply as head 1, elsewhere; no place is linear in the priority."""
         batch, priorities, trace = sorted_by_place()
-        trace = {name: torch.zeros_like(value) if value.ndim == 4 else value for name, value in trace.items()}
+        trace = trace.map(torch.zeros_like)
         for t in range(20):
             for head, first in enumerate((10, 50, 90)):
                 trace["write_weights"][0, t, head, first + t] = 1.0
@@ -183,7 +186,7 @@ class TestSorting:
         task = PrioritySort(vectors=1, outputs=1)
         batch = task.sample(1, 1, torch.Generator().manual_seed(0))
         weights = torch.rand(1, 3, 2, slots)
-        trace = {"write_weights": weights, "read_weights": weights, "lengths": batch.lengths}
+        trace = weightings(weights, weights, batch.lengths)
         assert viz.to_array(viz.sorting_figure(batch, task.priorities(batch), trace)).std() > 0
 
     def test_errors(self):
@@ -195,25 +198,7 @@ class TestSorting:
         with pytest.raises(ValueError, match="37 steps in the batch but 36 in the trace"):
             viz.sorting_figure(batch, priorities, trace | {"lengths": trace["lengths"] - 1})
         with pytest.raises(KeyError, match=r"needs trace\['write_weights'\]"):
-            viz.sorting_figure(batch, priorities, {"lengths": batch.lengths})
-
-
-@pytest.mark.parametrize(
-    ("task", "own"), [(DynamicNGrams(max_length=30, min_length=10), "predictions"), (PrioritySort(), "sorting")]
-)
-def test_a_tasks_own_figures_are_drawn_with_the_others(task, own):
-    sizes = (task.input_size, 8)
-    ntm = memnets.NTM(*sizes, output_size=task.output_size, slots=9, width=5, read_heads=2, write_heads=2)
-    figures = draw_all(ntm, task)
-    assert set(figures) == {"sequence", "memory-at-work", "weightings", "memory", "gates", own}
-    lstm = draw_all(memnets.LSTM(*sizes, output_size=task.output_size), task)
-    assert set(lstm) == {"sequence", "predictions"} & {"sequence", own}
-
-
-def test_a_task_without_figures_of_its_own_has_the_others():
-    task = Copy(bits=2, max_length=3)
-    assert task.figures(task.sample(1, 2, torch.Generator().manual_seed(0)), None, None) == {}
-    assert set(draw_all(memnets.LSTM(3, 4, output_size=2), task)) == {"sequence"}
+            viz.sorting_figure(batch, priorities, FakeTrace({"lengths": batch.lengths}, {}))
 
 
 def test_every_metric_of_a_length_table_is_drawn():

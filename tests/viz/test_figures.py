@@ -7,11 +7,11 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
+from figure_cases import SIZES, FakeTrace, copy_task, random_task
 from matplotlib.figure import Figure
-from memnets.viz._data import used_slots
 
-from figure_cases import SIZES, copy_task, random_task
 from memnets import viz
+from memnets.viz._slots import of_weights, used_slots
 
 
 def panel(figure: Figure, title: str):
@@ -26,7 +26,7 @@ def shown(figure: Figure, title: str, image: int = 0) -> np.ndarray:
     return panel(figure, title).images[image].get_array()
 
 
-TRACE_FIGURES = [viz.weightings_figure, viz.memory_figure, viz.gates_figure]
+TRACE_FIGURES = [viz.weightings_figure, viz.memory_figure, viz.gates_figure, viz.vectors_figure, viz.records_figure]
 
 
 @pytest.mark.parametrize("sizes", SIZES)
@@ -36,8 +36,7 @@ def test_every_figure_can_be_drawn_at_odd_sizes(sizes):
         figures = [draw(trace, index=index) for draw in TRACE_FIGURES]
         figures.append(viz.memory_work_figure(batch, outputs, trace, index=index))
         figures.append(viz.sequence_figure(batch, outputs, index=index))
-        for figure in figures if index == len(batch.lengths) - 1 else []:
-            assert viz.to_array(figure).std() > 0
+    assert all(viz.to_array(figure).std() > 0 for figure in figures[-3:])
     assert viz.to_array(viz.batch_figure(batch)).std() > 0
 
 
@@ -46,18 +45,18 @@ def test_weightings_are_the_traces_cut_at_the_sequences_length():
     figure = viz.weightings_figure(trace, index=1)
     for head in range(3):
         expected = trace["read_weights"][1, :3, head].T
-        np.testing.assert_array_equal(shown(figure, f"read weightings (head {head})"), expected)
+        np.testing.assert_array_equal(shown(figure, f"read weights (head {head})"), expected)
     for head in range(2):
         expected = trace["write_weights"][1, :3, head].T
-        np.testing.assert_array_equal(shown(figure, f"write weightings (head {head})"), expected)
+        np.testing.assert_array_equal(shown(figure, f"write weights (head {head})"), expected)
 
 
 def test_weightings_show_only_the_used_slots():
     _, _, trace = copy_task(counts=(12,), slots=128, first_slot=30)
     figure = viz.weightings_figure(trace)
-    np.testing.assert_array_equal(shown(figure, "write"), trace["write_weights"][0, :, 0, 27:45].T)
-    assert "18 of 128" in panel(figure, "write").get_ylabel()
-    rows = dict(zip(panel(figure, "read").get_yticks(), panel(figure, "read").get_yticklabels()))
+    np.testing.assert_array_equal(shown(figure, "write weights"), trace["write_weights"][0, :, 0, 27:45].T)
+    assert "18 of 128" in panel(figure, "write weights").get_ylabel()
+    rows = dict(zip(panel(figure, "read weights").get_yticks(), panel(figure, "read weights").get_yticklabels()))
     assert all(int(text.get_text()) == row + 27 for row, text in rows.items())
 
 
@@ -65,8 +64,8 @@ def test_a_walk_past_the_last_slot_stays_in_one_piece():
     _, _, trace = copy_task(counts=(12,), slots=128, first_slot=122)
     figure = viz.weightings_figure(trace)
     slots = [*range(119, 128), *range(0, 9)]
-    np.testing.assert_array_equal(shown(figure, "write"), trace["write_weights"][0][:, 0, slots].T)
-    rows = dict(zip(panel(figure, "read").get_yticks(), panel(figure, "read").get_yticklabels()))
+    np.testing.assert_array_equal(shown(figure, "write weights"), trace["write_weights"][0][:, 0, slots].T)
+    rows = dict(zip(panel(figure, "read weights").get_yticks(), panel(figure, "read weights").get_yticklabels()))
     assert all(int(text.get_text()) == slots[int(row)] for row, text in rows.items())
 
 
@@ -75,7 +74,7 @@ def test_no_used_slot_is_left_out():
     for _ in range(500):
         slots = int(rng.integers(1, 60))
         weights = (rng.random((3, 2, slots)) < rng.random() ** 3).astype(float)
-        drawn = used_slots(weights)
+        drawn = used_slots(of_weights(weights))
         assert set(np.flatnonzero(weights.any((0, 1)))) <= set(drawn)
         assert len(set(drawn)) == len(drawn) <= slots
         assert set(np.diff(drawn) % slots) <= {1 % slots}
@@ -83,12 +82,12 @@ def test_no_used_slot_is_left_out():
 
 def test_all_slots_are_shown_where_all_are_used():
     _, _, trace = random_task(N=127)
-    assert shown(viz.weightings_figure(trace), "write weightings (head 0)").shape == (127, 5)
+    assert shown(viz.weightings_figure(trace), "write weights (head 0)").shape == (127, 5)
 
 
 def test_weak_weightings_are_visible():
     _, _, trace = random_task(N=127, R=1, W=1)
-    image = panel(viz.weightings_figure(trace), "read").images[0]
+    image = panel(viz.weightings_figure(trace), "read weights").images[0]
     assert image.get_clim() == (0.0, pytest.approx(image.get_array().max(), rel=0.2))
 
 
@@ -96,8 +95,8 @@ def test_memory_at_work_holds_the_six_panels_on_one_time_axis():
     batch, outputs, trace = copy_task(counts=(12, 7, 9), wrong=2)
     figure = viz.memory_work_figure(batch, outputs, trace, index=1)
     np.testing.assert_array_equal(shown(figure, "external inputs"), batch.inputs[1, :15].T)
-    np.testing.assert_array_equal(shown(figure, "add vectors"), trace["add"][1, :15, 0].T)
-    np.testing.assert_array_equal(shown(figure, "read vectors"), trace["reads"][1, :15, 0].T)
+    np.testing.assert_array_equal(shown(figure, "add"), trace["add"][1, :15, 0].T)
+    np.testing.assert_array_equal(shown(figure, "reads"), trace["reads"][1, :15, 0].T)
     assert {axes.get_xlim() for axes in figure.axes if axes.get_title(loc="left")} == {(-0.5, 14.5)}
     assert "0 of 42 wrong" in panel(figure, "outputs").get_title(loc="left")
     first = viz.memory_work_figure(batch, outputs, trace, index=0)
@@ -135,9 +134,9 @@ def test_batch_figure_sets_unscored_and_missing_steps_apart():
 def test_memory_is_drawn_at_the_steps_asked_and_the_last():
     _, _, trace = random_task(B=2, T=9, lengths=[9, 6])
     figure = viz.memory_figure(trace, index=1, steps=[2])
-    np.testing.assert_array_equal(shown(figure, "after step 2"), trace["memory"][1, 2])
+    np.testing.assert_array_equal(shown(figure, "memory\nafter step 2"), trace["memory"][1, 2])
     np.testing.assert_array_equal(shown(figure, "after step 5 (last)"), trace["memory"][1, 5])
-    low, high = panel(figure, "after step 2").images[0].get_clim()
+    low, high = panel(figure, "memory").images[0].get_clim()
     assert low == -high
     with pytest.raises(IndexError, match=r"0\.\.5 for sequence 1, got 6"):
         viz.memory_figure(trace, index=1, steps=[6])
@@ -146,16 +145,16 @@ def test_memory_is_drawn_at_the_steps_asked_and_the_last():
 def test_gates_are_drawn_a_line_a_head():
     _, _, trace = random_task(B=2, T=5, R=3, W=2, S=5, lengths=[5, 4])
     figure = viz.gates_figure(trace, index=1)
-    for title, name in (("interpolation", "interpolation_gate"), ("key", "strength"), ("sharp", "sharpening")):
+    for title, name in (("interpolation", "interpolation_gate"), ("strength", "strength"), ("sharp", "sharpening")):
         lines = panel(figure, title).get_lines()
         np.testing.assert_array_equal([line.get_ydata() for line in lines], trace[name][1, :4].T)
         assert [line.get_label() for line in lines][2:4] == ["read head 2", "write head 0"]
-    shift = panel(figure, "shift distribution of write head 1")
-    np.testing.assert_array_equal(shift.images[0].get_array(), trace["shift"][1, :4, 4].T)
-    viz.to_array(figure)
-    names = {round(row): text.get_text() for row, text in zip(shift.get_yticks(), shift.get_yticklabels())}
-    assert (names[0], names[2], names[4]) == ("-2", "0", "+2")
-    assert shift.get_ylim() == (-0.5, 4.5)  # forward is up
+    assert panel(figure, "interpolation").get_ylabel() == "gate (0 to 1)"
+    low, high = panel(figure, "interpolation").get_ylim()
+    assert low < 0 < 1 < high
+    assert [axes.get_xlabel() for axes in figure.axes] == ["", "", "time (step)"]
+    shift = shown(viz.weightings_figure(trace, index=1), "shift (write head 1)")
+    np.testing.assert_array_equal(shift, trace["shift"][1, :4, 4].T)
 
 
 def test_zeros_are_visible_over_length():
@@ -225,19 +224,28 @@ def test_a_wrong_index_names_the_batch(draw):
 
 
 @pytest.mark.parametrize(
-    ("draw", "name"),
+    ("draw", "kind"),
     [
-        (viz.weightings_figure, "write_weights"),
-        (viz.memory_figure, "memory"),
-        (viz.gates_figure, "shift"),
-        (viz.weightings_text, "lengths"),
+        (viz.weightings_figure, "weighting"),
+        (viz.weightings_text, "weighting"),
+        (viz.memory_figure, "contents"),
+        (viz.matrices_figure, "matrix"),
+        (viz.gates_figure, "gate or scalar"),
+        (viz.vectors_figure, "vector"),
     ],
 )
-def test_a_missing_record_is_named_with_what_there_is(draw, name):
+def test_what_a_figure_is_of_is_named_with_what_there_is(draw, kind):
+    trace = FakeTrace({"one": torch.ones(1, 2, 3), "lengths": torch.tensor([2])}, {"one": "gate"})
+    if kind != "gate or scalar":
+        with pytest.raises(ValueError, match=rf"of the kind {kind}, but .* only one \(gate\)"):
+            draw(trace)
+    with pytest.raises(ValueError, match=rf"of the kind {kind}, but .* only nothing"):
+        draw(FakeTrace({"lengths": torch.tensor([2])}, {}))
     _, _, trace = random_task()
-    del trace[name]
-    with pytest.raises(KeyError, match=rf"needs trace\['{name}'\], but the trace holds only \['add', "):
-        draw(trace)
+    del trace["lengths"]
+    if kind != "matrix":
+        with pytest.raises(KeyError, match=r"needs trace\['lengths'\]"):
+            draw(trace)
 
 
 def test_bad_values_are_named_with_the_remedy():
@@ -248,7 +256,7 @@ def test_bad_values_are_named_with_the_remedy():
         viz.sequence_figure(batch, outputs[..., :1])
     with pytest.raises(ValueError, match="5 steps in the batch but 4 in the trace"):
         viz.memory_work_figure(batch, outputs, trace | {"lengths": torch.tensor([4, 3])})
-    with pytest.raises(ValueError, match=r"must have shape \(B,T,N,M\), got \(2, 5, 6\)"):
+    with pytest.raises(ValueError, match=r"trace\['memory'\] is a contents and needs at least 4 .* got \(2, 5, 6\)"):
         viz.memory_figure(trace | {"memory": trace["memory"][..., 0]})
     with pytest.raises(ValueError, match="sequence 1 has length 0"):
         viz.weightings_figure(trace | {"lengths": torch.tensor([5, 0])}, index=1)
@@ -280,7 +288,7 @@ def test_values_that_are_not_finite_are_drawn_as_missing():
 
 def test_half_precision_and_gradients_are_welcome():
     batch, outputs, trace = random_task()
-    trace = {name: t if name == "lengths" else t.bfloat16().requires_grad_() for name, t in trace.items()}
+    trace = trace.map(lambda tensor: tensor.bfloat16().requires_grad_())
     assert viz.memory_work_figure(batch, outputs.bfloat16().requires_grad_(), trace)
 
 
