@@ -80,7 +80,7 @@ def jobs(model: Any, batch: Any, length: int, beam_size: int) -> dict[str, Calla
 
     def train() -> None:
         optimizer.zero_grad()
-        model.batch_loss(batch)[0].backward()
+        model.training_outputs(batch).outputs.loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5)
         optimizer.step()
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "DNC": "models",
+    "MemoryNetwork": "models",
     "NTM": "models",
     "TextReader": "models",
     "Captioner": "models",
@@ -21,9 +23,16 @@ _HOMES = {
     "trace": "recurrent",
     "Interface": "memories",
     "Memory": "memories",
+    "DNCMemory": "memories",
+    "DNCState": "memories",
+    "DeltaMemory": "memories",
+    "DeltaState": "memories",
+    "StackMemory": "memories",
+    "StackState": "memories",
     "Part": "memories",
     "Record": "base.records",
     "SequenceModule": "base.module",
+    "clear_padding": "base.module",
     "Model": "base.module",
     "TrainingOutputs": "base.module",
     "NTMMemory": "memories",
@@ -38,9 +47,10 @@ _HOMES = {
     "stack_states": "base.state",
     "BackendUnavailableError": "base.errors",
 }
-_MODULES = ("attention", "controllers", "decoding", "kernels", "memories", "ops", "text", "vision", "viz")
+_MODULES = ("attention", "controllers", "decoding", "kernels", "memories", "ops", "testing", "text", "vision", "viz")
 
 __all__ = [
+    "DNC",
     "GRU",
     "LSTM",
     "NTM",
@@ -48,12 +58,17 @@ __all__ = [
     "BackendUnavailableError",
     "Captioner",
     "CellState",
+    "DNCMemory",
+    "DNCState",
+    "DeltaMemory",
+    "DeltaState",
     "FeedforwardState",
     "HiddenState",
     "Interface",
     "LSTMState",
     "Memory",
     "MemoryCell",
+    "MemoryNetwork",
     "Model",
     "NTMMemory",
     "NTMState",
@@ -61,9 +76,12 @@ __all__ = [
     "Record",
     "Recurrent",
     "SequenceModule",
+    "StackMemory",
+    "StackState",
     "TextReader",
     "Trace",
     "TrainingOutputs",
+    "clear_padding",
     "detach_state",
     "index_state",
     "map_state",
@@ -76,7 +94,7 @@ __all__ = [
 if TYPE_CHECKING:
     from . import ops, viz
     from .base.errors import BackendUnavailableError
-    from .base.module import Model, SequenceModule, TrainingOutputs
+    from .base.module import Model, SequenceModule, TrainingOutputs, clear_padding
     from .base.records import Record
     from .base.state import (
         FeedforwardState,
@@ -87,8 +105,20 @@ if TYPE_CHECKING:
         map_state,
         stack_states,
     )
-    from .memories import Interface, Memory, NTMMemory, NTMState, Part
-    from .models import NTM, Captioner, TextReader
+    from .memories import (
+        DeltaMemory,
+        DeltaState,
+        DNCMemory,
+        DNCState,
+        Interface,
+        Memory,
+        NTMMemory,
+        NTMState,
+        Part,
+        StackMemory,
+        StackState,
+    )
+    from .models import DNC, NTM, Captioner, MemoryNetwork, TextReader
     from .recurrent import GRU, LSTM, RNN, CellState, MemoryCell, Recurrent, Trace, trace
 
 

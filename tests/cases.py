@@ -1,5 +1,6 @@
 """The one list of all memories, cells and recurrent modules, and what the tests of their contracts share."""
 
+import copy
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from torch.testing import assert_close
 import memnets
 import oracles
 from memnets.base.state import map_state, state_tensors
+from oracles import memories
 
 INPUTS, HIDDEN, BATCH, STEPS = 3, 5, 3, 5
 BASELINES = {memnets.LSTM: "lstm", memnets.GRU: "gru", memnets.RNN: "rnn"}
@@ -30,6 +32,13 @@ class Case(NamedTuple):
 def ntm(name: str, **arguments: Any) -> Case:
     sizes = {"slots": 6, "width": 4, **arguments}
     return Case(name, lambda **options: memnets.NTM(INPUTS, HIDDEN, **sizes, **options))
+
+
+def network(name: str, memory: memnets.Memory, **arguments: Any) -> Case:
+    def build(**options: Any) -> nn.Module:
+        return memnets.MemoryNetwork(INPUTS, HIDDEN, memory=copy.deepcopy(memory), **arguments, **options)
+
+    return Case(name, build)
 
 
 def baseline(kind: type[nn.Module], name: str, **arguments: Any) -> Case:
@@ -54,6 +63,14 @@ CASES = [
     ntm("ntm-no-shift", shift_range=0, output_size=2),
     ntm("ntm-more-shifts-than-slots", shift_range=2, slots=3, output_size=2),
     Case("recurrent-memory-cell", around_a_cell),
+    network("dnc", memnets.DNCMemory(5, 4), output_size=2),
+    network("dnc-many-heads", memnets.DNCMemory(6, 3, read_heads=2, write_heads=2), controller="gru"),
+    network("dnc-masked-deallocating-sharpened", memnets.DNCMemory(5, 4, 2, 1, True, True, True), controller="rnn"),
+    Case("dnc-model", lambda **options: memnets.DNC(INPUTS, HIDDEN, slots=5, width=4, **options)),
+    network("stack", memnets.StackMemory(6, 4), output_size=2),
+    network("stacks-gru", memnets.StackMemory(3, 2, stacks=3), controller="gru"),
+    network("delta", memnets.DeltaMemory(4, 3), output_size=2),
+    network("delta-many-heads-feedforward", memnets.DeltaMemory(3, 5, heads=2), controller="feedforward"),
     baseline(memnets.LSTM, "lstm"),
     baseline(memnets.LSTM, "lstm-2-layers", num_layers=2, output_size=2),
     baseline(memnets.GRU, "gru", output_size=2),
@@ -95,19 +112,27 @@ def run_oracle(module: Any, inputs: Tensor) -> tuple[np.ndarray, list[np.ndarray
     if type(module) in BASELINES:
         outputs, state = oracles.baseline(BASELINES[type(module)], array, weights)
         return outputs, list(state.values())
-    memory = module.cell.memory
+    if module.vocabulary is not None:
+        array = weights["embedding.weight"][inputs.numpy()]
     kind = type(module.cell.controller).__name__.removesuffix("Controller").lower()
-    outputs, controller, last, reads = oracles.ntm(
-        kind,
-        array,
-        weights,
-        slots=memory.slots,
-        width=memory.width,
-        read_heads=memory.read_heads,
-        write_heads=memory.write_heads,
-        shift_range=memory.shift_range,
-    )
-    return outputs, [*controller.values(), *last, reads.reshape(len(reads), -1)]
+    outputs, controller, last, reads = memories.network(kind, array, weights, loops_of(module.cell.memory))
+    return outputs, [*controller.values(), *last, reads]
+
+
+def loops_of(memory: Any) -> memories.LoopMemory:
+    """The loops of a memory."""
+    m = memory
+    match memory:
+        case memnets.NTMMemory():
+            return memories.ntm(m.slots, m.width, m.read_heads, m.write_heads, m.shift_range)
+        case memnets.DNCMemory():
+            sizes = m.slots, m.width, m.read_heads, m.write_heads
+            return memories.dnc_memory(*sizes, m.masked, m.deallocation, m.sharpened)
+        case memnets.StackMemory():
+            return memories.stack_memory(m.slots, m.width, m.stacks)
+        case memnets.DeltaMemory():
+            return memories.delta_memory(m.key_width, m.width, m.heads)
+    raise AssertionError(f"write the loops of {type(memory).__name__} in tests/oracles/memories.py")
 
 
 def weighted(tensors: Any) -> Any:

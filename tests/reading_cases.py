@@ -1,6 +1,6 @@
 """Tiny lines of text and scenes for tests of readers and captioners."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,25 +9,11 @@ from memnets.models.captioner import Captioner
 from memnets.models.text_reader import TextReader
 from memnets.vision.columns import ColumnEncoder
 from memnets.vision.grid import GridEncoder
+from memnets_tasks import ImageTask
+from memnets_tasks.images import SceneBatch, TextLineBatch
 
 HEIGHT, WIDTHS = 8, (3, 4, 5, 4)
 LETTERS = "abcd"
-
-
-class Lines(NamedTuple):
-    """As ``memnets_tasks.images.TextLineBatch``."""
-
-    images: Tensor
-    widths: Tensor
-    texts: tuple[str, ...]
-    boxes: Tensor
-
-
-class Scenes(NamedTuple):
-    """As ``memnets_tasks.images.SceneBatch``."""
-
-    images: Tensor
-    captions: tuple[tuple[str, ...], ...]
 
 
 def glyph(letter: str) -> Tensor:
@@ -38,7 +24,7 @@ def glyph(letter: str) -> Tensor:
     return image
 
 
-def draw(texts, spacing=2) -> Lines:
+def draw(texts, spacing=2) -> TextLineBatch:
     """Lines of letters, each with the same space around."""
     gap, images, boxes = torch.zeros(HEIGHT, spacing), [], []
     for text in texts:
@@ -56,10 +42,10 @@ def draw(texts, spacing=2) -> Lines:
         padded[b, 0, :, : image.shape[1]] = image
         if edges:
             places[b, : len(edges)] = torch.tensor(edges)
-    return Lines(padded, widths, tuple(texts), places)
+    return TextLineBatch(padded, widths, tuple(texts), places)
 
 
-def random_lines(size, shortest, longest, generator) -> Lines:
+def random_lines(size, shortest, longest, generator) -> TextLineBatch:
     lengths = torch.randint(shortest, longest + 1, (size,), generator=generator).tolist()
     return draw(["".join(LETTERS[n] for n in torch.randint(4, (length,), generator=generator)) for length in lengths])
 
@@ -75,7 +61,7 @@ def tiny_reader(*, recurrent_size=0, **settings) -> TextReader:
 COLOURS, PLACES = ("red", "green", "blue"), ("left", "right")
 
 
-def random_scenes(size, generator) -> Scenes:
+def random_scenes(size, generator) -> SceneBatch:
     """A square of one colour on the left or on the right; the caption says which, in two ways."""
     images, captions = torch.zeros(size, 3, 8, 16), []
     for b in range(size):
@@ -83,7 +69,7 @@ def random_scenes(size, generator) -> Scenes:
         images[b, colour, 2:6, 8 * place + 2 : 8 * place + 6] = 1
         words = (COLOURS[colour], PLACES[place])
         captions.append((f"a {words[0]} square {words[1]}", f"{words[1]} {words[0]}"))
-    return Scenes(images, tuple(captions))
+    return SceneBatch(images, tuple(captions), ({},) * size)
 
 
 def tiny_captioner(**settings) -> Captioner:
@@ -93,24 +79,35 @@ def tiny_captioner(**settings) -> Captioner:
     return Captioner(**{"vocabulary": words, "encoder": encoder, **sizes, **settings})
 
 
-class LineTask:
-    """As ``memnets_tasks.images.TextTask``, in small."""
+def loss_of(model, batch) -> tuple[Tensor, Any]:
+    """The loss that a reader or captioner is trained with, and the numbers reported beside it."""
+    made = model.training_outputs(batch)
+    return made.outputs.loss, made.numbers
+
+
+class LineTask(ImageTask):
+    """As ``memnets_tasks.images.TextTask``, in small; no hint says what its methods take or give."""
 
     charset = LETTERS
     min_length, max_length, evaluation_lengths, length_unit, threshold = 1, 3, (3, 6), "characters", 0.1
 
-    def sample_lengths(self, batch_size: int, generator: torch.Generator, max_length: int | None = None) -> Tensor:
+    def sample_lengths(self, batch_size, generator, max_length=None):
         return torch.randint(1, min(max_length or 3, 3) + 1, (batch_size,), generator=generator)
 
-    def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> Any:
+    def sample(self, batch_size, length, generator):
         lengths = torch.as_tensor(length).expand(batch_size).tolist()
         texts = [[LETTERS[n] for n in torch.randint(4, (count,), generator=generator)] for count in lengths]
         return draw(["".join(text) for text in texts])
 
-    def score(self, predictions: Any, batch: Any) -> dict[str, Tensor]:
-        return {"word_accuracy": 1 - self.per_sequence_errors(predictions, batch).mean()}
+    def load_images(self, paths):
+        raise NotImplementedError
 
-    def per_sequence_errors(self, predictions: Any, batch: Any) -> Tensor:
+    def corpus_scores(self, pairs):
+        return {
+            "word_accuracy": 1 - torch.cat([self.errors(predictions, batch) for predictions, batch in pairs]).mean()
+        }
+
+    def errors(self, predictions, batch):
         return torch.tensor([float(p.text != text) for p, text in zip(predictions, batch.texts, strict=True)])
 
 
@@ -121,8 +118,8 @@ class SceneTask(LineTask):
     vocabulary = ("a", "square", *COLOURS, *PLACES)
     length_unit = "words"
 
-    def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> Any:
+    def sample(self, batch_size, length, generator):
         return random_scenes(batch_size, generator)
 
-    def per_sequence_errors(self, predictions: Any, batch: Any) -> Tensor:
+    def errors(self, predictions, batch):
         return torch.tensor([float(" ".join(p.words) not in known) for p, known in zip(predictions, batch.captions)])

@@ -5,9 +5,11 @@ import functools
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 import memnets
 from cases import BASELINES, BATCH, CASES, INPUTS, around_a_cell, is_memory, run_oracle, sequences
+from memnets.base.state import map_state, state_tensors
 
 every_module = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
@@ -83,17 +85,38 @@ def test_a_state_whose_parts_are_of_another_kind(given):
         module(sequences(), good._replace(reads=good.reads.tolist()))
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if is_memory(c.make())], ids=lambda case: case.name)
+SLOTTED = [c for c in CASES if is_memory(c.make()) and c.make().cell.memory.slots]
+
+
+@pytest.mark.parametrize("case", SLOTTED, ids=lambda case: case.name)
 def test_a_state_from_before_a_resize(case):
     module, inputs = case.make(), sequences()
     state = module.initial_state(BATCH)
-    getattr(module, "resize", module.cell.memory.resize)(9)
-    with pytest.raises(ValueError, match=r"of shape \(3, \d, 4\) where \(3, 9, 4\) is needed.*before resize\(\)"):
+    assert module.resize(9) is module
+    with pytest.raises(ValueError, match=r"of shape \(.*\) where \(3, .*9.*\) is needed.*before resize\(\)"):
         module(inputs, state)
     outputs, state = module(inputs)
     expected, last = run_oracle(module, inputs)
     np.testing.assert_allclose(outputs.detach().numpy(), expected, rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(state.memory.memory.detach().numpy(), last[-4], rtol=1e-9, atol=1e-12)
+    for got, want in zip(state_tensors(state), last, strict=True):
+        np.testing.assert_allclose(got.detach().numpy(), want, rtol=1e-9, atol=1e-12)
+
+
+def test_a_memory_without_slots_cannot_be_resized():
+    module = memnets.MemoryNetwork(INPUTS, 5, memory=memnets.DeltaMemory(4, 3))
+    with pytest.raises(ValueError, match="MemoryNetwork holds no memory with slots: they cannot be set to 9"):
+        module.resize(9)
+    with pytest.raises(ValueError, match="DeltaMemory has no slots"):
+        module.cell.memory.resize(9)
+
+
+@every_module
+def test_a_state_of_another_precision(case):
+    module = case.make(torch.float32)
+    wrong = map_state(Tensor.double, module.initial_state(BATCH))
+    if list(state_tensors(wrong)):
+        with pytest.raises(TypeError, match=r"float64 where torch.float32 is needed: memnets.map_state"):
+            module(sequences(dtype=torch.float32), wrong)
 
 
 @every_module

@@ -7,6 +7,7 @@ import torch
 
 from memnets.cli import main
 from memnets.recurrent.trace import trace
+from memnets.testing import check_task
 from running import ROOT
 
 
@@ -25,7 +26,8 @@ def test_the_task():
         shown = batch.inputs[b, :length, :3]
         assert torch.equal(batch.targets[b, length + 1 : 2 * length + 1], shown.flip(0))
         assert batch.mask[b].nonzero().flatten().tolist() == list(range(length + 1, 2 * length + 1))
-    assert float(task.metrics(batch.targets * 10 - 5, batch)["bit_errors"]) == 0
+    assert float(task.scores(batch.targets * 10 - 5, batch)["bit_errors"]) == 0
+    check_task(task)
 
 
 def test_the_memory():

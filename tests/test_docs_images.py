@@ -18,6 +18,6 @@ def test_the_examples(tmp_path, monkeypatch):
     assert names["left"] < names["right"]
     assert float(names["scores"]["character_error_rate"]) == pytest.approx(0.1)
     assert len(names["files"]) == 24
-    assert names["files"].dropped == {}
+    assert names["files"].skipped == {}
     assert names["loaded"].paths == ("line.png",)
     assert names["loaded"].problems == {"none.png": "image is not there"}

@@ -32,7 +32,7 @@ def train(model, most_steps, seed=5):
 def bit_errors(model, length, seed):
     """Wrong bits a sequence, over 200 sequences never trained on."""
     batch = TASK.sample(200, length, torch.Generator().manual_seed(1000 + seed))
-    return TASK.metrics(model(batch.inputs, lengths=batch.lengths)[0], batch)["bit_errors"].item()
+    return TASK.scores(model(batch.inputs, lengths=batch.lengths)[0], batch)["bit_errors"].item()
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +97,8 @@ def test_an_ntm_learns_to_learn_the_bigrams_of_a_sequence():
         optimizer.step()
     batch = task.sample(500, 40, torch.Generator().manual_seed(1000))
     with torch.no_grad():
-        excess = task.metrics(model(batch.inputs, lengths=batch.lengths)[0], batch)["excess"]
+        excess = task.scores(model(batch.inputs, lengths=batch.lengths)[0], batch)["excess"]
     ones = batch.inputs.cumsum(1)
     alike = (ones + 0.5) / (torch.arange(1, 40).view(1, -1, 1) + 1)
-    assert task.metrics(alike.logit(), batch)["excess"] > 3
+    assert task.scores(alike.logit(), batch)["excess"] > 3
     assert excess < 1

@@ -1,6 +1,7 @@
 """Checks of what users hand in; each error names the value received and the remedy."""
 
 import math
+import numbers
 import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 def check_whole(name: str, value: Any, minimum: int = 1) -> None:
     """Raise TypeError unless ``value`` is a whole number, ValueError unless it is at least ``minimum``."""
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} is {value!r}, but must be a whole number")
     if value < minimum:
         raise ValueError(f"{name} is {value}, but must be at least {minimum}")
@@ -19,7 +20,7 @@ def check_whole(name: str, value: Any, minimum: int = 1) -> None:
 
 def check_number(name: str, value: Any) -> None:
     """Raise TypeError unless ``value`` is a number, ValueError unless it is finite."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} is {value!r}, but must be a number")
     if not math.isfinite(value):
         raise ValueError(f"{name} is {value}, but must be a finite number")
@@ -68,9 +69,11 @@ def check_tokens(inputs: Tensor, vocabulary: int, batch_first: bool = True) -> N
 
 def check_dtype(inputs: Tensor, module: nn.Module) -> None:
     """Raise TypeError if ``inputs`` are not in the precision of ``module``'s parameters; autocast takes any."""
-    dtype, device = next(module.parameters()).dtype, inputs.device.type
-    cast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
-    if inputs.dtype != dtype and not cast:
+    parameter = next((p for p in module.parameters() if p.is_floating_point()), None)
+    if parameter is None:  # quantised, or there are none
+        return
+    dtype = parameter.dtype
+    if inputs.dtype != dtype and not _casting(inputs.device):
         raise TypeError(
             f"inputs has dtype {inputs.dtype}, but the module's parameters are {dtype}: call inputs.to({dtype})"
         )
@@ -118,6 +121,18 @@ def check_lengths(lengths: Tensor | Sequence[int], batch_size: int, steps: int) 
     return values
 
 
+def check_resets(resets: Tensor, inputs: Tensor, batch_first: bool = True) -> None:
+    """Raise TypeError or ValueError unless ``resets`` is a bool (B, T), or (T, B), for ``inputs`` (B, T, I)."""
+    steps = tuple(inputs.shape[:2]) if batch_first else (inputs.shape[1], inputs.shape[0])
+    if not isinstance(resets, Tensor) or resets.dtype != torch.bool:
+        kind = getattr(resets, "dtype", type(resets).__name__)
+        raise TypeError(f"resets is {kind}, but must be a bool tensor {steps}")
+    if tuple(resets.shape) != steps:
+        raise ValueError(f"resets has shape {tuple(resets.shape)}, but must be {steps}, as the steps of the inputs")
+    if resets.device != inputs.device:
+        raise ValueError(f"resets is on {resets.device}, but the inputs are on {inputs.device}")
+
+
 def check_state(state: Any, expected: Any, device: torch.device, *, growing: bool = False) -> None:
     """Raise ValueError or TypeError unless ``state`` has the kinds and shapes of ``expected``, and is on ``device``.
 
@@ -148,11 +163,21 @@ def _check_parts(state: Any, expected: Any, device: torch.device, growing: bool)
             f"state holds a tensor of shape {tuple(state.shape)} where {tuple(expected.shape)} is needed: was it made "
             "for another batch size, or before resize()?"
         )
+    elif state.dtype != expected.dtype and not (state.is_floating_point() and _casting(device)):
+        raise TypeError(
+            f"state holds a tensor of {state.dtype} where {expected.dtype} is needed: "
+            f"memnets.map_state(lambda t: t.to({expected.dtype}), state) casts it"
+        )
     elif state.device != device:
         raise ValueError(
             f"state holds a tensor on {state.device}, but the inputs are on {device}: move the one to the other "
             "(memnets.base.state.map_state moves a state)"
         )
+
+
+def _casting(device: torch.device) -> bool:
+    """Whether autocast takes care of precision."""
+    return torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)
 
 
 def _same_batch(tensor: Tensor, expected: Tensor) -> bool:

@@ -12,10 +12,14 @@ from .checks import (
     check_finite,
     check_inputs,
     check_lengths,
+    check_resets,
     check_state,
     check_tokens,
     check_whole,
 )
+from .saving import Pretrained
+from .state import where_state
+from .task import Task
 
 
 class TrainingOutputs(NamedTuple):
@@ -25,11 +29,14 @@ class TrainingOutputs(NamedTuple):
         outputs: what the task's loss is computed of.
         auxiliary_loss: a scalar of the model's own that is added to the loss, such as a ponder cost; or None.
         numbers: scalars to report beside the loss.
+        predictions: what :meth:`Model.predict` would give, where the outputs are that already, without a gradient;
+            None where predicting takes a run of its own.
     """
 
     outputs: Any
     auxiliary_loss: Tensor | None = None
     numbers: Mapping[str, Tensor] = {}
+    predictions: Any = None
 
 
 class Model(nn.Module, abc.ABC):
@@ -47,15 +54,25 @@ class Model(nn.Module, abc.ABC):
     def predict(self, batch: Any) -> Any:
         """What the task's scores and errors of ``batch`` are computed of."""
 
-    def check_task(self, task: Any) -> None:
+    def check_task(self, task: Task) -> None:
         """Raise ValueError where the model's sizes or symbols are not those of ``task``; nothing by default."""
+
+    def figures(self, batch: Any, predictions: Any) -> dict[str, Any]:
+        """Figures of what the model made of a batch of one, by file name; those of every model are drawn without it.
+
+        Args:
+            batch: of one, on the CPU.
+            predictions: what :meth:`predict` gave.
+        """
+        del batch, predictions
+        return {}
 
     def backend_report(self) -> dict[str, str]:
         """How the model is computed, by backend: ``"chosen: ..."`` for the one that runs."""
         return {"torch": "chosen: plain PyTorch"}
 
 
-class SequenceModule(Model):
+class SequenceModule(Model, Pretrained):
     """A module over whole sequences with the contract of ``torch.nn.LSTM``: states, lengths, token inputs.
 
     A subclass defines :meth:`initial_state` and :meth:`run`, which may go step by step or over all steps at once; the
@@ -111,8 +128,8 @@ class SequenceModule(Model):
                 :meth:`read_lengths` says otherwise, a tensor.)
 
         Returns:
-            ``(B, T, features)``, of which steps past a sequence's length are left out, and the state after each
-            sequence's last step.
+            ``(B, T, features)``, of which what stands past a sequence's length does not matter, and the state after
+            each sequence's last step.
         """
 
     def auxiliary_loss(self, state: Any) -> Tensor | None:
@@ -125,7 +142,11 @@ class SequenceModule(Model):
         return self.make_state(batch_size)
 
     def forward(
-        self, inputs: Tensor, state: Any = None, lengths: Tensor | Sequence[int] | None = None
+        self,
+        inputs: Tensor,
+        state: Any = None,
+        lengths: Tensor | Sequence[int] | None = None,
+        resets: Tensor | None = None,
     ) -> tuple[Tensor, Any]:
         """Run over a batch of sequences.
 
@@ -135,6 +156,9 @@ class SequenceModule(Model):
             lengths: ``(B,)`` whole numbers within 0..T. Steps past a sequence's length leave its state as it was and
                 output zeros. None means that all have T steps. Give ``torch.compile`` a tensor: one graph then serves
                 all lengths.
+            resets: laid out as the steps of ``inputs``, bool: where it is True a sequence starts afresh, so that the
+                state before that step is the initial one. Episodes of reinforcement learning stand in one batch so.
+                Steps are taken together between those at which any sequence starts.
 
         Returns:
             Outputs ``(B, T, O)`` (or ``(T, B, O)``), and the state after each sequence's last step.
@@ -149,11 +173,29 @@ class SequenceModule(Model):
         else:
             self.check_state(state, batch_size, inputs.device)
         counts = None if lengths is None else self.read_lengths(lengths, inputs)
-        outputs, state = self.run(inputs, state, counts)
+        if resets is None:
+            outputs, state = self.run(inputs, state, counts)
+        else:
+            check_resets(resets, inputs, self.batch_first)
+            outputs, state = self._run_between(resets if self.batch_first else resets.t(), inputs, state, counts)
         if self.output is not None:
             outputs = self.output(outputs)  # (B, T, O)
-            outputs = outputs if counts is None else clear_padding(outputs, counts)  # the bias reaches past the lengths
+        if counts is not None:
+            outputs = clear_padding(outputs, counts)
         return (outputs if self.batch_first else outputs.transpose(0, 1)), state
+
+    def _run_between(self, resets: Tensor, inputs: Tensor, state: Any, counts: Any) -> tuple[Tensor, Any]:
+        """:meth:`run` from each step at which a sequence starts afresh to the next."""
+        if counts is not None:  # past its end a sequence's state stays
+            resets = resets & (torch.arange(resets.shape[1], device=resets.device) < _column(counts, resets.device))
+        starts = sorted({0, *resets.any(0).nonzero().flatten().tolist()})
+        outputs = []
+        for start, stop in zip(starts, [*starts[1:], inputs.shape[1]]):
+            state = where_state(resets[:, start], self.make_state(len(inputs)), state)
+            within = None if counts is None else [min(max(int(n) - start, 0), stop - start) for n in counts]
+            part, state = self.run(inputs[:, start:stop], state, within)
+            outputs.append(part)
+        return torch.cat(outputs, dim=1), state
 
     def _prepare(self, inputs: Tensor) -> Tensor:
         """Checked, batch first, and tokens as their embeddings."""
@@ -177,32 +219,54 @@ class SequenceModule(Model):
 
     def training_outputs(self, batch: Any) -> TrainingOutputs:
         """Outputs ``(B, T, O)`` of a batch with ``inputs`` and ``lengths``, and the auxiliary loss."""
-        outputs, state = self(_as_parameters(self, batch.inputs), lengths=batch.lengths)
-        return TrainingOutputs(outputs, self.auxiliary_loss(state))
+        outputs, state = self(as_parameters(self, batch.inputs), lengths=batch.lengths)
+        return TrainingOutputs(outputs, self.auxiliary_loss(state), predictions=outputs.detach())
 
     def predict(self, batch: Any) -> Tensor:
         """Outputs ``(B, T, O)`` of a batch with ``inputs`` and ``lengths``."""
-        return self(_as_parameters(self, batch.inputs), lengths=batch.lengths)[0]
+        return self(as_parameters(self, batch.inputs), lengths=batch.lengths)[0]
 
-    def check_task(self, task: Any) -> None:
+    def check_task(self, task: Task) -> None:
         """Raise ValueError unless the sizes are those of ``task``, and the batch comes first."""
-        if not self.batch_first:
-            raise ValueError("the model has batch_first=False, but tasks have the batch first: leave it at True")
-        names = ("output_size", "input_size" if self.vocabulary is None else "vocabulary")
-        for name in names:
-            wanted, got = getattr(task, name, None), getattr(self, name)
-            if wanted is not None and got != wanted:
-                raise ValueError(f"the model's {name} is {got}, but {type(task).__name__} needs {wanted}")
+        check_sizes(self, task)
+
+
+def check_sizes(module: nn.Module, task: Task) -> None:
+    """Raise ValueError unless a module over sequences has the sizes of ``task``, and the batch first.
+
+    A module of another library need not say its sizes.
+    """
+    kind = type(task).__name__
+    if getattr(module, "batch_first", True) is False:
+        raise ValueError("the model has batch_first=False, but tasks have the batch first: leave it at True")
+    if task.input_size is None and not isinstance(task.vocabulary, int):
+        raise ValueError(
+            f"{type(module).__name__} takes sequences, but {kind} has none: readers go with tasks of lines, captioners "
+            "with tasks of scenes"
+        )
+    tokens = task.vocabulary if task.input_size is None else None
+    for name, wanted in (
+        ("input_size", task.input_size),
+        ("output_size", task.output_size),
+        ("vocabulary", tokens),
+    ):
+        got = getattr(module, name, wanted)
+        if got != wanted and (wanted is not None or name == "vocabulary"):
+            raise ValueError(f"the model's {name} is {got}, but {kind} needs {wanted}")
 
 
 def clear_padding(outputs: Tensor, lengths: Tensor | Sequence[int]) -> Tensor:
     """``outputs (B, T, F)`` with zeros past each sequence's length."""
     steps = torch.arange(outputs.shape[1], device=outputs.device)  # (T,)
-    past = steps >= torch.as_tensor(lengths, device=outputs.device).unsqueeze(1)  # (B, T)
+    past = steps >= _column(lengths, outputs.device)  # (B, T)
     return outputs.masked_fill(past.unsqueeze(-1), 0)
 
 
-def _as_parameters(module: nn.Module, inputs: Tensor) -> Tensor:
+def _column(lengths: Tensor | Sequence[int], device: torch.device) -> Tensor:
+    return torch.as_tensor(lengths, device=device).unsqueeze(1)  # (B, 1)
+
+
+def as_parameters(module: nn.Module, inputs: Tensor) -> Tensor:
     """Numbers in the precision of the module's parameters; tokens as they are."""
     parameter = next(module.parameters(), None)
     return inputs if parameter is None or not inputs.is_floating_point() else inputs.to(parameter.dtype)

@@ -3,6 +3,7 @@
 import functools
 import inspect
 import json
+import numbers
 from pathlib import Path
 from typing import Any, Self
 
@@ -154,6 +155,10 @@ def _plain(value: Any) -> Any:
     """``value`` if JSON has it, lists in place of tuples, or "given"."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
+    if isinstance(value, numbers.Integral):  # of NumPy
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return float(value)
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):

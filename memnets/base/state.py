@@ -96,8 +96,23 @@ def stack_states(states: Sequence[StateT], *, pad: bool = False) -> StateT:
     return type(first)(*(stack_states(part, pad=pad) for part in parts))
 
 
+def where_state(chosen: Tensor, one: StateT, other: StateT) -> StateT:
+    """The state ``one`` of the sequences where ``chosen (B,)`` is True, ``other`` elsewhere.
+
+    Where sizes differ, as of states that grow, the smaller is filled up with zeros.
+    """
+    if isinstance(one, Tensor):
+        first, second = _padded([one, other])
+        chosen = chosen.view(-1, *[1] * (first.dim() - 1))
+        return torch.where(chosen, first, second)  # pyright: ignore[reportReturnType]
+    pairs = zip(one, other)  # pyright: ignore[reportArgumentType]
+    return type(one)(*(where_state(chosen, a, b) for a, b in pairs))
+
+
 def _padded(tensors: Sequence[Any]) -> list[Tensor]:
     sizes = [max(sizes) for sizes in zip(*(tensor.shape[1:] for tensor in tensors))]
+    if all(list(tensor.shape[1:]) == sizes for tensor in tensors):
+        return list(tensors)
     return [
         torch.nn.functional.pad(t, [n for size, own in zip(sizes[::-1], t.shape[:0:-1]) for n in (0, size - own)])
         for t in tensors

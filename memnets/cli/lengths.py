@@ -95,5 +95,5 @@ def _save(options: argparse.Namespace, directory: Any, task: Any, table: Any) ->
     suffix += f"-{options.decode}" if options.decode else ""
     suffix += f"-beam{options.beam}" if options.beam else ""
     suffix += "-best" if options.checkpoint == "best" else ""
-    figure = viz.lengths_figure(table, trained_on=(task.min_length, task.max_length))
+    figure = viz.lengths_figure(table, (task.min_length, task.max_length), task.length_unit)
     return viz.save_figure(figure, directory.figures / f"lengths{suffix}.png")

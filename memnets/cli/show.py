@@ -16,19 +16,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """``memnets show``."""
-    from .. import viz
     from ..experiments.figures import draw_run
     from ..experiments.load import load_run
     from ..experiments.printing import print_paths
-    from ..training.inspection import has_memory, run_example
+    from ..training.inspection import example_text
 
     directory, _config, objects = load_run(options.run_dir, which=options.checkpoint, vouched=options.trust)
     model, task = objects.model, objects.task
     table = {int(n): row for n, row in directory.read_result().get("lengths", {}).items()}
     paths = draw_run(directory, model, task, table, seed=options.seed, length=options.length)
-    if has_memory(model):
-        _, _, record = run_example(model, task, seed=options.seed, length=options.length)
-        assert record is not None
-        print(viz.weightings_text(record))
+    if text := example_text(model, task, seed=options.seed, length=options.length):
+        print(text)
     print_paths(paths)
     return 0

@@ -1,10 +1,14 @@
 """What every controller is: the network that drives a memory, ``(x, state) -> (h, state)`` for one step."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from ..base.checks import check_whole
 from ..base.state import HiddenState
+from ..base.transforms import transformed
 
 
 class Controller(nn.Module):
@@ -22,6 +26,11 @@ class Controller(nn.Module):
         self.hidden_size = hidden_size
         self.num_layers = num_layers
 
+    @property
+    def output_size(self) -> int:
+        """Features of h, as every cell has them."""
+        return self.hidden_size
+
     def layer_sizes(self) -> list[int]:
         """The input size of each layer."""
         return [self.input_size] + [self.hidden_size] * (self.num_layers - 1)
@@ -35,6 +44,8 @@ class HiddenController(Controller):
     """Layers whose state is one hidden vector each."""
 
     layers: nn.ModuleList
+    step: Callable[[Any, Tensor, Tensor], Tensor]
+    """The same as a layer's ``forward``, as linear operations."""
 
     def initial_state(
         self, batch_size: int, *, device: torch.device | None = None, dtype: torch.dtype | None = None
@@ -44,8 +55,8 @@ class HiddenController(Controller):
 
     def forward(self, x: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
         """One step: x (B, I) to h (B, H), the last layer's hidden state."""
-        hidden = []
+        hidden, plain = [], transformed()
         for layer, h in zip(self.layers, state.hidden.unbind(1)):
-            x = layer(x, h)
+            x = self.step(layer, x, h) if plain else layer(x, h)
             hidden.append(x)
         return x, HiddenState(torch.stack(hidden, 1))  # (B, L, H)

@@ -4,7 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from ..base.state import LSTMState
+from ..base.transforms import transformed
 from .base import Controller
+from .linear import lstm_step
 
 
 class LSTMController(Controller):
@@ -20,11 +22,15 @@ class LSTMController(Controller):
         """Zeros."""
         return LSTMState(self.zeros(batch_size, device, dtype), self.zeros(batch_size, device, dtype))
 
+    def cells(self) -> list[nn.LSTMCell]:
+        """The layers."""
+        return list(self.layers)  # pyright: ignore[reportReturnType]
+
     def forward(self, x: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
         """One step: x (B, I) to h (B, H), the last layer's hidden state."""
-        hidden, cell = [], []
-        for layer, h, c in zip(self.layers, state.hidden.unbind(1), state.cell.unbind(1)):
-            x, c = layer(x, (h, c))
+        hidden, cell, plain = [], [], transformed()
+        for layer, h, c in zip(self.cells(), state.hidden.unbind(1), state.cell.unbind(1)):
+            x, c = lstm_step(layer, x, h, c) if plain else layer(x, (h, c))
             hidden.append(x)
             cell.append(c)
         return x, LSTMState(torch.stack(hidden, 1), torch.stack(cell, 1))  # (B, L, H) each

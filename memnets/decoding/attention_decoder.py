@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ..attention.additive import Attention, ContextGate, Keys, context
 from ..base.checks import check_whole
 from ..base.modes import check_share
-from .cells import Cell, StateFrom, cell_output_size, choose_state, make_cell
+from .cells import Cell, StateFrom, choose_state, make_cell
 
 
 class DecoderState(NamedTuple):
@@ -58,7 +58,7 @@ class AttentionDecoder(nn.Module):
         self,
         symbols: int,
         attention: Attention,
-        cell: nn.Module,
+        cell: Any,
         *,
         feature_size: int,
         embedding_size: int,
@@ -73,8 +73,8 @@ class AttentionDecoder(nn.Module):
         check_share("restart", restart)
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout is {dropout}, but must be at least 0 and below 1")
-        size = cell_output_size(cell)
-        self.cell: Any = cell
+        size: int = cell.output_size
+        self.cell = cell
         self.attention = attention
         self.gate = ContextGate(size) if gate else None
         self.embedding = None if context_only else nn.Embedding(symbols, embedding_size)
@@ -142,7 +142,7 @@ def make_decoder(
     driver = make_cell(cell, inputs, hidden_size, slots=slots, width=width)
     return AttentionDecoder(
         symbols,
-        make_attention(cell_output_size(driver)),
+        make_attention(driver.output_size),
         driver,
         feature_size=feature_size,
         embedding_size=embedding_size,

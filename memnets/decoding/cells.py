@@ -11,13 +11,21 @@ from ..controllers import CONTROLLERS, make_controller
 from ..memories.ntm import NTMMemory
 from ..recurrent.cell import CellState, MemoryCell
 
-CELLS = (*CONTROLLERS, "ntm")
-
 GATE_BIAS = -2.0
 """Of the heads of an "ntm": they move along rather than look for content, unless they learn to, as copying needs."""
 
 Cell = str | Callable[[int], nn.Module]
 """The name of a cell, or what makes one of one's own for a size of inputs."""
+
+
+def _with_ntm_memory(input_size: int, hidden_size: int, slots: int, width: int) -> MemoryCell:
+    return MemoryCell(input_size, NTMMemory(slots, width, gate_bias=GATE_BIAS), hidden_size=hidden_size)
+
+
+WITH_MEMORY: dict[str, Callable[[int, int, int, int], MemoryCell]] = {"ntm": _with_ntm_memory}
+"""Cells with a memory, made for a size of inputs, units, slots and the width of a slot."""
+
+CELLS = (*CONTROLLERS, *WITH_MEMORY)
 
 
 def make_cell(kind: Cell, input_size: int, hidden_size: int, *, slots: int = 32, width: int = 16) -> Any:
@@ -36,9 +44,8 @@ def make_cell(kind: Cell, input_size: int, hidden_size: int, *, slots: int = 32,
         again = "; one of your own is not among the settings that are saved: hand it in again" * (kind == "given")
         own = f"; a class of your own is written {{class_path: {kind}}} in a file" * ("." in kind)
         raise ValueError(f"cell is {kind!r}, but must be one of {', '.join(CELLS)}{again}{own}")
-    if kind == "ntm":
-        memory = NTMMemory(slots, width, gate_bias=GATE_BIAS)
-        return MemoryCell(input_size, memory, hidden_size=hidden_size)
+    if kind in WITH_MEMORY:
+        return WITH_MEMORY[kind](input_size, hidden_size, slots, width)
     return make_controller(kind, input_size, hidden_size)
 
 
@@ -49,8 +56,7 @@ def _given_cell(make: Any, input_size: int) -> nn.Module:
             f"{', '.join(CELLS)}, or a function that makes a cell for a size of inputs, which here is {input_size}"
         )
     cell = make(input_size)
-    sized = hasattr(cell, "output_size") or hasattr(cell, "hidden_size")
-    if not isinstance(cell, nn.Module) or not hasattr(cell, "initial_state") or not sized:
+    if not isinstance(cell, nn.Module) or not (hasattr(cell, "output_size") and hasattr(cell, "initial_state")):
         raise ValueError(
             f"cell made a {type(cell).__name__}, but must make a module with output_size and initial_state(batch_size, "
             "device=, dtype=), as memnets.MemoryCell has"
@@ -61,12 +67,6 @@ def _given_cell(make: Any, input_size: int) -> nn.Module:
     except TypeError as error:
         raise ValueError(f"cell made a {type(cell).__name__}, whose initial_state does not do: {error}") from error
     return cell
-
-
-def cell_output_size(cell: nn.Module) -> int:
-    """Features of what a cell gives a step."""
-    size: Any = getattr(cell, "output_size", None)
-    return size or cell.hidden_size  # pyright: ignore[reportReturnType]
 
 
 class StateFrom(nn.Module):

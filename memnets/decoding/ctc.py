@@ -15,6 +15,11 @@ from ..vision.base import column_mask
 BLANK = 0
 
 
+def column_log_probs(scores: Tensor) -> Tensor:
+    """Log-probabilities ``(B, C, V)`` of each column's class from scores ``(B, C, V)``, in float32 at least."""
+    return torch.log_softmax(scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores, dim=2)
+
+
 class CTCLoss(NamedTuple):
     """``loss``, the mean over the characters of feasible lines (0 if there is none), and ``infeasible``, a count."""
 

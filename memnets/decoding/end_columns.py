@@ -1,12 +1,13 @@
-"""Lines prepared for a decoder."""
+"""The end of a line as something to be seen: columns that are learnt, after the last of a line's own."""
 
 import torch
 from torch import Tensor, nn
 
+from ..attention.additive import Attention, Keys
 from ..vision.base import Columns, column_mask
 
 
-class LineEnds(nn.Module):
+class EndColumns(nn.Module):
     """Appends learnt columns after each line's last valid one, so that the end of a line is something to be seen.
 
     A decoder that must know when to stop would else count its steps, and counts do not go past those trained on.
@@ -28,6 +29,11 @@ class LineEnds(nn.Module):
         chosen = self.columns[place.clamp(0, ends - 1)]  # (B, C + E, D)
         at_end = (place >= 0) & (place < ends)
         return Columns(torch.where(at_end.unsqueeze(2), chosen.to(features), features), line.counts + ends)
+
+    def keys(self, line: Columns, attention: Attention) -> Keys:
+        """What an attention looks at: the columns of each line and its end columns."""
+        line = self(line)
+        return attention.prepare(line.features, line_mask(line))
 
 
 def line_mask(line: Columns) -> Tensor:

@@ -2,21 +2,20 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..attention.additive import Keys
+from ..text.charset import Charset
 from ..vision.base import Columns
+from .attention_decoder import AttentionDecoder
 from .beam import Hypothesis
 from .ctc import greedy_decode, log_likelihood, prefix_beam_decode
 from .end_columns import line_mask
 from .loss import pad_classes
 from .rollout import score, search
-
-if TYPE_CHECKING:
-    from ..models.text_reader import TextReader
 
 DECODES = ("attention", "ctc", "joint")
 
@@ -39,40 +38,111 @@ class Reading(NamedTuple):
     log_probabilities: Mapping[str, float] | None = None
 
 
-def read_lines(
-    reader: "TextReader",
+class Attending(NamedTuple):
+    """An attention decoder and what it looks at: the columns of a batch of lines and their end columns."""
+
+    decoder: AttentionDecoder
+    keys: Keys
+
+
+def read_by_attention(
+    charset: Charset,
     line: Columns,
+    attending: Attending,
     *,
-    decode: str,
     beam_size: int,
     max_length: int | None,
     length_penalty: float,
 ) -> list[Reading]:
-    """See :meth:`TextReader.read`."""
-    log_probs = None if decode == "attention" else reader.column_log_probs(line)
-    by_columns = [] if log_probs is None else _columns_best(log_probs, line, beam_size, max_length)
-    if decode == "ctc":
-        assert log_probs is not None
-        return _by_ctc(reader, line, log_probs, [texts[0] for texts in by_columns])
-    limits = line.counts if max_length is None else torch.full_like(line.counts, max_length)
-    assert reader.decoder is not None
-    keys = reader.keys(line)
-    found = search(reader.decoder, keys, beam_size=beam_size, max_length=limits, length_penalty=length_penalty)
-    if log_probs is None:
-        return [_best(reader, hypotheses, inside) for hypotheses, inside in zip(found, line_mask(line).cpu())]
+    """The attention decoder's best text of each line.
+
+    Args:
+        charset: of the classes.
+        line: the columns.
+        attending: the decoder on them.
+        beam_size: 1 is greedy.
+        max_length: characters at most; each line's number of columns if None.
+        length_penalty: see :func:`beam_search`.
+    """
+    found = _search(line, attending, beam_size, max_length, length_penalty)
+    return [_of_best(charset, hypotheses[0], inside) for hypotheses, inside in zip(found, line_mask(line).cpu())]
+
+
+def read_by_ctc(
+    charset: Charset, line: Columns, log_probs: Tensor, *, beam_size: int, max_length: int | None
+) -> list[Reading]:
+    """CTC's best text of each line; see :func:`read_by_attention`.
+
+    Args:
+        charset: of the classes.
+        line: the columns.
+        log_probs: ``(B, C, V)`` of their classes.
+        beam_size: 1 is greedy.
+        max_length: characters at most.
+    """
+    texts = [texts[0] for texts in _columns_best(log_probs, line, beam_size, max_length)]
+    totals = _likelihoods(log_probs, line, range(len(texts)), texts).tolist()
+    return [
+        Reading(charset.decode(text), _mean_probability(total, len(text)), None, {"ctc": total})
+        for text, total in zip(texts, totals)
+    ]
+
+
+def read_by_both(
+    charset: Charset,
+    line: Columns,
+    attending: Attending,
+    log_probs: Tensor,
+    *,
+    ctc_weight: float,
+    beam_size: int,
+    max_length: int | None,
+    length_penalty: float,
+) -> list[Reading]:
+    """Of the best texts of either, the one with the largest ``lambda log p_ctc + (1 - lambda) log p_attention``.
+
+    Args:
+        charset: of the classes.
+        line: the columns.
+        attending: the decoder on them.
+        log_probs: CTC's, ``(B, C, V)``.
+        ctc_weight: lambda.
+        beam_size: texts of each of the two; 1 is greedy.
+        max_length: characters at most.
+        length_penalty: see :func:`beam_search`.
+    """
+    found = _search(line, attending, beam_size, max_length, length_penalty)
     candidates = [[hypothesis.symbols for hypothesis in hypotheses] for hypotheses in found]
-    for known, texts in zip(candidates, by_columns):
+    for known, texts in zip(candidates, _columns_best(log_probs, line, beam_size, max_length)):
         known += [text for text in texts if text not in known]
-    return _by_both(reader, line, keys, log_probs, candidates)
+    items = [b for b, texts in enumerate(candidates) for _ in texts]
+    texts = [text for texts in candidates for text in texts]
+    spelled, weights = score(attending.decoder, attending.keys, items, texts)
+    aligned = _likelihoods(log_probs, line, items, texts)
+    totals = (ctc_weight * aligned + (1 - ctc_weight) * spelled).tolist()
+    readings = []
+    for b, inside in enumerate(line_mask(line).cpu()):
+        best = max((s for s, item in enumerate(items) if item == b), key=lambda s: totals[s])
+        length = len(texts[best])
+        seen = weights[best, :length, : len(inside)].cpu() * inside
+        mean = _mean_probability(totals[best], length + 1)
+        scores = {"attention": float(spelled[best]), "ctc": float(aligned[best]), "joint": totals[best]}
+        readings.append(Reading(charset.decode(texts[best]), mean, seen, scores))
+    return readings
 
 
-def _best(reader: "TextReader", hypotheses: list[Hypothesis], inside: Tensor) -> Reading:
-    """The first hypothesis; ``inside`` (C,) is True at the line's own columns."""
-    best = hypotheses[0]
+def _search(
+    line: Columns, attending: Attending, beam_size: int, max_length: int | None, length_penalty: float
+) -> list[list[Hypothesis]]:
+    limits = line.counts if max_length is None else torch.full_like(line.counts, max_length)
+    return search(*attending, beam_size=beam_size, max_length=limits, length_penalty=length_penalty)
+
+
+def _of_best(charset: Charset, best: Hypothesis, inside: Tensor) -> Reading:
+    """A hypothesis as a reading; ``inside`` (C,) is True at the line's own columns."""
     weights = torch.zeros(0, len(inside)) if best.record is None else best.record.weights[:, : len(inside)].cpu()
     mean = _mean_probability(best.log_probability, len(best.symbols) + best.finished)
-    scores = {"attention": best.log_probability}
-    return Reading(reader.symbols.decode(best.symbols), mean, weights * inside, scores)
+    return Reading(charset.decode(best.symbols), mean, weights * inside, {"attention": best.log_probability})
 
 
 def _mean_probability(log_probability: float, symbols: int) -> float:
@@ -96,32 +166,3 @@ def _likelihoods(log_probs: Tensor, line: Columns, items: Sequence[int], texts: 
     rows = torch.tensor(list(items), device=log_probs.device)
     classes, lengths = pad_classes(texts, rows.device)
     return log_likelihood(log_probs[rows], line.counts[rows], classes, lengths)
-
-
-def _by_ctc(reader: "TextReader", line: Columns, log_probs: Tensor, texts: list[tuple[int, ...]]) -> list[Reading]:
-    totals = _likelihoods(log_probs, line, range(len(texts)), texts).tolist()
-    return [
-        Reading(reader.symbols.decode(text), _mean_probability(total, len(text)), None, {"ctc": total})
-        for text, total in zip(texts, totals)
-    ]
-
-
-def _by_both(
-    reader: "TextReader", line: Columns, keys: Keys, log_probs: Tensor, candidates: list[list[tuple[int, ...]]]
-) -> list[Reading]:
-    """The candidate of each line with the largest ``lambda log p_ctc + (1 - lambda) log p_attention``."""
-    assert reader.decoder is not None
-    items = [b for b, texts in enumerate(candidates) for _ in texts]
-    texts = [text for texts in candidates for text in texts]
-    spelled, weights = score(reader.decoder, keys, items, texts)
-    aligned = _likelihoods(log_probs, line, items, texts)
-    totals = (reader.ctc_weight * aligned + (1 - reader.ctc_weight) * spelled).tolist()
-    readings = []
-    for b, inside in enumerate(line_mask(line).cpu()):
-        best = max((s for s, item in enumerate(items) if item == b), key=lambda s: totals[s])
-        length = len(texts[best])
-        seen = weights[best, :length, : len(inside)].cpu() * inside
-        mean = _mean_probability(totals[best], length + 1)
-        scores = {"attention": float(spelled[best]), "ctc": float(aligned[best]), "joint": totals[best]}
-        readings.append(Reading(reader.symbols.decode(texts[best]), mean, seen, scores))
-    return readings

@@ -8,7 +8,7 @@ import torch
 
 from ..base.errors import BackendUnavailableError, UsageError
 from ..base.seeding import generator
-from ..training.adapters import predicts, probe
+from ..training.adapters import is_sequence_module, probe
 from ..training.learner import SequenceLearner
 from .processes import check_processes
 
@@ -54,7 +54,7 @@ def check_model(learner: SequenceLearner) -> None:
         raise
     except Exception as error:
         kind = type(learner.model).__name__
-        if predicts(learner.model):
+        if not is_sequence_module(learner.model):
             raise UsageError(f"{kind} does not work on a batch of {type(task).__name__}: {error}") from error
         raise UsageError(
             f"{kind} does not work as model(inputs (B, T, {task.input_size}), "

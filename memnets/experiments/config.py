@@ -18,7 +18,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from ..base.errors import UsageError
-from ..training.protocols import Curriculum, PredictionTask, Task
+from ..base.task import Curriculum, Task
 from .class_paths import check_classes, find_class, importing, move_old
 from .messages import one_line, without_union
 from .strict_yaml import load_mapping
@@ -104,7 +104,7 @@ LINKED = ("input_size", "output_size", "charset", "vocabulary")
 """Arguments of a model, where it has them, that are taken from the task, where that has them."""
 
 
-KINDS: dict[str, Any] = {"task": Task | PredictionTask, "model": nn.Module, "optimizer": Optimizer}
+KINDS: dict[str, type] = {"task": Task, "model": nn.Module, "optimizer": Optimizer}
 """What the classes of an experiment's parts must be."""
 
 

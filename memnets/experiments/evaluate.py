@@ -5,30 +5,30 @@ from typing import Any
 
 from ..base.errors import UsageError, suggest
 from ..base.seeding import generator
-from ..training.lengths import drawable_lengths, evaluate, evaluations, held_out, validated_on
+from ..base.task import FiniteTask, Task
+from ..training.lengths import drawable_lengths, evaluate
 
 Scores = dict[str, dict[str, float]]
-"""A task's metrics, by the name of an evaluation."""
+"""A task's scores, by the name of an evaluation."""
 
 
-def task_of_split(task: Any, name: str | None) -> tuple[Any, str | None]:
+def task_of_split(task: Task, name: str | None) -> tuple[Task, str | None]:
     """The task that ``lengths --split NAME`` asks for, and what to call its data.
 
     Args:
         task: the run's.
-        name: "training", "validation", one of ``task.evaluations()`` (with spaces or hyphens), or None for the data
+        name: "training", "validation", one of ``task.splits().unseen`` (with spaces or hyphens), or None for the data
             that the run's own table is of.
 
     Raises:
         UsageError: there is no such split; the message names those there are.
     """
+    splits = task.splits()
     if name is None:
-        unseen = held_out(task)
-        return unseen, getattr(unseen, "split", None)
-    known = {"training": task, **evaluations(task)}
-    validation = validated_on(task)
-    if validation is not task:
-        known["validation"] = validation
+        return splits.test, splits.test.split
+    known = {"training": task, **splits.unseen}
+    if splits.validation is not task:
+        known["validation"] = splits.validation
     for own, other in known.items():
         if _plain(own) == _plain(name):
             return other, own
@@ -44,27 +44,31 @@ def _plain(name: str) -> str:
     return name.replace(" ", "-").lower()
 
 
-def check_evaluations(task: Any) -> None:
+def check_evaluations(task: Task) -> None:
     """Raise ValueError where the evaluation at the end of a run could not be done, before the run is started."""
-    if not hasattr(task, "held_out"):
-        return
-    drawable_lengths(held_out(task))
+    splits = task.splits()
+    drawable_lengths(splits.test)
     random = generator(0, "probe", 1)
-    for other in evaluations(task).values():
+    for other in splits.unseen.values():
         other.sample(1, other.sample_lengths(1, random), random)
 
 
-def evaluate_all(model: Any, task: Any, *, sequences: int, seed: int) -> Scores:
-    """The metrics of each of ``task.evaluations()``, over sequences of the training lengths."""
-    return {name: evaluate(model, other, sequences=sequences, seed=seed) for name, other in evaluations(task).items()}
+def evaluate_all(model: Any, task: Task, *, sequences: int, seed: int) -> Scores:
+    """The scores of each of ``task.splits().unseen``, over sequences of the training lengths."""
+    unseen = task.splits().unseen
+    return {name: evaluate(model, other, sequences=sequences, seed=seed) for name, other in unseen.items()}
 
 
-def left_out(task: Any) -> dict[str, dict[str, int]]:
-    """What tasks of files could not use, counted by reason, of each split that has any (``task.dropped``)."""
-    splits = {"training": task, "validation": validated_on(task), "test": held_out(task)}
-    first = {id(other): name for name, other in reversed(splits.items())}
-    counts = {name: dict(getattr(other, "dropped", {})) for name, other in splits.items() if first[id(other)] == name}
-    return {name: reasons for name, reasons in counts.items() if reasons}
+def skipped_items(task: Task) -> dict[str, dict[str, int]]:
+    """What tasks of files could not use, counted by reason, of each split that has any (``task.skipped``)."""
+    validation, test, _ = task.splits()
+    found: dict[str, dict[str, int]] = {}
+    counted: list[Task] = []
+    for name, other in {"training": task, "validation": validation, "test": test}.items():
+        if isinstance(other, FiniteTask) and other not in counted and other.skipped:
+            found[name] = dict(other.skipped)
+        counted.append(other)
+    return found
 
 
 def in_columns(scores: Mapping[str, Mapping[str, float]]) -> tuple[list[str], list[list[Any]]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from .. import viz
 from ..base.errors import UsageError
-from ..training.inspection import draw_all
+from ..training.inspection import draw_all, save_all
 from ..training.lengths import Table
 from ..training.loggers import read_metrics
 from .run_dir import RunDir
@@ -14,7 +14,7 @@ from .run_dir import RunDir
 def draw_run(
     run: RunDir, model: Any, task: Any, lengths: Table, *, seed: int, length: int | None = None
 ) -> dict[str, Path]:
-    """Save every figure there is data for; returns name to path.
+    """Save every figure there is data for, but those that cannot be drawn; returns name to path.
 
     Raises:
         UsageError: the task has no sequence of that ``length``.
@@ -27,5 +27,6 @@ def draw_run(
     if numbers:
         figures["training"] = viz.training_figure(numbers)
     if lengths:
-        figures["lengths"] = viz.lengths_figure(lengths, trained_on=(task.min_length, task.max_length))
-    return {name: viz.save_figure(figure, run.figures / f"{name}.png") for name, figure in figures.items()}
+        trained_on = (task.min_length, task.max_length)
+        figures["lengths"] = viz.lengths_figure(lengths, trained_on, task.length_unit)
+    return save_all(figures, run.figures)

@@ -6,15 +6,14 @@ from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 
-from .. import viz
 from ..base.errors import RunError
 from ..training.callbacks import RollbackOnCollapse, StopWhenSolved
-from ..training.inspection import has_memory, run_example
+from ..training.inspection import example_text
 from ..training.learner import SequenceLearner
-from ..training.lengths import Table, evaluate_lengths, held_out
+from ..training.lengths import Table, evaluate_lengths
 from ..training.loggers import Wandb, log_picture, log_table
 from .config import TrainingOptions
-from .evaluate import Scores, evaluate_all, in_columns, left_out
+from .evaluate import Scores, evaluate_all, in_columns, skipped_items
 from .figures import draw_run
 from .loggers import close
 from .printing import print_evaluations, print_lengths, print_paths
@@ -59,16 +58,16 @@ def conclude(done: Trained, run: RunDir, trainer: pl.Trainer) -> None:
 def _evaluate(done: Trained, run: RunDir, trainer: pl.Trainer) -> _Outcome:
     learner, sequences = done.learner, done.options.evaluation_sequences
     task, model = learner.task, learner.model
-    unseen = held_out(task)
+    unseen = task.splits().test
     lengths = evaluate_lengths(model, unseen, unseen.evaluation_lengths, sequences=sequences, seed=learner.seed)
     scores = evaluate_all(model, task, sequences=sequences, seed=learner.seed)
     result = _facts(done, trainer) | {"lengths": {str(length): _as_json(row) for length, row in lengths.items()}}
-    if hasattr(unseen, "split"):
+    if unseen.split is not None:
         result["evaluation_split"] = unseen.split
     if scores:
         result["evaluations"] = {name: _as_json(row) for name, row in scores.items()}
-    if dropped := left_out(task):
-        result["left_out"] = dropped
+    if skipped := skipped_items(task):
+        result["left_out"] = skipped
     return _Outcome(lengths, scores, draw_run(run, model, task, lengths, seed=learner.seed), result)
 
 
@@ -110,7 +109,8 @@ def _log(run: RunDir, loggers: list[Any], outcome: _Outcome) -> None:
     if outcome.scores:
         log_table(loggers, "evaluations", *in_columns(outcome.scores))
     for name, path in outcome.figures.items():
-        log_picture(loggers, f"figures/{name}", path)
+        for logger in loggers:
+            log_picture(logger, f"figures/{name}", path)
     for logger in loggers:
         if isinstance(logger, Wandb):
             logger.log_checkpoint(run.last)
@@ -119,10 +119,8 @@ def _log(run: RunDir, loggers: list[Any], outcome: _Outcome) -> None:
 def _report(done: Trained, run: RunDir, trainer: pl.Trainer, outcome: _Outcome) -> None:
     learner, result = done.learner, outcome.result
     print(f"\n{_verdict(done, result)}\n")
-    if has_memory(learner.model):
-        _, _, record = run_example(learner.model, learner.task, seed=learner.seed)
-        assert record is not None
-        print(viz.weightings_text(record) + "\n")
+    if text := example_text(learner.model, learner.task, seed=learner.seed):
+        print(text + "\n")
     sequences = done.options.evaluation_sequences
     print_lengths(outcome.lengths, learner.task, sequences, result.get("evaluation_split"))
     if outcome.scores:

@@ -6,6 +6,7 @@ from jsonargparse import ArgumentParser, Namespace
 from torch import nn
 
 from ..base.errors import UsageError
+from ..base.task import ImageTask
 from ..text.symbol_tables import WithSymbols
 from .class_paths import find_class, importing
 from .config import instantiate, parse_reading
@@ -38,9 +39,9 @@ def load_run(path: str, *, which: str = "last", vouched: bool = False) -> tuple[
 
 
 def load_reader(path: str, *, which: str = "last", vouched: bool = False) -> tuple[RunDir, Any, Any]:
-    """A run, its model with the last checkpoint's weights, and an object that has ``load_images(paths)`` if any has.
+    """A run, its model with the last checkpoint's weights, and what has ``load_images(paths)`` for it, or None.
 
-    Where the task's class says from its settings alone how it loads images (``loader(settings)``), the task is not
+    Where the task's class says from its settings alone how it loads images (``ImageTask.loader``), the task is not
     made, and the symbols are those of the checkpoint: so a run directory is enough, wherever the data are.
 
     Raises:
@@ -52,15 +53,16 @@ def load_reader(path: str, *, which: str = "last", vouched: bool = False) -> tup
     try:
         _, config = parse_reading(run.config, trusted=trusted)
         task, model = (find_class(part.class_path) for part in (config.task, config.model))
-        if hasattr(task, "loader") and isinstance(model, type) and issubclass(model, WithSymbols):
+        loader = task.loader(config.task.init_args.as_dict()) if issubclass(task, ImageTask) else None
+        if loader is not None and issubclass(model, WithSymbols):
             codes = run.read_checkpoint(which)["state_dict"].get("model._extra_state")
             if codes is not None:
                 made = _make(config.model, model.symbols_of(codes), trusted)
-                return run, run.load_weights(made, which=which), task.loader(config.task.init_args.as_dict())
+                return run, run.load_weights(made, which=which), loader
     except UsageError as error:
         raise UsageError(f"{run.config}: {error}") from error
     run, _, objects = load_run(path, which=which)
-    return run, objects.model, objects.task
+    return run, objects.model, objects.task if isinstance(objects.task, ImageTask) else None
 
 
 def _make(config: Namespace, symbols: dict[str, Any], trusted: bool) -> nn.Module:

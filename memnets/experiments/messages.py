@@ -1,8 +1,12 @@
 """What jsonargparse says, in one line for the user, with the names nearest to what was written."""
 
 import itertools
+import pkgutil
 import re
 from collections.abc import Iterable, Sequence
+
+BASES = {"Task": "memnets_tasks.Task", "Curriculum": "memnets_tasks.Curriculum", "Module": "torch.nn.Module"}
+"""What to derive one's own classes from, by the name of the class that is asked for."""
 
 
 def one_line(message: str, overrides: Sequence[str], known: Iterable[str]) -> str:
@@ -13,7 +17,8 @@ def one_line(message: str, overrides: Sequence[str], known: Iterable[str]) -> st
         overrides: what stands on the command line.
         known: every setting there is.
     """
-    message = without_union(message.removeprefix('Parser key "config": '))
+    whole = message.removeprefix('Parser key "config": ')
+    message = without_union(whole)
     keys = list(dict.fromkeys(re.findall(r"Parser key \"([\w.]+)\":", message)))
     refused = re.search(r"Option '([\w.]+)' is not accepted|unrecognized arguments: --([\w.]+)", message)
     if refused:
@@ -25,6 +30,14 @@ def one_line(message: str, overrides: Sequence[str], known: Iterable[str]) -> st
     if keys and expected:
         kind = re.sub(r"<class '([\w.]+)'>", r"\1", expected[0])
         return f"--{'.'.join(keys)}: {kind[0].lower()}{kind[1:]}".replace(" a int.", " an int.")
+    foreign = re.search(r"does not correspond to a subclass of (\w+)", message)
+    if keys and foreign:
+        named = re.search(r"Import path ([\w.]+) does|Given value: ([\w.]+)", whole)
+        base = BASES.get(foreign[1], foreign[1])
+        return f"--{'.'.join(keys)}: {(named[1] or named[2]) if named else 'what is given'} is no {base}: derive it"
+    abstract = re.search(r"Expected an instantiatable class, but ([\w.]+) is abstract", message)
+    if keys and abstract:
+        return f"--{'.'.join(keys)}: {abstract[1]} lacks {' and '.join(_undefined(abstract[1]))}: define them"
     choices = re.search(r"Expected a typing\.Literal\[(.*?)\]\. Got value: ([^\n]*)", message)
     if keys and choices:
         return f"--{'.'.join(keys)} is {choices[2]!r}, but must be one of {choices[1]}"
@@ -33,6 +46,11 @@ def one_line(message: str, overrides: Sequence[str], known: Iterable[str]) -> st
     if wrong and given:
         return f"{wrong[0]}: {given[0]!r} is not a value of the right type"
     return " ".join(line.strip(" -") for line in message.splitlines() if line.strip())
+
+
+def _undefined(class_path: str) -> list[str]:
+    """The methods that an abstract class leaves to be defined; it has been imported by now."""
+    return sorted(pkgutil.resolve_name(class_path).__abstractmethods__)
 
 
 def unknown(key: str, known: Iterable[str]) -> str:
@@ -48,13 +66,13 @@ def _denied(class_path: str, keys: Sequence[str]) -> str:
 
 
 def without_union(message: str) -> str:
-    """What a class itself says, where jsonargparse adds all that it might have been instead."""
-    others = ("does not implement protocol", "Expected a <class 'NoneType'>")
+    """What a class itself says, where jsonargparse adds the null that it might have been instead."""
+    other = "Expected a <class 'NoneType'>"
     head, _, rest = message.partition("Does not validate against any of the Union subtypes")
-    if not any(other in rest for other in others):
+    if other not in rest:
         return message
     reasons = rest.partition("Errors:")[2].partition("Given value type:")[0].splitlines()
-    own = dict.fromkeys(reason.strip(" -") for reason in reasons if not any(other in reason for other in others))
+    own = dict.fromkeys(reason.strip(" -") for reason in reasons if other not in reason)
     given = rest.partition("Given value: ")[2].strip()
     said = [
         f"{reason}. Got value: {given}" if re.fullmatch(r"Expected a <class '[^']*'>", reason) else reason

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from .. import viz
 from ..base.errors import UsageError
 from ..base.files import leads_out
+from ..models.captioner import Captioner
+from ..models.text_reader import TextReader
 from .load import load_reader
 from .run_dir import RunDir
 
@@ -26,14 +28,19 @@ class _Kind(NamedTuple):
     """What is different between the two commands."""
 
     command: str
-    """Its name, and that of the model's method."""
     other: str
-    needs: str
+    """The other command's name."""
+    needs: type[nn.Module]
+    """The model that it is for."""
+    elsewhere: type[nn.Module]
+    """The model that the other command is for."""
     does: str
     said: Callable[[Any], dict[str, Any]]
     """A prediction as JSON; the first value is that of the printed line."""
     draw: Callable[[Tensor, Any, int], Any]
     """A figure of an image, its prediction, and the width of the padded images that were predicted together."""
+    unpadded: Callable[[Any], list[Tensor]]
+    """The images of a batch, each at its own size."""
 
 
 class _Item(NamedTuple):
@@ -52,8 +59,14 @@ def read(options: argparse.Namespace) -> int:
     def draw(image: Tensor, reading: Any, padded_width: int) -> Any:
         return viz.reading_figure(image, reading, padded_width=padded_width)
 
-    kind = _Kind("read", "describe", "TextReader", "reads lines", lambda p: {"text": p.text}, draw)
-    run, model, task = _load(kind, options)
+    def unpadded(batch: Any) -> list[Tensor]:
+        return [image[..., :width] for image, width in zip(batch.images, batch.widths.tolist())]
+
+    def said(reading: Any) -> dict[str, Any]:
+        return {"text": reading.text}
+
+    kind = _Kind("read", "describe", TextReader, Captioner, "reads lines", said, draw, unpadded)
+    run, model, loader = _load(kind, options)
     if options.decode:
         try:
             model.check_decode(options.decode)
@@ -63,7 +76,7 @@ def read(options: argparse.Namespace) -> int:
     def predict(reader: Any, batch: Any) -> list[Any]:
         return reader.read(batch.images, batch.widths, decode=options.decode, beam_size=options.beam)
 
-    return _answer(kind, options, _figures(kind, options, run), _items(options.images, model, task, predict))
+    return _answer(kind, options, _figures(kind, options, run), _items(kind, options.images, model, loader, predict))
 
 
 def describe(options: argparse.Namespace) -> int:
@@ -78,26 +91,30 @@ def describe(options: argparse.Namespace) -> int:
     def draw(image: Tensor, caption: Any, padded_width: int) -> Any:
         return viz.caption_figure(image, caption)
 
-    kind = _Kind("describe", "read", "Captioner", "describes pictures", said, draw)
-    run, model, task = _load(kind, options)
-    return _answer(kind, options, _figures(kind, options, run), _items(options.images, model, task, predict))
+    def unpadded(batch: Any) -> list[Tensor]:
+        return list(batch.images)
+
+    kind = _Kind("describe", "read", Captioner, TextReader, "describes pictures", said, draw, unpadded)
+    run, model, loader = _load(kind, options)
+    return _answer(kind, options, _figures(kind, options, run), _items(kind, options.images, model, loader, predict))
 
 
 def _load(kind: _Kind, options: argparse.Namespace) -> tuple[RunDir, Any, Any]:
-    """The run with its model and task; UsageError if they are of another kind."""
-    run, model, task = load_reader(options.run_dir, which=options.checkpoint, vouched=options.trust)
-    if not hasattr(model, kind.command):
-        remedy = f"use `memnets {kind.other}`" if hasattr(model, kind.other) else f"give a run of a {kind.needs}"
+    """The run with its model and what loads images for it; UsageError if they are of another kind."""
+    run, model, loader = load_reader(options.run_dir, which=options.checkpoint, vouched=options.trust)
+    if not isinstance(model, kind.needs):
+        other = isinstance(model, kind.elsewhere)
+        remedy = f"use `memnets {kind.other}`" if other else f"give a run of a {kind.needs.__name__}"
         raise UsageError(
             f"{kind.command}: {options.run_dir} holds a model of class {type(model).__name__}, and none that "
             f"{kind.does}: {remedy}"
         )
-    if not hasattr(task, "load_images"):
+    if loader is None:
         raise UsageError(
-            f"{kind.command}: the task of {options.run_dir}, {type(task).__name__}, has no load_images(paths): give it "
-            "one, as memnets_tasks.images.ImageTask has"
+            f"{kind.command}: the task of {options.run_dir} cannot load images: make it a memnets_tasks.ImageTask, "
+            "which has load_images(paths)"
         )
-    return run, model, task
+    return run, model, loader
 
 
 def _figures(kind: _Kind, options: argparse.Namespace, run: RunDir) -> Path | None:
@@ -112,23 +129,17 @@ def _figures(kind: _Kind, options: argparse.Namespace, run: RunDir) -> Path | No
     return folder
 
 
-def _items(paths: list[str], model: Any, task: Any, predict: Predict) -> Iterator[_Item]:
+def _items(kind: _Kind, paths: list[str], model: Any, loader: Any, predict: Predict) -> Iterator[_Item]:
     """Each file in the order given."""
     for start in range(0, len(paths), AT_ONCE):
         some = paths[start : start + AT_ONCE]
-        loaded = task.load_images(some)
+        loaded = loader.load_images(some)
         found: dict[str, _Item] = {path: _Item(path, problem) for path, problem in loaded.problems.items()}
         if loaded.batch is not None:
             predictions, padded = predict(model, loaded.batch), loaded.batch.images.shape[-1]
-            for path, image, prediction in zip(loaded.paths, _unpadded(loaded.batch), predictions):
+            for path, image, prediction in zip(loaded.paths, kind.unpadded(loaded.batch), predictions):
                 found[path] = _Item(path, None, image, prediction, padded)
         yield from (found[path] for path in some)
-
-
-def _unpadded(batch: Any) -> list[Tensor]:
-    if not hasattr(batch, "widths"):
-        return list(batch.images)
-    return [image[..., :width] for image, width in zip(batch.images, batch.widths.tolist())]
 
 
 def _answer(kind: _Kind, options: argparse.Namespace, figures: Path | None, items: Iterator[_Item]) -> int:

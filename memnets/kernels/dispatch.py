@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..base.errors import BackendUnavailableError
+from ..base.transforms import transformed
 from ..controllers import CONTROLLERS
 from . import cpu, triton
 
@@ -132,14 +133,6 @@ def choose(cell: Any, backend: str, inputs: Tensor) -> str:
 def _custom_controller(cell: Any) -> bool:
     controller = getattr(cell, "controller", None)
     return controller is not None and type(controller) not in CONTROLLERS.values()
-
-
-@torch.compiler.assume_constant_result  # the compiler enters transforms as it meets them: it may look, too
-def transformed() -> bool:
-    """Whether a function transform or forward-mode differentiation is at work, which kernels do not know."""
-    if torch.autograd.forward_ad._current_level >= 0:
-        return True
-    return torch._C._functorch.peek_interpreter_stack() is not None  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _passing_reason(cell: Any, inputs: Tensor) -> str | None:

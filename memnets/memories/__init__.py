@@ -1,7 +1,22 @@
 """Memories: one a file, each a step in plain PyTorch, driven by whatever a controller emits."""
 
 from .base import Memory
+from .delta import DeltaMemory, DeltaState
+from .dnc import DNCMemory, DNCState
 from .interface import Interface, Part
 from .ntm import NTMMemory, NTMState
+from .stack import StackMemory, StackState
 
-__all__ = ["Interface", "Memory", "NTMMemory", "NTMState", "Part"]
+__all__ = [
+    "DNCMemory",
+    "DNCState",
+    "DeltaMemory",
+    "DeltaState",
+    "Interface",
+    "Memory",
+    "NTMMemory",
+    "NTMState",
+    "Part",
+    "StackMemory",
+    "StackState",
+]

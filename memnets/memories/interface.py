@@ -93,7 +93,7 @@ class Interface:
             if run.activation != "softmax":  # over a part's own last dimension
                 values = ACTIVATIONS[run.activation](values)
             for part, value in zip(run.parts, values.split([part.size for part in run.parts], dim=-1)):
-                value = value.unflatten(-1, part.shape) if len(part.shape) != 1 else value
+                value = value.unflatten(-1, part.shape or (1,)) if len(part.shape) != 1 else value
                 value = value.squeeze(-1) if not part.shape else value
                 found.append(torch.softmax(value, dim=-1) if run.activation == "softmax" else value)
         return self._type(*found)

@@ -2,10 +2,13 @@
 
 from ..recurrent.torch_layers import GRU, LSTM, RNN
 from .captioner import Caption, Captioner, CaptionerOutput
+from .dnc import DNC
+from .memory_network import MemoryNetwork
 from .ntm import NTM
 from .text_reader import ReaderOutput, TextReader
 
 __all__ = [
+    "DNC",
     "GRU",
     "LSTM",
     "NTM",
@@ -13,6 +16,7 @@ __all__ = [
     "Caption",
     "Captioner",
     "CaptionerOutput",
+    "MemoryNetwork",
     "ReaderOutput",
     "TextReader",
 ]

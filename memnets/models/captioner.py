@@ -17,7 +17,9 @@ from ..base.modes import (
     evaluating,
     feature_size_of,
 )
+from ..base.module import Model, TrainingOutputs
 from ..base.saving import Pretrained
+from ..base.task import Task
 from ..decoding.attention_decoder import make_decoder
 from ..decoding.beam import Hypothesis
 from ..decoding.loss import IGNORED, cross_entropy, pad_classes, with_end
@@ -36,12 +38,14 @@ class CaptionerOutput(NamedTuple):
         weights: ``(B, L + 1, h, w)``, where it looked; zero past the end.
         gates: ``(B, L + 1)``, how much it needed the image.
         targets: ``(B, L + 1)``, classes, the end (0), then -100.
+        loss: of a training batch, a scalar: of the words and, weighted, of what was not looked at.
     """
 
     logits: Tensor
     weights: Tensor
     gates: Tensor
     targets: Tensor
+    loss: Tensor | None = None
 
 
 class Caption(NamedTuple):
@@ -60,11 +64,11 @@ class Caption(NamedTuple):
     gates: Tensor | None
 
 
-class Captioner(WithSymbols[Vocabulary], Pretrained):
+class Captioner(WithSymbols[Vocabulary], Model, Pretrained):
     """Images of scenes to words, by soft attention (Show, Attend and Tell).
 
     >>> captioner = Captioner(vocabulary=["a", "red", "circle"])
-    >>> loss, numbers = captioner.batch_loss(batch)  # a SceneBatch: images, captions
+    >>> captioner.training_outputs(batch).outputs.loss  # a SceneBatch: images, captions
     >>> [" ".join(caption.words) for caption in captioner.describe(batch.images, beam_size=3)]
 
     Args:
@@ -121,9 +125,6 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
         sampling: float = 0.0,
     ):
         super().__init__()
-        given = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-        self.config: dict[str, Any] = {**given, "encoder": None if encoder is None else "given"}
-        self.config["cell"] = cell if isinstance(cell, str) else "given"
         check_encoder(encoder, "Captioner")
         check_choice("coverage_reduction", coverage_reduction, ("sum", "mean"))
         check_choice("feedback", feedback, ("context", "place"))
@@ -173,6 +174,10 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
         change = self.exchange(Vocabulary(vocabulary))
         self.config["vocabulary"] = list(vocabulary)
         return change
+
+    def check_task(self, task: Task) -> None:
+        """Raise ValueError unless the task is answered in words, all of which the captioner has."""
+        self.check_symbols("vocabulary", task.vocabulary, task)
 
     def table_names(self) -> list[str]:
         """The submodules with one row a word."""
@@ -237,18 +242,20 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
         weights = (rollout.weights * scored).unflatten(2, grid)
         return CaptionerOutput(rollout.logits, weights, rollout.gates, targets)
 
-    def batch_loss(self, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
-        """Training loss of a batch with ``images`` and ``captions`` (a tuple of references an image), and its parts.
+    def training_outputs(self, batch: Any) -> TrainingOutputs:
+        """Scores of a batch's own captions, and their loss.
 
-        Where the batch has a ``mask``, it is that of :meth:`forward`.
+        Args:
+            batch: ``images``, ``captions`` (a tuple of references an image) and ``mask``, that of :meth:`forward` or
+                None.
 
         Returns:
-            The loss, and by name: ``word_loss`` (nats a word, the end counted), ``coverage`` (as reduced, before its
-            weight) and ``gate`` (mean beta).
+            A :class:`CaptionerOutput` with its ``loss``, and by name: ``word_loss`` (nats a word, the end counted),
+            ``coverage`` (as reduced, before its weight) and ``gate`` (mean beta).
         """
         check_texts("captions", batch.captions, len(batch.images))
         items, captions = _choose(batch.captions, self._drawn)
-        keys, grid = self.encode(batch.images, getattr(batch, "mask", None))
+        keys, grid = self.encode(batch.images, batch.mask)
         rows = torch.tensor(items, device=keys.mask.device)
         keys = Keys(*(part[rows] for part in keys))
         output = self._teach(keys, grid, captions, self.sampling if self.training else 0.0)
@@ -256,7 +263,8 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
         missed = coverage(output.weights.flatten(2), keys.mask, reduction=self.coverage_reduction)
         used = output.gates[output.targets != IGNORED].mean()
         numbers = {"word_loss": words, "coverage": missed, "gate": used}
-        return words + self.coverage_weight * missed, {name: value.detach() for name, value in numbers.items()}
+        output = output._replace(loss=words + self.coverage_weight * missed)
+        return TrainingOutputs(output, numbers={name: value.detach() for name, value in numbers.items()})
 
     @torch.no_grad()
     def describe(
@@ -303,9 +311,15 @@ class Captioner(WithSymbols[Vocabulary], Pretrained):
         weights = best.record.weights.cpu().unflatten(1, grid)
         return Caption(self.symbols.decode(best.symbols), confidence, weights, best.record.gate.squeeze(1).cpu())
 
+    def figures(self, batch: Any, predictions: list[Caption]) -> dict[str, Any]:
+        """``caption``: the first scene, what was said of it, and where the decoder looked for each word."""
+        from .. import viz
+
+        return {"caption": viz.caption_figure(batch.images[0], predictions[0])}
+
     def predict(self, batch: Any) -> list[Caption]:
         """:meth:`describe` of a batch's images, with ``beam_size``."""
-        return self.describe(batch.images, mask=getattr(batch, "mask", None), beam_size=self.beam_size)
+        return self.describe(batch.images, mask=batch.mask, beam_size=self.beam_size)
 
 
 def _check_mask(mask: Tensor, shape: tuple[int, ...]) -> None:

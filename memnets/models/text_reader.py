@@ -1,13 +1,12 @@
 """Reading lines of text: columns, a classifier of columns (CTC) and an attention decoder, trained together."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from ..attention.additive import AdditiveAttention, Keys
+from ..attention.additive import AdditiveAttention, Attention
 from ..attention.location import LocationAttention
 from ..base.checks import check_whole
 from ..base.modes import (
@@ -19,11 +18,13 @@ from ..base.modes import (
     evaluating,
     feature_size_of,
 )
+from ..base.module import Model, TrainingOutputs
 from ..base.saving import Pretrained
+from ..base.task import Task
 from ..decoding.attention_decoder import make_decoder
-from ..decoding.ctc import ctc_loss
-from ..decoding.end_columns import LineEnds, line_mask
-from ..decoding.joint import DECODES, Reading, read_lines
+from ..decoding.ctc import column_log_probs, ctc_loss
+from ..decoding.end_columns import EndColumns
+from ..decoding.joint import DECODES, Attending, Reading, read_by_attention, read_by_both, read_by_ctc
 from ..decoding.loss import IGNORED, column_targets, cross_entropy, pad_classes, with_end
 from ..decoding.rollout import teach
 from ..text.charset import Charset, SymbolChange
@@ -41,6 +42,7 @@ class ReaderOutput(NamedTuple):
         ctc_log_probs: ``(B, C, V)`` of each column.
         columns: ``(B,)``, valid columns.
         targets: ``(B, L + 1)``, classes, the end (0), then -100.
+        loss: of a training batch, a scalar: ``lambda * CTC + (1 - lambda) * attention``.
     """
 
     logits: Tensor | None
@@ -48,13 +50,14 @@ class ReaderOutput(NamedTuple):
     ctc_log_probs: Tensor | None
     columns: Tensor
     targets: Tensor
+    loss: Tensor | None = None
 
 
-class TextReader(WithSymbols[Charset], Pretrained):
+class TextReader(WithSymbols[Charset], Model, Pretrained):
     """Images of text lines to texts.
 
     >>> reader = TextReader(charset="0123456789", height=16)
-    >>> loss, numbers = reader.batch_loss(batch)  # a TextLineBatch: images, widths, texts, boxes
+    >>> reader.training_outputs(batch).outputs.loss  # a TextLineBatch: images, widths, texts, boxes
     >>> [reading.text for reading in reader.read(batch.images, batch.widths)]
 
     Args:
@@ -123,9 +126,6 @@ class TextReader(WithSymbols[Charset], Pretrained):
         sampling: float = 0.0,
     ):
         super().__init__()
-        given = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-        self.config: dict[str, Any] = {**given, "encoder": None if encoder is None else "given"}
-        self.config["cell"] = cell if isinstance(cell, str) else "given"
         check_encoder(encoder, "TextReader")
         check_choice("attention", attention, ("location", "ntm", "content"))
         check_choice("column_loss", column_loss, ("ctc", "boxes"))
@@ -144,15 +144,10 @@ class TextReader(WithSymbols[Charset], Pretrained):
         self.ctc = nn.Linear(size, len(self.symbols)) if ctc_weight > 0 else None
         self.decoder = self.ends = None
         if ctc_weight < 1:
-            combine = "product" if attention == "location" else "interpolate"
-            along = partial(
-                LocationAttention, shift_back=shift_back, shift_ahead=shift_ahead, combine=combine, jitter=jitter
-            )
-            kind = AdditiveAttention if attention == "content" else along
-            self.ends = LineEnds(size)
+            self.ends = EndColumns(size)
             self.decoder = make_decoder(
                 len(self.symbols),
-                lambda query_size: kind(query_size, size, attention_size),
+                _attention(attention, size, attention_size, shift_back, shift_ahead, jitter),
                 cell=cell,
                 feature_size=size,
                 hidden_size=hidden_size,
@@ -182,6 +177,10 @@ class TextReader(WithSymbols[Charset], Pretrained):
         change = self.exchange(Charset(charset))
         self.config["charset"] = charset
         return change
+
+    def check_task(self, task: Task) -> None:
+        """Raise ValueError unless the task is answered in characters, all of which the reader has."""
+        self.check_symbols("charset", task.charset, task)
 
     def table_names(self) -> list[str]:
         """The submodules with one row a character."""
@@ -213,18 +212,14 @@ class TextReader(WithSymbols[Charset], Pretrained):
         check_features(self.encoder, line.features.shape[2], self.feature_size)
         return line
 
-    def keys(self, line: Columns) -> Keys:
-        """What the attention decoder attends to: the columns and the end columns."""
+    def _attending(self, line: Columns) -> Attending:
         assert self.decoder is not None
         assert self.ends is not None
-        line = self.ends(line)
-        return self.decoder.attention.prepare(line.features, line_mask(line))
+        return Attending(self.decoder, self.ends.keys(line, self.decoder.attention))
 
-    def column_log_probs(self, line: Columns) -> Tensor:
-        """Log-probabilities (B, C, V) of each column's class, in float32 at least."""
+    def _column_log_probs(self, line: Columns) -> Tensor:
         assert self.ctc is not None
-        scores = self.ctc(line.features)
-        return torch.log_softmax(scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores, dim=2)
+        return column_log_probs(self.ctc(line.features))
 
     def forward(self, images: Tensor, widths: Tensor, texts: Sequence[str], *, sampling: float = 0.0) -> ReaderOutput:
         """Score given texts, each character after the right ones before it.
@@ -242,19 +237,22 @@ class TextReader(WithSymbols[Charset], Pretrained):
         classes, lengths = pad_classes([self.symbols.encode(text) for text in texts], images.device)
         targets = with_end(classes, lengths)
         line = self.encode(images, widths)
-        log_probs = None if self.ctc is None else self.column_log_probs(line)
+        log_probs = None if self.ctc is None else self._column_log_probs(line)
         if self.decoder is None:
             return ReaderOutput(None, None, log_probs, line.counts, targets)
-        rollout = teach(self.decoder, self.keys(line), targets, sampling=sampling)
+        rollout = teach(*self._attending(line), targets, sampling=sampling)
         return ReaderOutput(rollout.logits, rollout.weights, log_probs, line.counts, targets)
 
-    def batch_loss(self, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
-        """Training loss of a batch with ``images``, ``widths``, ``texts`` (and ``boxes``), and its parts.
+    def training_outputs(self, batch: Any) -> TrainingOutputs:
+        """Scores of a batch's own texts, and their loss.
+
+        Args:
+            batch: ``images``, ``widths``, ``texts``, and for ``column_loss="boxes"`` also ``boxes``.
 
         Returns:
-            The loss, and by name: ``attention_loss`` (nats a symbol, the end counted), ``ctc_loss`` (nats a
-            character) and ``infeasible`` (share of lines with too few columns for their text, left out of CTC),
-            or ``column_loss`` (nats a column).
+            A :class:`ReaderOutput` with its ``loss``, and the parts of that by name: ``attention_loss`` (nats a symbol,
+            the end counted), ``ctc_loss`` (nats a character) and ``infeasible`` (share of lines with too few columns
+            for their text, left out of CTC), or ``column_loss`` (nats a column).
         """
         sampling = self.sampling if self.training else 0.0
         output = self(batch.images, batch.widths, batch.texts, sampling=sampling)
@@ -267,7 +265,8 @@ class TextReader(WithSymbols[Charset], Pretrained):
             loss, numbers = self._column_loss(output, batch)
             parts.update(numbers)
             total = total + self.ctc_weight * loss
-        return total, {name: value.detach() for name, value in parts.items()}
+        numbers = {name: value.detach() for name, value in parts.items()}
+        return TrainingOutputs(output._replace(loss=total), numbers=numbers)
 
     def _column_loss(self, output: ReaderOutput, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
         log_probs, counts = output.ctc_log_probs, output.columns
@@ -317,18 +316,43 @@ class TextReader(WithSymbols[Charset], Pretrained):
         check_whole("beam_size", beam_size)
         if max_length is not None:
             check_whole("max_length", max_length)
+        lengths: Any = {"beam_size": beam_size, "max_length": max_length}
         with evaluating(self):
             line = self.encode(images, widths)
             check_finite(line.features)
-            return read_lines(
-                self,
-                line,
-                decode=decode,
-                beam_size=beam_size,
-                max_length=max_length,
-                length_penalty=length_penalty,
-            )
+            if decode == "ctc":
+                return read_by_ctc(self.symbols, line, self._column_log_probs(line), **lengths)
+            attending, lengths = self._attending(line), {**lengths, "length_penalty": length_penalty}
+            if decode == "attention":
+                return read_by_attention(self.symbols, line, attending, **lengths)
+            log_probs = self._column_log_probs(line)
+            return read_by_both(self.symbols, line, attending, log_probs, ctc_weight=self.ctc_weight, **lengths)
+
+    def figures(self, batch: Any, predictions: list[Reading]) -> dict[str, Any]:
+        """``reading``: the first line, what was read of it, and where the decoder looked."""
+        from .. import viz
+
+        image = batch.images[0]
+        line, padded = image[:, :, : int(batch.widths[0])], image.shape[2]
+        return {"reading": viz.reading_figure(line, predictions[0], truth=batch.texts[0], padded_width=padded)}
 
     def predict(self, batch: Any) -> list[Reading]:
         """:meth:`read` of a batch's images, in the way of ``decode`` and ``beam_size``."""
         return self.read(batch.images, batch.widths, beam_size=self.beam_size)
+
+
+def _attention(
+    name: str, feature_size: int, attention_size: int, shift_back: int, shift_ahead: int, jitter: float
+) -> Callable[[int], Attention]:
+    """What makes the attention called ``name`` for a size of queries."""
+    if name == "content":
+        return lambda query_size: AdditiveAttention(query_size, feature_size, attention_size)
+    return lambda query_size: LocationAttention(
+        query_size,
+        feature_size,
+        attention_size,
+        shift_back=shift_back,
+        shift_ahead=shift_ahead,
+        combine="product" if name == "location" else "interpolate",
+        jitter=jitter,
+    )

@@ -58,7 +58,8 @@ def shift_weights(weights: Tensor, shift: Tensor) -> Tensor:
 def sharpen(weights: Tensor, sharpening: Tensor) -> Tensor:
     """Weights to the power gamma, normalised (equation 9), computed as a softmax of ``gamma * log(w)``.
 
-    A plain power underflows to 0/0 for flat weights and a large gamma; the logarithm does not.
+    A plain power underflows to 0/0 for flat weights and a large gamma; the logarithm does not. Half precision, in which
+    the 1e-16 that is added would be 0, is computed in float32.
 
     Args:
         weights: w~ >= 0, ``(B, H, N)``.
@@ -67,4 +68,6 @@ def sharpen(weights: Tensor, sharpening: Tensor) -> Tensor:
     Returns:
         w, ``(B, H, N)``; each head's weights sum to 1.
     """
+    if weights.dtype == torch.float16:
+        return sharpen(weights.float(), sharpening.float()).half()
     return torch.softmax(sharpening.unsqueeze(-1) * (weights + EPSILON).log(), dim=-1)

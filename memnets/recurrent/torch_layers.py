@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from ..base.checks import check_whole
 from ..base.module import SequenceModule
-from ..base.saving import Pretrained
 from ..base.state import HiddenState, LSTMState, detach_state, map_state, stack_states
+from ..base.state_types import register_state
 
 
-class TorchLayer(SequenceModule, Pretrained, abc.ABC):
+class TorchLayer(SequenceModule, abc.ABC):
     """One of torch's recurrent layers with a state that is batch first and lengths that pad with zeros.
 
     Args:
@@ -44,7 +44,10 @@ class TorchLayer(SequenceModule, Pretrained, abc.ABC):
         truncated_bptt_steps: int | None = None,
         check_finite: bool = False,
     ):
-        check_whole("hidden_size", hidden_size)
+        for name, value in {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}.items():
+            check_whole(name, value)
+        layer_type: Any = self.layer_type
+        layer: nn.RNNBase = layer_type(input_size, hidden_size, num_layers, batch_first=True)  # drawn before the output
         super().__init__(
             input_size,
             hidden_size,
@@ -53,14 +56,13 @@ class TorchLayer(SequenceModule, Pretrained, abc.ABC):
             batch_first=batch_first,
             check_finite=check_finite,
         )
-        check_whole("num_layers", num_layers)
         if truncated_bptt_steps is not None:
             check_whole("truncated_bptt_steps", truncated_bptt_steps)
         self.hidden_size = hidden_size
         self.num_layers = num_layers
         self.truncated_bptt_steps = truncated_bptt_steps
-        layer_type: Any = self.layer_type
-        self.layer: nn.RNNBase = layer_type(input_size, hidden_size, num_layers, batch_first=True)
+        self.layer = layer
+        register_state(self.make_state(1, device=torch.device("meta")))
 
     def make_state(self, batch_size: int, *, device: torch.device | None = None) -> Any:
         """Zeros: ``hidden (B, L, H)``, and ``cell (B, L, H)`` for an LSTM."""

@@ -10,8 +10,8 @@ from torch.utils.checkpoint import checkpoint
 from .. import kernels
 from ..base.checks import check_length_tensor, check_state, check_whole
 from ..base.module import SequenceModule
-from ..base.saving import Pretrained
 from ..base.state import detach_state, index_state, stack_states
+from ..base.state_types import register_state
 from ..memories.base import Memory, resize
 
 Step = Callable[[Tensor, Any], tuple[Tensor, Any]]
@@ -29,7 +29,7 @@ class RecurrentOptions(TypedDict, total=False):
     check_finite: bool
 
 
-class Recurrent(SequenceModule, Pretrained):
+class Recurrent(SequenceModule):
     """A cell applied step by step, with lengths, carried state and truncated backpropagation through time.
 
     Args:
@@ -79,6 +79,7 @@ class Recurrent(SequenceModule, Pretrained):
                 check_whole(name, value)
         kernels.check_name(backend)
         self.cell: Any = cell
+        register_state(made.initial_state(1, device=torch.device("meta")))
         self.backend = backend
         self.truncated_bptt_steps = truncated_bptt_steps
         self.checkpoint_every = checkpoint_every

@@ -2,6 +2,7 @@
 
 import abc
 import warnings
+from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 from torch import Tensor, nn
@@ -28,6 +29,18 @@ class WithSymbols(nn.Module, abc.ABC, Generic[SymbolsT]):
     @abc.abstractmethod
     def symbols_of(cls, codes: Tensor) -> dict[str, Any]:
         """The argument that makes a module of a checkpoint's symbols, as :meth:`get_extra_state` gave them, by name."""
+
+    def check_symbols(self, kind: str, wanted: Sequence[str] | None, task: Any) -> None:
+        """Raise ValueError unless each of ``wanted``, the ``kind`` of ``task``, can be written."""
+        name = type(task).__name__
+        if wanted is None or isinstance(wanted, int):
+            raise ValueError(
+                f"{type(self).__name__} needs a task with a {kind}, but {name} has none: readers go with tasks of "
+                "lines, captioners with tasks of scenes, and sequence models with the others"
+            )
+        missing = [symbol for symbol in wanted if symbol not in self.symbols.classes]
+        if missing:
+            raise ValueError(f"the model's {kind} lacks {missing[0]!r}, which {name} has: give it the task's")
 
     def exchange(self, new: SymbolsT) -> SymbolChange:
         """Write the symbols of ``new`` from now on; rows of shared symbols stay. Make the optimiser afterwards."""

@@ -1,8 +1,7 @@
-"""A model on a task's batch, in either of two ways.
+"""A model on a task's batch: the loss to train with, the numbers to report, and whether the two go together.
 
-Most models give logits, which the task scores: ``task.loss(logits, batch)`` and ``task.metrics``. A model that writes
-symbols of its own choice (a reader, a captioner) has ``batch_loss(batch)``, which trains it on the right ones, and
-``predict(batch)``, which runs free and is scored by ``task.score(predictions, batch)``.
+A :class:`memnets.Model` says itself what it makes of a batch. Any other module is taken for one over sequences, used
+like ``torch.nn.LSTM``: ``model(inputs (B, T, I), lengths=(B,)) -> (outputs (B, T, O), state)``.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,85 +11,73 @@ import torch
 from torch import Tensor, nn
 
 from ..base.modes import evaluating
+from ..base.module import Model, SequenceModule, TrainingOutputs, as_parameters, check_sizes
+from ..base.task import Task
 
 Numbers = dict[str, Tensor]
 
 
-def predicts(model: nn.Module) -> bool:
-    """Whether the model has a loss and predictions of its own."""
-    return hasattr(model, "batch_loss") and hasattr(model, "predict")
+def is_sequence_module(model: nn.Module) -> bool:
+    """Whether the model gives an output at each step of a sequence of inputs."""
+    return isinstance(model, SequenceModule) or not isinstance(model, Model)
 
 
-def apply(model: nn.Module, batch: Any) -> Tensor:
-    """Logits (B, T, O) of a model of the contract of :class:`memnets.Recurrent`, in the precision of its parameters."""
-    parameter = next(model.parameters(), None)
-    inputs = batch.inputs if parameter is None else batch.inputs.to(parameter.dtype)
-    return model(inputs, lengths=batch.lengths)[0]
+def training_outputs(model: nn.Module, batch: Any) -> TrainingOutputs:
+    """What the task's loss of a batch is computed of."""
+    if isinstance(model, Model):
+        return model.training_outputs(batch)
+    outputs = _run(model, batch)
+    return TrainingOutputs(outputs, predictions=outputs.detach())
 
 
-def training_loss(model: Any, task: Any, batch: Any) -> tuple[Tensor, Callable[[], Numbers]]:
-    """The loss of a batch, and a call that gives the other numbers to report."""
-    if predicts(model):
-        loss, numbers = model.batch_loss(batch)
-        return loss, lambda: numbers
-    logits = apply(model, batch)
-    return task.loss(logits, batch), lambda: task.metrics(logits.detach(), batch)
+def predict(model: nn.Module, batch: Any) -> Any:
+    """What the task's scores and errors of a batch are computed of."""
+    return model.predict(batch) if isinstance(model, Model) else _run(model, batch)
 
 
-def validation_numbers(model: Any, task: Any, batch: Any) -> tuple[Tensor, Numbers]:
+def _run(model: nn.Module, batch: Any) -> Tensor:
+    """Outputs (B, T, O) of a plain module, in the precision of its parameters."""
+    return model(as_parameters(model, batch.inputs), lengths=batch.lengths)[0]
+
+
+def training_loss(model: nn.Module, task: Task, batch: Any) -> tuple[Tensor, Callable[[], Numbers]]:
+    """The task's loss of a batch and the model's own beside it, and a call that gives the other numbers to report."""
+    made = training_outputs(model, batch)
+    loss = _total(made, task, batch)
+    return loss, lambda: {**made.numbers, **({} if made.predictions is None else task.scores(made.predictions, batch))}
+
+
+def _total(made: TrainingOutputs, task: Task, batch: Any) -> Tensor:
+    loss = task.loss(made.outputs, batch)
+    return loss if made.auxiliary_loss is None else loss + made.auxiliary_loss
+
+
+def validation_numbers(model: nn.Module, task: Task, batch: Any) -> tuple[Tensor, Numbers]:
     """Errors of each sequence (B,), in the unit of the task's threshold, and the numbers to report.
 
     Predictions run free: a model that is fed the right symbols makes fewer errors than it will ever make alone.
     """
-    if predicts(model):
-        loss, numbers = model.batch_loss(batch)
-        predictions = model.predict(batch)
-        errors = task.per_sequence_errors(predictions, batch)
-        return errors, {"loss": loss, **numbers, **task.score(predictions, batch)}
-    logits = apply(model, batch)
-    numbers = {"loss": task.loss(logits, batch), **task.metrics(logits, batch)}
-    return task.per_sequence_errors(logits, batch), numbers
+    made = training_outputs(model, batch)
+    predictions = predict(model, batch) if made.predictions is None else made.predictions
+    numbers = {"loss": _total(made, task, batch), **made.numbers, **task.scores(predictions, batch)}
+    return task.errors(predictions, batch), numbers
 
 
-def corpus_metrics(model: Any, task: Any, batches: Iterable[tuple[int, Any]]) -> dict[str, float]:
-    """The task's metrics over batches, each with its number of sequences, as one corpus where the task can."""
-    if predicts(model) and hasattr(task, "score_all"):
-        scores = task.score_all((model.predict(batch), batch) for _, batch in batches)
-        return {name: float(value) for name, value in scores.items()}
-    totals: dict[str, float] = {}
-    sequences = 0
-    for count, batch in batches:
-        sequences += count
-        predictions = model.predict(batch) if predicts(model) else apply(model, batch)
-        metrics = task.score(predictions, batch) if predicts(model) else task.metrics(predictions, batch)
-        for name, value in metrics.items():
-            totals[name] = totals.get(name, 0.0) + float(value) * count
-    return {name: total / sequences for name, total in totals.items()}
+def corpus_scores(model: nn.Module, task: Task, batches: Iterable[Any]) -> dict[str, float]:
+    """The task's scores of the model's predictions over batches, as one corpus."""
+    scores = task.corpus_scores((predict(model, batch), batch) for batch in batches)
+    return {name: float(value) for name, value in scores.items()}
 
 
-def check_fit(model: Any, task: Any) -> None:
+def check_task(model: nn.Module, task: Task) -> None:
     """Raise ValueError unless the model's sizes and symbols are those of the task."""
-    if getattr(model, "batch_first", True) is False:
-        raise ValueError("the model has batch_first=False, but tasks have the batch first: leave it at True")
-    kind = type(task).__name__
-    for name in ("input_size", "output_size"):
-        wanted, got = getattr(task, name, None), getattr(model, name, None)
-        if None not in (wanted, got) and got != wanted:
-            raise ValueError(f"the model's {name} is {got}, but {kind} needs {wanted}")
-    if predicts(model) != hasattr(task, "score"):
-        has, lacks = ("batch_loss", "no score") if predicts(model) else ("no batch_loss", "score")
-        raise ValueError(
-            f"{type(model).__name__} has {has}, but {kind} has {lacks}: readers go with tasks of lines, captioners "
-            "with tasks of scenes, and sequence models with the others"
-        )
-    for name in ("charset", "vocabulary"):
-        wanted, got = getattr(task, name, None), getattr(model, name, None)
-        missing = [symbol for symbol in wanted or () if got is not None and symbol not in got]
-        if missing:
-            raise ValueError(f"the model's {name} lacks {missing[0]!r}, which {kind} has: give it the task's")
+    if isinstance(model, Model):
+        model.check_task(task)
+    else:
+        check_sizes(model, task)
 
 
-def probe(model: nn.Module, task: Any, batch: Any) -> None:
+def probe(model: nn.Module, task: Task, batch: Any) -> None:
     """Put one batch through the model and its loss, leaving no trace: whatever they raise shows that they do not go."""
     with evaluating(model), torch.no_grad():
         training_loss(model, task, batch)

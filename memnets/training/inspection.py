@@ -1,115 +1,227 @@
-"""Figures of what a trained module does with one sequence."""
+"""Figures of what a trained model does with one example, whatever memory it has.
 
-from collections.abc import Iterator
+A figure never ends a run: what cannot be drawn is said once, in one line, and left out.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .. import viz
 from ..base.modes import evaluating
+from ..base.module import Model
 from ..base.seeding import generator
+from ..base.task import Task
 from ..memories.base import Memory
-from ..recurrent.cell import MemoryCell
+from ..models.captioner import Captioner
+from ..models.text_reader import TextReader
 from ..recurrent.trace import Trace, trace
-from .adapters import apply, predicts
+from .adapters import is_sequence_module, predict
+
+Draw = Callable[[], Any]
+
+_log = logging.getLogger("memnets.figures")
+_log.setLevel(logging.WARNING)  # heard where the rest is quietened, as ``memnets fit`` does
+
+
+class Example(NamedTuple):
+    """One example of a task, and what a model made of it.
+
+    Attributes:
+        batch: of one, on the CPU.
+        predictions: what the model's ``predict`` gave, on the CPU.
+        trace: what its memories did; None without a memory, or where that could not be traced.
+    """
+
+    batch: Any
+    predictions: Any
+    trace: Trace | None
 
 
 def has_memory(model: nn.Module) -> bool:
-    """Whether there is a memory to look into, in a model that runs over a sequence of inputs."""
-    return not predicts(model) and any(isinstance(part, Memory) for part in model.modules())
+    """Whether there is a memory to look into."""
+    return any(isinstance(part, Memory) for part in model.modules())
 
 
-@torch.no_grad()
-def run_example(model: nn.Module, task: Any, *, seed: int = 0, length: int | None = None) -> tuple[Any, Any, Any]:
-    """One fresh sequence through the model.
+def run_example(model: nn.Module, task: Task, *, seed: int = 0, length: int | None = None) -> Example:
+    """One fresh example through the model.
 
-    Returns:
-        The batch of one, the outputs as probabilities (1, T, O), and the trace, or None without a memory.
+    Args:
+        model: a :class:`memnets.Model`, or another module over sequences.
+        task: what the example is of.
+        seed: which example.
+        length: in the task's unit; its longest in training if None.
+
+    Raises:
+        ValueError: the task has no example of that ``length``.
     """
-    random = generator(seed, "example", 0, next(model.parameters()).device)
-    batch = task.sample(1, length or task.max_length, random)
-    record: Trace | None = None
-    with evaluating(model):
-        if has_memory(model):
-            with trace(model) as record:
-                logits = apply(model, batch)
-        else:
-            logits = apply(model, batch)
-    return batch.to("cpu"), torch.sigmoid(logits.float()).cpu(), _to_cpu(record)
+    return _run(model, _sample(model, task, seed, length))
 
 
-def _to_cpu(record: Trace | None) -> dict[str, torch.Tensor] | None:
-    return None if record is None else {name: tensor.cpu() for name, tensor in record.items()}
-
-
-def draw_example(model: nn.Module, task: Any, *, seed: int = 0, length: int | None = None) -> Any:
-    """The memory at work on one sequence; without a memory, its inputs, targets and outputs; or what was read."""
-    if predicts(model):
-        return next(iter(draw_prediction(model, task, seed=seed, length=length).values()))
-    batch, outputs, record = run_example(model, task, seed=seed, length=length)
-    if record is None:
-        return viz.sequence_figure(batch, outputs)
-    return viz.memory_work_figure(batch, outputs, record)
-
-
-def draw_all(model: nn.Module, task: Any, *, seed: int = 0, length: int | None = None) -> dict[str, Any]:
-    """Every figure of one sequence, by file name without its ending.
-
-    A task may have figures of its own: ``task.figures(batch, outputs, record)`` gives them by name, from the batch
-    of one, the outputs as probabilities (1, T, O), and the trace, or None without a memory.
-    """
-    if predicts(model):
-        return draw_prediction(model, task, seed=seed, length=length)
-    batch, outputs, record = run_example(model, task, seed=seed, length=length)
-    figures = {"sequence": viz.sequence_figure(batch, outputs)}
-    if record is not None:
-        figures["memory-at-work"] = viz.memory_work_figure(batch, outputs, record)
-        figures["weightings"] = viz.weightings_figure(record)
-        figures["memory"] = viz.memory_figure(record)
-        figures["gates"] = viz.gates_figure(record)
-    own = getattr(task, "figures", None)
-    return {**figures, **own(batch, outputs, record)} if own else figures
-
-
-@torch.no_grad()
-def draw_prediction(model: Any, task: Any, *, seed: int = 0, length: int | None = None) -> dict[str, Any]:
-    """What a reader or captioner makes of one fresh image, and where it looked, by file name without its ending; with
-    a memory in its cell, also where it wrote and read meanwhile."""
-    random = generator(seed, "example", 0, next(model.parameters()).device)
+def _sample(model: nn.Module, task: Task, seed: int, length: int | None) -> Any:
+    random = generator(seed, "example", 0, next(model.parameters(), torch.empty(0)).device)
     longest = torch.tensor([task.max_length], device=random.device)  # a tensor: of files, the nearest will do
-    batch = task.sample(1, length or longest, random)
+    return task.sample(1, length or longest, random)
+
+
+@torch.no_grad()
+def _run(model: nn.Module, batch: Any) -> Example:
     with evaluating(model):
-        (prediction,) = model.predict(batch)
-        figures = _draw_memory(model, batch)
-    image = batch.images[0].cpu()
-    if hasattr(prediction, "words"):
-        return {"caption": viz.caption_figure(image, prediction), **figures}
-    line, padded = image[:, :, : int(batch.widths[0])], image.shape[2]
-    return {"reading": viz.reading_figure(line, prediction, truth=batch.texts[0], padded_width=padded), **figures}
+        predictions, traced = _traced(model, batch) if has_memory(model) else (None, None)
+        if traced is None or not is_sequence_module(model):  # greedily is not how a decoder predicts
+            predictions = predict(model, batch)
+    return Example(batch.to("cpu"), _to_cpu(predictions), traced)
 
 
-def _draw_memory(model: Any, batch: Any) -> dict[str, Any]:
-    """What a decoder's one memory did, if it has one, while it wrote greedily: beams and scores take other steps."""
-    cells = [part for part in model.modules() if isinstance(part, MemoryCell)]
-    if len(cells) != 1 or not hasattr(model, "beam_size"):
-        return {}
-    with _greedy(model), trace(cells[0]) as trace_of_cell:
-        model.predict(batch)
-    record = _to_cpu(trace_of_cell)
-    return {"weightings": viz.weightings_figure(record)} if record else {}
+def _traced(model: nn.Module, batch: Any) -> tuple[Any, Trace | None]:
+    """Predictions, and what the model's memories did meanwhile; None, and said, where that cannot be traced."""
+    try:
+        with _greedy(model), trace(model) as traced:
+            predictions = predict(model, batch)
+        used = "lengths" in traced  # a decoder may have no use of its memory, as where CTC reads
+    except Exception as error:
+        _say(f"what the memory of {type(model).__name__} did is left out of the figures: {_one_line(error)}")
+        return None, None
+    return predictions, traced if used else None
 
 
 @contextmanager
-def _greedy(model: Any) -> Iterator[None]:
-    """By attention alone where CTC would be asked as well, and without a beam."""
-    before = {name: getattr(model, name) for name in ("beam_size", "decode") if hasattr(model, name)}
-    model.beam_size = 1
-    if before.get("decode") == "joint":
-        model.decode = "attention"
+def _greedy(model: nn.Module) -> Iterator[None]:
+    """A decoder by attention alone and without a beam: the rows of others are not one sequence each."""
+    if not isinstance(model, (TextReader, Captioner)):
+        yield
+        return
+    beam_size, model.beam_size = model.beam_size, 1
+    joint = model if isinstance(model, TextReader) and model.decode == "joint" else None
+    if joint is not None:
+        joint.decode = "attention"
     try:
         yield
     finally:
-        for name, value in before.items():
-            setattr(model, name, value)
+        model.beam_size = beam_size
+        if joint is not None:
+            joint.decode = "joint"
+
+
+def _to_cpu(predictions: Any) -> Any:
+    return predictions.cpu() if isinstance(predictions, Tensor) else predictions
+
+
+def draw_example(model: nn.Module, task: Task, *, seed: int = 0, length: int | None = None) -> Any:
+    """The one figure that tells the most: the memory at work; without one, what was given, wanted and made of it.
+
+    None where nothing can be drawn.
+    """
+    for draw in _draws(model, task, seed, length).values():
+        if figure := draw():
+            return figure
+    return None
+
+
+def draw_all(model: nn.Module, task: Task, *, seed: int = 0, length: int | None = None) -> dict[str, Any]:
+    """Every figure of one example, those of the task's own included, by file name without its ending.
+
+    Raises:
+        ValueError: the task has no example of that ``length``.
+    """
+    figures = {name: draw() for name, draw in _draws(model, task, seed, length).items()}
+    return {name: figure for name, figure in figures.items() if figure is not None}
+
+
+def example_text(model: nn.Module, task: Task, *, seed: int = 0, length: int | None = None) -> str:
+    """Where the memory's heads look, in characters for the terminal; nothing where there are no such heads."""
+    batch = _sample(model, task, seed, length)
+    example = careful("weightings", lambda: _run(model, batch))()
+    traced = None if example is None else _drawable(example.trace)
+    if traced is None or "weighting" not in traced.kinds.values():
+        return ""
+    return careful("weightings", lambda: viz.weightings_text(traced))() or ""
+
+
+def save_all(figures: Mapping[str, Any], folder: Path, ending: str = ".png") -> dict[str, Path]:
+    """Save figures under their names; gives the path of each that could be saved."""
+    paths = {}
+    for name, figure in figures.items():
+        path = careful(name, partial(viz.save_figure, figure, folder / f"{name}{ending}"))()
+        if path is not None:
+            paths[name] = path
+    return paths
+
+
+def _draws(model: nn.Module, task: Task, seed: int, length: int | None) -> dict[str, Draw]:
+    """The figures there are, each to be drawn by a call that gives None where that fails; the most telling first."""
+    given = _sample(model, task, seed, length)
+    example = careful("of an example", lambda: _run(model, given))()
+    if example is None:
+        return {}
+    batch, predictions, _ = example
+    traced = _drawable(example.trace)
+    draws: dict[str, Draw] = {}
+    mask = None
+    if is_sequence_module(model):
+        mask = batch.mask
+        if _is_bits(batch, predictions):
+            outputs = predictions.float().sigmoid()
+            if traced is not None:
+                draws["memory-at-work"] = lambda: viz.memory_work_figure(batch, outputs, traced)
+            draws["sequence"] = lambda: viz.sequence_figure(batch, outputs)
+    own: dict[str, Any] = {}
+    if isinstance(model, Model):
+        own |= careful("of the model's own", lambda: model.figures(batch, predictions))() or {}
+    own |= careful("of the task's own", lambda: task.figures(batch, predictions, example.trace))() or {}
+    draws |= {name: lambda figure=figure: figure for name, figure in own.items()}
+    if traced is not None:
+        if "memory-at-work" not in draws:
+            draws["memory-at-work"] = lambda: viz.records_figure(traced, mask=mask)
+        draws |= viz.trace_figures(traced, mask=mask)
+    return {name: careful(name, draw) for name, draw in draws.items()}
+
+
+def _is_bits(batch: Any, predictions: Tensor) -> bool:
+    """Whether a bit is wanted of each output, so that the predictions are those of its being 1, before the sigmoid."""
+    return predictions.shape == batch.targets.shape and bool(((batch.targets == 0) | (batch.targets == 1)).all())
+
+
+def _drawable(traced: Trace | None) -> Any:
+    """The trace without the records that cannot be drawn, which are said; None where none can."""
+    if traced is None:
+        return None
+    left, reasons = viz.drawable(traced)
+    for name, reason in reasons.items():
+        _say(f"the record {name} is left out of the figures: {reason}")
+    return left if left.kinds else None
+
+
+def careful(name: str, draw: Draw) -> Draw:
+    """A call that draws, or says why not and gives None.
+
+    Args:
+        name: which figure, for what is said.
+        draw: may raise whatever it likes.
+    """
+
+    def attempt() -> Any:
+        try:
+            return draw()
+        except Exception as error:
+            _say(f"the figure {name} is left out: {_one_line(error)}")
+            return None
+
+    return attempt
+
+
+def _one_line(error: Exception) -> str:
+    text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
+    return " ".join(text.split()) or type(error).__name__
+
+
+@lru_cache(maxsize=1024)
+def _say(line: str) -> None:
+    """Once each."""
+    _log.warning(line)

@@ -12,12 +12,11 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader, IterableDataset
 
 from ..base.seeding import generator
-from .adapters import check_fit, validation_numbers
+from ..base.task import Curriculum, Task
+from .adapters import check_task, predict, validation_numbers
 from .clipping import Clipping, SpikeClip
-from .lengths import validated_on
 from .parameter_order import in_order
-from .protocols import Curriculum, PredictionTask, Task
-from .step import DivergedError, Numbers, TrainingStep, own_share
+from .step import DivergedError, Numbers, TrainingStep
 
 __all__ = ["DivergedError", "SequenceLearner", "rmsprop"]
 
@@ -94,12 +93,12 @@ class SequenceLearner(pl.LightningModule):
     Clipping and the accumulation of gradients are this module's, and not the trainer's: the whole step is one plain
     function, :class:`memnets.training.step.TrainingStep`, and Lightning calls it.
 
-    Logged at each training step: loss, the task's metrics, the gradient's norm before clipping. At each
-    validation: the same on fresh sequences of the training lengths, of ``task.validation()`` where there is that.
+    Logged at each training step: loss, the task's scores, the gradient's norm before clipping. At each
+    validation: the same on fresh sequences of the training lengths, of ``task.splits().validation``.
 
     Args:
-        model: a module of the contract of :class:`memnets.Recurrent`: (B, T, I) to (B, T, O) logits; or one that has
-            ``batch_loss(batch)`` and ``predict(batch)``, such as ``memnets.TextReader``.
+        model: a :class:`memnets.Model`, such as ``memnets.NTM`` or ``memnets.TextReader``; or any module that is used
+            like ``torch.nn.LSTM``, batch first and with ``lengths``.
         task: what to learn, such as ``memnets_tasks.Copy``.
         optimizer: makes an optimiser from parameters; :func:`rmsprop` if None.
         seed: of the batches (the weights' seed is set by whoever makes ``model``).
@@ -124,7 +123,7 @@ class SequenceLearner(pl.LightningModule):
     def __init__(
         self,
         model: nn.Module,
-        task: Task | PredictionTask,
+        task: Task,
         *,
         optimizer: Callable[[Iterable[Any]], Optimizer] | None = None,
         seed: int = 0,
@@ -146,13 +145,13 @@ class SequenceLearner(pl.LightningModule):
                 raise ValueError(f"{name} is {value}, but must be at least 1")
         if skip_nonfinite < 0:
             raise ValueError(f"skip_nonfinite is {skip_nonfinite}, but must be at least 0")
-        check_fit(model, task)
+        check_task(model, task)
         generator(seed, "train", 0)
         spikes = None if spike_clip is None else SpikeClip(spike_clip, spike_floor)
         self.model = model
-        self.task: Any = task
-        self.validation_task: Any = validated_on(task)
-        """What validations are of: ``task.validation()``, data kept from training, where that gives one."""
+        self.task = task
+        self.validation_task = task.splits().validation
+        """What validations are of: data kept from training, where the task has a set of them."""
         self.make_optimizer = optimizer or rmsprop
         self.train_on_batch = TrainingStep(
             model,
@@ -202,7 +201,11 @@ class SequenceLearner(pl.LightningModule):
     def training_batch(self, step: int) -> Any:
         """This process's share of the batch of step ``step`` (counted from 0)."""
         whole = self.train_on_batch.draw(step, self._world_size, self.device)
-        return whole if self._world_size == 1 else own_share(whole, self.trainer.global_rank, self._world_size)
+        return whole if self._world_size == 1 else whole.shard(self.trainer.global_rank, self._world_size)
+
+    def forward(self, batch: Any) -> Any:
+        """The model's predictions of a batch."""
+        return predict(self.model, batch)
 
     def training_step(self, _: Any, batch_idx: int) -> dict[str, Tensor]:
         """Take the plain step, and log its numbers."""

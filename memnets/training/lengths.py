@@ -10,28 +10,13 @@ from torch import nn
 from ..base.checks import check_whole
 from ..base.modes import evaluating
 from ..base.seeding import generator
-from .adapters import corpus_metrics
+from ..base.task import FiniteTask, Task
+from .adapters import corpus_scores
 
 Table = dict[int, dict[str, float]]
 
 
-def held_out(task: Any) -> Any:
-    """The task to evaluate a model on: ``task.held_out()``, data kept from training, where that gives one."""
-    return _other(task, "held_out")
-
-
-def validated_on(task: Any) -> Any:
-    """The task to validate a model on while it is trained: ``task.validation()``, where that gives one."""
-    return _other(task, "validation")
-
-
-def evaluations(task: Any) -> dict[str, Any]:
-    """By name the tasks that show what is new to a trained model: ``task.evaluations()``, if there are any."""
-    make = getattr(task, "evaluations", None)
-    return make() if make else {}
-
-
-def drawable_lengths(task: Any) -> list[int]:
+def drawable_lengths(task: Task) -> list[int]:
     """``task.evaluation_lengths``, but for those that it leaves out once it finds that no image of them can be read.
 
     Raises:
@@ -47,16 +32,10 @@ def drawable_lengths(task: Any) -> list[int]:
     return list(task.evaluation_lengths)
 
 
-def _other(task: Any, name: str) -> Any:
-    make = getattr(task, name, None)
-    other = make() if make else None
-    return task if other is None else other
-
-
 @torch.no_grad()
 def evaluate_lengths(
     model: nn.Module,
-    task: Any,
+    task: Task,
     lengths: Sequence[int],
     *,
     sequences: int = 100,
@@ -67,7 +46,7 @@ def evaluate_lengths(
     """Errors on fresh sequences of each length.
 
     Args:
-        model: a trained module, of either contract that :class:`SequenceLearner` takes.
+        model: a trained module, as :class:`SequenceLearner` takes it.
         task: the task.
         lengths: in the task's ``length_unit``.
         sequences: how many of each length.
@@ -76,7 +55,7 @@ def evaluate_lengths(
         asked: passed to ``task.sample``, such as ``repeats=20`` of repeat copy.
 
     Returns:
-        For each length the task's metrics, averaged over the sequences: for binary tasks ``bit_errors`` (wrong bits
+        For each length the task's scores, averaged over the sequences: for binary tasks ``bit_errors`` (wrong bits
         per sequence) and ``sequence_accuracy`` (share without a wrong bit). The same ones at each length, NaN where
         the task gives none, such as the place of attention where nothing was read.
 
@@ -94,22 +73,22 @@ def evaluate_lengths(
         for length in lengths:
             random = generator(seed, "evaluate", length, device)
             counts = [min(batch_size, sequences - start) for start in range(0, sequences, batch_size)]
-            table[length] = corpus_metrics(model, task, ((n, task.sample(n, length, random, **asked)) for n in counts))
+            table[length] = corpus_scores(model, task, (task.sample(n, length, random, **asked) for n in counts))
     names = dict.fromkeys(name for row in table.values() for name in row)
     return {length: {name: row.get(name, math.nan) for name in names} for length, row in table.items()}
 
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, task: Any, *, sequences: int = 100, seed: int = 0, batch_size: int = 100
+    model: nn.Module, task: Task, *, sequences: int = 100, seed: int = 0, batch_size: int = 100
 ) -> dict[str, float]:
-    """A task's metrics over fresh sequences of its training lengths.
+    """A task's scores over fresh sequences of its training lengths.
 
     A task of files that has no more items than that, such as a small test set, is scored on each of them once.
 
     Args:
-        model: a trained module, of either contract that :class:`SequenceLearner` takes.
-        task: the task, such as one of :func:`evaluations`.
+        model: a trained module, as :class:`SequenceLearner` takes it.
+        task: the task, such as one of ``task.splits().unseen``.
         sequences: how many.
         seed: of the sequences; the same seed gives the same ones.
         batch_size: sequences at a time.
@@ -121,10 +100,8 @@ def evaluate(
         check_whole(name, value)
     device = next(model.parameters()).device
     with evaluating(model):
-        if hasattr(task, "batches") and len(task) <= sequences:
-            whole = (batch.to(device) for batch in task.batches(batch_size))
-            return corpus_metrics(model, task, ((len(batch.images), batch) for batch in whole))
+        if isinstance(task, FiniteTask) and len(task) <= sequences:
+            return corpus_scores(model, task, (batch.to(device) for batch in task.batches(batch_size)))
         random = generator(seed, "evaluate", 0, device)
         counts = [min(batch_size, sequences - start) for start in range(0, sequences, batch_size)]
-        batches = ((n, task.sample(n, task.sample_lengths(n, random), random)) for n in counts)
-        return corpus_metrics(model, task, batches)
+        return corpus_scores(model, task, (task.sample(n, task.sample_lengths(n, random), random) for n in counts))

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from ..base.seeding import generator
+from ..base.task import Curriculum, Task
 from .adapters import training_loss
 from .clipping import Clipping
-from .protocols import Curriculum
 
 Numbers = dict[str, Tensor]
 
@@ -68,7 +68,7 @@ class TrainingStep:
     def __init__(
         self,
         model: nn.Module,
-        task: Any,
+        task: Task,
         *,
         seed: int,
         batch_size: int,
@@ -99,7 +99,7 @@ class TrainingStep:
             report: whether numbers are wanted.
 
         Returns:
-            With ``report`` the loss, the task's and the model's numbers, and, where the optimiser took a step, the
+            With ``report`` the loss, the task's scores, the model's numbers, and, where the optimiser took a step, the
             gradient's norm before clipping; else the loss alone.
 
         Raises:
@@ -107,7 +107,7 @@ class TrainingStep:
                 were.
         """
         whole = self.draw(self.batches, shell.processes, device)
-        batch = own_share(whole, shell.rank, shell.processes)
+        batch = whole if shell.processes == 1 else whole.shard(shell.rank, shell.processes)
         loss, numbers_of = training_loss(self.model, self.task, batch)
         loss = loss * self._weight(batch, whole, shell)  # so that the mean over processes is that of the whole batch
         self.batches += 1
@@ -145,8 +145,8 @@ class TrainingStep:
         """What this process's mean loss counts."""
         if shell.processes == 1:
             return 1.0
-        weigh = getattr(self.task, "loss_weight", lambda batch: batch.mask.sum())
-        return shell.processes * weigh(batch) / weigh(whole).clamp_min(1)
+        own, of_all = self.task.loss_weight(batch), self.task.loss_weight(whole)
+        return shell.processes * own / of_all.clamp_min(1)
 
     def _is_sound(self, loss: Tensor, norm: Tensor, shell: Shell) -> bool:
         """Whether the gradient may change the weights; all processes say the same, as they share their gradients."""
@@ -189,10 +189,3 @@ class TrainingStep:
         if self.clipping.spikes and state.get("spikes"):
             self.clipping.spikes.load_state_dict(state["spikes"])
         self.skipped, self.skipped_in_row = state.get("skipped", (0, 0))
-
-
-def own_share(whole: Any, rank: int, processes: int) -> Any:
-    """The sequences of one process: every ``processes``-th from ``rank`` on."""
-    if processes == 1:
-        return whole
-    return type(whole)(*(part[rank::processes] for part in whole))

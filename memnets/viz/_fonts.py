@@ -14,7 +14,7 @@ PLACEHOLDER = "Last Resort"
 
 
 def use_fonts_for(figure: Figure, text: str) -> None:
-    """Let every text of a figure fall back on a font that has the characters of `text`, where one is installed."""
+    """Let every text of a figure fall back on a font that has the characters of ``text``, where one is installed."""
     other = family_for("".join(sorted(set(text))))
     if other is not None:
         for artist in figure.findobj(Text):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 
 import matplotlib
@@ -35,16 +36,26 @@ WEIGHTS = colors("viridis")
 SIGNED = colors("PuOr_r")
 
 
+class NotebookFigure(Figure):
+    """A figure that a notebook shows as a picture, without a magic command."""
+
+    def _repr_png_(self) -> bytes:
+        """What IPython asks an object for that it can show as a PNG."""
+        png = io.BytesIO()
+        self.savefig(png, format="png")
+        return png.getvalue()
+
+
 def new_figure(width: float, height: float, title: str) -> Figure:
     """A figure of its own (no pyplot, no global state), in inches, with a title above all panels."""
-    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    figure = NotebookFigure(figsize=(width, height), layout="constrained", facecolor="white")
     figure.get_layout_engine().set(w_pad=0.06, h_pad=0.05, wspace=0.02, hspace=0.03)  # pyright: ignore
     figure.suptitle(title, fontsize=TITLE, fontweight="bold", color=INK)
     return figure
 
 
 def label(axes: Axes, title: str | None = None, x: str | None = None, y: str | None = None) -> None:
-    """Title and axis labels in the common sizes; a panel without `x` shows no numbers below it either."""
+    """Title and axis labels in the common sizes; a panel without ``x`` shows no numbers below it either."""
     if title is not None:
         axes.set_title(title, fontsize=LABEL, color=INK, loc="left", pad=4)
     if y is not None:
@@ -58,8 +69,8 @@ def label(axes: Axes, title: str | None = None, x: str | None = None, y: str | N
 
 def draw(axes: Axes, values: np.ndarray, cmap: Colormap, limits: tuple[float, float]) -> AxesImage:
     """An image of values (rows, columns) with whole-numbered axes; row 0 at the top."""
-    # Nearest keeps cells crisp, but loses rows once there are more of them than pixels.
-    smooth = "antialiased" if len(values) > 200 else "nearest"
+    # Nearest keeps cells crisp, but loses rows and columns once there are more of them than pixels.
+    smooth = "antialiased" if values.shape[0] > 200 or values.shape[1] > 400 else "nearest"
     image = axes.imshow(values, cmap=cmap, vmin=limits[0], vmax=limits[1], aspect="auto", interpolation=smooth)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5, min_n_ticks=1, steps=[1, 2, 5, 10]))
@@ -67,12 +78,23 @@ def draw(axes: Axes, values: np.ndarray, cmap: Colormap, limits: tuple[float, fl
 
 
 def number_rows(axes: Axes, numbers: np.ndarray) -> None:
-    """Name the rows of an image by `numbers` (rows,): slots that may not start at 0, or wrap around."""
+    """Name the rows of an image by ``numbers`` (rows,): slots that may not start at 0, or wrap around."""
+    rows = _few(numbers)
+    axes.set_yticks(rows, [str(number) for number in numbers[rows]])
+
+
+def number_columns(axes: Axes, numbers: np.ndarray) -> None:
+    """Name the columns of an image likewise."""
+    columns = _few(numbers)
+    axes.set_xticks(columns, [str(number) for number in numbers[columns]])
+
+
+def _few(numbers: np.ndarray) -> np.ndarray:
+    """Where about six round ones of consecutive numbers stand."""
     wanted = len(numbers) / 6
     scale = 10 ** int(np.log10(max(wanted, 1)))
     step = next(s for s in (scale, 2 * scale, 5 * scale, 10 * scale) if s >= wanted)
-    rows = np.flatnonzero(numbers % step == 0)
-    axes.set_yticks(rows, [str(number) for number in numbers[rows]])
+    return np.flatnonzero(numbers % step == 0)
 
 
 def unit_limits(*values: np.ndarray) -> tuple[float, float]:
@@ -104,14 +126,14 @@ def color_bar(figure: Figure, image: AxesImage, axes: Iterable[Axes] | np.ndarra
 
 
 def hide_unscored(axes: Axes, mask: np.ndarray) -> None:
-    """Hatch the steps of an image over time that are not scored; mask is (L,)."""
+    """Hatch the steps of an image over time that are not scored; mask is ``(L,)``."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], ~mask, [False]])))
     for start, stop in edges.reshape(-1, 2):
         axes.axvspan(start - 0.5, stop - 0.5, facecolor=UNSCORED, edgecolor=HATCH, hatch="////", linewidth=0, zorder=2)
 
 
 def mark_phases(axes: Axes, mask: np.ndarray, at_most: int = 12) -> None:
-    """Thin lines where scored and unscored steps (L,) meet, unless they are too many to help."""
+    """Thin lines where scored and unscored steps ``(L,)`` meet, unless they are too many to help."""
     edges = np.flatnonzero(np.diff(mask.astype(int))) + 0.5
     if len(edges) <= at_most:
         for edge in edges:

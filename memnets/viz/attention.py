@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -20,9 +21,9 @@ def reading_figure(image: Tensor, reading: Any, *, truth: str | None = None, pad
     """Draw a line of text and, below it, the columns that were looked at for each character.
 
     Args:
-        image: `(channels, H, W)` from 0 to 1, the line without its padding.
-        reading: has `text`, `confidence` and `weights` `(L, C)`, zero at the columns of padding; or None for weights
-            where no attention was used.
+        image: ``(channels, H, W)`` from 0 to 1, the line without its padding.
+        reading: has ``text``, ``confidence`` and ``weights (L, C)``, zero at the columns of padding; or None for
+            weights where no attention was used.
         truth: what the line says, to be told where it differs.
         padded_width: pixels across the padded image that the columns are of; where None, the last column with a
             weight is taken for the line's last.
@@ -65,11 +66,11 @@ def reading_figure(image: Tensor, reading: Any, *, truth: str | None = None, pad
 
 
 def caption_figure(image: Tensor, caption: Any) -> Figure:
-    """Draw a scene, and again for each word with the weights of the places looked at for it laid over.
+    """Draw a scene, and again for each word with a veil over the places that were not looked at for it.
 
     Args:
-        image: `(channels, H, W)` from 0 to 1.
-        caption: has `words`, `confidence`, `weights` `(L, h, w)` or None, and `gates` `(L,)` or None. Words past
+        image: ``(channels, H, W)`` from 0 to 1.
+        caption: has ``words``, ``confidence``, ``weights (L, h, w)`` or None, and ``gates (L,)`` or None. Words past
             the 23rd are left out.
 
     Returns:
@@ -91,14 +92,22 @@ def caption_figure(image: Tensor, caption: Any) -> Figure:
     for panel in panels:
         panel.set_axis_off()
     _picture(panels[0], pixels, "the scene")
+    veil = _veil(pixels)
     for t, (panel, word) in enumerate(zip(panels[1:], words)):
         gate = "" if caption.gates is None else f"  gate {float(caption.gates[t]):.2f}"
         _picture(panel, pixels, f"{word}{gate}")
         extent = (-0.5, pixels.shape[1] - 0.5, pixels.shape[0] - 0.5, -0.5)
         peak = _style.peak_limits(weights[t])[1]
-        panel.imshow(weights[t], cmap=_style.WEIGHTS, vmin=0, vmax=peak, alpha=0.6, extent=extent)
+        panel.imshow(weights[t], cmap=veil, vmin=0, vmax=peak, interpolation="nearest", extent=extent)
     _fonts.use_fonts_for(figure, text)
     return figure
+
+
+def _veil(pixels: np.ndarray) -> ListedColormap:
+    """Nothing over what was looked at, whose colours stay those of the scene; white, or black on a light one, over the
+    rest."""
+    shade = 1.0 if pixels.mean() < 0.6 else 0.0
+    return ListedColormap([(shade, shade, shade, 0.8 * (1 - share)) for share in np.linspace(0, 1, 256)], "veil")
 
 
 def _pixels(image: Tensor) -> np.ndarray:

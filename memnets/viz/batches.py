@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from memnets.viz import _style
-from memnets.viz._data import BatchLike, batch_sequence, scored_outputs
+from memnets.viz._batches import BatchLike, batch_sequence, scored_outputs
 
 
 def batch_figure(batch: BatchLike, count: int = 4) -> Figure:
@@ -18,14 +18,14 @@ def batch_figure(batch: BatchLike, count: int = 4) -> Figure:
     length. Steps that the loss does not score are hatched among the targets.
 
     Args:
-        batch: anything with inputs (B,T,I), targets (B,T,O), mask (B,T) bool and lengths (B,).
+        batch: anything with inputs ``(B, T, I)``, targets ``(B, T, O)``, mask ``(B, T)`` bool and lengths ``(B,)``.
         count: how many sequences to draw at most; a smaller batch is drawn whole.
 
     Returns:
         A figure with two panels a sequence.
 
     Raises:
-        ValueError: `count` is below one, or the tensors of the batch do not fit together.
+        ValueError: ``count`` is below one, or the tensors of the batch do not fit together.
     """
     if count < 1:
         raise ValueError(f"count must be at least 1, got {count}")
@@ -57,16 +57,16 @@ def sequence_figure(batch: BatchLike, outputs: Tensor, index: int = 0) -> Figure
     An output is wrong where it and its target lie on different sides of 0.5.
 
     Args:
-        batch: anything with inputs (B,T,I), targets (B,T,O), mask (B,T) bool and lengths (B,).
-        outputs: probabilities (B,T,O); only scored steps are shown.
+        batch: anything with inputs ``(B, T, I)``, targets ``(B, T, O)``, mask ``(B, T)`` bool and lengths ``(B,)``.
+        outputs: probabilities ``(B, T, O)``; only scored steps are shown.
         index: which sequence of the batch.
 
     Returns:
         A figure of four panels over one time axis.
 
     Raises:
-        IndexError: the batch has no sequence `index`.
-        ValueError: `outputs` has another shape than the targets or holds no probabilities.
+        IndexError: the batch has no sequence ``index``.
+        ValueError: ``outputs`` has another shape than the targets or holds no probabilities.
     """
     sequence = batch_sequence(batch, index)
     output = scored_outputs(batch, outputs, index)

@@ -37,16 +37,18 @@ MOST_ABREAST = 4
 def lengths_figure(
     table: Mapping[int, Mapping[str, float]] | Mapping[str, Mapping[str, float]],
     trained_on: tuple[int, int] | int | None = None,
+    length_unit: str | None = None,
 ) -> Figure:
     """Draw length generalisation: each of a task's metrics over sequence length, a panel each.
 
     Errors stand on a scale that is logarithmic and still has a zero, so that a perfect length shows; accuracies and
-    other shares of which more is better (see `SHARES`) stand on one from 0 to 1.
+    other shares of which more is better (see ``SHARES``) stand on one from 0 to 1.
 
     Args:
-        table: for each length (a whole number, or its text as in `result.json`) a mapping from metric to value, the
+        table: for each length (a whole number, or its text as in ``result.json``) a mapping from metric to value, the
             same metrics at each length, such as bit_errors, wrong bits per sequence, and sequence_accuracy.
         trained_on: the shortest and longest training length, or the longest alone; drawn as a band.
+        length_unit: what a length counts, such as "vectors"; a task's ``length_unit``.
 
     Returns:
         A figure of as many panels as there are metrics.
@@ -80,7 +82,7 @@ def lengths_figure(
         else:
             _log_with_zero(panel, [values])
         title, y = METRICS.get(name, (f"{name.replace('_', ' ')} per sequence", name.replace("_", " ")))
-        _style.label(panel, title, "sequence length", y)
+        _style.label(panel, title, f"sequence length ({length_unit})" if length_unit else "sequence length", y)
     if trained_on is not None:
         panels[0].legend(fontsize=_style.TICK, loc="upper left", frameon=False)
     return figure
@@ -90,8 +92,8 @@ def training_figure(metrics: Mapping[str, tuple[Sequence[float], Sequence[float]
     """Draw losses and errors over the sequences seen in training.
 
     Args:
-        metrics: for each column such as `train/loss` or `val/bit_errors` two equally long lists: sequences
-            seen, and values. Columns that end in `loss`, `bit_errors`, `excess` or `character_error_rate` are
+        metrics: for each column such as ``train/loss`` or ``val/bit_errors`` two equally long lists: sequences
+            seen, and values. Columns that end in ``loss``, ``bit_errors``, ``excess`` or ``character_error_rate`` are
             drawn, others left out.
 
     Returns:

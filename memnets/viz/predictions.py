@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from memnets.viz import _style
-from memnets.viz._data import BatchLike, batch_sequence, scored_outputs
+from memnets.viz._batches import BatchLike, batch_sequence, scored_outputs
 
 
 def predictions_figure(batch: BatchLike, outputs: Tensor, optimal: Tensor, index: int = 0) -> Figure:
@@ -19,17 +19,17 @@ def predictions_figure(batch: BatchLike, outputs: Tensor, optimal: Tensor, index
     share the time axis.
 
     Args:
-        batch: anything with inputs (B,T,1), targets (B,T,1), mask (B,T) bool and lengths (B,), of bits.
-        outputs: the network's probabilities (B,T,1); only scored steps are shown.
-        optimal: the optimal probabilities (B,T,1), within 0 and 1.
+        batch: anything with inputs and targets ``(B, T, 1)``, of bits, mask ``(B, T)`` bool and lengths ``(B,)``.
+        outputs: the network's probabilities ``(B, T, 1)``; only scored steps are shown.
+        optimal: the optimal probabilities ``(B, T, 1)``, within 0 and 1.
         index: which sequence of the batch.
 
     Returns:
         A figure of five panels.
 
     Raises:
-        IndexError: the batch has no sequence `index`.
-        ValueError: there is more than one channel, no step is scored, or `outputs` or `optimal` does not fit.
+        IndexError: the batch has no sequence ``index``.
+        ValueError: there is more than one channel, no step is scored, or ``outputs`` or ``optimal`` does not fit.
     """
     sequence = batch_sequence(batch, index)
     if sequence.inputs.shape[1] != 1 or sequence.targets.shape[1] != 1:
@@ -62,7 +62,7 @@ def predictions_figure(batch: BatchLike, outputs: Tensor, optimal: Tensor, index
 
 
 def _cost(predictions: np.ndarray, bits: np.ndarray) -> np.ndarray:
-    """Bits that each bit costs, (L,)."""
+    """Bits that each bit costs, ``(L,)``."""
     right = np.where(bits > 0.5, predictions, 1 - predictions)
     tiny = np.finfo(np.float32).eps  # a certain prediction that is wrong costs no more than the drawing can show
     return np.ma.array(-np.log2(np.maximum(right, tiny)), mask=np.ma.getmaskarray(predictions))

@@ -2,52 +2,75 @@
 
 from __future__ import annotations
 
+import io
 import os
-import uuid
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-DPI = 150
+from memnets.base.files import write_atomically
+
+FORMATS: dict[str, dict[str, Any]] = {
+    ".png": {"dpi": 150},
+    ".pdf": {"dpi": 300, "metadata": {"CreationDate": None}},
+    ".svg": {"dpi": 300, "metadata": {"Date": None}},
+}
+"""The endings there are, with what matplotlib is told; without a date, equal figures are equal files."""
+
+_fonts = threading.Lock()
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:
-    """Write a figure as a PNG, whole or not at all.
+    """Write a figure as a PNG, PDF or SVG, by the ending of its name, whole or not at all.
 
-    The picture is written under a temporary name in the same folder and then moved to `path`, so that a
-    reader never meets half a file. Folders above `path` are made.
+    A reader never meets half a file. Folders above ``path`` are made. The fonts of a PDF are embedded as TrueType,
+    as publishers ask.
 
     Args:
         figure: any matplotlib figure.
-        path: where to; the name must end in `.png`.
+        path: where to; the name must end in ``.png``, ``.pdf`` or ``.svg``.
 
     Returns:
         The path written.
 
     Raises:
-        ValueError: `path` does not end in `.png`.
+        ValueError: ``path`` has another ending.
     """
     path = Path(path)
-    if path.suffix.lower() != ".png":
-        raise ValueError(f"save_figure writes PNG files: give a name that ends in .png, got '{path.name}'")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A plain open() follows the umask; a file of tempfile would stay readable to its owner only.
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        figure.savefig(part, format="png", dpi=DPI)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    ending = path.suffix.lower()
+    if ending not in FORMATS:
+        raise ValueError(f"figures are saved as {', '.join(FORMATS)}: give a name that ends so, got '{path.name}'")
+    drawn = io.BytesIO()
+    with _truetype() if ending == ".pdf" else nullcontext():
+        figure.savefig(drawn, format=ending[1:], **FORMATS[ending])
+    write_atomically({path: drawn.getvalue()})
     return path
+
+
+@contextmanager
+def _truetype() -> Iterator[None]:
+    """Matplotlib's setting, which is one for all threads, as it was afterwards."""
+    with _fonts:
+        before = matplotlib.rcParams["pdf.fonttype"]
+        matplotlib.rcParams["pdf.fonttype"] = 42
+        try:
+            yield
+        finally:
+            matplotlib.rcParams["pdf.fonttype"] = before
 
 
 def to_array(figure: Figure) -> np.ndarray:
     """The pixels of a figure, for loggers that take images.
 
     Returns:
-        Array (height, width, 3) uint8 at the figure's own resolution (`figure.dpi`).
+        Array ``(height, width, 3)`` uint8 at the figure's own resolution (``figure.dpi``).
     """
     shown_on = figure.canvas
     canvas = FigureCanvasAgg(figure)

@@ -18,6 +18,9 @@ from memnets.viz.curves import _length_axis, _log_with_zero, _shade
 Curve = tuple[Sequence[float], Sequence[float]]
 """Training sequences, and errors at them."""
 
+_Median = tuple[np.ndarray, np.ndarray, str, str]
+"""Places, medians, colour and name."""
+
 
 class LengthsPanel(NamedTuple):
     """What one panel of :func:`lengths_seeds_figure` shows.
@@ -60,7 +63,7 @@ def learning_seeds_figure(
         raise ValueError("there is no validation to draw yet")
     figure = _style.new_figure(8.5, 4.2, title)
     axes = figure.subplots()
-    everything = []
+    everything, medians = [], []
     for (name, curves), color in zip(groups.items(), _colors(len(groups))):
         arrays = [(np.asarray(x, dtype=float), np.asarray(y, dtype=float)) for x, y in curves if len(x)]
         for x, y in arrays:
@@ -69,7 +72,8 @@ def learning_seeds_figure(
             axes.plot(x, y, color=color, linewidth=0.8, alpha=0.45, zorder=2)
             everything.append(y)
         if arrays:
-            axes.plot(*_median(arrays), color=color, linewidth=2.2, zorder=3, label=_label(name, len(arrays)))
+            medians.append((*_median(arrays), color, _label(name, len(arrays))))
+    _draw_medians(axes, medians)
     if threshold is not None:
         axes.axhline(threshold, color=_style.FRAME, linewidth=0.9, linestyle=(0, (3, 2)), zorder=1)
     _log_with_zero(axes, everything)
@@ -113,7 +117,8 @@ def lengths_seeds_figure(panels: Sequence[LengthsPanel], title: str = "Length ge
 
 def _draw_lengths(axes: Axes, panel: LengthsPanel, colors: Mapping[str, str]) -> None:
     _shade(axes, panel.trained_on)
-    everything, lengths = [], sorted({n for tables in panel.groups.values() for table in tables for n in table})
+    everything, medians = [], []
+    lengths = sorted({n for tables in panel.groups.values() for table in tables for n in table})
     for name, tables in panel.groups.items():
         rows = np.array([[table.get(n, np.nan) for n in lengths] for table in tables])  # (runs, lengths)
         for row in rows:
@@ -121,20 +126,29 @@ def _draw_lengths(axes: Axes, panel: LengthsPanel, colors: Mapping[str, str]) ->
         if len(rows):
             measured = ~np.isnan(rows).all(axis=0)
             middle = np.nanmedian(rows[:, measured], axis=0)
-            axes.plot(
-                np.array(lengths)[measured],
-                middle,
-                color=colors[name],
-                linewidth=2.2,
-                zorder=3,
-                label=_label(name, len(rows)),
-            )
+            medians.append((np.array(lengths)[measured], middle, colors[name], _label(name, len(rows))))
         everything.append(rows.ravel())
+    _draw_medians(axes, medians)
     _log_with_zero(axes, everything)
     _length_axis(axes, lengths)
     axes.grid(color=_style.GRID, linewidth=0.6)
     what = f"{panel.title}: each seed thin, their median thick"
     _style.label(axes, what, f"sequence length ({panel.length_unit})", panel.error)
+
+
+def _draw_medians(axes: Axes, medians: Sequence[_Median]) -> None:
+    """Thick lines; those that coincide with later ones are the wider, so that every colour shows."""
+    wider = min(2.6, 9 / max(len(medians), 1))  # points
+    for number, (x, y, color, name) in enumerate(medians):
+        above = sum(_meet(x, y, later_x, later_y) for later_x, later_y, _, _ in medians[number + 1 :])
+        axes.plot(x, y, color=color, linewidth=2.2 + wider * above, zorder=3, label=name, solid_capstyle="butt")
+
+
+def _meet(x: np.ndarray, y: np.ndarray, other_x: np.ndarray, other_y: np.ndarray) -> bool:
+    """Whether two curves have a stretch in common: two neighbouring places of both, or their only one."""
+    places, own, others = np.intersect1d(x, other_x, return_indices=True)
+    equal = np.isclose(y[own], other_y[others], rtol=0.02, atol=1e-12)
+    return bool((equal[1:] & equal[:-1]).any() if len(places) > 1 else equal.any())
 
 
 def _median(curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:

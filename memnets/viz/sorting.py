@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -10,8 +9,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from memnets.viz import _style
-from memnets.viz._data import BatchLike, batch_sequence, to_numpy, traced, used_slots
-from memnets.viz.weightings import slot_label
+from memnets.viz._batches import BatchLike, batch_sequence, to_numpy
+from memnets.viz._records import TraceLike, traced
+from memnets.viz._slots import of_weights, used_slots
 
 
 class Line(NamedTuple):
@@ -21,7 +21,7 @@ class Line(NamedTuple):
     explained: float
 
 
-def sorting_figure(batch: BatchLike, priorities: Tensor, trace: Mapping[str, Tensor], index: int = 0) -> Figure:
+def sorting_figure(batch: BatchLike, priorities: Tensor, trace: TraceLike, index: int = 0) -> Figure:
     """Draw where vectors are written by their priority, and read, after Graves et al. 2014, figure 17.
 
     Left, the locations that a linear function of the priorities, fitted to the observed ones, returns; middle,
@@ -33,9 +33,10 @@ def sorting_figure(batch: BatchLike, priorities: Tensor, trace: Mapping[str, Ten
     the one before.
 
     Args:
-        batch: anything with inputs (B,T,I), targets (B,T,O), mask (B,T) bool and lengths (B,).
-        priorities: the priority given at each step (B,T), NaN at steps that give none.
-        trace: recorded on this batch; holds write_weights (B,T,W,N), read_weights (B,T,R,N) and lengths (B,).
+        batch: anything with inputs ``(B, T, I)``, targets ``(B, T, O)``, mask ``(B, T)`` bool and lengths ``(B,)``.
+        priorities: the priority given at each step ``(B, T)``, NaN at steps that give none.
+        trace: recorded on this batch; holds the weightings ``write_weights (B, T, W, N)`` and
+            ``read_weights (B, T, R, N)``, and lengths ``(B,)``.
         index: which sequence of the batch.
 
     Returns:
@@ -43,7 +44,7 @@ def sorting_figure(batch: BatchLike, priorities: Tensor, trace: Mapping[str, Ten
 
     Raises:
         KeyError: the trace lacks a record.
-        IndexError: the batch has no sequence `index`.
+        IndexError: the batch has no sequence ``index``.
         ValueError: the shapes do not fit, no step gives a priority, or none is scored.
     """
     mask = batch_sequence(batch, index).mask
@@ -52,7 +53,7 @@ def sorting_figure(batch: BatchLike, priorities: Tensor, trace: Mapping[str, Ten
             f"priorities must have the shape of batch.mask {tuple(batch.mask.shape)}, got {tuple(priorities.shape)}"
         )
     given = to_numpy(priorities[index, : len(mask)])  # (L,)
-    write, read = traced(trace, "write_weights", index), traced(trace, "read_weights", index)
+    write, read = (traced(trace, name, index, "weighting").values for name in ("write_weights", "read_weights"))
     if len(write) != len(mask):
         raise ValueError(
             f"sequence {index} has {len(mask)} steps in the batch but {len(write)} in the trace; "
@@ -71,8 +72,8 @@ def sorting_figure(batch: BatchLike, priorities: Tensor, trace: Mapping[str, Ten
     reader = int(weight_on_due[writer].argmax())
     write = write[:, writer]  # (L,N)
     read = read[asks, reader]  # (K,N)
-    shown = used_slots(write[:, None], read[:, None])
-    slots = slot_label(shown, write.shape[1])
+    shown = used_slots(of_weights(write[:, None], read[:, None]))
+    slots = "slot" if len(shown) == write.shape[1] else f"slot ({len(shown)} of {write.shape[1]} shown)"
     write, read = write[:, shown], read[:, shown]
     line = fit_line(given, write.argmax(1))
     supposed = np.eye(len(shown))[line.locations.round().astype(int).clip(0, len(shown) - 1)]
@@ -100,21 +101,34 @@ def sorting_figure(batch: BatchLike, priorities: Tensor, trace: Mapping[str, Ten
 
 
 def linear(against: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The variance of each head's locations explained by a line in `against` (L,); weights (L,heads,N)."""
+    """The share of variance of each head's locations that a line in ``against`` explains.
+
+    Args:
+        against: ``(L,)``.
+        weights: ``(L, heads, N)``.
+    """
     heads = np.split(weights, weights.shape[1], axis=1)
-    rows = [own[:, 0, used_slots(own)].argmax(1) for own in heads]  # the ring cut open where the head never is
+    rows = [
+        own[:, 0, used_slots(of_weights(own))].argmax(1) for own in heads
+    ]  # the ring cut open where the head never is
     return np.array([fit_line(against, one).explained for one in rows])
 
 
 def read_weight(weights: np.ndarray, steps: np.ndarray, slots: np.ndarray) -> np.ndarray:
-    """Mean weight (W,R) on each writer's slots (K,W) at `steps` (K,), or always a step ahead; weights (T,R,N)."""
+    """Mean weight ``(W, R)`` of each reader on each writer's slots, at their steps or always a step ahead.
+
+    Args:
+        weights: ``(T, R, N)``.
+        steps: ``(K,)``.
+        slots: ``(K, W)``.
+    """
     ahead = (steps - 1).clip(0)
     then, before = (weights[when[:, None], :, slots].mean(0) for when in (steps, ahead))  # (W,R)
     return np.maximum(then, before)
 
 
 def fit_line(against: np.ndarray, locations: np.ndarray) -> Line:
-    """The least-squares line of locations (L,) in `against` (L,); locations all the same are not explained."""
+    """The least-squares line of ``locations (L,)`` in ``against (L,)``; locations all the same are not explained."""
     columns = np.stack([against, np.ones(len(against))], axis=1).astype(float)
     fitted = columns @ np.linalg.lstsq(columns, locations.astype(float), rcond=None)[0]
     spread = np.square(locations - locations.mean()).sum()

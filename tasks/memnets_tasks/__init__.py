@@ -1,4 +1,4 @@
-"""Tasks for memory networks: batches, loss, metrics, and the lengths to train and to test on.
+"""Tasks for memory networks: batches, loss, scores, and the lengths to train and to test on.
 
 A task says what is asked and how an answer is scored; it knows nothing of models, optimisers or devices. A
 training step draws its batch from a generator that is a function of the seed and the step alone:
@@ -22,8 +22,8 @@ from memnets_tasks.algorithmic.dynamic_ngrams import DynamicNGrams
 from memnets_tasks.algorithmic.optimal import optimal_predictions
 from memnets_tasks.algorithmic.priority_sort import PrioritySort
 from memnets_tasks.algorithmic.repeat_copy import RepeatCopy
-from memnets_tasks.base import Batch, Task
-from memnets_tasks.curriculum import Curriculum, Growing, Uniform
+from memnets_tasks.base import Batch, Curriculum, FiniteTask, ImageTask, Items, Splits, Task
+from memnets_tasks.curriculum import Growing, Uniform
 from memnets_tasks.seeding import generator
 
 if TYPE_CHECKING:
@@ -38,11 +38,15 @@ __all__ = [
     "Curriculum",
     "DigitLines",
     "DynamicNGrams",
+    "FiniteTask",
     "Growing",
+    "ImageTask",
+    "Items",
     "PageLines",
     "PrioritySort",
     "RepeatCopy",
     "Scenes",
+    "Splits",
     "Task",
     "TextLineFiles",
     "TextLines",
@@ -55,7 +59,7 @@ _IMAGES = {"CaptionFiles", "DigitLines", "PageLines", "Scenes", "TextLineFiles",
 
 
 def __getattr__(name: str) -> Any:
-    """The tasks of images, loaded when first asked for: see `memnets_tasks.images`."""
+    """The tasks of images, loaded when first asked for: see ``memnets_tasks.images``."""
     if name not in _IMAGES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import memnets_tasks.images

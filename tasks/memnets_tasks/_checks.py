@@ -2,36 +2,29 @@
 
 from collections.abc import Iterable
 from numbers import Integral
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from memnets_tasks.base import Batch
-
-
-def check_batch_size(batch_size: int) -> None:
-    """Raise ValueError unless `batch_size` is an integer of at least 1."""
-    if not isinstance(batch_size, Integral) or batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size!r}; give a whole number of at least 1")
+from memnets.base.task import check_batch_size
+from memnets_tasks.base import Batch
 
 
 def check_at_least(name: str, value: int, minimum: int) -> None:
-    """Raise ValueError unless the constructor argument `name` is an integer of at least `minimum`."""
+    """Raise ValueError unless the constructor argument ``name`` is an integer of at least ``minimum``."""
     if not isinstance(value, Integral) or value < minimum:
         raise ValueError(f"{name} is {value!r}; give a whole number of at least {minimum}")
 
 
 def check_range(low_name: str, low: int, high_name: str, high: int, *, minimum: int) -> None:
-    """Raise ValueError unless `minimum <= low <= high`."""
+    """Raise ValueError unless ``minimum <= low <= high``."""
     check_at_least(low_name, low, minimum)
     if not isinstance(high, Integral) or high < low:
         raise ValueError(f"{high_name} is {high!r}, below {low_name} {low}; give at least {low}")
 
 
 def check_evaluation_lengths(lengths: Iterable[int], *, minimum: int) -> tuple[int, ...]:
-    """The lengths as a tuple; ValueError if there is none, or one below `minimum`."""
+    """The lengths as a tuple; ValueError if there is none, or one below ``minimum``."""
     lengths = tuple(lengths)
     if not lengths:
         raise ValueError("evaluation_lengths is empty; give at least one length")
@@ -40,8 +33,8 @@ def check_evaluation_lengths(lengths: Iterable[int], *, minimum: int) -> tuple[i
     return lengths
 
 
-def check_logits(logits: Tensor, batch: "Batch") -> None:
-    """Raise ValueError unless `logits` has the shape of `batch.targets`, `(B, T, O)`."""
+def check_logits(logits: Tensor, batch: Batch) -> None:
+    """Raise ValueError unless ``logits`` has the shape of ``batch.targets``, ``(B, T, O)``."""
     if logits.shape != batch.targets.shape:
         raise ValueError(
             f"logits have shape {tuple(logits.shape)}, but the targets {tuple(batch.targets.shape)}; "
@@ -52,22 +45,24 @@ def check_logits(logits: Tensor, batch: "Batch") -> None:
 def expand_counts(
     name: str, counts: int | Tensor, batch_size: int, device: torch.device, *, minimum: int, unit: str
 ) -> Tensor:
-    """One count for each sequence.
+    """One count for each sequence; the batch's size is checked as well.
 
     Args:
         name: The argument's name, for messages.
-        counts: One count for all sequences, or one for each: `(B,)`, int64.
-        batch_size: Number of sequences, `B`.
+        counts: One count for all sequences, or one for each: ``(B,)``, int64.
+        batch_size: Number of sequences, ``B``.
         device: Where the result is wanted.
         minimum: Smallest count allowed.
         unit: What is counted, for messages.
 
     Returns:
-        `(B,)`, int64, on `device`.
+        ``(B,)``, int64, on ``device``.
 
     Raises:
-        ValueError: If a count is below `minimum`, or `counts` is of another type, shape or dtype.
+        ValueError: If ``batch_size`` is below 1, a count is below ``minimum``, or ``counts`` is of another type, shape
+            or dtype.
     """
+    check_batch_size(batch_size)
     if isinstance(counts, Tensor):
         if counts.shape != (batch_size,) or counts.dtype != torch.int64:
             raise ValueError(

@@ -170,9 +170,13 @@ def test_what_a_task_refuses_is_all_that_is_said(settings, message, tmp_path, mo
 OWN = """
 import memnets_tasks
 
-class Unhinted(memnets_tasks.Copy):
-    def loss(self, logits, batch):
-        return super().loss(logits, batch)
+class Unhinted(memnets_tasks.Task):
+    def sample(self, batch_size, length, generator): ...
+    def loss(self, outputs, batch): ...
+
+class Foreign:
+    def __init__(self):
+        raise SystemExit("made before it was known to be a task")
 
 class Cap:
     def max_length(self, step):
@@ -181,15 +185,20 @@ class Cap:
 
 
 @pytest.mark.parametrize(
-    ("settings", "kind"),
-    [(["--task", "own.Unhinted"], "Task or PredictionTask"), (["--curriculum", "own.Cap"], "Curriculum")],
+    ("settings", "needs"),
+    [
+        (["--task", "own.Foreign"], "own.Foreign is no memnets_tasks.Task"),
+        (["--task", "own.Unhinted"], "own.Unhinted lacks errors and scores"),
+        (["--curriculum", "own.Cap"], "own.Cap is no memnets_tasks.Curriculum"),
+        (["--model", "own.Foreign"], "own.Foreign is no torch.nn.Module"),
+    ],
 )
-def test_a_class_of_ones_own_that_does_not_fit_is_told_what_it_needs(settings, kind, tmp_path):
+def test_a_class_of_ones_own_that_does_not_fit_is_told_what_it_needs(settings, needs, tmp_path):
     (tmp_path / "own.py").write_text(OWN)
     done = command("fit", "copy-ntm", *settings, PYTHONPATH=":".join([str(tmp_path), *filter(None, sys.path)]))
     assert done.returncode == 2
-    assert f"fit: {settings[0]}: {settings[1]} is no {kind} (memnets/training/protocols.py): each" in done.stderr
-    assert "say with the same type hint what it returns" in done.stderr
+    assert done.stderr.startswith(f"memnets: error: fit: {settings[0]}: {needs}: ")
+    assert done.stderr.count("\n") == 1
 
 
 def test_of_a_setting_that_may_be_null_the_reason_alone_is_said(capsys):

@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from memnets import Captioner, TextReader
 from memnets.cli import main
 from memnets.decoding.joint import Reading
 from memnets.experiments import read_images as reading
@@ -79,7 +80,9 @@ def test_what_standard_output_cannot_say_is_escaped_and_never_a_question_mark(tm
     name = str(tmp_path / "caf\udce9.png")  # a name of bytes that are no UTF-8
     prediction = Reading("日é?", 0.5, None)
     item = reading._Item(name, None, None, prediction)
-    kind = reading._Kind("read", "describe", "TextReader", "reads lines", lambda p: {"text": p.text}, None)
+    kind = reading._Kind(
+        "read", "describe", TextReader, Captioner, "reads lines", lambda p: {"text": p.text}, None, None
+    )
     for encoding, whole in (("ascii", False), ("utf-8", False), ("utf-8", True)):
         image = item if not whole else item._replace(path="a.png")
         out = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="backslashreplace")

@@ -11,6 +11,7 @@ import memnets_tasks
 from memnets import TextReader
 from memnets.training.loggers import read_metrics
 from memnets_tasks import DigitLines
+from reading_cases import loss_of
 from running import TINY, command, environment, fit, result
 
 WATCH = '''
@@ -182,10 +183,10 @@ def test_what_a_process_reads_counts_as_its_characters_do():
     reader = TextReader(charset=task.charset, height=task.height, hidden_size=8, ctc_weight=0.0).double().eval()
     total = 0.0
     for rank in range(3):
-        part = type(whole)(*(tensor[rank::3] for tensor in whole))
-        total += float(reader.batch_loss(part)[0].detach() * task.loss_weight(part))
+        part = whole.shard(rank, 3)
+        total += float(loss_of(reader, part)[0].detach() * task.loss_weight(part))
     mean = total / float(task.loss_weight(whole))
-    assert mean == pytest.approx(float(reader.batch_loss(whole)[0].detach()), rel=1e-5)
+    assert mean == pytest.approx(float(loss_of(reader, whole)[0].detach()), rel=1e-5)
 
 
 def test_processes_go_back_together_where_one_alone_would_diverge(tmp_path):

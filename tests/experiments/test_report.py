@@ -170,9 +170,9 @@ def test_where_more_is_better_the_least_is_the_worst(tmp_path, capsys):
 def test_errors_of_ngrams_are_those_that_their_threshold_is_of():
     task = DynamicNGrams()
     batch = task.sample(2, 20, torch.Generator().manual_seed(0))
-    row = {name: float(value) for name, value in task.metrics(torch.zeros_like(batch.targets), batch).items()}
+    row = {name: float(value) for name, value in task.scores(torch.zeros_like(batch.targets), batch).items()}
     result = {"lengths": {"20": row}, "metrics": {f"val/{name}": value for name, value in row.items()}}
-    assert final_error(result) == pytest.approx(float(task.per_sequence_errors(batch.targets * 0, batch).mean()))
+    assert final_error(result) == pytest.approx(float(task.errors(batch.targets * 0, batch).mean()))
 
 
 def test_a_command_that_could_not_be_read_back_names_the_plans_file(tmp_path):

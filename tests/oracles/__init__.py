@@ -269,37 +269,3 @@ def baseline(kind: str, inputs: Array, weights: dict[str, Array]) -> tuple[Array
     for t in range(inputs.shape[1]):
         outputs.append(project(layered_step(kind, inputs[:, t], state, layers), weights))
     return np.stack(outputs, axis=1), state
-
-
-def ntm(
-    kind: str,
-    inputs: Array,
-    weights: dict[str, Array],
-    *,
-    slots: int,
-    width: int,
-    read_heads: int,
-    write_heads: int,
-    shift_range: int,
-) -> tuple[Array, dict[str, Array], Memory, Array]:
-    """A Neural Turing Machine over inputs (B, T, I): outputs (B, T, O), controller state, memory, last reads.
-
-    At step t the controller sees x_t and r_{t-1}; before the first step r_0 is what the heads read in the
-    starting memory.
-    """
-    layers = controller_layers(weights, "cell.controller.layers.")
-    batch = len(inputs)
-    controller = layered_state(kind, batch, layers)
-    memory = initial_memory(batch, slots, width, read_heads, write_heads)
-    reads = read(memory.memory, memory.read_weights)
-    outputs = []
-    for t in range(inputs.shape[1]):
-        x = np.stack([np.concatenate([inputs[b, t], *reads[b]]) for b in range(batch)])
-        h = layered_step(kind, x, controller, layers)
-        interface = np.stack(
-            [weights["cell.interface.weight"] @ h[b] + weights["cell.interface.bias"] for b in range(batch)]
-        )
-        reads, memory = memory_step(interface, memory, shift_range)
-        output = np.stack([np.concatenate([h[b], *reads[b]]) for b in range(batch)])
-        outputs.append(project(output, weights))
-    return np.stack(outputs, axis=1), controller, memory, reads

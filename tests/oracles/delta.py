@@ -20,7 +20,7 @@ def delta_rule(
 ) -> tuple[Array, Array]:
     """S_t = a_t S_{t-1} (I - beta_t k_t k_t^T) + beta_t v_t k_t^T, o_t = S_t q_t (Yang, Kautz & Hatamizadeh 2024, 10).
 
-    Without ``log_decay`` a_t is 1: Schlag et al. 2021, equation 24 (v - v_old, written with strength beta).
+    Without ``log_decay`` a_t is 1, the delta rule of Schlag et al. 2021, section 4.2.
     """
     memory = _start(k, v, initial_state)
     outputs = np.zeros(v.shape)

@@ -5,51 +5,52 @@ import math
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
-from matplotlib.figure import Figure
 
 import memnets
 from memnets import NTM, viz
 from memnets.base.errors import UsageError
-from memnets.base.seeding import generator
-from memnets.decoding.cells import make_cell
+from memnets.base.module import TrainingOutputs
 from memnets.decoding.joint import Reading
 from memnets.experiments.config import instantiate, parse_experiment
 from memnets.experiments.fit import Fit
 from memnets.experiments.printing import print_lengths
 from memnets.models.captioner import Caption
+from memnets.text.symbol_tables import WithSymbols
 from memnets.training import SequenceLearner, evaluate_lengths
-from memnets.training.adapters import corpus_metrics, probe, validation_numbers
-from memnets.training.inspection import draw_all, draw_example, has_memory
+from memnets.training.adapters import corpus_scores, probe, validation_numbers
 from memnets.viz._fonts import family_for
 from memnets_tasks import Copy
-from reading_cases import LETTERS, LineTask, SceneTask, draw, tiny_captioner, tiny_reader
+from reading_cases import LETTERS, LineTask, SceneTask, draw, loss_of, tiny_captioner, tiny_reader
 
 CASES: dict[str, tuple[Callable, type]] = {"reader": (tiny_reader, LineTask), "captioner": (tiny_captioner, SceneTask)}
 
 
 def test_no_public_model_is_missing_from_the_list():
     public = [getattr(memnets, name) for name in memnets.__all__]
-    assert {kind for kind in public if hasattr(kind, "batch_loss")} == {type(make()) for make, _ in CASES.values()}
+    assert {kind for kind in public if isinstance(kind, type) and issubclass(kind, WithSymbols)} == {
+        type(make()) for make, _ in CASES.values()
+    }
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_copies_weights_and_precisions(case, tmp_path):
     make, task = CASES[case]
     model, batch = make().eval(), task().sample(3, 2, torch.Generator().manual_seed(0))
-    loss = model.batch_loss(batch)[0]
-    assert torch.equal(copy.deepcopy(model).batch_loss(batch)[0], loss)
+    loss = loss_of(model, batch)[0]
+    assert torch.equal(loss_of(copy.deepcopy(model), batch)[0], loss)
     torch.save(model.state_dict(), tmp_path / "weights.pt")
     other = make().eval()
     other.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
-    assert torch.equal(other.batch_loss(batch)[0], loss)
-    assert other.double().batch_loss(batch)[0].item() == pytest.approx(loss.item(), rel=1e-5)
+    assert torch.equal(loss_of(other, batch)[0], loss)
+    assert loss_of(other.double(), batch)[0].item() == pytest.approx(loss.item(), rel=1e-5)
     with torch.autocast("cpu", torch.bfloat16):
-        assert make().batch_loss(batch)[0].isfinite()
+        assert loss_of(make(), batch)[0].isfinite()
         assert len(make().predict(batch)) == 3
 
 
@@ -58,7 +59,7 @@ def test_an_items_result_does_not_depend_on_the_rest_of_its_batch(case):
     make, task = CASES[case]
     model, batch = make(), task().sample(3, 2, torch.Generator().manual_seed(0))
     for b, prediction in enumerate(model.predict(batch)):
-        (alone,) = model.predict(type(batch)(*(part[b : b + 1] for part in batch)))
+        (alone,) = model.predict(batch.shard(b, len(batch)))
         assert alone[0] == prediction[0]
         assert alone.confidence == pytest.approx(prediction.confidence, rel=1e-4)
 
@@ -84,7 +85,8 @@ def test_the_learner_trains_and_validates(case):
 def test_validation_runs_free():
     """The right texts are not in reach of what is validated: the loss may be perfect and the reading wrong."""
     reader = tiny_reader(ctc_weight=0.0).eval()
-    reader.batch_loss = lambda batch: (torch.zeros(()), {"attention_loss": torch.zeros(())})
+    perfect = TrainingOutputs(SimpleNamespace(loss=torch.zeros(())), numbers={"attention_loss": torch.zeros(())})
+    reader.training_outputs = lambda batch: perfect
     batch = draw(["abcd", "dcba"])
     errors, numbers = validation_numbers(reader, LineTask(), batch)
     read = [reading.text for reading in reader.read(batch.images, batch.widths)]
@@ -103,16 +105,23 @@ def test_lengths_are_evaluated_by_prediction():
     assert table == evaluate_lengths(model, task, (3, 6), sequences=7, batch_size=4)
 
 
-def test_a_task_that_scores_a_corpus_is_given_the_whole():
+def test_a_task_scores_a_corpus_as_a_whole():
     """The mean of the batches' rates is not the rate of all."""
     task = LineTask()
-    task.score_all = lambda pairs: {"pairs": torch.tensor(float(sum(len(predictions) for predictions, _ in pairs)))}
-    batches = [(2, draw(["a", "b"])), (1, draw(["abc"]))]
-    assert corpus_metrics(tiny_reader(), task, batches) == {"pairs": 3.0}
-    del task.score_all
+    task.corpus_scores = lambda pairs: {"pairs": torch.tensor(float(sum(len(predictions) for predictions, _ in pairs)))}
+    batches = [draw(["a", "b"]), draw(["abc"])]
+    assert corpus_scores(tiny_reader(), task, batches) == {"pairs": 3.0}
+
+
+def test_by_default_a_corpus_is_scored_by_the_mean_over_its_sequences():
     scores = iter([1.0, 0.0])
-    task.score = lambda predictions, batch: {"accuracy": torch.tensor(next(scores))}
-    assert corpus_metrics(tiny_reader(), task, batches) == {"accuracy": pytest.approx(2 / 3)}
+    task = Copy(bits=2)
+    task.scores = lambda predictions, batch: {"accuracy": torch.tensor(next(scores))}
+    batches = [task.sample(count, 3, torch.Generator().manual_seed(0)) for count in (2, 1)]
+    model = NTM(3, 4, output_size=2, slots=4, width=3)
+    assert corpus_scores(model, task, batches) == {"accuracy": pytest.approx(2 / 3)}
+    with pytest.raises(ValueError, match="nothing to score"):
+        task.corpus_scores([])
 
 
 def test_a_probe_leaves_no_trace():
@@ -127,8 +136,12 @@ def test_a_probe_leaves_no_trace():
 @pytest.mark.parametrize(
     ("model", "task", "message"),
     [
-        (lambda: tiny_reader(), lambda: Copy(), "TextReader has batch_loss, but Copy has no score: readers go with ta"),
-        (lambda: NTM(2, 3), lambda: LineTask(), "NTM has no batch_loss, but LineTask has score"),
+        (
+            lambda: tiny_reader(),
+            lambda: Copy(),
+            "TextReader needs a task with a charset, but Copy has none: readers go w",
+        ),
+        (lambda: NTM(2, 3), lambda: LineTask(), "NTM takes sequences, but LineTask has none: readers go with"),
         (lambda: tiny_reader(charset="ab"), lambda: LineTask(), "the model's charset lacks 'c', which LineTask has"),
         (lambda: tiny_captioner(vocabulary=["a"]), lambda: SceneTask(), "the model's vocabulary lacks 'square'"),
     ],
@@ -169,44 +182,6 @@ def test_the_command_line_refuses_what_does_not_go(tmp_path):
     objects = instantiate(parser, config)
     with pytest.raises(UsageError, match=r"TextReader does not work on a batch of LineTask: .* height 8, .*height=16"):
         Fit("reading", parser, config, objects, "disabled")
-
-
-def test_figures_of_what_was_read_and_said():
-    model = tiny_reader(cell="ntm")
-    assert not has_memory(model)
-    figures = draw_all(model.train(), LineTask())
-    assert list(figures) == ["reading", "weightings"]
-    assert model.training
-    assert list(draw_all(tiny_reader(), LineTask())) == ["reading"]
-    assert list(draw_all(tiny_captioner(cell="ntm"), SceneTask())) == ["caption", "weightings"]
-    assert list(draw_all(tiny_captioner(), SceneTask())) == ["caption"]
-    assert list(draw_all(tiny_reader(cell="ntm", decode="ctc"), LineTask())) == ["reading"]
-    assert isinstance(draw_example(tiny_captioner(), SceneTask()), Figure)
-
-
-@pytest.mark.parametrize("beam_size", [1, 3])
-def test_what_a_memory_did_is_that_of_one_greedy_reading(beam_size, monkeypatch):
-    """Joint decoding puts several texts of a line through the cell at once: to trace that ended a run."""
-    torch.manual_seed(0)
-    model, drawn = tiny_reader(cell="ntm", decode="joint").eval(), []
-    monkeypatch.setattr(viz, "weightings_figure", lambda record: drawn.append(record) or Figure())
-    model.beam_size = beam_size
-    assert list(draw_all(model, LineTask())) == ["reading", "weightings"]
-    assert (model.decode, model.beam_size) == ("joint", beam_size)
-    batch = LineTask().sample(1, LineTask.max_length, generator(0, "example", 0))
-    with memnets.trace(model) as record:
-        model.read(batch.images, batch.widths, decode="attention")
-    assert torch.equal(drawn[0]["read_weights"], record["read_weights"])
-    assert len(record["read_weights"]) == 1
-
-
-def test_a_cell_of_two_memories_has_no_figure_of_one():
-    def two(input_size):
-        cell = make_cell("ntm", input_size, 8, slots=4, width=2)
-        cell.other = make_cell("ntm", input_size, 8, slots=4, width=2)
-        return cell
-
-    assert list(draw_all(tiny_reader(cell=two), LineTask())) == ["reading"]
 
 
 def test_a_reading_figure_shows_the_weights_over_the_pixels():
@@ -275,7 +250,7 @@ def test_a_metric_that_one_length_lacks_is_left_open_and_shown_so(capsys):
     """An untrained reader finds no place of a character on some lengths."""
 
     class Sparse(LineTask):
-        def score_all(self, pairs):
+        def corpus_scores(self, pairs):
             ((_, batch),) = pairs
             placed = {"alignment_error": torch.tensor(0.5)} if len(batch.texts[0]) == 6 else {}
             return {"character_error_rate": torch.tensor(0.25), **placed}

@@ -50,7 +50,7 @@ class Outcome(NamedTuple):
 
     @property
     def evaluations(self) -> dict[str, float]:
-        """The same on what is new to the network, by name: ``task.evaluations()``, where the task has them."""
+        """The same on what is new to the network, by name: ``task.splits().unseen``, where the task has them."""
         assert self.result is not None
         return evaluation_errors(self.result)
 

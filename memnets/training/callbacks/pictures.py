@@ -1,16 +1,21 @@
 """A picture of the memory at work, now and then while it trains."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 
-from ..inspection import draw_example
+from ...viz import save_figure
+from ..inspection import careful, draw_example
 from ..learner import SequenceLearner
+from ..loggers.media import log_picture
 
 
 class Pictures(pl.Callback):
-    """Draws one fresh sequence at every ``every``-th validation, saves the PNG and hands it to the loggers.
+    """Draws one fresh example at every ``every``-th validation, saves the PNG and hands it to the loggers.
+
+    What cannot be drawn, or cannot be logged, is said once and left out.
 
     Args:
         folder: where ``step-000500.png`` and the like go.
@@ -32,14 +37,16 @@ class Pictures(pl.Callback):
         self.count += 1
         if self.count % self.every:
             return
-        from ...viz import save_figure
+        careful("of a validation", lambda: self._draw(trainer, pl_module))()
 
-        figure = draw_example(pl_module.model, pl_module.task, seed=pl_module.seed)
+    def _draw(self, trainer: pl.Trainer, learner: SequenceLearner) -> None:
+        figure = draw_example(learner.model, learner.task, seed=learner.seed)
+        if figure is None:
+            return
         path = save_figure(figure, self.folder / f"step-{trainer.global_step:06d}.png")
         for logger in trainer.loggers:
-            log_image: Any = getattr(logger, "log_image", None)
-            if log_image:
-                log_image(key="memory", images=[str(path)], step=trainer.global_step)
+            log = partial(log_picture, logger, "memory", path, trainer.global_step)
+            careful(f"for {type(logger).__name__}", log)()
 
     def state_dict(self) -> dict[str, Any]:
         """The count, so that a resumed run draws at the same steps."""

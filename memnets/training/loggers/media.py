@@ -7,13 +7,25 @@ from typing import Any
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 
 
-def log_picture(loggers: Iterable[Logger], key: str, path: Path, step: int | None = None) -> None:
-    """Hand a PNG file to the loggers that show pictures: W&B and TensorBoard."""
-    for logger in loggers:
-        if isinstance(logger, WandbLogger):
-            logger.log_image(key=key, images=[str(path)], step=step)
-        elif isinstance(logger, TensorBoardLogger):
-            logger.experiment.add_image(key, _pixels(path), step, dataformats="HWC")
+def log_picture(logger: Any, key: str, path: Path, step: int | None = None) -> bool:
+    """Hand a PNG to a logger in the way that it takes pictures; False where it takes none.
+
+    Args:
+        logger: of Lightning. Pictures are taken by those that have ``log_image``, as W&B's has, and by those whose
+            ``experiment`` has ``add_image``, as TensorBoard's has.
+        key: the picture's name.
+        path: the file.
+        step: of training; None for the end.
+    """
+    if callable(getattr(logger, "log_image", None)):
+        at = {} if step is None else {"step": step}
+        logger.log_image(key=key, images=[str(path)], **at)
+        return True
+    experiment: Any = getattr(logger, "experiment", None)
+    if callable(getattr(experiment, "add_image", None)):
+        experiment.add_image(key, _pixels(path), step, dataformats="HWC")
+        return True
+    return False
 
 
 def log_table(loggers: Iterable[Logger], key: str, columns: list[str], rows: Sequence[Sequence[Any]]) -> None:

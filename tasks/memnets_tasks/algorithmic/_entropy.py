@@ -12,14 +12,14 @@ def bit_entropies(logits: Tensor, batch: Batch) -> Tensor:
     """Cross entropy in nats of every scored bit, zero where nothing is scored.
 
     Args:
-        logits: `(B, T, O)`, the network's output, before the sigmoid.
+        logits: ``(B, T, O)``, the network's output, before the sigmoid.
         batch: The batch the output belongs to.
 
     Returns:
-        `(B, T, O)`, float32 or better, whatever the dtype of `logits`.
+        ``(B, T, O)``, float32 or better, whatever the dtype of ``logits``.
 
     Raises:
-        ValueError: If `logits` does not have the shape of `batch.targets`.
+        ValueError: If ``logits`` does not have the shape of ``batch.targets``.
     """
     check_logits(logits, batch)
     scored = batch.mask.unsqueeze(-1)  # (B, T, 1)
@@ -31,6 +31,6 @@ def bit_entropies(logits: Tensor, batch: Batch) -> Tensor:
 
 
 def mean_bit_entropy(logits: Tensor, batch: Batch) -> Tensor:
-    """Cross entropy in nats, averaged over all scored bits of the batch; takes and raises what `bit_entropies` does."""
+    """Cross entropy in nats, averaged over all scored bits of a batch; takes and raises what ``bit_entropies`` does."""
     bits = batch.mask.sum() * batch.targets.shape[-1]
     return bit_entropies(logits, batch).sum() / bits.clamp_min(1)

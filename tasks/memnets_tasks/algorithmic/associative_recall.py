@@ -5,8 +5,9 @@ from typing import final
 import torch
 from torch import Tensor
 
-from memnets_tasks._checks import check_at_least, check_batch_size, check_evaluation_lengths, check_range, expand_counts
-from memnets_tasks.algorithmic._layout import random_bits, steps
+from memnets_tasks._checks import check_at_least, expand_counts
+from memnets_tasks._lengths import set_lengths
+from memnets_tasks.algorithmic._layout import bit_text, random_bits, steps
 from memnets_tasks.algorithmic.binary import BinaryTask
 from memnets_tasks.base import Batch
 
@@ -15,8 +16,8 @@ from memnets_tasks.base import Batch
 class AssociativeRecall(BinaryTask):
     """The associative recall task: a list of items, a query with one of them, the answer is the next.
 
-    Graves et al. 2014, section 4.3 (arXiv:1410.5401). An item is `item_length` K random vectors. A sequence
-    of `length` n items is n + 2 blocks of K + 1 steps each, T = (n + 2) (K + 1):
+    Graves et al. 2014, section 4.3 (arXiv:1410.5401). An item is ``item_length`` K random vectors. A sequence
+    of ``length`` n items is n + 2 blocks of K + 1 steps each, T = (n + 2) (K + 1):
 
     | block      | first step: channel that is 1 | then K steps: bit channels | targets           | scored |
     |------------|-------------------------------|----------------------------|-------------------|--------|
@@ -24,8 +25,8 @@ class AssociativeRecall(BinaryTask):
     | n          | query delimiter               | queried item q             | 0                 | no     |
     | n + 1      | query delimiter               | 0                          | item q + 1        | K steps |
 
-    The query q is uniform over the items but the last, which none follows. `input_size` is bits + 2 (item
-    delimiter, then query delimiter, are the last channels), `output_size` is bits.
+    The query q is uniform over the items but the last, which none follows. ``input_size`` is bits + 2 (item
+    delimiter, then query delimiter, are the last channels), ``output_size`` is bits.
 
     Items are drawn independently, as in the paper, so two items of a list may be equal and the query
     ambiguous: at 20 items of 18 bits, fewer than one sequence in a thousand.
@@ -38,8 +39,8 @@ class AssociativeRecall(BinaryTask):
         evaluation_lengths: Items at which generalisation is measured; the paper goes to 20.
 
     Raises:
-        ValueError: If `bits` or `item_length` is below 1, a number of items below 2, or `max_items` below
-            `min_items`.
+        ValueError: If ``bits`` or ``item_length`` is below 1, a number of items below 2, or ``max_items`` below
+            ``min_items``.
     """
 
     def __init__(
@@ -53,34 +54,30 @@ class AssociativeRecall(BinaryTask):
     ) -> None:
         check_at_least("bits", bits, 1)
         check_at_least("item_length", item_length, 1)
-        check_range("min_items", min_items, "max_items", max_items, minimum=2)
         self.bits = bits
         self.item_length = item_length
         self.input_size = bits + 2
         self.output_size = bits
-        self.min_length = min_items
-        self.max_length = max_items
-        self.evaluation_lengths = check_evaluation_lengths(evaluation_lengths, minimum=2)
-        self.length_unit = "items"
+        names = ("min_items", "max_items")
+        set_lengths(self, min_items, max_items, evaluation_lengths, unit="items", least=2, names=names)
 
     def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> Batch:
         """Draw a batch of lists and queries.
 
         Args:
-            batch_size: Number of sequences, `B`.
-            length: Items of a list: one number for all sequences, or `(B,)`, int64. At least 2.
+            batch_size: Number of sequences, ``B``.
+            length: Items of a list: one number for all sequences, or ``(B,)``, int64. At least 2.
             generator: Source of randomness; the tensors are made on its device.
 
         Returns:
-            The batch; its `lengths` are `(length + 2) * (item_length + 1)` steps.
+            The batch; its ``lengths`` are ``(length + 2) * (item_length + 1)`` steps.
 
         Raises:
-            ValueError: If `batch_size` is below 1 or a length below 2 (one item to query, one to answer), or
-                `length` has another shape or dtype.
+            ValueError: If ``batch_size`` is below 1 or a length below 2 (one item to query, one to answer), or
+                ``length`` has another shape or dtype.
         """
-        check_batch_size(batch_size)
         device = generator.device
-        length = expand_counts("length", length, batch_size, device, minimum=2, unit="items")
+        length = expand_counts("length", length, batch_size, device, minimum=2, unit=self.length_unit)
         n = length.unsqueeze(1)  # (B, 1)
         blocks = int(length.max()) + 2  # P
         k = self.item_length
@@ -110,3 +107,10 @@ class AssociativeRecall(BinaryTask):
             mask.flatten(1, 2),  # (B, T)
             (length + 2) * (k + 1),
         )
+
+    def text(self, batch: Batch, index: int) -> str:
+        """The items of one sequence, the one that is queried, and the one that is wanted."""
+        blocks = batch.inputs[index, : batch.lengths[index], : self.bits].unflatten(0, (-1, 1 + self.item_length))
+        *items, query, _ = [bit_text(block[1:]) for block in blocks]  # without the delimiter of each
+        wanted = bit_text(batch.targets[index][batch.mask[index]])
+        return f"given {', '.join(items)}; query {query}; wanted {wanted}"

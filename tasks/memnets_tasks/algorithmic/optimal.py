@@ -11,19 +11,19 @@ def optimal_predictions(bits: Tensor, *, order: int = 6) -> Tensor:
 
     Graves et al. 2014, equation 10: (N1 + 1/2) / (N1 + N0 + 1), where N1 and N0 count the ones and zeros that
     followed the present context, the last order - 1 bits, so far in the sequence. It is the mean of the
-    posterior under the prior Beta(1/2, 1/2), from which `DynamicNGrams` draws its tables. The counts are taken
+    posterior under the prior Beta(1/2, 1/2), from which ``DynamicNGrams`` draws its tables. The counts are taken
     for all contexts and steps at once: time and memory grow with B T 2^(order - 1).
 
     Args:
-        bits: `(B, T)`, zeros and ones of any dtype.
+        bits: ``(B, T)``, zeros and ones of any dtype.
         order: n, at least 2.
 
     Returns:
-        `(B, T)`, float32: at t the probability that bit t + 1 is 1, a function of bits 0 to t alone; 1/2 where
+        ``(B, T)``, float32: at t the probability that bit t + 1 is 1, a function of bits 0 to t alone; 1/2 where
         fewer than order - 1 bits have been seen.
 
     Raises:
-        ValueError: If `order` is below 2 or `bits` has another number of axes.
+        ValueError: If ``order`` is below 2 or ``bits`` has another number of axes.
     """
     check_at_least("order", order, 2)
     if bits.ndim != 2:
@@ -44,5 +44,5 @@ def optimal_predictions(bits: Tensor, *, order: int = 6) -> Tensor:
 
 
 def _before(events: Tensor) -> Tensor:
-    """The sum of all earlier events at each step and at the one after the last: `(B, S, F)` to `(B, S + 1, F)`."""
+    """The sum of all earlier events at each step and at the one after the last: ``(B, S, F)`` to ``(B, S + 1, F)``."""
     return torch.nn.functional.pad(events.cumsum(1), (0, 0, 1, 0))

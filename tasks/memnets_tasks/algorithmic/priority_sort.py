@@ -1,14 +1,16 @@
 """Priority sort: output random vectors in the order of priorities that came with them."""
 
+import copy
 from typing import Any, final
 
 import torch
 from torch import Tensor
 
-from memnets_tasks._checks import check_at_least, check_batch_size, check_evaluation_lengths, check_range, expand_counts
-from memnets_tasks.algorithmic._layout import random_bits, steps, take_steps
+from memnets_tasks._checks import check_at_least, check_range, expand_counts
+from memnets_tasks._lengths import set_lengths
+from memnets_tasks.algorithmic._layout import bit_text, random_bits, steps, take_steps
 from memnets_tasks.algorithmic.binary import BinaryTask
-from memnets_tasks.base import Batch
+from memnets_tasks.base import Batch, Splits
 
 _GRID = 2**23
 """Priorities are multiples of one part in this many, which float32 holds exactly from -1 to 1."""
@@ -18,7 +20,7 @@ _GRID = 2**23
 class PrioritySort(BinaryTask):
     """The priority sort task: given random vectors with priorities, output those of the highest in order.
 
-    Graves et al. 2014, section 4.5 (arXiv:1410.5401). A sequence of `length` L vectors, of which K are to be
+    Graves et al. 2014, section 4.5 (arXiv:1410.5401). A sequence of ``length`` L vectors, of which K are to be
     output, has T = L + K + 1 steps:
 
     | steps          | bit channels | priority  | delimiter | targets                        | scored |
@@ -27,23 +29,23 @@ class PrioritySort(BinaryTask):
     | L              | 0            | 0         | 1         | 0                              | no     |
     | L + 1 to L + K | 0            | 0         | 0         | vector of the (t-L)th priority | yes    |
 
-    `input_size` is bits + 2 (priority, then delimiter, are the last channels), `output_size` is bits. Priorities
-    are uniform over -1 to 1, and no two of a sequence are equal. K is `outputs` where L is `vectors`, as in the
+    ``input_size`` is bits + 2 (priority, then delimiter, are the last channels), ``output_size`` is bits. Priorities
+    are uniform over -1 to 1, and no two of a sequence are equal. K is ``outputs`` where L is ``vectors``, as in the
     paper, and the same share of other lengths, rounded up.
 
-    Few networks sort without an error. The `threshold` of 10 wrong bits a sequence, of the 128 that the paper's
+    Few networks sort without an error. The ``threshold`` of 10 wrong bits a sequence, of the 128 that the paper's
     sequences are scored on, is the least that its NTMs reached (read off its figure 18, which counts the cost in
     bits); its LSTM stayed near 50, and coin tosses have 64.
 
     Args:
         vectors: Most vectors in training; the paper has 20 always.
-        outputs: How many of `vectors` vectors are to be output.
+        outputs: How many of ``vectors`` vectors are to be output.
         bits: Bits of each vector.
-        min_length: Fewest vectors in training; None for `vectors`. Validation is of `vectors` alone.
+        min_length: Fewest vectors in training; None for ``vectors``. Validation is of ``vectors`` alone.
         evaluation_lengths: Vectors at which generalisation is measured.
 
     Raises:
-        ValueError: If an argument is below 1, `outputs` is above `vectors`, or `vectors` is below `min_length`.
+        ValueError: If an argument is below 1, ``outputs`` is above ``vectors``, or ``vectors`` is below ``min_length``.
     """
 
     def __init__(
@@ -58,47 +60,40 @@ class PrioritySort(BinaryTask):
         check_at_least("vectors", vectors, 1)
         check_range("outputs", outputs, "vectors", vectors, minimum=1)
         check_at_least("bits", bits, 1)
-        check_range("min_length", vectors if min_length is None else min_length, "vectors", vectors, minimum=1)
         self.bits = bits
         self.outputs = outputs
         self.input_size = bits + 2
         self.output_size = bits
-        self.min_length = vectors if min_length is None else min_length
-        self.max_length = vectors
-        self.evaluation_lengths = check_evaluation_lengths(evaluation_lengths, minimum=1)
-        self.length_unit = "vectors"
+        shortest = vectors if min_length is None else min_length
+        set_lengths(self, shortest, vectors, evaluation_lengths, unit="vectors", names=("min_length", "vectors"))
         self.threshold = 10.0
 
-    def validation(self) -> "PrioritySort":
-        """The task with `vectors` vectors alone: shorter sequences are an aid to training, not what is asked for."""
+    def splits(self) -> Splits:
+        """Validation is of ``vectors`` vectors alone: shorter sequences aid training, but are not what is asked for."""
         if self.min_length == self.max_length:
-            return self
-        return PrioritySort(
-            vectors=self.max_length,
-            outputs=self.outputs,
-            bits=self.bits,
-            evaluation_lengths=self.evaluation_lengths,
-        )
+            return super().splits()
+        whole = copy.copy(self)
+        whole.min_length = self.max_length
+        return Splits(validation=whole, test=self)
 
     def count_outputs(self, length: Tensor) -> Tensor:
-        """How many vectors are to be output of `length` ones: int64 of any shape."""
+        """How many vectors are to be output of ``length`` ones: int64 of any shape."""
         return -(-length * self.outputs // self.max_length)
 
     def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> Batch:
         """Draw a batch of vectors to sort.
 
         Args:
-            batch_size: Number of sequences, `B`.
-            length: Vectors to sort: one number for all sequences, or `(B,)`, int64. At least 1.
+            batch_size: Number of sequences, ``B``.
+            length: Vectors to sort: one number for all sequences, or ``(B,)``, int64. At least 1.
             generator: Source of randomness; the tensors are made on its device.
 
         Returns:
-            The batch; its `lengths` are `length + count_outputs(length) + 1` steps.
+            The batch; its ``lengths`` are ``length + count_outputs(length) + 1`` steps.
 
         Raises:
-            ValueError: If `batch_size` or a length is below 1, or `length` has another shape or dtype.
+            ValueError: If ``batch_size`` or a length is below 1, or ``length`` has another shape or dtype.
         """
-        check_batch_size(batch_size)
         device = generator.device
         length = expand_counts("length", length, batch_size, device, minimum=1, unit=self.length_unit)
         lengths = length + self.count_outputs(length) + 1
@@ -119,28 +114,36 @@ class PrioritySort(BinaryTask):
         return Batch(inputs, take_steps(vectors, source, mask), mask, lengths)
 
     def priorities(self, batch: Batch) -> Tensor:
-        """The priority given at each step `(B, T)`, NaN at steps that give none."""
+        """The priority given at each step ``(B, T)``, NaN at steps that give none."""
         t = steps(batch.inputs.shape[1], batch.inputs.device)
         delimiter = batch.inputs[..., -1].argmax(dim=1, keepdim=True)  # (B, 1)
         return batch.inputs[..., self.bits].masked_fill(t >= delimiter, float("nan"))
 
-    def figures(self, batch: Batch, outputs: Tensor, record: Any = None) -> dict[str, Any]:
+    def figures(self, batch: Batch, predictions: Tensor, trace: Any) -> dict[str, Any]:
         """Where vectors are written by their priority, and read (the paper's figure 17), by file name.
 
         Args:
             batch: A batch; its first sequence is drawn.
-            outputs: `(B, T, bits)`, probabilities, which are not needed.
-            record: The memory's trace, or None without a memory, which leaves nothing to draw.
+            predictions: ``(B, T, bits)``, which are not needed.
+            trace: The memory's trace, or None without a memory, which leaves nothing to draw.
         """
-        if record is None:
+        if trace is None:
             return {}
         from memnets import viz
 
-        return {"sorting": viz.sorting_figure(batch, self.priorities(batch), record)}
+        return {"sorting": viz.sorting_figure(batch, self.priorities(batch), trace)}
+
+    def text(self, batch: Batch, index: int) -> str:
+        """The vectors of one sequence with their priorities, and those that are wanted, highest priority first."""
+        priorities = self.priorities(batch)[index]
+        given = priorities.isfinite()
+        vectors = batch.inputs[index][given][:, : self.bits]  # (L, bits)
+        shown = [f"{bit_text(v[None])} ({p:+.2f})" for v, p in zip(vectors, priorities[given].tolist())]
+        return f"given {' '.join(shown)}; wanted {bit_text(batch.targets[index][batch.mask[index]])}"
 
 
 def _distinct_priorities(batch_size: int, count: int, generator: torch.Generator) -> Tensor:
-    """Priorities `(B, count)`, float32, uniform over -1 to 1, no two of a row equal.
+    """Priorities ``(B, count)``, float32, uniform over -1 to 1, no two of a row equal.
 
     Drawn whole numbers may be equal; their ranks are not, and are added.
     """

@@ -6,8 +6,9 @@ from typing import final
 import torch
 from torch import Tensor
 
-from memnets_tasks._checks import check_at_least, check_batch_size, check_evaluation_lengths, check_range, expand_counts
-from memnets_tasks.algorithmic._layout import random_bits, steps, take_steps
+from memnets_tasks._checks import check_at_least, check_range, expand_counts
+from memnets_tasks._lengths import set_lengths
+from memnets_tasks.algorithmic._layout import bit_text, random_bits, steps, take_steps
 from memnets_tasks.algorithmic.binary import BinaryTask
 from memnets_tasks.base import Batch
 
@@ -16,7 +17,7 @@ from memnets_tasks.base import Batch
 class RepeatCopy(BinaryTask):
     """The repeat copy task: store L random vectors, output them R times, then say that this is the end.
 
-    Graves et al. 2014, section 4.2 (arXiv:1410.5401). One sequence of `length` L with R repeats has
+    Graves et al. 2014, section 4.2 (arXiv:1410.5401). One sequence of ``length`` L with R repeats has
     T = L + L R + 2 steps:
 
     | steps                   | bit channels | delimiter | count        | targets: bits       | end | scored |
@@ -26,12 +27,12 @@ class RepeatCopy(BinaryTask):
     | L + 1 to L + L R        | 0            | 0         | 0            | vector (t-L-1) mod L | 0  | yes    |
     | L + L R + 1             | 0            | 0         | 0            | 0                   | 1   | yes    |
 
-    `input_size` is bits + 2 (delimiter, then count, are the last channels), `output_size` is bits + 1 (the
+    ``input_size`` is bits + 2 (delimiter, then count, are the last channels), ``output_size`` is bits + 1 (the
     end marker is the last). The count is normalised to mean zero and variance one over the training
-    distribution of R, which is uniform over `min_repeats` to `max_repeats`.
+    distribution of R, which is uniform over ``min_repeats`` to ``max_repeats``.
 
-    At evaluation the repeats come from that same distribution. To ask for more of them, pass `repeats` to
-    `sample`: `task.sample(64, 10, generator, repeats=20)`. Do not build a task with a larger `max_repeats`
+    At evaluation the repeats come from that same distribution. To ask for more of them, pass ``repeats`` to
+    ``sample``: ``task.sample(64, 10, generator, repeats=20)``. Do not build a task with a larger ``max_repeats``
     for it: its count would be normalised differently from the one the network was trained on.
 
     Args:
@@ -43,7 +44,7 @@ class RepeatCopy(BinaryTask):
         evaluation_lengths: Vectors at which generalisation is measured; the paper shows 10 and 20.
 
     Raises:
-        ValueError: If an argument is below 1, or a `max_` argument is below its `min_`.
+        ValueError: If an argument is below 1, or a ``max_`` argument is below its ``min_``.
     """
 
     def __init__(
@@ -57,17 +58,13 @@ class RepeatCopy(BinaryTask):
         evaluation_lengths: tuple[int, ...] = (10, 20),
     ) -> None:
         check_at_least("bits", bits, 1)
-        check_range("min_length", min_length, "max_length", max_length, minimum=1)
         check_range("min_repeats", min_repeats, "max_repeats", max_repeats, minimum=1)
         self.bits = bits
         self.input_size = bits + 2
         self.output_size = bits + 1
-        self.min_length = min_length
-        self.max_length = max_length
         self.min_repeats = min_repeats
         self.max_repeats = max_repeats
-        self.evaluation_lengths = check_evaluation_lengths(evaluation_lengths, minimum=1)
-        self.length_unit = "vectors"
+        set_lengths(self, min_length, max_length, evaluation_lengths, unit="vectors")
 
     def sample(
         self,
@@ -79,20 +76,19 @@ class RepeatCopy(BinaryTask):
         """Draw a batch of sequences to repeat.
 
         Args:
-            batch_size: Number of sequences, `B`.
-            length: Vectors to repeat: one number for all sequences, or `(B,)`, int64. At least 1.
+            batch_size: Number of sequences, ``B``.
+            length: Vectors to repeat: one number for all sequences, or ``(B,)``, int64. At least 1.
             generator: Source of randomness; the tensors are made on its device.
-            repeats: How often: one number for all sequences, or `(B,)`, int64, at least 1; it may lie outside
+            repeats: How often: one number for all sequences, or ``(B,)``, int64, at least 1; it may lie outside
                 the training range. None draws each from the training distribution.
 
         Returns:
-            The batch; its `lengths` are `length + length * repeats + 2` steps.
+            The batch; its ``lengths`` are ``length + length * repeats + 2`` steps.
 
         Raises:
-            ValueError: If `batch_size`, a length or a repeat is below 1, or one of the tensors has another
+            ValueError: If ``batch_size``, a length or a repeat is below 1, or one of the tensors has another
                 shape or dtype.
         """
-        check_batch_size(batch_size)
         device = generator.device
         length = expand_counts("length", length, batch_size, device, minimum=1, unit=self.length_unit)
         if repeats is None:
@@ -126,3 +122,10 @@ class RepeatCopy(BinaryTask):
         mean = (self.min_repeats + self.max_repeats) / 2
         deviation = math.sqrt((choices**2 - 1) / 12) or 1.0  # of a discrete uniform distribution
         return (repeats.float() - mean) / deviation
+
+    def text(self, batch: Batch, index: int) -> str:
+        """The vectors of one sequence and how often they are asked for, and what is wanted, the end marked."""
+        length = int(batch.inputs[index, :, self.bits].argmax())  # the step of the delimiter
+        wanted = batch.targets[index][batch.mask[index]]  # (L R + 1, bits + 1)
+        given = bit_text(batch.inputs[index, :length, : self.bits])
+        return f"given {given}, {(len(wanted) - 1) // length} times; wanted {bit_text(wanted[:-1, : self.bits])} end"

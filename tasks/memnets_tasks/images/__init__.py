@@ -3,11 +3,11 @@
 Importing this loads no library of images; what draws or decodes loads it when first used.
 """
 
-from memnets_tasks.images.base import ImageTask, SceneTask, TextTask
+from memnets_tasks.base import ImageTask, LoadedImages
+from memnets_tasks.images.base import SceneTask, TextTask
 from memnets_tasks.images.batches import Box, SceneBatch, TextLineBatch
 from memnets_tasks.images.caption_files import CaptionFiles
 from memnets_tasks.images.digit_lines import DigitLines
-from memnets_tasks.images.loading import LoadedImages
 from memnets_tasks.images.page_lines import PageLines
 from memnets_tasks.images.scenes import Scenes
 from memnets_tasks.images.text_files import TextLineFiles

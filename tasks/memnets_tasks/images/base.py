@@ -1,106 +1,15 @@
-"""The contract of a task of images, and the scoring that all reading and all describing tasks share."""
+"""The scoring that all reading and all describing tasks share."""
 
-import abc
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from memnets_tasks.base import Task
+from memnets_tasks.base import ImageTask, LoadedImages
 from memnets_tasks.images import metrics
 from memnets_tasks.images.batches import SceneBatch, TextLineBatch
-from memnets_tasks.images.loading import LineLoader, LoadedImages, PictureLoader
-
-
-class ImageTask(abc.ABC):
-    """A task whose inputs are images and whose answers are sequences of symbols.
-
-    As in `memnets_tasks.Task`, training draws lengths from `min_length` to `max_length` and evaluation uses
-    `evaluation_lengths`, all in `length_unit`. The loss is the model's own, as it knows its symbols; the task
-    scores what the model reads or says.
-
-    Attributes:
-        min_length: Shortest training length, in `length_unit`.
-        max_length: Longest training length, in `length_unit`.
-        evaluation_lengths: Lengths at which generalisation is measured, in `length_unit`.
-        length_unit: What a length counts, in the plural.
-        threshold: Mean of `per_sequence_errors` below which the task counts as solved.
-    """
-
-    min_length: int
-    max_length: int
-    evaluation_lengths: tuple[int, ...]
-    length_unit: str
-    threshold: float
-
-    def sample_lengths(self, batch_size: int, generator: torch.Generator, max_length: int | None = None) -> Tensor:
-        """Draw training lengths `(B,)`, int64, as `memnets_tasks.Task.sample_lengths` does.
-
-        Args:
-            batch_size: Number of lengths, `B`.
-            generator: Source of randomness; the lengths are made on its device.
-            max_length: A cap given by a curriculum. The task's own `max_length` still holds above it.
-
-        Raises:
-            ValueError: If `batch_size` is below 1 or `max_length` is below the task's `min_length`.
-        """
-        return Task.sample_lengths(cast(Any, self), batch_size, generator, max_length)
-
-    @abc.abstractmethod
-    def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> Any:
-        """Draw a batch, a function of the arguments and of the generator's state alone.
-
-        Args:
-            batch_size: Number of images, `B`.
-            length: One length for all, or one for each: `(B,)`, int64. In `length_unit`.
-            generator: Source of randomness; the tensors are made on its device.
-
-        Raises:
-            ValueError: If `batch_size` or a length is too small, or `length` has another shape or dtype.
-        """
-
-    @abc.abstractmethod
-    def load_images(self, paths: Sequence[str]) -> LoadedImages:
-        """Image files as the task's own images are: a batch, and why the files that are not in it cannot be read."""
-
-    def held_out(self) -> "ImageTask | None":
-        """The same task on data kept from training, to be evaluated on at last; None where there is no such split."""
-        return None
-
-    def validation(self) -> "ImageTask | None":
-        """The same task on data kept from training and from `held_out`, to be looked at while training and choosing.
-
-        None where there is none, as where training data are drawn anew each time and never come twice.
-        """
-        return None
-
-    def evaluations(self) -> "dict[str, ImageTask]":
-        """Tasks that a trained model is evaluated on at last, by what is new to it, such as "unseen words"."""
-        return {}
-
-    def loss_weight(self, batch: Any) -> Tensor:
-        """What the loss of a batch counts among others: its images. A mean over words is only about one over images."""
-        return torch.tensor(len(batch.images))
-
-    @abc.abstractmethod
-    def per_sequence_errors(self, predictions: Sequence[Any], batch: Any) -> Tensor:
-        """Errors of each answer, in the unit of `threshold`: `(B,)`, float32."""
-
-    @abc.abstractmethod
-    def score_all(self, pairs: Iterable[tuple[Sequence[Any], Any]]) -> dict[str, Tensor]:
-        """Score a corpus: `(predictions, batch)` for each of its batches.
-
-        Not the mean of the batches' scores: errors are summed over all of the corpus before they are divided.
-        `task.score_all((read(batch), batch) for batch in batches)` holds one batch of images at a time.
-
-        Raises:
-            ValueError: If there is no pair, or predictions are of another number than their batch.
-        """
-
-    def score(self, predictions: Sequence[Any], batch: Any) -> dict[str, Tensor]:
-        """Score one batch by itself. Takes one prediction for each image; raises what `score_all` does."""
-        return self.score_all([(predictions, batch)])
+from memnets_tasks.images.loading import LineLoader, PictureLoader
 
 
 def _check_predictions(predictions: Sequence[Any], count: int) -> None:
@@ -117,14 +26,14 @@ def _as_tensors(scores: dict[str, float]) -> dict[str, Tensor]:
 
 
 class TextTask(ImageTask):
-    """Reading lines. A prediction has `text` and `weights`, `(characters, columns)` or None.
+    """Reading lines. A prediction has ``text`` and ``weights``, ``(characters, columns)`` or None.
 
-    Abstract: a subclass sets the attributes and defines `sample`.
+    Abstract: a subclass sets the attributes and defines ``sample``.
 
     Attributes:
         charset: Every character that may occur, each once.
         height: Rows of the images, in pixels.
-        loading: How `load_images` loads image files; None where no more than the height is known.
+        loading: How ``load_images`` loads image files; None where no more than the height is known.
     """
 
     charset: str
@@ -134,15 +43,19 @@ class TextTask(ImageTask):
     threshold = 0.02
 
     def load_images(self, paths: Sequence[str]) -> LoadedImages:
-        """Image files of single lines as `LineLoader` makes them: at the task's height, with its paper and margins.
+        """Image files of single lines as ``LineLoader`` makes them: at the task's height, with its paper and margins.
 
         Args:
-            paths: The files, each in any format that Pillow reads.
+            paths: The files, each a PNG, JPEG, PPM, PGM, BMP, GIF, TIFF or WebP.
 
         Returns:
-            A `TextLineBatch` of those that could be read, and the problems of the others.
+            A ``TextLineBatch`` of those that could be read, and the problems of the others.
         """
         return (self.loading or LineLoader(self.height)).load_images(paths)
+
+    def text(self, batch: Any, index: int) -> str:
+        """What one line says."""
+        return batch.texts[index]
 
     def loss_weight(self, batch: Any) -> Tensor:
         """What the loss of a batch counts among others: its characters and ends, as attention's is a mean over them.
@@ -151,25 +64,25 @@ class TextTask(ImageTask):
         """
         return torch.tensor(sum(len(text) + 1 for text in batch.texts))
 
-    def per_sequence_errors(self, predictions: Sequence[Any], batch: TextLineBatch) -> Tensor:
-        """Edit distance of each line divided by the characters written: `(B,)`, float32, not bounded by 1.
+    def errors(self, predictions: Sequence[Any], batch: TextLineBatch) -> Tensor:
+        """Edit distance of each line divided by the characters written: ``(B,)``, float32, not bounded by 1.
 
         Raises:
             ValueError: If there is not one prediction for each line.
         """
         _check_predictions(predictions, len(batch.texts))
-        errors = [
+        rates = [
             metrics.edit_distance(prediction.text, text) / max(1, len(text))
             for prediction, text in zip(predictions, batch.texts)
         ]
-        return torch.tensor(errors, dtype=torch.float32)
+        return torch.tensor(rates, dtype=torch.float32)
 
-    def score_all(self, pairs: Iterable[tuple[Sequence[Any], TextLineBatch]]) -> dict[str, Tensor]:
-        """Score a corpus of lines: see `ImageTask.score_all`.
+    def corpus_scores(self, pairs: Iterable[tuple[Sequence[Any], TextLineBatch]]) -> dict[str, Tensor]:
+        """Score a corpus of lines: see ``ImageTask.corpus_scores``.
 
         Returns:
-            `character_error_rate` (all edits over all characters), `word_accuracy` (share of lines without an
-            error), `one_minus_ned`, and, where attention and boxes are known, `alignment_error` (mean distance
+            ``character_error_rate`` (all edits over all characters), ``word_accuracy`` (share of lines without an
+            error), ``one_minus_ned``, and, where attention and boxes are known, ``alignment_error`` (mean distance
             between attention's centre and a correctly read character's, in widths of a glyph).
 
         Raises:
@@ -197,9 +110,9 @@ class TextTask(ImageTask):
 
 
 class SceneTask(ImageTask):
-    """Describing pictures. A prediction has `words` and `weights`, `(words, rows, columns)` or None.
+    """Describing pictures. A prediction has ``words`` and ``weights``, ``(words, rows, columns)`` or None.
 
-    Abstract: a subclass sets the attributes and defines `sample`.
+    Abstract: a subclass sets the attributes and defines ``sample``.
 
     Attributes:
         vocabulary: Every word a model may say, without special symbols.
@@ -214,15 +127,19 @@ class SceneTask(ImageTask):
         """Image files in colour: their middle square, at the task's size, what is transparent white.
 
         Args:
-            paths: The files, each in any format that Pillow reads.
+            paths: The files, each a PNG, JPEG, PPM, PGM, BMP, GIF, TIFF or WebP.
 
         Returns:
-            A `SceneBatch` of those that could be read, and the problems of the others.
+            A ``SceneBatch`` of those that could be read, and the problems of the others.
         """
         return PictureLoader(self.size).load_images(paths)
 
-    def per_sequence_errors(self, predictions: Sequence[Any], batch: SceneBatch) -> Tensor:
-        """0 for each caption that is one of its image's references, else 1: `(B,)`, float32.
+    def text(self, batch: Any, index: int) -> str:
+        """What people, or a grammar, say of one picture, a line each."""
+        return "\n".join(batch.captions[index])
+
+    def errors(self, predictions: Sequence[Any], batch: SceneBatch) -> Tensor:
+        """0 for each caption that is one of its image's references, else 1: ``(B,)``, float32.
 
         Raises:
             ValueError: If there is not one prediction for each image.
@@ -231,12 +148,12 @@ class SceneTask(ImageTask):
         wrong = [" ".join(p.words) not in captions for p, captions in zip(predictions, batch.captions)]
         return torch.tensor(wrong, dtype=torch.float32)
 
-    def score_all(self, pairs: Iterable[tuple[Sequence[Any], SceneBatch]]) -> dict[str, Tensor]:
-        """Score a corpus of captions: see `ImageTask.score_all`.
+    def corpus_scores(self, pairs: Iterable[tuple[Sequence[Any], SceneBatch]]) -> dict[str, Tensor]:
+        """Score a corpus of captions: see ``ImageTask.corpus_scores``.
 
         Returns:
-            `bleu1` to `bleu4`, `cider` (CIDEr-D), `exact_match` (share of captions that are a reference), and,
-            where attention and boxes are known, `pointing_accuracy` (share of the words with a box at which
+            ``bleu1`` to ``bleu4``, ``cider`` (CIDEr-D), ``exact_match`` (share of captions that are a reference), and,
+            where attention and boxes are known, ``pointing_accuracy`` (share of the words with a box at which
             attention peaks within it).
 
         Raises:

@@ -9,15 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from memnets_tasks._checks import check_at_least
-from memnets_tasks.images.base import ImageTask, SceneTask
+from memnets_tasks.base import Splits
+from memnets_tasks.images.base import SceneTask
 from memnets_tasks.images.batches import SceneBatch
 from memnets_tasks.images.caption_formats import CAPTION_FORMATS, SPLITS, Captioned, guess_caption_format, words_of
 from memnets_tasks.images.checks import check_split
-from memnets_tasks.images.drops import Drops
 from memnets_tasks.images.file_task import FileTask
 from memnets_tasks.images.folders import ImageFolder, existing_file
 from memnets_tasks.images.loading import PictureLoader, stack_pictures, with_defaults
 from memnets_tasks.images.pictures import colour_square
+from memnets_tasks.images.skipped_items import SkippedItems
 
 
 @final
@@ -26,17 +27,17 @@ class CaptionFiles(FileTask, SceneTask):
 
     Captions are read at once, pictures when they are drawn. Captions come as lower-case words, each parted by one
     space, without punctuation. The vocabulary is counted over the training captions alone, whatever the split;
-    the captions of a test set may hold words outside it. What cannot be used is left out, reported with its key,
-    and counted in `dropped`; `check_images()` looks at all pictures beforehand. The length of an item is the
+    the captions of a test set may hold words outside it. What cannot be used is skipped, reported with its key,
+    and counted in ``skipped``; ``check_images()`` looks at all pictures beforehand. The length of an item is the
     number of words of its first caption.
 
-    | format     | path                 | splits                                                     |
-    |------------|----------------------|------------------------------------------------------------|
-    | `karpathy` | `dataset_*.json`     | in the file                                                |
-    | `coco`     | `captions_*.json`    | a file each: see the three paths below                      |
-    | `flickr8k` | `Flickr8k.token.txt` | `Flickr_8k.trainImages.txt` and so on beside it            |
+    | format       | path                   | splits                                            |
+    |--------------|------------------------|---------------------------------------------------|
+    | ``karpathy`` | ``dataset_*.json``     | in the file                                       |
+    | ``coco``     | ``captions_*.json``    | a file each: see the three paths below            |
+    | ``flickr8k`` | ``Flickr8k.token.txt`` | ``Flickr_8k.trainImages.txt`` and so on beside it |
 
-    COCO's pictures lie in a folder for each file: for `captions_val2017.json` in `val2017`, if `images` has that
+    COCO's pictures lie in a folder for each file: for ``captions_val2017.json`` in ``val2017``, if ``images`` has that
     folder. No boxes are known: each image's are empty.
 
     Args:
@@ -44,9 +45,9 @@ class CaptionFiles(FileTask, SceneTask):
         format: One of the above; None goes by the path's name.
         images: The folder of the pictures; None for that of the file.
         split: "train", "val" or "test".
-        training_path: With `coco` and another split than "train": the training set's file.
-        validation_path: With `coco` and the split "train": the file of pictures to be looked at meanwhile.
-        test_path: With `coco` and the split "train": the file of pictures to evaluate on at last.
+        training_path: With ``coco`` and another split than "train": the training set's file.
+        validation_path: With ``coco`` and the split "train": the file of pictures to be looked at meanwhile.
+        test_path: With ``coco`` and the split "train": the file of pictures to evaluate on at last.
         size: Rows and columns of the images, in pixels: the middle square, resized.
         min_word_count: How often a word must occur in the training captions to be in the vocabulary.
         min_length: Fewest words in training; None for the shortest.
@@ -84,16 +85,16 @@ class CaptionFiles(FileTask, SceneTask):
         if chosen not in CAPTION_FORMATS:
             raise ValueError(f"format is {format!r}; give one of {', '.join(map(repr, CAPTION_FORMATS))}, or None")
         _check_paths(chosen, training_path=training_path, validation_path=validation_path, test_path=test_path)
-        self._drops = Drops(str(source))
-        items = CAPTION_FORMATS[chosen](source, self._drops)
+        self._skipped = SkippedItems(str(source))
+        items = CAPTION_FORMATS[chosen](source, self._skipped)
         training = _training_items(items, chosen, split, training_path)
         self.path, self.format, self.split, self.size = str(source), chosen, split, size
         self.vocabulary = _vocabulary(training, min_word_count)
         self._others: dict[str, CaptionFiles] = {}
         self._splits = {item.split for item in items}
         folder = source.parent if images is None else existing_file(images)
-        own = folder / source.stem.removeprefix("captions_")
-        self._folder = ImageFolder(own if chosen == "coco" and own.is_dir() else folder)
+        own = source.stem.removeprefix("captions_")
+        self._folder = ImageFolder(folder, own if chosen == "coco" and (folder / own).is_dir() else "")
         self._captions: list[tuple[str, ...]] = []
         keys = []
         for item in items:
@@ -112,21 +113,15 @@ class CaptionFiles(FileTask, SceneTask):
 
     @classmethod
     def loader(cls, settings: Mapping[str, Any]) -> PictureLoader:
-        """What `load_images` is of a task with these settings, made without its files, which may be elsewhere."""
+        """What ``load_images`` is of a task with these settings, made without its files, which may be elsewhere."""
         return PictureLoader(with_defaults(cls, settings)["size"])
 
-    def held_out(self) -> "CaptionFiles | None":
-        """The pictures of the test split, where the same file, one beside it, or `test_path` says which those are."""
-        return self._of("test")
-
-    def validation(self) -> "CaptionFiles | None":
-        """The pictures of the validation split, where the same file, one beside it, or `validation_path` has them."""
-        return self._of("val")
-
-    def evaluations(self) -> dict[str, ImageTask]:
-        """The pictures of the test split."""
-        unseen = self.held_out()
-        return {} if unseen is None else {"unseen pictures": unseen}
+    def splits(self) -> Splits:
+        """The pictures of the validation and the test split, where the same file, one beside it, or the argument
+        ``validation_path`` or ``test_path`` says which those are; the task itself elsewhere."""
+        validation, test = self._of("val"), self._of("test")
+        unseen = {} if test is None else {"unseen pictures": test}
+        return Splits(self if validation is None else validation, self if test is None else test, unseen)
 
     def _of(self, split: str) -> "CaptionFiles | None":
         file = self._given["validation_path" if split == "val" else "test_path"]
@@ -142,10 +137,10 @@ class CaptionFiles(FileTask, SceneTask):
         captions = [" ".join(words_of(caption)) for caption in item.captions]
         for number, caption in enumerate(captions):
             if not caption:
-                self._drops.add(f"{item.key}#{number}", "caption without a word")
+                self._skipped.add(f"{item.key}#{number}", "caption without a word")
         kept = tuple(caption for caption in captions if caption)
         if not kept:
-            self._drops.add(item.key, "image without a caption")
+            self._skipped.add(item.key, "image without a caption")
         return kept
 
     def _decode(self, position: int) -> npt.NDArray[np.uint8]:
@@ -180,7 +175,7 @@ def _training_items(items: list[Captioned], format: str, split: str, training_pa
             "vocabulary is counted there"
         )
     training = existing_file(training_path)
-    return CAPTION_FORMATS["coco"](training, Drops(str(Path(training))))
+    return CAPTION_FORMATS["coco"](training, SkippedItems(str(Path(training))))
 
 
 def _vocabulary(items: Iterable[Captioned], min_word_count: int) -> tuple[str, ...]:

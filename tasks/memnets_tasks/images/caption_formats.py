@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from memnets_tasks.images.drops import Drops
-from memnets_tasks.images.text_formats import read_json
+from memnets_tasks.images.list_files import oversize, read_json, read_text
+from memnets_tasks.images.skipped_items import SkippedItems
 
 SPLITS = ("train", "val", "test")
 
@@ -38,69 +38,70 @@ def words_of(caption: str) -> list[str]:
     return re.findall(rf"{letters}(?:['\u2019\u200c\u200d-]{letters})*", text)
 
 
-def read_karpathy(path: Path, drops: Drops) -> list[Captioned]:
-    """`dataset_*.json` (Karpathy & Fei-Fei 2015): images with sentences and a split; "restval" is for training."""
+def read_karpathy(path: Path, skipped: SkippedItems) -> list[Captioned]:
+    """``dataset_*.json`` (Karpathy & Fei-Fei 2015): images with sentences and a split; "restval" is for training."""
     found = []
     for number, image in enumerate(_list_in(read_json(path), "images", path)):
         try:
-            captions = [sentence["raw"] for sentence in image["sentences"]]
+            raw = [sentence["raw"] for sentence in image["sentences"]]
             key = "/".join(part for part in (image.get("filepath", ""), image["filename"]) if part)
             split = "train" if image["split"] == "restval" else image["split"]
-            _check_strings(key, *captions)
+            _check_strings(key, split, *raw)
         except (AttributeError, KeyError, TypeError):
-            drops.add(f"images[{number}]", "entry is not of the format")
+            skipped.add(f"images[{number}]", "entry is not of the format")
             continue
         if split in SPLITS:
-            found.append(Captioned(key, captions, split))
+            found.append(Captioned(key, _of_size(raw, key, skipped), split))
         else:
-            drops.add(key, f"split is not one of {', '.join(SPLITS)}", f"split {split!r}")
+            skipped.add(key, f"split is not one of {', '.join(SPLITS)}", f"split {split!r}")
     return found
 
 
-def read_coco(path: Path, drops: Drops) -> list[Captioned]:
-    """`captions_*.json` (Chen et al. 2015): images, and annotations that point to them; a file for each split."""
+def read_coco(path: Path, skipped: SkippedItems) -> list[Captioned]:
+    """``captions_*.json`` (Chen et al. 2015): images, and annotations that point to them; a file for each split."""
     data = read_json(path)
     images: dict[Any, Captioned] = {}
     for number, image in enumerate(_list_in(data, "images", path)):
         try:
             _check_strings(image["file_name"])
-            images[image["id"]] = Captioned(image["file_name"], [], None)
+            images[_checked_id(image["id"])] = Captioned(image["file_name"], [], None)
         except (KeyError, TypeError):
-            drops.add(f"images[{number}]", "entry is not of the format")
+            skipped.add(f"images[{number}]", "entry is not of the format")
     for number, annotation in enumerate(_list_in(data, "annotations", path)):
         try:
             _check_strings(annotation["caption"])
-            images[annotation["image_id"]].captions.append(annotation["caption"])
+            item = images[_checked_id(annotation["image_id"])]
+            item.captions.extend(_of_size([annotation["caption"]], item.key, skipped))
         except (KeyError, TypeError):
-            drops.add(f"annotations[{number}]", "annotation is not of the format, or of no image")
+            skipped.add(f"annotations[{number}]", "annotation is not of the format, or of no image")
     return list(images.values())
 
 
-def read_flickr8k(path: Path, drops: Drops) -> list[Captioned]:
-    """`Flickr8k.token.txt` (Hodosh et al. 2013): on each line a file name, "#", a number, a tab and a caption.
+def read_flickr8k(path: Path, skipped: SkippedItems) -> list[Captioned]:
+    """``Flickr8k.token.txt`` (Hodosh et al. 2013): on each line a file name, "#", a number, a tab and a caption.
 
-    The splits are in `Flickr_8k.trainImages.txt`, `...devImages.txt` and `...testImages.txt` beside it.
+    The splits are in ``Flickr_8k.trainImages.txt``, ``...devImages.txt`` and ``...testImages.txt`` beside it.
     """
     splits: dict[str, str] = {}
     for split, name in FLICKR_LISTS.items():
         listed = path.parent / f"Flickr_8k.{name}Images.txt"
         if not listed.is_file():
             raise ValueError(f"{listed} is not there; put the lists of the splits beside {path.name}")
-        splits |= {image.strip(): split for image in _read_text(listed).split("\n") if image.strip()}
+        splits |= {image.strip(): split for image in read_text(listed).split("\n") if image.strip()}
     captions: dict[str, list[str]] = {}
-    for number, line in enumerate(_read_text(path).split("\n"), start=1):
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
         name, tab, caption = line.rstrip("\r").partition("\t")
         image, mark, _ = name.rpartition("#")
         if tab and mark:
-            captions.setdefault(image, []).append(caption)
+            captions.setdefault(image, []).extend(_of_size([caption], image, skipped))
         elif line.strip():
-            drops.add(f"line {number}", "line is not of the format")
+            skipped.add(f"line {number}", "line is not of the format")
     for image in sorted(captions.keys() - splits.keys()):
-        drops.add(image, "image is in no split")
+        skipped.add(image, "image is in no split")
     return [Captioned(image, said, splits[image]) for image, said in captions.items() if image in splits]
 
 
-CAPTION_FORMATS: dict[str, Callable[[Path, Drops], list[Captioned]]] = {
+CAPTION_FORMATS: dict[str, Callable[[Path, SkippedItems], list[Captioned]]] = {
     "karpathy": read_karpathy,
     "coco": read_coco,
     "flickr8k": read_flickr8k,
@@ -130,14 +131,25 @@ def _check_strings(*values: Any) -> None:
         raise TypeError
 
 
+def _checked_id(value: Any) -> int | str:
+    """An image's number; TypeError for what is none, and for numbers so large that many may have one hash."""
+    if isinstance(value, str) or (isinstance(value, int) and abs(value) < 2**53):
+        return value
+    raise TypeError
+
+
+def _of_size(captions: list[str], key: str, skipped: SkippedItems) -> list[str]:
+    """Those captions that are no longer than a text can be."""
+    kept = []
+    for caption in captions:
+        if problem := oversize(caption):
+            skipped.add(key, f"caption {problem}")
+        else:
+            kept.append(caption)
+    return kept
+
+
 def _list_in(data: Any, name: str, path: Path) -> list[Any]:
     if not isinstance(data, dict) or not isinstance(data.get(name), list):
         raise ValueError(f"{path} has no list {name!r}; give a file of the format, or another format=")
     return data[name]
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read as UTF-8 ({error})") from error

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from memnets_tasks._checks import check_at_least, check_batch_size, check_evaluation_lengths, check_range, expand_counts
-from memnets_tasks.images.base import ImageTask, TextTask
+from memnets_tasks._checks import check_at_least, check_range, expand_counts
+from memnets_tasks._lengths import set_lengths
+from memnets_tasks.base import Splits
+from memnets_tasks.images.base import TextTask
 from memnets_tasks.images.batches import TextLineBatch
 from memnets_tasks.images.checks import check_not_negative, check_split, in_single_precision
 from memnets_tasks.images.distort import cut, distort
@@ -21,9 +23,9 @@ class Digits(NamedTuple):
     """Handwritten digits, cut to the columns they cover.
 
     Attributes:
-        images: `(n, size, size)`, float32 from 0 to 1; ink from the first column on, zero past the last.
-        widths: `(n,)`, int64; columns covered.
-        values: `(n,)`, int64, 0 to 9.
+        images: ``(n, size, size)``, float32 from 0 to 1; ink from the first column on, zero past the last.
+        widths: ``(n,)``, int64; columns covered.
+        values: ``(n,)``, int64, 0 to 9.
     """
 
     images: Tensor
@@ -64,7 +66,7 @@ class DigitLines(TextTask):
 
     Args:
         height: Rows of the images, in pixels.
-        jitter: Most rows that a digit is moved up or down; it is drawn `height - 2 * jitter` rows high.
+        jitter: Most rows that a digit is moved up or down; it is drawn ``height - 2 * jitter`` rows high.
         min_spacing: Fewest columns between digits; below 0 they may touch.
         max_spacing: Most columns between digits, and before the first and after the last.
         noise: Standard deviation of the noise of each pixel, where 1 is from black to white.
@@ -83,7 +85,6 @@ class DigitLines(TextTask):
     """
 
     charset = "0123456789"
-    length_unit = "digits"
 
     def __init__(
         self,
@@ -109,35 +110,29 @@ class DigitLines(TextTask):
         if order not in ORDERS:
             raise ValueError(f"order is {order!r}; give one of {', '.join(map(repr, ORDERS))}")
         check_split(split, tuple(SPLITS))
-        check_range("min_length", min_length, "max_length", max_length, minimum=1)
         self.loading = self.loader({"height": height, "jitter": jitter, "max_spacing": max_spacing})
         self.height, self.jitter, self.order, self.split = height, jitter, order, split
         self.noise, self.distortion = noise, distortion
         self.min_spacing, self.max_spacing = min_spacing, max_spacing
-        self.min_length, self.max_length = min_length, max_length
-        self.evaluation_lengths = check_evaluation_lengths(evaluation_lengths, minimum=1)
+        set_lengths(self, min_length, max_length, evaluation_lengths, unit="digits")
         _digits(self._size, split)  # an ImportError now rather than at the first step
 
     @classmethod
     def loader(cls, settings: Mapping[str, Any]) -> LineLoader:
-        """What `load_images` is of a task with these settings, made without scikit-learn's digits."""
+        """What ``load_images`` is of a task with these settings, made without scikit-learn's digits."""
         known = with_defaults(cls, settings)
         height = known["height"]
         filled = 1 - 2 * known["jitter"] / height
         return LineLoader(height, ink="light", margin=known["max_spacing"] / height, filled=filled)
 
-    def held_out(self) -> "DigitLines | None":
-        """The same lines of the test's images, undistorted; None for a task that is not for training."""
-        return self._of("test") if self.split.startswith("train") else None
+    def splits(self) -> Splits:
+        """The same lines, undistorted, of images that training never shows, nor others by their writers.
 
-    def validation(self) -> "DigitLines | None":
-        """The same lines of the validation's images, undistorted; None where training has those, or is not meant."""
-        return self._of("validation") if self.split == "train" else None
-
-    def evaluations(self) -> dict[str, ImageTask]:
-        """Lines of images, and of writers, that training never shows."""
-        unseen = self.held_out()
-        return {} if unseen is None else {"unseen images": unseen}
+        A task that is not for training is its own; so is the validation of one that trains on its images.
+        """
+        test = self._of("test") if self.split.startswith("train") else self
+        validation = self._of("validation") if self.split == "train" else self
+        return Splits(validation, test, {} if test is self else {"unseen images": test})
 
     def _of(self, split: Literal["validation", "test"]) -> "DigitLines":
         other = copy.copy(self)
@@ -153,17 +148,16 @@ class DigitLines(TextTask):
         """Draw lines of digits, each digit and each image of it as likely as in the data.
 
         Args:
-            batch_size: Number of lines, `B`.
-            length: Digits of each line: one number for all, or `(B,)`, int64. At least 1.
+            batch_size: Number of lines, ``B``.
+            length: Digits of each line: one number for all, or ``(B,)``, int64. At least 1.
             generator: Source of randomness; the tensors are made on its device.
 
         Returns:
             The batch, with the boxes of all digits.
 
         Raises:
-            ValueError: If `batch_size` or a length is below 1, or `length` has another shape or dtype.
+            ValueError: If ``batch_size`` or a length is below 1, or ``length`` has another shape or dtype.
         """
-        check_batch_size(batch_size)
         device = generator.device
         lengths = expand_counts("length", length, batch_size, device, minimum=1, unit=self.length_unit)
         digits = Digits(*(part.to(device) for part in _digits(self._size, self.split)))
@@ -197,7 +191,7 @@ class DigitLines(TextTask):
         return TextLineBatch(images, widths, texts, boxes)
 
     def _compose(self, digits: Tensor, left: Tensor, rows: Tensor, present: Tensor, width: int) -> Tensor:
-        """Lay digits `(B, L, size, size)` at their columns and rows; where two touch, the lighter ink shows."""
+        """Lay digits ``(B, L, size, size)`` at their columns and rows; where two touch, the lighter ink shows."""
         size = torch.arange(self._size, device=digits.device)
         y = rows[..., None, None] + size[:, None]  # (B, L, size, 1)
         x = left[..., None, None] + size  # (B, L, 1, size), past the image only where a digit is blank
@@ -211,9 +205,9 @@ def as_read(values: Tensor, boxes: Tensor, lengths: Tensor, order: str) -> tuple
     """Characters in the order in which they are to be written.
 
     Args:
-        values: `(B, L)`, from left to right.
-        boxes: `(B, L, 2)`.
-        lengths: `(B,)`, characters.
+        values: ``(B, L)``, from left to right.
+        boxes: ``(B, L, 2)``.
+        lengths: ``(B,)``, characters.
         order: "forward", "backward" or "twice".
 
     Returns:

@@ -18,10 +18,10 @@ def cut(images: Tensor) -> tuple[Tensor, Tensor]:
     """Move characters to the left edge.
 
     Args:
-        images: `(n, size, size)`, float32 from 0 to 1.
+        images: ``(n, size, size)``, float32 from 0 to 1.
 
     Returns:
-        The same from their first inked column on, zero past the last; and the columns covered `(n,)`, int64, at
+        The same from their first inked column on, zero past the last; and the columns covered ``(n,)``, int64, at
         least 1.
     """
     size = images.shape[-1]
@@ -42,13 +42,13 @@ def distort(images: Tensor, widths: Tensor, strength: float, generator: torch.Ge
     document analysis"), an affine map and a smooth field of displacements, made small.
 
     Args:
-        images: `(n, size, size)`, float32 from 0 to 1, as `cut` gives them.
-        widths: `(n,)`, int64; columns covered.
+        images: ``(n, size, size)``, float32 from 0 to 1, as ``cut`` gives them.
+        widths: ``(n,)``, int64; columns covered.
         strength: 0 leaves a character as it is; 1 bends it about as hands differ.
-        generator: Source of randomness, on the device of `images`.
+        generator: Source of randomness, on the device of ``images``.
 
     Returns:
-        Images and widths, as `cut` gives them.
+        Images and widths, as ``cut`` gives them.
     """
     n, size = len(images), images.shape[-1]
     draws = 2 * torch.rand(n, 5 + 2 * 9, generator=generator, device=images.device) - 1  # (n, 23)

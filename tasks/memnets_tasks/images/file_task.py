@@ -9,25 +9,26 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from memnets_tasks._checks import check_at_least, check_batch_size, check_evaluation_lengths, check_range, expand_counts
-from memnets_tasks.images.base import ImageTask
-from memnets_tasks.images.drops import Drops
+from memnets.base.task import check_batch_size
+from memnets_tasks._checks import check_at_least, check_evaluation_lengths, check_range, expand_counts
+from memnets_tasks.base import FiniteTask, ImageTask
 from memnets_tasks.images.pictures import UnreadableImage
+from memnets_tasks.images.skipped_items import SkippedItems
 
 
-class FileTask(ImageTask):
+class FileTask(FiniteTask, ImageTask):
     """A task whose items are in files.
 
     Training lengths are drawn as often as the data has them, and then an item of that length, so that each item
-    is as likely as any other. An image that cannot be used is left out for good, reported and counted, and the
+    is as likely as any other. An image that cannot be used is skipped for good, reported and counted, and the
     next item of its length stands in for it, or, in training, where there is none, one of the nearest length: what
     is drawn depends on the generator's state and the files alone. A length none of whose images can be read is then
-    no longer among `evaluation_lengths`.
+    no longer among ``evaluation_lengths``.
 
-    Abstract: a subclass calls `_set_items` and defines `_decode` and `_batch`.
+    Abstract: a subclass calls ``_set_items`` and defines ``_decode`` and ``_batch``.
     """
 
-    _drops: Drops
+    _skipped: SkippedItems
     _keys: list[str]
 
     def _set_items(
@@ -40,7 +41,7 @@ class FileTask(ImageTask):
         evaluation_lengths: tuple[int, ...] | None,
     ) -> None:
         if not keys:
-            raise ValueError(f"{self._drops.source} has no item that can be used; left out: {self.dropped or 'none'}")
+            raise ValueError(f"{self._skipped.source} has no item that can be used; skipped: {self.skipped or 'none'}")
         self._keys = list(keys)
         self._lengths = np.asarray(lengths)
         self._order = np.argsort(self._lengths, kind="stable")
@@ -66,38 +67,38 @@ class FileTask(ImageTask):
         return len(self._keys) - len(self._bad)
 
     @property
-    def dropped(self) -> dict[str, int]:
-        """Items left out so far, by reason. Images count from when they are first read: see `check_images`."""
-        return self._drops.counts
+    def skipped(self) -> dict[str, int]:
+        """Items skipped so far, by reason. Images count from when they are first read: see ``check_images``."""
+        return self._skipped.counts
 
     @property
-    def dropped_keys(self) -> dict[str, list[str]]:
-        """The keys of the items left out so far, by reason."""
-        return {reason: list(keys) for reason, keys in self._drops.keys.items()}
+    def skipped_keys(self) -> dict[str, list[str]]:
+        """The keys of the items skipped so far, by reason."""
+        return {reason: list(keys) for reason, keys in self._skipped.keys.items()}
 
     def _range(self, shortest: int, longest: int) -> tuple[int, int]:
-        """First place, and one past the last, of the items of these lengths in `_order`."""
+        """First place, and one past the last, of the items of these lengths in ``_order``."""
         first = int(np.searchsorted(self._sorted, shortest, side="left"))
         end = int(np.searchsorted(self._sorted, longest, side="right"))
         if first == end:
             near = sorted(set(self._sorted.tolist()), key=lambda n: min(abs(n - shortest), abs(n - longest)))[:5]
             raise ValueError(
-                f"{self._drops.source} has no item of {shortest}"
+                f"{self._skipped.source} has no item of {shortest}"
                 + (f" to {longest}" if longest > shortest else "")
                 + f" {self.length_unit}; the nearest lengths there are: {', '.join(map(str, sorted(near)))}"
             )
         return first, end
 
     def sample_lengths(self, batch_size: int, generator: torch.Generator, max_length: int | None = None) -> Tensor:
-        """Draw lengths as often as the training data has them: `(B,)`, int64.
+        """Draw lengths as often as the training data has them: ``(B,)``, int64.
 
         Args:
-            batch_size: Number of lengths, `B`.
+            batch_size: Number of lengths, ``B``.
             generator: Source of randomness; the lengths are made on its device.
-            max_length: A cap given by a curriculum. The task's own `max_length` still holds above it.
+            max_length: A cap given by a curriculum. The task's own ``max_length`` still holds above it.
 
         Raises:
-            ValueError: If `batch_size` is below 1, or there is no item from `min_length` up to the cap.
+            ValueError: If ``batch_size`` is below 1, or there is no item from ``min_length`` up to the cap.
         """
         check_batch_size(batch_size)
         longest = self.max_length if max_length is None else min(max_length, self.max_length)
@@ -109,17 +110,16 @@ class FileTask(ImageTask):
         """Draw items of given lengths, with replacement.
 
         Args:
-            batch_size: Number of items, `B`.
-            length: The length of each item: one number for all, or `(B,)`, int64, as `sample_lengths` gives, from
+            batch_size: Number of items, ``B``.
+            length: The length of each item: one number for all, or ``(B,)``, int64, as ``sample_lengths`` gives, from
                 which it may then differ: an item of the nearest training length stands in where no image of a
                 length can be read.
             generator: Source of randomness; the tensors are made on its device.
 
         Raises:
-            ValueError: If `batch_size` is below 1, `length` has another shape or dtype, there is no item of a
+            ValueError: If ``batch_size`` is below 1, ``length`` has another shape or dtype, there is no item of a
                 length, or no image can be read: of the one length, or of all training lengths.
         """
-        check_batch_size(batch_size)
         device = generator.device
         lengths = expand_counts("length", length, batch_size, device, minimum=1, unit=self.length_unit).tolist()
         shares = torch.rand(batch_size, generator=generator, device=device, dtype=torch.float64).tolist()
@@ -137,7 +137,7 @@ class FileTask(ImageTask):
             found = self._find(other, share)
             if found is not None:
                 return found
-        raise ValueError(f"none of the images in {self._drops.source} can be used; left out: {self.dropped}")
+        raise ValueError(f"none of the images in {self._skipped.source} can be used; skipped: {self.skipped}")
 
     def _draw(self, length: int, share: float) -> tuple[int, npt.NDArray[np.uint8]]:
         """An item of a length; ValueError where none can be read."""
@@ -145,8 +145,8 @@ class FileTask(ImageTask):
         if found is None:
             first, end = self._range(length, length)
             raise ValueError(
-                f"none of the {end - first} images of {length} {self.length_unit} in {self._drops.source} can be "
-                f"used; left out: {self.dropped}"
+                f"none of the {end - first} images of {length} {self.length_unit} in {self._skipped.source} can be "
+                f"used; skipped: {self.skipped}"
             )
         return found
 
@@ -170,7 +170,7 @@ class FileTask(ImageTask):
             return self._decode(position)
         except UnreadableImage as error:
             self._bad.add(position)
-            self._drops.add(self._keys[position], error.reason, str(error))
+            self._skipped.add(self._keys[position], error.reason, str(error))
             return None
 
     def batches(self, batch_size: int) -> Iterator[Any]:
@@ -180,7 +180,7 @@ class FileTask(ImageTask):
             batch_size: Items at a time; the last batch may be smaller.
 
         Raises:
-            ValueError: If `batch_size` is below 1.
+            ValueError: If ``batch_size`` is below 1.
         """
         check_at_least("batch_size", batch_size, 1)
         positions: list[int] = []
@@ -197,10 +197,10 @@ class FileTask(ImageTask):
             yield self._batch(positions, images)
 
     def check_images(self) -> dict[str, int]:
-        """Read every image once, so that `dropped` is complete; returns it."""
+        """Read every image once, so that ``skipped`` is complete; returns it."""
         for position in range(len(self._keys)):
             self._image(position)
-        return self.dropped
+        return self.skipped
 
     @abc.abstractmethod
     def _decode(self, position: int) -> npt.NDArray[np.uint8]:

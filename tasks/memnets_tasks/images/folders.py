@@ -1,41 +1,42 @@
 """Reading images that a list of names points to, inside one folder and nowhere else."""
 
-import errno
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from memnets_tasks.images.pictures import UnreadableImage
+from memnets_tasks.images.pictures import MAX_BYTES, UnreadableImage
+from memnets_tasks.images.regular_files import UnusableFile, read_within
 
 
 class ImageFolder:
     """The files below a folder, by relative name.
 
     Args:
-        folder: The folder.
+        folder: The folder of the data set, which nothing is read outside of, through no link either.
+        below: The folder in it that names are relative to.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, below: str = "") -> None:
+        self.folder, self.below = folder, below
 
     def read(self, key: str) -> bytes:
         """The bytes of a file.
 
         Raises:
-            UnreadableImage: If it is not there, cannot be read, or lies outside the folder.
+            UnreadableImage: If it is not there, no regular file, too large, unreadable, or outside the folder.
         """
         name = PurePosixPath(key.replace("\\", "/"))
         if not name.parts or name.is_absolute() or ".." in name.parts or PureWindowsPath(key).drive or "\0" in key:
             raise UnreadableImage("path outside the folder of images", key)
         try:
-            return (self.folder / name).read_bytes()
-        except OSError as error:
-            missing = error.errno in (errno.ENOENT, errno.ENOTDIR)
-            reason = "image is not there" if missing else "image cannot be read"
-            raise UnreadableImage(reason, str(error)) from error
+            return read_within(self.folder, str(self.below / name), MAX_BYTES)
+        except UnusableFile as error:
+            raise UnreadableImage.of_file(error) from error
 
 
 def existing_file(path: str | Path) -> Path:
-    """The path, `~` expanded; ValueError unless it is there."""
+    """The path, ``~`` expanded; ValueError unless a file or folder is there."""
     path = Path(path).expanduser()
     if not path.exists():
         raise ValueError(f"path is {str(path)!r}, which is not there; give the file or folder of the data set")
+    if not path.is_file() and not path.is_dir():
+        raise ValueError(f"path is {str(path)!r}, which is a pipe or device; give the file or folder of the data set")
     return path

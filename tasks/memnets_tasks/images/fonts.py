@@ -3,9 +3,11 @@
 import importlib.util
 import unicodedata
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
+
+from memnets_tasks.images.font_files import family_and_glyphs
+from memnets_tasks.images.glyphs import check_glyphs
 
 PRINTABLE = "".join(chr(code) for code in range(33, 127))
 """The 94 printable ASCII characters, without the space."""
@@ -32,20 +34,8 @@ class Font(NamedTuple):
     lacks: frozenset[str] = frozenset()
 
 
-@lru_cache(maxsize=64)
-def _read_font(path: str) -> tuple[str, dict[int, str]]:
-    """The family of a font file, and its glyphs' names by code point."""
-    from fontTools.ttLib import TTFont, TTLibError
-
-    try:
-        with TTFont(path, fontNumber=0, lazy=True) as font:
-            return font["name"].getDebugName(1) or Path(path).stem, dict(font.getBestCmap() or {})  # type: ignore[reportAttributeAccessIssue]
-    except (TTLibError, KeyError) as error:
-        raise ValueError(f"{path} is not a font that can be read ({error}); give a .ttf, .otf or .ttc file") from error
-
-
 def lacking(path: str, charset: str) -> str:
-    """The characters of `charset` that a font cannot show.
+    """The characters of ``charset`` that a font cannot show.
 
     For printable ASCII the names of the glyphs are looked at too: some fonts of symbols offer a picture of their
     own under "<" or "A", and a text drawn with them would not say what its label says.
@@ -55,7 +45,7 @@ def lacking(path: str, charset: str) -> str:
     """
     from fontTools import agl
 
-    glyphs = _read_font(path)[1]
+    glyphs = family_and_glyphs(path)[1]
     printable = [glyphs[code] for code in range(33, 127) if code in glyphs]
 
     def shows(character: str) -> bool:
@@ -68,7 +58,7 @@ def lacking(path: str, charset: str) -> str:
 
 
 def check_charset(charset: str) -> None:
-    """Raise ValueError unless `charset` has one or more characters, each once, that stand side by side."""
+    """Raise ValueError unless ``charset`` has one or more characters, each once, that stand side by side."""
     if not charset:
         raise ValueError("charset is empty; give the characters that lines are made of")
     if len(set(charset)) < len(charset):
@@ -96,15 +86,16 @@ def _matplotlib_folder() -> Path:
     return Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf"
 
 
-def _default_fonts(charset: str) -> list[Font]:
+def _default_fonts(charset: str, sizes: Sequence[int]) -> list[Font]:
     """Matplotlib's that have every character, and, if there are any, its others that have most of them."""
     folder = _matplotlib_folder()
-    found = _covering(sorted(path for path in folder.glob("*.ttf") if path.name.startswith(_DEFAULT_PREFIXES)), charset)
+    paths = sorted(path for path in folder.glob("*.ttf") if path.name.startswith(_DEFAULT_PREFIXES))
+    found = _covering(paths, charset, sizes)
     for name, wrong in _PARTIAL.items() if found else ():
         path = folder / name
         if path.is_file():
             lacks = frozenset(lacking(str(path), charset)) | (set(wrong) & set(charset))
-            found += [Font(str(path), _read_font(str(path))[0], lacks)] if 2 * len(lacks) < len(charset) else []
+            found += [Font(str(path), family_and_glyphs(str(path))[0], lacks)] if 2 * len(lacks) < len(charset) else []
     return found
 
 
@@ -112,19 +103,20 @@ def _font_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
-def _covering(paths: Iterable[Path], charset: str) -> list[Font]:
-    """The fonts that have every character; files that are no fonts, and fonts that lack one, are passed over."""
+def _covering(paths: Iterable[Path], charset: str, sizes: Sequence[int]) -> list[Font]:
+    """The fonts that draw every character; files that are no fonts, or damaged, and fonts that lack one, are not."""
     found = []
     for path in paths:
         try:
             if not lacking(str(path), charset):
-                found.append(Font(str(path), _read_font(str(path))[0]))
+                check_glyphs(str(path), charset, tuple(sizes))
+                found.append(Font(str(path), family_and_glyphs(str(path))[0]))
         except ValueError:
             continue
     return found
 
 
-def find_fonts(fonts: Sequence[str | Path] | None, charset: str) -> list[Font]:
+def find_fonts(fonts: Sequence[str | Path] | None, charset: str, sizes: Sequence[int] = (24,)) -> list[Font]:
     """The fonts to draw a charset with.
 
     Args:
@@ -133,21 +125,22 @@ def find_fonts(fonts: Sequence[str | Path] | None, charset: str) -> list[Font]:
             Computer Modern for the characters that it has, if most; or, where none of DejaVu and STIX has every
             character (as with Chinese), those of the system's fonts that have.
         charset: The characters wanted.
+        sizes: Pixels to the em at which each of them is drawn once, to find out what is damaged.
 
     Returns:
         At least one font, in a fixed order.
 
     Raises:
-        ValueError: If a file is no font or lacks a character, a path is not there, or no font is left.
+        ValueError: If a file is no font, is damaged or lacks a character, a path is not there, or no font is left.
     """
     if fonts is None:
-        found = _default_fonts(charset)
+        found = _default_fonts(charset, sizes)
         for folder in _SYSTEM_FOLDERS if not found else ():
-            found += _covering(_font_files(Path(folder).expanduser()), charset)
+            found += _covering(_font_files(Path(folder).expanduser()), charset, sizes)
     elif isinstance(fonts, (str, Path)):
         raise ValueError(f"fonts is {str(fonts)!r}; give a list of files and folders, such as [{str(fonts)!r}]")
     else:
-        found = [font for path in fonts for font in _given(Path(path).expanduser(), charset)]
+        found = [font for path in fonts for font in _given(Path(path).expanduser(), charset, sizes)]
     if not found:
         where = "among matplotlib's and the system's fonts" if fonts is None else f"in {[str(path) for path in fonts]}"
         raise ValueError(
@@ -157,9 +150,9 @@ def find_fonts(fonts: Sequence[str | Path] | None, charset: str) -> list[Font]:
     return list(dict.fromkeys(found))
 
 
-def _given(path: Path, charset: str) -> list[Font]:
+def _given(path: Path, charset: str, sizes: Sequence[int]) -> list[Font]:
     if path.is_dir():
-        return _covering(_font_files(path), charset)
+        return _covering(_font_files(path), charset, sizes)
     if not path.is_file():
         raise ValueError(f"fonts names {path}, which is not there; give font files, or folders of them")
     missing = lacking(str(path), charset)
@@ -168,7 +161,8 @@ def _given(path: Path, charset: str) -> list[Font]:
             f"the font {path.name} has no glyph of its own for {_shown(missing)}; give another font, or a charset "
             "without them"
         )
-    return [Font(str(path), _read_font(str(path))[0])]
+    check_glyphs(str(path), charset, tuple(sizes))
+    return [Font(str(path), family_and_glyphs(str(path))[0])]
 
 
 def _shown(characters: str, most: int = 40) -> str:
@@ -184,7 +178,7 @@ def split_fonts(fonts: Sequence[Font], held_out: str | None, which: str) -> list
         which: "train" or "held-out".
 
     Raises:
-        ValueError: If none is left that has every character, or `which` is neither.
+        ValueError: If none is left that has every character, or ``which`` is neither.
     """
     if which not in ("train", "held-out"):
         raise ValueError(f"font_split is {which!r}; give 'train' or 'held-out'")

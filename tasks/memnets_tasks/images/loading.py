@@ -1,7 +1,6 @@
 """Image files that a user names, as a batch of the kind that a model was trained on."""
 
 import inspect
-import stat
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,33 +11,21 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from memnets_tasks.base import LoadedImages
 from memnets_tasks.images.batches import SceneBatch, TextLineBatch
-from memnets_tasks.images.pictures import UnreadableImage, colour_square, grey_line
+from memnets_tasks.images.pictures import MAX_BYTES, UnreadableImage, colour_square, grey_line
+from memnets_tasks.images.regular_files import UnusableFile, read_regular
 
 Ink = Literal["light", "dark", "any"]
 """Whether a task's ink is lighter than its paper, darker, or now one, now the other."""
-
-
-class LoadedImages(NamedTuple):
-    """What became of image files.
-
-    Attributes:
-        paths: Those that could be read, in the order given.
-        batch: Their images, without what they show: texts and captions are empty. None where none could be read.
-        problems: Why the others could not be read, by path.
-    """
-
-    paths: tuple[str, ...]
-    batch: Any
-    problems: dict[str, str]
 
 
 class LineLoader(NamedTuple):
     """Loads images of single lines: in grey, at a height, their aspect kept, what is transparent white.
 
     An image is taken for dark ink on light paper where its median is lighter than the middle grey, and inverted where
-    that is not as `ink` says. Blank columns at either end are cut to `margin`: a reader that was always shown
-    narrow ones takes wide ones for characters. Where ink is lower than two thirds of `filled`, blank rows above and
+    that is not as ``ink`` says. Blank columns at either end are cut to ``margin``: a reader that was always shown
+    narrow ones takes wide ones for characters. Where ink is lower than two thirds of ``filled``, blank rows above and
     below are cut until it fills that.
 
     Attributes:
@@ -56,7 +43,7 @@ class LineLoader(NamedTuple):
     filled: float | None = None
 
     def load_images(self, paths: Sequence[str]) -> LoadedImages:
-        """A `TextLineBatch` of those files that can be read, and the problems of the others."""
+        """A ``TextLineBatch`` of those files that can be read, and the problems of the others."""
         return _load(paths, self._decode, lambda images: TextLineBatch(*pad_lines(images), *_no_texts(len(images))))
 
     def _decode(self, data: bytes) -> npt.NDArray[np.uint8]:
@@ -77,7 +64,7 @@ class PictureLoader(NamedTuple):
     size: int
 
     def load_images(self, paths: Sequence[str]) -> LoadedImages:
-        """A `SceneBatch` of those files that can be read, and the problems of the others."""
+        """A ``SceneBatch`` of those files that can be read, and the problems of the others."""
 
         def batch(images: list[npt.NDArray[np.uint8]]) -> SceneBatch:
             return SceneBatch(stack_pictures(images), ((),) * len(images), ({},) * len(images))
@@ -92,13 +79,13 @@ def with_defaults(task: type, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def cut_blank_ends(line: npt.NDArray[np.uint8], most: int) -> npt.NDArray[np.uint8]:
-    """A line `(H, w)` with at most `most` blank columns at either end, and at least one column."""
+    """A line ``(H, w)`` with at most ``most`` blank columns at either end, and at least one column."""
     first, end = _inked(line, 1) or (most, most)
     return line[:, max(0, first - most) : max(1, end + most)]
 
 
 def cut_blank_rows(line: npt.NDArray[np.uint8], filled: float) -> npt.NDArray[np.uint8]:
-    """A line `(h, w)` whose ink fills a share of its rows, with blank ones cut where it fills not two thirds of that.
+    """A line ``(h, w)`` whose ink fills a share of its rows, with blank ones cut where it fills not two thirds of that.
 
     Lines of the task itself, the lowest of which are above that, stay as they are.
     """
@@ -120,7 +107,7 @@ def _inked(line: npt.NDArray[np.uint8], axis: int) -> tuple[int, int] | None:
 
 
 def pad_lines(images: Sequence[npt.NDArray[np.uint8]]) -> tuple[Tensor, Tensor]:
-    """Lines `(H, w)` of one height as `images (B, 1, H, W)` from 0 to 1, padded with 0, and `widths (B,)`."""
+    """Lines ``(H, w)`` of one height as ``images (B, 1, H, W)`` from 0 to 1, padded with 0, and ``widths (B,)``."""
     widths = [image.shape[1] for image in images]
     padded = np.zeros((len(images), 1, images[0].shape[0], max(widths)), np.uint8)
     for row, image in zip(padded, images):
@@ -129,7 +116,7 @@ def pad_lines(images: Sequence[npt.NDArray[np.uint8]]) -> tuple[Tensor, Tensor]:
 
 
 def stack_pictures(images: Sequence[npt.NDArray[np.uint8]]) -> Tensor:
-    """Pictures `(S, S, 3)` as `(B, 3, S, S)` from 0 to 1."""
+    """Pictures ``(S, S, 3)`` as ``(B, 3, S, S)`` from 0 to 1."""
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
 
 
@@ -157,13 +144,8 @@ def _load(
 def _read(path: str) -> bytes:
     file = Path(path)
     try:
-        is_file = stat.S_ISREG(file.stat().st_mode)  # a device or a pipe may never end
-        data = file.read_bytes() if is_file else b""
-    except FileNotFoundError:
-        raise UnreadableImage("image is not there") from None
-    except (OSError, ValueError) as error:  # ValueError: a null character in the path
-        raise UnreadableImage("image cannot be read", str(error)) from error
-    if not is_file:
-        remedy = "give the images in it, as DIR/*.png" if file.is_dir() else ""
-        raise UnreadableImage("not a file", remedy)
-    return data
+        return read_regular(file, MAX_BYTES)
+    except UnusableFile as error:
+        if file.is_dir():
+            raise UnreadableImage("image is no regular file", "give the images in it, as DIR/*.png") from error
+        raise UnreadableImage.of_file(error) from error

@@ -103,17 +103,17 @@ def one_minus_ned(predictions: Sequence[str], targets: Sequence[str]) -> float:
 def alignment_errors(prediction: str, target: str, weights: Tensor, boxes: Tensor, image_width: int) -> list[float]:
     """How far attention was from the characters that were read correctly.
 
-    The place attended to is the centre of mass of a row of `weights`; column c stands for the pixel `(c + 0.5) * p`,
-    where p, the pixels of a column, is `image_width / C` rounded, as the last column may be cut by the image. The
+    The place attended to is the centre of mass of a row of ``weights``; column c is for the pixel ``(c + 0.5) * p``,
+    where p, the pixels of a column, is ``image_width / C`` rounded, as the last column may be cut by the image. The
     distance to the middle of the character's box is divided by the mean width of the line's boxes, as the box of one
     "l" is too narrow a unit.
 
     Args:
         prediction: What was read.
         target: What is written.
-        weights: `(L, columns)`, not negative; row i is the attention that gave character i of the prediction.
+        weights: ``(L, columns)``, not negative; row i is the attention that gave character i of the prediction.
             Rows past the prediction (of an end symbol) are not used.
-        boxes: `(L', 2)`, left and right edge of each character of the target, in pixels; NaN where unknown.
+        boxes: ``(L', 2)``, left and right edge of each character of the target, in pixels; NaN where unknown.
         image_width: Pixels across, padding included.
 
     Returns:
@@ -121,7 +121,7 @@ def alignment_errors(prediction: str, target: str, weights: Tensor, boxes: Tenso
         widths of a glyph.
 
     Raises:
-        ValueError: If `weights` or `boxes` has another number of dimensions.
+        ValueError: If ``weights`` or ``boxes`` has another number of dimensions.
     """
     if weights.dim() != 2 or boxes.dim() != 2 or boxes.shape[1] != 2:
         raise ValueError(
@@ -145,12 +145,12 @@ def pointing_hits(words: Sequence[str], weights: Tensor, boxes: dict[str, Box], 
 
     Args:
         words: The caption's words.
-        weights: `(L, h, w)`; the attention that gave each word. Rows past the caption are not used.
+        weights: ``(L, h, w)``; the attention that gave each word. Rows past the caption are not used.
         boxes: x0, y0, x1, y1 in pixels, by word.
         size: Height and width of the image in pixels, which the h rows and w columns divide evenly.
 
     Raises:
-        ValueError: If `weights` has another number of dimensions.
+        ValueError: If ``weights`` has another number of dimensions.
     """
     if weights.dim() != 3:
         raise ValueError(f"weights have shape {tuple(weights.shape)}; give (words, rows, columns)")

@@ -11,9 +11,9 @@ import torch
 from memnets_tasks._checks import check_at_least
 from memnets_tasks.images.base import TextTask
 from memnets_tasks.images.batches import TextLineBatch
-from memnets_tasks.images.drops import Drops
 from memnets_tasks.images.file_task import FileTask
 from memnets_tasks.images.loading import pad_lines
+from memnets_tasks.images.skipped_items import SkippedItems
 
 
 class PageLine(NamedTuple):
@@ -49,9 +49,9 @@ CHARSET = "".join(sorted(set("".join(line.text for line in LINES))))
 class PageLines(FileTask, TextTask):
     """Read the seven lines of a photographed page, 25 to 54 characters long; a test, too few to be trained on.
 
-    The page is `skimage.data.page()`, part of the library scikit-image: print of some 17 rows a line, bent, blurred
+    The page is ``skimage.data.page()``, part of the library scikit-image: print of some 17 rows a line, bent, blurred
     and unevenly lit. Each line is cut out along its bend and brought to the task's height. Drawn with replacement;
-    `batches` gives each once.
+    ``batches`` gives each once.
 
     Args:
         height: Rows of the images, in pixels, at least 8.
@@ -59,7 +59,7 @@ class PageLines(FileTask, TextTask):
 
     Raises:
         ImportError: If scikit-image is not installed.
-        ValueError: If `height` is too small, or the charset lacks a character.
+        ValueError: If ``height`` is too small, or the charset lacks a character.
     """
 
     split = "test"
@@ -70,7 +70,7 @@ class PageLines(FileTask, TextTask):
             raise ValueError(f"charset lacks {missing!r}, which the page has; give it these, or None")
         self.height, self.charset = height, charset or CHARSET
         self._page = _page()
-        self._drops = Drops("skimage.data.page()")
+        self._skipped = SkippedItems("skimage.data.page()")
         lengths = [len(line.text) for line in LINES]
         self._set_items(
             [line.text for line in LINES],
@@ -89,7 +89,7 @@ class PageLines(FileTask, TextTask):
 
 
 def unbend(page: npt.NDArray[np.uint8], line: PageLine, height: int) -> npt.NDArray[np.uint8]:
-    """A line `(height, w)` cut out of the page `(H, W)`, its left and its right half each as a quadrilateral."""
+    """A line ``(height, w)`` cut out of the page ``(H, W)``, its left and its right half each as a quadrilateral."""
     from PIL import Image
 
     width = round((line.right - line.left) * height / line.rows)

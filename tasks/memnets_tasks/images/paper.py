@@ -12,7 +12,7 @@ CONTRAST = 0.45
 
 
 def _greys(count: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Greys of ink and paper `(count,)`, from 0 to 1 and at least `CONTRAST` apart, either the darker."""
+    """Greys of ink and paper ``(count,)``, from 0 to 1 and at least ``CONTRAST`` apart, either the darker."""
     dark = random.uniform(0, 1 - CONTRAST, count)
     light = random.uniform(dark + CONTRAST, 1)
     swapped = random.random(count) < 0.5
@@ -31,15 +31,15 @@ def put_on_paper(
     """Images of ink.
 
     Args:
-        ink: `(B, 1, H, W)`, 1 where all is ink.
-        widths: `(B,)`, int64; past them an image is zero.
+        ink: ``(B, 1, H, W)``, 1 where all is ink.
+        widths: ``(B,)``, int64; past them an image is zero.
         random: Source of what is one number for each image.
-        generator: Source of what is one number for each pixel, on the device of `ink`.
+        generator: Source of what is one number for each pixel, on the device of ``ink``.
         amounts: Largest standard deviation of the blur, in pixels, and of the noise, in shares of black to white.
         backgrounds: Any greys, and paper that is not even; else black on white.
 
     Returns:
-        `(B, 1, H, W)`, float32 from 0 to 1.
+        ``(B, 1, H, W)``, float32 from 0 to 1.
     """
     batch_size, _, height, width = ink.shape
     device = ink.device

@@ -3,16 +3,32 @@
 import io
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from memnets_tasks.images.regular_files import UnusableFile
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+FORMATS = ("PNG", "JPEG", "PPM", "BMP", "GIF", "TIFF", "WEBP")
+"""Formats that are opened, whatever a file is named; PPM stands for PBM, PGM and PNM too. Pillow knows others, of which
+EPS starts a program, and some are read by code that few use."""
+
+MAX_BYTES = 2**28
+"""Larger image files are not read: a quarter of a gigabyte."""
+
 MAX_PIXELS = 50_000_000
 """Larger images are refused before they are decoded."""
+
+MAX_ASPECT = 1000
+"""Images that many times as long as wide, or as wide as long, are refused before they are decoded."""
+
+MAX_PASSES = 10
+"""Most times that a file may store each of ``MAX_PIXELS`` pixels: a progressive JPEG has some ten scans, and a damaged
+one thousands."""
 
 
 class UnreadableImage(ValueError):
@@ -26,12 +42,19 @@ class UnreadableImage(ValueError):
         super().__init__(f"{reason} ({detail})" if detail else reason)
         self.reason = reason
 
+    @classmethod
+    def of_file(cls, error: UnusableFile) -> "UnreadableImage":
+        """That an image's file is not read."""
+        made = cls(f"image {error.reason}")
+        made.args = (f"image {error}",)
+        return made
+
 
 def decode(data: bytes) -> "Image":
     """The first picture of an image file, upright, in mode "L", "RGB", "LA" or "RGBA".
 
     Raises:
-        UnreadableImage: If the data is no image, is cut short, or has more than `MAX_PIXELS`.
+        UnreadableImage: If the data is of none of ``FORMATS``, damaged, cut short, or larger than the bounds above.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -40,20 +63,38 @@ def decode(data: bytes) -> "Image":
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of damaged metadata; damaged pixels raise
-            image = Image.open(io.BytesIO(data))
-            if image.width * image.height > MAX_PIXELS:
-                raise UnreadableImage("image too large", f"{image.width} x {image.height} pixels")
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            _check_size(image.width, image.height)
+            _check_passes(image, data)
             image.load()
             bits = 16 if image.mode.startswith("I;") or image.format in ("PNG", "PPM") else 32
             return _common_mode(ImageOps.exif_transpose(image), bits)
     except UnreadableImage:
         raise
     except UnidentifiedImageError:  # its message is of the bytes' address
-        raise UnreadableImage("image cannot be decoded", "it is of no format that Pillow knows") from None
+        raise UnreadableImage(
+            "image cannot be decoded", f"it is none of {', '.join(FORMATS)}; save it as PNG"
+        ) from None
     except Image.DecompressionBombError as error:
         raise UnreadableImage("image too large", str(error)) from error
     except Exception as error:  # decoders raise whatever a damaged file leads them to
         raise UnreadableImage("image cannot be decoded", str(error) or type(error).__name__) from error
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise UnreadableImage("image too large", f"{width} x {height} pixels, above {MAX_PIXELS}")
+    if max(width, height) > MAX_ASPECT * min(width, height):  # a side of 0 too
+        raise UnreadableImage(f"image more than {MAX_ASPECT} times as long as wide", f"{width} x {height} pixels")
+
+
+def _check_passes(image: "Image", data: bytes) -> None:
+    """Refuse a file that has its decoder go over the pixels again and again."""
+    stored = sum((x1 - x0) * (y1 - y0) for _, (x0, y0, x1, y1), *_ in getattr(image, "tile", ()))
+    if "JPEG" in (image.format or "") or image.format == "MPO" or "jpeg" in str(image.info.get("compression")):
+        stored = max(stored, data.count(b"\xff\xda") * image.width * image.height)  # the mark at a scan's start
+    if stored > MAX_PASSES * MAX_PIXELS:
+        raise UnreadableImage("image stored too many times", f"{stored} pixels to decode")
 
 
 def _common_mode(image: "Image", bits: int) -> "Image":
@@ -61,7 +102,7 @@ def _common_mode(image: "Image", bits: int) -> "Image":
     from PIL import Image
 
     if image.mode.startswith("I"):  # which convert("L") would clip to white
-        return Image.fromarray(_top_byte(np.asarray(image).astype(np.int64), bits))
+        return Image.fromarray(_top_byte(np.asarray(image), bits))
     if image.mode == "F":  # which convert("L") would clip to 0 and 1
         return Image.fromarray(_grey_bytes(np.asarray(image)))
     if image.mode in ("L", "RGB", "LA", "RGBA"):
@@ -71,12 +112,14 @@ def _common_mode(image: "Image", bits: int) -> "Image":
     return image.convert("L" if image.mode == "1" else "RGB")
 
 
-def _top_byte(values: npt.NDArray[np.int64], bits: int) -> npt.NDArray[np.uint8]:
+def _top_byte(values: npt.NDArray[Any], bits: int) -> npt.NDArray[np.uint8]:
     """Greys of 16 bits; of 32 bits those of as few whole bytes as hold the largest, 31 bits counting as whole."""
-    values = values % 2**32  # Pillow takes unsigned ones for signed
-    sizes = (16,) if bits == 16 else (8, 16, 31, 32)
-    white = next(2**size - 1 for size in sizes if values.max() < 2**size)
-    return (values * 255 // white).astype(np.uint8)
+    largest = 2**32 - 1 if values.min() < 0 else int(values.max())  # Pillow takes unsigned ones for signed
+    white = next(2**size - 1 for size in ((16,) if bits == 16 else (8, 16, 31, 32)) if largest < 2**size)
+    greys = np.empty(values.shape, np.uint8)
+    for row in range(0, len(values), 256):  # in parts, as eight bytes a pixel are many
+        greys[row : row + 256] = values[row : row + 256].astype(np.int64) % 2**32 * 255 // white
+    return greys
 
 
 def _grey_bytes(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
@@ -104,10 +147,10 @@ def grey_line(
     max_width: int,
     crop: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]] | None = None,
 ) -> npt.NDArray[np.uint8]:
-    """A line of text `(height, w)`, its aspect kept; of what `crop` leaves of the whole image, if it is given.
+    """A line of text ``(height, w)``, its aspect kept; of what ``crop`` leaves of the whole image, if it is given.
 
     Raises:
-        UnreadableImage: If it cannot be decoded, or is wider than `max_width` at that height.
+        UnreadableImage: If it cannot be decoded, or is wider than ``max_width`` at that height.
     """
     from PIL import Image
 
@@ -120,7 +163,7 @@ def grey_line(
 
 
 def colour_square(data: bytes, size: int) -> npt.NDArray[np.uint8]:
-    """The middle square of a picture, `(size, size, 3)`.
+    """The middle square of a picture, ``(size, size, 3)``.
 
     Raises:
         UnreadableImage: If it cannot be decoded.
@@ -132,7 +175,7 @@ def colour_square(data: bytes, size: int) -> npt.NDArray[np.uint8]:
 
 
 def png(image: npt.NDArray[np.uint8]) -> bytes:
-    """A PNG file of an image `(H, W)` or `(H, W, 3)`."""
+    """A PNG file of an image ``(H, W)`` or ``(H, W, 3)``."""
     from PIL import Image
 
     file = io.BytesIO()

@@ -9,8 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from memnets_tasks._checks import check_at_least, check_batch_size, check_evaluation_lengths, check_range, expand_counts
-from memnets_tasks.images.base import ImageTask, SceneTask
+from memnets_tasks._checks import check_at_least, expand_counts
+from memnets_tasks._lengths import set_lengths
+from memnets_tasks.base import Splits
+from memnets_tasks.images.base import SceneTask
 from memnets_tasks.images.batches import Box, SceneBatch
 from memnets_tasks.images.checks import check_not_negative, check_split, in_single_precision, numpy_generator
 from memnets_tasks.images.sentences import CLEARNESS, SIZES, Shape, captions, vocabulary
@@ -62,8 +64,6 @@ class Scenes(SceneTask):
         ValueError: If an argument is out of range.
     """
 
-    length_unit = "shapes"
-
     def __init__(
         self,
         *,
@@ -77,28 +77,23 @@ class Scenes(SceneTask):
         check_at_least("size", size, 48)
         check_not_negative("noise", noise)
         check_split(split, SPLITS)
-        check_range("min_length", min_length, "max_length", max_length, minimum=1)
-        self.evaluation_lengths = check_evaluation_lengths(evaluation_lengths, minimum=1)
+        set_lengths(self, min_length, max_length, evaluation_lengths, unit="shapes")
         most = max(max_length, *self.evaluation_lengths)
         if most > MOST_SHAPES:
             raise ValueError(f"a length is {most} shapes; give at most {MOST_SHAPES}, or they would not fit")
         self.size, self.noise, self.split = size, noise, split
-        self.min_length, self.max_length = min_length, max_length
         self.vocabulary = vocabulary(tuple(COLOURS), tuple(SHAPES))
 
-    def held_out(self) -> "Scenes | None":
-        """Other scenes of the same pairs of colour and shape; None for a task that is of those already, or of others.
+    def splits(self) -> Splits:
+        """Other scenes of the same pairs of colour and shape, and scenes with a pair that training never shows.
 
-        The pairs that training never shows ask for more than that: see `evaluations`. There is no split for
-        validation, as scenes are drawn anew and none comes twice.
+        There is no split for validation, as scenes are drawn anew and none comes twice. A task that is not for
+        training is its own.
         """
-        return self._of("test") if self.split == "train" else None
-
-    def evaluations(self) -> dict[str, ImageTask]:
-        """Other scenes, and scenes with a pair of colour and shape that training never shows."""
         if self.split != "train":
-            return {}
-        return {"unseen scenes": self._of("test"), "unseen pairs": self._of("held-out")}
+            return super().splits()
+        test = self._of("test")
+        return Splits(self, test, {"unseen scenes": test, "unseen pairs": self._of("held-out")})
 
     def _of(self, split: Literal["test", "held-out"]) -> "Scenes":
         other = copy.copy(self)
@@ -110,17 +105,16 @@ class Scenes(SceneTask):
         """Draw scenes.
 
         Args:
-            batch_size: Number of scenes, `B`.
-            length: Shapes of each scene: one number for all, or `(B,)`, int64. 1 to 4.
+            batch_size: Number of scenes, ``B``.
+            length: Shapes of each scene: one number for all, or ``(B,)``, int64. 1 to 4.
             generator: Source of randomness; the tensors are made on its device.
 
         Returns:
             The batch.
 
         Raises:
-            ValueError: If `batch_size` or a length is out of range, or `length` has another shape or dtype.
+            ValueError: If ``batch_size`` or a length is out of range, or ``length`` has another shape or dtype.
         """
-        check_batch_size(batch_size)
         lengths = expand_counts("length", length, batch_size, generator.device, minimum=1, unit=self.length_unit)
         if int(lengths.max()) > MOST_SHAPES:
             raise ValueError(f"length is {int(lengths.max())}; give at most {MOST_SHAPES} shapes")
@@ -137,7 +131,7 @@ class Scenes(SceneTask):
         return [Shape(*name, *place) for name, place in zip(named, places.tolist())]
 
     def _places(self, radii: list[tuple[float, float]], random: np.random.Generator) -> np.ndarray:
-        """x, y and radius for each shape `(K, 3)`: the first of random placements to keep the rules."""
+        """x, y and radius for each shape ``(K, 3)``: the first of random placements to keep the rules."""
         low, high = self.size * np.array(radii).T
         while True:  # of four large shapes' placements one in a thousand keeps them, of two a third
             radius = random.uniform(low, high, (TRIES, len(radii)))

@@ -58,14 +58,14 @@ def draw_shapes(kinds: Tensor, colours: Tensor, centres: Tensor, radii: Tensor, 
     """Draw shapes over a background, their edges smooth over one pixel.
 
     Args:
-        kinds: `(B, K)`, int64; position in `SHAPES`, or -1 for no shape.
-        colours: `(B, K, 3)`, 0 to 1.
-        centres: `(B, K, 2)`; x, y in pixels.
-        radii: `(B, K)`; half of a shape's box, in pixels.
-        background: `(B, 3, S, S)`.
+        kinds: ``(B, K)``, int64; position in ``SHAPES``, or -1 for no shape.
+        colours: ``(B, K, 3)``, 0 to 1.
+        centres: ``(B, K, 2)``; x, y in pixels.
+        radii: ``(B, K)``; half of a shape's box, in pixels.
+        background: ``(B, 3, S, S)``.
 
     Returns:
-        `(B, 3, S, S)`.
+        ``(B, 3, S, S)``.
     """
     steps = torch.arange(background.shape[-1], device=background.device) + 0.5
     images = background
@@ -86,7 +86,7 @@ def draw_shapes(kinds: Tensor, colours: Tensor, centres: Tensor, radii: Tensor, 
 
 
 def noisy_backgrounds(batch_size: int, size: int, generator: torch.Generator) -> Tensor:
-    """Dim, uneven, nearly grey backgrounds `(B, 3, size, size)`, so that no colour of a shape is lost on them."""
+    """Dim, uneven, nearly grey backgrounds ``(B, 3, size, size)``, so that no colour of a shape is lost on them."""
     device = generator.device
 
     def draw(*shape: int) -> Tensor:

@@ -8,13 +8,14 @@ import numpy.typing as npt
 import torch
 
 from memnets_tasks._checks import check_at_least
-from memnets_tasks.images.base import ImageTask, TextTask
+from memnets_tasks.base import Splits
+from memnets_tasks.images.base import TextTask
 from memnets_tasks.images.batches import TextLineBatch
-from memnets_tasks.images.drops import Drops
 from memnets_tasks.images.file_task import FileTask
 from memnets_tasks.images.folders import existing_file
 from memnets_tasks.images.loading import LineLoader, pad_lines, with_defaults
 from memnets_tasks.images.pictures import grey_line
+from memnets_tasks.images.skipped_items import SkippedItems
 from memnets_tasks.images.text_formats import TEXT_FORMATS, guess_text_format
 
 
@@ -23,28 +24,28 @@ class TextLineFiles(FileTask, TextTask):
     """Read lines of text from a data set on disk.
 
     Labels are read at once, images when they are drawn. Labels are kept in Unicode normal form C and otherwise as
-    they are, spaces and case included. Whatever cannot be used is left out, reported with its key, and counted in
-    `dropped`; `check_images()` looks at all images beforehand. For a test set give the training set's charset:
-    its lines with other characters are then counted as left out, since no model trained there could read them.
+    they are, spaces and case included. Whatever cannot be used is skipped, reported with its key, and counted in
+    ``skipped``; ``check_images()`` looks at all images beforehand. For a test set give the training set's charset:
+    its lines with other characters are then counted as skipped, since no model trained there could read them.
 
-    | format   | path                                                                                   |
-    |----------|----------------------------------------------------------------------------------------|
-    | `lmdb`   | a folder with `data.mdb`: `image-%09d`, `label-%09d` from 1 on, `num-samples`          |
-    | `gt`     | `gt.txt`: path of an image, tab, label                                                 |
-    | `labels` | `labels.json`: an object from file names to labels; images in `images/` or beside it   |
-    | `iam`    | IAM's `lines.txt`; images in `lines/` beside it                                        |
+    | format     | path                                                                                     |
+    |------------|------------------------------------------------------------------------------------------|
+    | ``lmdb``   | a folder with ``data.mdb``: ``image-%09d``, ``label-%09d`` from 1 on, ``num-samples``    |
+    | ``gt``     | ``gt.txt``: path of an image, tab, label                                                 |
+    | ``labels`` | ``labels.json``: an object from file names to labels; images in ``images/`` or beside it |
+    | ``iam``    | IAM's ``lines.txt``; images in ``lines/`` beside it                                      |
 
-    Boxes are not known: `boxes` has no columns.
+    Boxes are not known: ``boxes`` has no columns.
 
     Args:
         path: The file, or the folder of an LMDB.
         format: One of the above; None goes by the path's name.
         images: The folder of the images, where it is another.
-        validation_path: As `path`, lines kept from training to be looked at meanwhile; None for none.
-        test_path: As `path`, lines kept from both, to evaluate on at last; None for none. Of these two, lines with
-            other characters than `charset` are left out.
+        validation_path: As ``path``, lines kept from training to be looked at meanwhile; None for none.
+        test_path: As ``path``, lines kept from both, to evaluate on at last; None for none. Of these two, lines with
+            other characters than ``charset`` are skipped.
         height: Rows of the images, in pixels; they are resized, their aspect kept.
-        max_width: Widest image, in pixels at that height; wider ones are left out.
+        max_width: Widest image, in pixels at that height; wider ones are skipped.
         charset: Characters that may occur. None takes those of the labels.
         min_length: Fewest characters in training; None for the shortest label.
         max_length: Most characters in training; None for the longest label. Longer lines stay in the data and
@@ -82,8 +83,8 @@ class TextLineFiles(FileTask, TextTask):
         if format not in TEXT_FORMATS:
             raise ValueError(f"format is {format!r}; give one of {', '.join(map(repr, TEXT_FORMATS))}, or None")
         self._others: dict[str, TextLineFiles] = {}
-        self._drops = Drops(str(source))
-        lines = TEXT_FORMATS[format](source, None if images is None else existing_file(images), self._drops)
+        self._skipped = SkippedItems(str(source))
+        lines = TEXT_FORMATS[format](source, None if images is None else existing_file(images), self._skipped)
         self.path, self.format, self.height, self.max_width = str(source), format, height, max_width
         self.loading = self.loader(self._given)
         self._source = lines.images
@@ -100,22 +101,15 @@ class TextLineFiles(FileTask, TextTask):
 
     @classmethod
     def loader(cls, settings: Mapping[str, Any]) -> LineLoader:
-        """What `load_images` is of a task with these settings, made without its files, which may be elsewhere."""
+        """What ``load_images`` is of a task with these settings, made without its files, which may be elsewhere."""
         known = with_defaults(cls, settings)
         return LineLoader(known["height"], known["max_width"])
 
-    def held_out(self) -> "TextLineFiles | None":
-        """The lines of `test_path`."""
-        return self._of(self._given["test_path"])
-
-    def validation(self) -> "TextLineFiles | None":
-        """The lines of `validation_path`."""
-        return self._of(self._given["validation_path"])
-
-    def evaluations(self) -> dict[str, ImageTask]:
-        """The lines of `test_path`."""
-        unseen = self.held_out()
-        return {} if unseen is None else {"unseen lines": unseen}
+    def splits(self) -> Splits:
+        """The lines of ``validation_path`` and of ``test_path``; the task itself where there is none."""
+        validation, test = (self._of(self._given[name]) for name in ("validation_path", "test_path"))
+        unseen = {} if test is None else {"unseen lines": test}
+        return Splits(self if validation is None else validation, self if test is None else test, unseen)
 
     def _of(self, path: str | None) -> "TextLineFiles | None":
         if path is None:
@@ -128,7 +122,7 @@ class TextLineFiles(FileTask, TextTask):
     def _knows(self, key: str, label: str) -> bool:
         outside = "".join(sorted(set(label) - set(self.charset)))
         if outside:
-            self._drops.add(key, "label holds a character outside the charset", f"charset lacks {outside!r}")
+            self._skipped.add(key, "label holds a character outside the charset", f"charset lacks {outside!r}")
         return not outside
 
     def _decode(self, position: int) -> npt.NDArray[np.uint8]:

@@ -1,14 +1,14 @@
 """The lists of text lines that data sets come with: gt.txt, labels.json, IAM's lines.txt, and LMDB."""
 
-import json
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from memnets_tasks.images.drops import Drops
 from memnets_tasks.images.folders import ImageFolder
+from memnets_tasks.images.list_files import MAX_CHARACTERS, byte_lines, oversize, read_json
 from memnets_tasks.images.lmdb_lines import LmdbLines
+from memnets_tasks.images.skipped_items import SkippedItems
 
 
 class Lines(NamedTuple):
@@ -26,15 +26,19 @@ def clean_label(label: str | bytes) -> str:
     """A label in Unicode normal form C, and otherwise as it is: no case is folded, nothing removed.
 
     Raises:
-        BadLabel: If it is not UTF-8, is empty, or holds a control character.
+        BadLabel: If it is not UTF-8, is empty, holds a control character, or is longer than any line of text.
     """
     if isinstance(label, bytes):
+        if len(label) > 4 * MAX_CHARACTERS:
+            raise BadLabel(f"label is longer than {MAX_CHARACTERS} characters")
         try:
             label = label.decode("utf-8")
         except UnicodeDecodeError as error:
             raise BadLabel("label is not UTF-8") from error
     if not isinstance(label, str):
         raise BadLabel("label is no string")
+    if problem := oversize(label):
+        raise BadLabel(f"label {problem}")
     label = unicodedata.normalize("NFC", label)
     if not label.strip():
         raise BadLabel("label is empty")
@@ -43,78 +47,73 @@ def clean_label(label: str | bytes) -> str:
     return label
 
 
-def _cleaned(pairs: list[tuple[str, str | bytes]], drops: Drops) -> list[tuple[str, str]]:
+def _cleaned(pairs: list[tuple[str, str | bytes]], skipped: SkippedItems) -> list[tuple[str, str]]:
     kept = []
     for key, label in pairs:
         try:
             kept.append((key, clean_label(label)))
         except BadLabel as error:
-            drops.add(key, str(error))
+            skipped.add(key, str(error))
     return kept
 
 
-def _text_lines(path: Path) -> list[bytes]:
-    """The lines of a file, as bytes, so that one that is not UTF-8 does not cost the others."""
-    data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-    return [line.removesuffix(b"\r") for line in data.split(b"\n")]
-
-
-def read_gt(path: Path, images: Path | None, drops: Drops) -> Lines:
-    """`gt.txt`: on each line the path of an image, a tab, and the label, spaces included."""
+def read_gt(path: Path, images: Path | None, skipped: SkippedItems) -> Lines:
+    """``gt.txt``: on each line the path of an image, a tab, and the label, spaces included."""
     pairs: list[tuple[str, str | bytes]] = []
-    for number, line in enumerate(_text_lines(path), start=1):
+    for number, line in enumerate(byte_lines(path), start=1):
         name, tab, label = line.partition(b"\t")
         if tab:
             pairs.append((name.decode("utf-8", "replace"), label))
         elif line.strip():
-            drops.add(f"line {number}", "no tab between path and label")
-    return Lines(ImageFolder(images or path.parent), _cleaned(pairs, drops))
+            skipped.add(f"line {number}", "no tab between path and label")
+    return Lines(ImageFolder(images or path.parent), _cleaned(pairs, skipped))
 
 
-def read_labels(path: Path, images: Path | None, drops: Drops) -> Lines:
-    """`labels.json`: one object from file names to labels; the images lie in `images` beside it, or beside it."""
+def read_labels(path: Path, images: Path | None, skipped: SkippedItems) -> Lines:
+    """``labels.json``: one object from file names to labels; the images lie in ``images`` beside it, or beside it."""
     data = read_json(path, _Pairs)
     if not isinstance(data, _Pairs):
         raise ValueError(f"{path} holds a {type(data).__name__}; give one JSON object from file names to labels")
     labels: dict[str, Any] = {}
     for name, label in data:
         if name in labels:
-            drops.add(name, "label given twice", "label given twice; the last one counts")
+            skipped.add(name, "label given twice", "label given twice; the last one counts")
         labels[name] = label
-    beside = path.parent / "images"
-    folder = images or (beside if beside.is_dir() else path.parent)
-    return Lines(ImageFolder(folder), _cleaned(list(labels.items()), drops))
+    beside = "images" if (path.parent / "images").is_dir() else ""
+    folder = ImageFolder(path.parent, beside) if images is None else ImageFolder(images)
+    return Lines(folder, _cleaned(list(labels.items()), skipped))
 
 
-def read_iam(path: Path, images: Path | None, drops: Drops) -> Lines:
-    """IAM's `lines.txt` (Marti & Bunke 2002): nine fields a line, the words of the last parted by "|".
+def read_iam(path: Path, images: Path | None, skipped: SkippedItems) -> Lines:
+    """IAM's ``lines.txt`` (Marti & Bunke 2002): nine fields a line, the words of the last parted by "|".
 
-    Lines marked "err" are kept: there the words' places are uncertain, not the text. The images lie in `lines`
-    beside the file, as `a01/a01-000u/a01-000u-00.png`.
+    Lines marked "err" are kept: there the words' places are uncertain, not the text. The images lie in ``lines``
+    beside the file, as ``a01/a01-000u/a01-000u-00.png``.
     """
     pairs: list[tuple[str, str | bytes]] = []
-    for number, line in enumerate(_text_lines(path), start=1):
+    for number, line in enumerate(byte_lines(path), start=1):
         if not line.strip() or line.startswith(b"#"):
             continue
         fields = line.split(b" ", 8)
         name = fields[0].decode("ascii", "replace")
         parts = name.split("-")
         if len(fields) < 9 or len(parts) != 3:
-            drops.add(f"line {number}", "not the nine fields of lines.txt")
+            skipped.add(f"line {number}", "not the nine fields of lines.txt")
             continue
         pairs.append((f"{parts[0]}/{parts[0]}-{parts[1]}/{name}.png", fields[8].replace(b"|", b" ")))
-    return Lines(ImageFolder(images or path.parent / "lines"), _cleaned(pairs, drops))
+    folder = ImageFolder(path.parent, "lines") if images is None else ImageFolder(images)
+    return Lines(folder, _cleaned(pairs, skipped))
 
 
-def read_lmdb(path: Path, images: Path | None, drops: Drops) -> Lines:
+def read_lmdb(path: Path, images: Path | None, skipped: SkippedItems) -> Lines:
     """An LMDB environment, which holds its images."""
     if images is not None:
         raise ValueError(f"images is {str(images)!r}, but an LMDB holds its images; leave it out")
     source = LmdbLines(path)
-    return Lines(source, _cleaned(list(source.labels(drops)), drops))
+    return Lines(source, _cleaned(list(source.labels(skipped)), skipped))
 
 
-TEXT_FORMATS: dict[str, Callable[[Path, Path | None, Drops], Lines]] = {
+TEXT_FORMATS: dict[str, Callable[[Path, Path | None, SkippedItems], Lines]] = {
     "lmdb": read_lmdb,
     "gt": read_gt,
     "labels": read_labels,
@@ -142,11 +141,3 @@ def guess_text_format(path: Path) -> str:
 
 class _Pairs(list):
     """A JSON object as its pairs, in which a name may come twice."""
-
-
-def read_json(path: Path, make_object: Callable[[list[tuple[str, object]]], object] = dict) -> object:
-    """What a JSON file holds, its objects made of their pairs by ``make_object``; ValueError if it is none."""
-    try:
-        return json.loads(path.read_bytes(), object_pairs_hook=make_object)
-    except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is no JSON file that can be read ({error})") from error

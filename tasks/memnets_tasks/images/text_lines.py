@@ -9,16 +9,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from memnets_tasks._checks import check_at_least, check_batch_size, check_evaluation_lengths, check_range, expand_counts
-from memnets_tasks.images.base import ImageTask, TextTask
+from memnets_tasks._checks import check_at_least, expand_counts
+from memnets_tasks._lengths import set_lengths
+from memnets_tasks.base import Splits, Task
+from memnets_tasks.images.base import TextTask
 from memnets_tasks.images.batches import TextLineBatch
 from memnets_tasks.images.checks import check_not_negative, check_split, in_single_precision, numpy_generator
+from memnets_tasks.images.font_augmentation import ROOM, TALLER, WIDER, augment_strokes, lift_signs
 from memnets_tasks.images.fonts import DEFAULT_HELD_OUT, PRINTABLE, check_charset, find_fonts, split_fonts
 from memnets_tasks.images.glyphs import GlyphCache, Line, stack_lines
 from memnets_tasks.images.loading import LineLoader, with_defaults
 from memnets_tasks.images.page_lines import page_lines
 from memnets_tasks.images.paper import put_on_paper
-from memnets_tasks.images.restyle import ROOM, TALLER, WIDER, lift_signs, restyle
 from memnets_tasks.images.warp import Bend, bend_images, bend_matrices, map_boxes
 from memnets_tasks.images.words import WordLines, load_words, split_of
 
@@ -93,7 +95,6 @@ class TextLines(TextTask):
         evaluation_lengths: tuple[int, ...] = (6, 12, 18, 24, 36),
     ) -> None:
         check_at_least("height", height, 8)
-        check_range("min_length", min_length, "max_length", max_length, minimum=1)
         for name, value in (("distortion", distortion), ("restyle", restyle), ("blur", blur), ("noise", noise)):
             check_not_negative(name, value)
         check_split(split, SPLITS)
@@ -101,44 +102,47 @@ class TextLines(TextTask):
         self.charset = _charset(charset, known, separator, taken_from_words=words not in (None, "generated", "mixed"))
         self._lines = None if known is None else WordLines(_words_of(known, split), separator)
         self._words, self._separator = known or [], separator
-        self._all_fonts, self._held_out_family = find_fonts(fonts, self.charset.replace(" ", "")), held_out_family
+        self._letters, self._held_out_family = self.charset.replace(" ", ""), held_out_family
+        self._sizes = [round(size * height) for size in SIZES]
+        self._all_fonts = find_fonts(fonts, self._letters, self._sizes)
         self._fonts = split_fonts(self._all_fonts, held_out_family, font_split)
-        self._letters = self.charset.replace(" ", "")
         self._glyphs = GlyphCache()
         self.height, self.split, self.font_split = height, split, font_split
         self.distortion, self.restyle, self.blur, self.noise = distortion, restyle, blur, noise
         self.backgrounds = backgrounds
         self.loading = self.loader({"height": height, "backgrounds": backgrounds})
-        self.min_length, self.max_length = min_length, max_length
-        self.evaluation_lengths = check_evaluation_lengths(evaluation_lengths, minimum=1)
+        set_lengths(self, min_length, max_length, evaluation_lengths, unit=self.length_unit)
 
     @classmethod
     def loader(cls, settings: Mapping[str, Any]) -> LineLoader:
-        """What `load_images` is of a task with these settings, made without its fonts and words."""
+        """What ``load_images`` is of a task with these settings, made without its fonts and words."""
         known = with_defaults(cls, settings)
         return LineLoader(known["height"], ink="any" if known["backgrounds"] else "dark", margin=MARGINS[1])
 
-    def held_out(self) -> "TextLines | None":
-        """The same lines, of the words of the test; None without such words. Fonts stay as they are."""
-        return self._of("test") if self.split.startswith("train") else None
+    def splits(self) -> Splits:
+        """The same lines of words kept from training, where there are words; random strings never come twice.
 
-    def validation(self) -> "TextLines | None":
-        """The same lines, of the words for validation; None without such words. Random strings never come twice."""
-        return self._of("validation") if self.split == "train" else None
+        New to a reader are also lines in a font of a family that was not trained on, of unseen words where it can, and
+        those of a photographed page (``PageLines``), where the charset has its characters and scikit-image is there.
+        """
+        if not self.split.startswith("train"):
+            return super().splits()
+        validation = self._of("validation") if self.split == "train" else None
+        words = self._of("test")
+        test = self if words is None else words
+        unseen: dict[str, Task] = {} if words is None else {"unseen words": words}
+        if self.font_split == "train" and self._held_out_family in {font.family for font in self._all_fonts}:
+            unseen["unseen font"] = test._in_held_out_font()
+        page = page_lines(self.height, self.charset)
+        if page is not None:
+            unseen["photographed page"] = page
+        return Splits(self if validation is None else validation, test, unseen)
 
-    def evaluations(self) -> dict[str, ImageTask]:
-        """Lines of unseen words; in a font of a family that was not trained on, of unseen words where it can; and the
-        lines of a photographed page (`PageLines`), where the charset has its characters and scikit-image is there."""
-        words = self.held_out()
-        found: dict[str, ImageTask] = {} if words is None else {"unseen words": words}
-        families = {font.family for font in self._all_fonts}
-        if self.split.startswith("train") and self.font_split == "train" and self._held_out_family in families:
-            other = copy.copy(words or self)
-            other.font_split, other.restyle = "held-out", 0.0
-            other._fonts = split_fonts(self._all_fonts, self._held_out_family, "held-out")
-            found["unseen font"] = other
-        page = page_lines(self.height, self.charset) if self.split.startswith("train") else None
-        return found if page is None else {**found, "photographed page": page}
+    def _in_held_out_font(self) -> "TextLines":
+        other = copy.copy(self)
+        other.font_split, other.restyle = "held-out", 0.0
+        other._fonts = split_fonts(self._all_fonts, self._held_out_family, "held-out")
+        return other
 
     def _of(self, split: Literal["validation", "test"]) -> "TextLines | None":
         if not any(split_of(word) == split for word in self._words):
@@ -153,17 +157,16 @@ class TextLines(TextTask):
         """Draw lines of text.
 
         Args:
-            batch_size: Number of lines, `B`.
-            length: Characters of each line: one number for all, or `(B,)`, int64. At least 1.
+            batch_size: Number of lines, ``B``.
+            length: Characters of each line: one number for all, or ``(B,)``, int64. At least 1.
             generator: Source of randomness; the tensors are made on its device.
 
         Returns:
             The batch, with the boxes of all characters.
 
         Raises:
-            ValueError: If `batch_size` or a length is below 1, or `length` has another shape or dtype.
+            ValueError: If ``batch_size`` or a length is below 1, or ``length`` has another shape or dtype.
         """
-        check_batch_size(batch_size)
         device = generator.device
         lengths = expand_counts("length", length, batch_size, device, minimum=1, unit=self.length_unit).tolist()
         random = numpy_generator(generator)
@@ -174,7 +177,7 @@ class TextLines(TextTask):
         matrices, widths = self._bend(sizes, random)
         width = int(widths.max())
         room = max(ROOM, self.height // 16) if self.restyle else 0
-        ink = restyle(F.pad(ink.float() / 255, [room] * 4), self.restyle, generator)
+        ink = augment_strokes(F.pad(ink.float() / 255, [room] * 4), self.restyle, generator)
         ink = bend_images(ink, matrices, self.height, width, room=room)  # (B, 1, H, W)
         edges = map_boxes(boxes, matrices)[..., [0, 2]].float()  # (B, L, 2)
         amounts = self.blur, self.noise
@@ -189,7 +192,7 @@ class TextLines(TextTask):
     def _line(self, text: str, random: np.random.Generator) -> Line:
         fonts = [font for font in self._fonts if font.lacks.isdisjoint(text)]
         font = fonts[random.integers(len(fonts))]
-        size = round(SIZES[random.integers(len(SIZES))] * self.height)
+        size = self._sizes[random.integers(len(self._sizes))]
         spacing = random.uniform(-0.02, 0.12) * size
         change = lift_signs(self.restyle, random) if self.restyle else None
         return self._glyphs.line(font.path, size, text, spacing, change)

@@ -14,10 +14,10 @@ class Bend(NamedTuple):
     single character would be turned as far as a whole line.
 
     Attributes:
-        slant: `(B,)`; pixels to the left for each pixel downwards.
-        tilt: `(B,)`; pixels the right end lies lower than the middle.
-        taper: `(B,)`; the share by which the right end is smaller than the middle.
-        stretch: `(B, 2)`; factors of width and height before all that.
+        slant: ``(B,)``; pixels to the left for each pixel downwards.
+        tilt: ``(B,)``; pixels the right end lies lower than the middle.
+        taper: ``(B,)``; the share by which the right end is smaller than the middle.
+        stretch: ``(B, 2)``; factors of width and height before all that.
     """
 
     slant: Tensor
@@ -27,20 +27,20 @@ class Bend(NamedTuple):
 
 
 def bend_matrices(sizes: Tensor, bend: Bend, *, height: int, margins: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
-    """The projective map of each line into an image of `height` rows that holds all of it.
+    """The projective map of each line into an image of ``height`` rows that holds all of it.
 
     A line is sheared, tilted and tapered about its middle, made smaller where it would not fit, and moved.
 
     Args:
-        sizes: `(B, 2)`, float64; width and height of each straight line, in pixels.
+        sizes: ``(B, 2)``, float64; width and height of each straight line, in pixels.
         bend: How to bend.
         height: Rows of the images.
-        margins: `(B, 2)`; pixels left and right of the line.
-        place: `(B,)`, 0 to 1; where the line stands in the rows left over, from the top.
+        margins: ``(B, 2)``; pixels left and right of the line.
+        place: ``(B,)``, 0 to 1; where the line stands in the rows left over, from the top.
 
     Returns:
-        Matrices `(B, 3, 3)`, float64, from points (x, y, 1) of the straight line to the image; and the images'
-        widths `(B,)`, int64.
+        Matrices ``(B, 3, 3)``, float64, from points (x, y, 1) of the straight line to the image; and the images'
+        widths ``(B,)``, int64.
     """
     stretch = bend.stretch.double()
     width, line_height = (sizes.double() * stretch).unbind(1)
@@ -71,7 +71,7 @@ def _moves(x: Tensor, y: Tensor) -> Tensor:
 
 
 def map_points(points: Tensor, matrices: Tensor) -> Tensor:
-    """Points `(B, P, 2)` after projective maps `(B, 3, 3)`: `(B, P, 2)`."""
+    """Points ``(B, P, 2)`` after projective maps ``(B, 3, 3)``: ``(B, P, 2)``."""
     mapped = F.pad(points, (0, 1), value=1.0) @ matrices.transpose(1, 2)  # (B, P, 3)
     return mapped[..., :2] / mapped[..., 2:]
 
@@ -80,11 +80,11 @@ def map_boxes(boxes: Tensor, matrices: Tensor) -> Tensor:
     """Upright boxes around boxes that were bent.
 
     Args:
-        boxes: `(B, L, 4)`; x0, y0, x1, y1. A box with NaN stays NaN.
-        matrices: `(B, 3, 3)`.
+        boxes: ``(B, L, 4)``; x0, y0, x1, y1. A box with NaN stays NaN.
+        matrices: ``(B, 3, 3)``.
 
     Returns:
-        `(B, L, 4)`, of the dtype of `matrices`.
+        ``(B, L, 4)``, of the dtype of ``matrices``.
     """
     corners = boxes[..., [0, 1, 2, 1, 0, 3, 2, 3]].to(matrices.dtype)  # (B, L, 8), four points
     points = map_points(corners.flatten(1).unflatten(1, (-1, 2)), matrices)  # (B, 4 L, 2)
@@ -96,14 +96,14 @@ def bend_images(ink: Tensor, matrices: Tensor, height: int, width: int, *, room:
     """Straight lines as they look bent, interpolated bilinearly.
 
     Args:
-        ink: `(B, 1, h, w)`, float32; zero outside.
-        matrices: `(B, 3, 3)`, from the straight line to the image.
+        ink: ``(B, 1, h, w)``, float32; zero outside.
+        matrices: ``(B, 3, 3)``, from the straight line to the image.
         height: Rows of the result.
         width: Columns of the result.
-        room: Pixels that `ink` has around the lines, which begin at (`room`, `room`).
+        room: Pixels that ``ink`` has around the lines, which begin at (``room``, ``room``).
 
     Returns:
-        `(B, 1, height, width)`, float32.
+        ``(B, 1, height, width)``, float32.
     """
     inverse = torch.linalg.inv(matrices)
     h, w = ink.shape[-2:]
@@ -122,8 +122,8 @@ def blur(images: Tensor, sigma: Tensor) -> Tensor:
     """Gaussian blur over five pixels each way, a width for each image; sigma 0 leaves an image as it is.
 
     Args:
-        images: `(B, C, H, W)`.
-        sigma: `(B,)`, pixels, up to about 1.
+        images: ``(B, C, H, W)``.
+        sigma: ``(B,)``, pixels, up to about 1.
     """
     offsets = torch.arange(-2, 3, device=images.device, dtype=images.dtype)
     kernel = torch.exp(-0.5 * (offsets / sigma.clamp_min(1e-3).unsqueeze(1)) ** 2)  # (B, 5)

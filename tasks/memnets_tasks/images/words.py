@@ -9,6 +9,9 @@ from string import digits, punctuation
 import numpy as np
 
 from memnets_tasks.images.fonts import PRINTABLE
+from memnets_tasks.images.list_files import MAX_BYTES, oversize
+from memnets_tasks.images.regular_files import UnusableFile, read_regular
+from memnets_tasks.images.skipped_items import shown
 
 CHINESE_WORDS = (
     "注意力机制", "注意力", "机制", "神经网络", "循环神经网络", "卷积神经网络", "图灵机", "神经图灵机",
@@ -34,7 +37,7 @@ def pseudo_words(count: int = 4000, seed: int = 0) -> list[str]:
         seed: The same seed gives the same words.
 
     Raises:
-        ValueError: If `count` is out of range.
+        ValueError: If ``count`` is out of range.
     """
     if not 1 <= count <= 100_000:
         raise ValueError(f"count is {count}; give 1 to 100000 words")
@@ -52,7 +55,7 @@ def pseudo_words(count: int = 4000, seed: int = 0) -> list[str]:
 
 
 def mixed_words(count: int = 4000, seed: int = 0) -> list[str]:
-    """Words of all 94 printable ASCII characters: as `pseudo_words`, half of them changed, and others beside them.
+    """Words of all 94 printable ASCII characters: as ``pseudo_words``, half of them changed, and others beside them.
 
     Of ten words four are lower-case, two capitalised, one in capitals, one a number, one has a sign of punctuation
     before, after or within it, and one is a string of any of the 94.
@@ -62,7 +65,7 @@ def mixed_words(count: int = 4000, seed: int = 0) -> list[str]:
         seed: The same seed gives the same words.
 
     Raises:
-        ValueError: If `count` is out of range.
+        ValueError: If ``count`` is out of range.
     """
     plain = pseudo_words(count, seed)
     random = np.random.default_rng([seed, 94])
@@ -96,7 +99,7 @@ def load_words(words: Iterable[str] | str | Path) -> list[str]:
     """Words in normal form C, without blanks around them, each once.
 
     Args:
-        words: "generated" for `pseudo_words()`, "mixed" for `mixed_words()`, the path of a UTF-8 file with a word
+        words: "generated" for ``pseudo_words()``, "mixed" for ``mixed_words()``, the path of a UTF-8 file with a word
             on each line, or words.
 
     Raises:
@@ -109,6 +112,9 @@ def load_words(words: Iterable[str] | str | Path) -> list[str]:
     bad = [word for word in found if not isinstance(word, str)]
     if bad:
         raise ValueError(f"words holds {bad[0]!r}, which is no string; in a YAML file put quotes around it")
+    for word in found:
+        if problem := oversize(word):
+            raise ValueError(f"the word {shown(word)!r} {problem}; leave it out")
     cleaned = dict.fromkeys(unicodedata.normalize("NFC", word.strip()) for word in found)
     cleaned.pop("", None)
     if not cleaned:
@@ -118,9 +124,9 @@ def load_words(words: Iterable[str] | str | Path) -> list[str]:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8-sig").split("\n")
-    except OSError as error:
-        raise ValueError(f"words is {str(path)!r}, which cannot be read ({error.strerror}); give a file") from error
+        return read_regular(path, MAX_BYTES).decode("utf-8-sig").split("\n")
+    except UnusableFile as error:
+        raise ValueError(f"words is {str(path)!r}, which {error}; give a file with a word on each line") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"words is {str(path)!r}, which is not UTF-8 ({error}); convert it") from error
 
@@ -152,7 +158,7 @@ class WordLines:
         return length > 0 and self._reachable[length]
 
     def draw(self, length: int, random: np.random.Generator) -> str:
-        """A random line of `length` characters, or as near as the words allow."""
+        """A random line of ``length`` characters, or as near as the words allow."""
         while length > 0 and not self._can_fill(length):
             length -= 1
         length = length or min(self._by_length)

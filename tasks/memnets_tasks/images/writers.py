@@ -1,8 +1,12 @@
 """Writing batches in the formats that are read here, for other programs and for keeping."""
 
+import fcntl
+import glob
 import json
+import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
@@ -17,6 +21,8 @@ from memnets_tasks.images.lmdb_lines import COUNT
 from memnets_tasks.images.pictures import png
 from memnets_tasks.images.text_formats import BadLabel, clean_label
 
+_WRITING = ".being-written"
+
 
 def write_text_lines(
     folder: str | Path, batches: Iterable[TextLineBatch], format: Literal["lmdb", "gt", "labels", "iam"]
@@ -28,10 +34,10 @@ def write_text_lines(
     Args:
         folder: Where; it must be empty or not there.
         batches: Lines, cut to their widths.
-        format: As in `TextLineFiles`.
+        format: As in ``TextLineFiles``.
 
     Returns:
-        The path to give to `TextLineFiles`.
+        The path to give to ``TextLineFiles``.
 
     Raises:
         ValueError: If the folder holds something, the format is unknown, there is no line, or the format cannot
@@ -93,7 +99,10 @@ def _write_lmdb(folder: Path, lines: list[tuple[bytes, str]]) -> Path:
     import lmdb
 
     folder.parent.mkdir(parents=True, exist_ok=True)
-    being_written = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    _remove_abandoned(folder)
+    being_written = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=_WRITING))
+    held = os.open(being_written, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
     try:
         size = 2 * sum(len(data) + 4096 for data, _ in lines) + (1 << 24)
         with (
@@ -107,10 +116,29 @@ def _write_lmdb(folder: Path, lines: list[tuple[bytes, str]]) -> Path:
         (being_written / "lock.mdb").unlink(missing_ok=True)
         being_written.chmod(0o755)
         being_written.replace(folder)
-    except BaseException:
-        shutil.rmtree(being_written, ignore_errors=True)
-        raise
+    except lmdb.Error as error:
+        raise OSError(f"{folder} cannot be written ({error}); make room there, or choose another folder") from error
+    finally:
+        shutil.rmtree(being_written, ignore_errors=True)  # there only where it was not put in place
+        os.close(held)
     return folder
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what writers of the same folder that were killed have left beside it: old, and held by none."""
+    for left in folder.parent.glob(f".{glob.escape(folder.name)}.*{_WRITING}"):
+        try:
+            held = os.open(left, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if time.time() - os.fstat(held).st_mtime > 60:  # not one that was made a moment ago
+                shutil.rmtree(left, ignore_errors=True)
+        except OSError:  # its writer is at work
+            continue
+        finally:
+            os.close(held)
 
 
 _TEXT_WRITERS = {"lmdb": _write_lmdb, "gt": _write_gt, "labels": _write_labels, "iam": _write_iam}
@@ -121,17 +149,17 @@ def write_captions(
     batches: Mapping[str, Iterable[SceneBatch]],
     format: Literal["karpathy", "coco", "flickr8k"],
 ) -> dict[str, Path]:
-    """Write pictures as PNG images in `folder`, with a list of their captions.
+    """Write pictures as PNG images in ``folder``, with a list of their captions.
 
     All is written or nothing is; the images are held in memory until then.
 
     Args:
         folder: Where; it must be empty or not there.
         batches: Pictures by split: "train", "val", "test".
-        format: As in `CaptionFiles`.
+        format: As in ``CaptionFiles``.
 
     Returns:
-        For each split the path to give to `CaptionFiles`.
+        For each split the path to give to ``CaptionFiles``.
 
     Raises:
         ValueError: If the folder holds something, or a split or the format is unknown.

@@ -1,0 +1,1 @@
+"""Algorithmic tasks: sequences drawn at random, whose answer an algorithm knows."""

@@ -1,0 +1,170 @@
+"""Whole memories and memory networks: NumPy float64 loops over the steps, written from the papers' equations.
+
+A memory here is three functions: ``start(batch)`` gives its state, a list of arrays; ``first(state)`` the first reads;
+``step(interface, state)`` takes the raw emission (B, size) to reads (B, R) and the next state.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+import oracles
+from oracles import delta, dnc, stack
+
+Array = np.ndarray
+
+
+class LoopMemory(NamedTuple):
+    """A memory as loops."""
+
+    start: Callable[[int], list[Array]]
+    first: Callable[[list[Array]], Array]
+    step: Callable[[Array, list[Array]], tuple[Array, list[Array]]]
+
+
+class Reader:
+    """Takes named shapes off the front of an emission (B, size), in order."""
+
+    def __init__(self, emission: Array):
+        self.emission, self.at = emission, 0
+
+    def __call__(self, *shape: int) -> Array:
+        size = int(np.prod(shape))
+        values = self.emission[:, self.at : self.at + size]
+        self.at += size
+        return values.reshape(len(self.emission), *shape)
+
+    def end(self) -> None:
+        assert self.at == self.emission.shape[1], "the interface has numbers left over"
+
+
+def oneplus(values: Array) -> Array:
+    return 1 + np.vectorize(oracles.softplus)(values)
+
+
+def last_softmax(values: Array) -> Array:
+    return np.apply_along_axis(oracles.softmax, -1, values)
+
+
+def ntm(slots: int, width: int, readers: int, writers: int, shift_range: int) -> LoopMemory:
+    """Graves et al. 2014."""
+
+    def step(emission: Array, state: list[Array]) -> tuple[Array, list[Array]]:
+        reads, after = oracles.memory_step(emission, oracles.Memory(*state), shift_range)
+        return reads.reshape(len(emission), -1), list(after)
+
+    def first(state: list[Array]) -> Array:
+        return oracles.read(state[0], state[1]).reshape(len(state[0]), -1)
+
+    return LoopMemory(lambda batch: list(oracles.initial_memory(batch, slots, width, readers, writers)), first, step)
+
+
+def dnc_memory(
+    slots: int, width: int, readers: int, writers: int, masked: bool, deallocation: bool, sharpened: bool
+) -> LoopMemory:
+    """Graves et al. 2016, Methods; Csordas & Schmidhuber 2019. State: M, u, p, L, w^r, w^w."""
+
+    def start(batch: int) -> list[Array]:
+        shapes = [
+            (slots, width),
+            (slots,),
+            (writers, slots),
+            (writers, slots, slots),
+            (readers, slots),
+            (writers, slots),
+        ]
+        return [np.zeros((batch, *shape)) for shape in shapes]
+
+    def first(state: list[Array]) -> Array:
+        return oracles.read(state[0], state[4]).reshape(len(state[0]), -1)
+
+    def step(emission: Array, state: list[Array]) -> tuple[Array, list[Array]]:
+        memory, usage, precedence, links, read_weights, write_weights = state
+        take = Reader(emission)
+        read_key, write_key, vector = take(readers, width), take(writers, width), take(writers, width)
+        read_strength, write_strength = oneplus(take(readers)), oneplus(take(writers))
+        back_sharp, forth_sharp = (oneplus(take(readers)), oneplus(take(readers))) if sharpened else (None, None)
+        erase, free = oracles.sigmoid(take(writers, width)), oracles.sigmoid(take(readers))
+        allocation_gate, write_gate = oracles.sigmoid(take(writers)), oracles.sigmoid(take(writers))
+        read_mask, write_mask = np.ones(read_key.shape), np.ones(write_key.shape)  # all of a key counts
+        if masked:
+            read_mask, write_mask = oracles.sigmoid(take(readers, width)), oracles.sigmoid(take(writers, width))
+        modes = last_softmax(take(readers, 2 * writers + 1))
+        take.end()
+
+        retention = dnc.memory_retention(free, read_weights)
+        usage = dnc.memory_usage(usage, write_weights, retention)
+        content = dnc.masked_content_weights(memory, write_key, write_strength, write_mask)
+        allocation = dnc.allocation_weights_by_head(usage, allocation_gate, write_gate)
+        write_weights = dnc.write_weighting(content, allocation, allocation_gate, write_gate)
+        memory = dnc.deallocate(memory, retention) if deallocation else memory
+        memory = oracles.add(oracles.erase(memory, write_weights, erase), write_weights, vector)
+        links = dnc.update_links(links, precedence, write_weights)
+        precedence = dnc.update_precedence(precedence, write_weights)
+        content = dnc.masked_content_weights(memory, read_key, read_strength, read_mask)
+        backward, forward = dnc.backward_weights(links, read_weights), dnc.forward_weights(links, read_weights)
+        if sharpened:
+            backward = dnc.sharpen_links(backward, np.repeat(back_sharp[:, :, None], writers, 2))
+            forward = dnc.sharpen_links(forward, np.repeat(forth_sharp[:, :, None], writers, 2))
+        read_weights = dnc.read_weighting(content, backward, forward, modes)
+        state = [memory, usage, precedence, links, read_weights, write_weights]
+        return first(state), state
+
+    return LoopMemory(start, first, step)
+
+
+def stack_memory(depth: int, width: int, stacks: int) -> LoopMemory:
+    """Joulin & Mikolov 2015, section 3."""
+
+    def first(state: list[Array]) -> Array:
+        return stack.stack_top(state[0]).reshape(len(state[0]), -1)
+
+    def step(emission: Array, state: list[Array]) -> tuple[Array, list[Array]]:
+        take = Reader(emission)
+        values, actions = oracles.sigmoid(take(stacks, width)), last_softmax(take(stacks, 3))
+        take.end()
+        state = [stack.stack_step(state[0], actions, values)]
+        return first(state), state
+
+    return LoopMemory(lambda batch: [np.zeros((batch, stacks, depth, width))], first, step)
+
+
+def delta_memory(key_width: int, width: int, heads: int) -> LoopMemory:
+    """Schlag et al. 2021, section 4.2, with keys and queries of length 1."""
+
+    def step(emission: Array, state: list[Array]) -> tuple[Array, list[Array]]:
+        take = Reader(emission)
+        query, key, value = take(heads, key_width), take(heads, key_width), take(heads, width)
+        beta = oracles.sigmoid(take(heads))
+        take.end()
+        query, key = (x / np.sqrt((x**2).sum(-1, keepdims=True)) for x in (query, key))
+        one = [x[:, None] for x in (query, key, value, beta)]  # a sequence of one step
+        read, memory = delta.delta_rule(*one, initial_state=state[0])
+        return read[:, 0].reshape(len(emission), -1), [memory]
+
+    return LoopMemory(
+        lambda batch: [np.zeros((batch, heads, key_width, width))],
+        lambda state: np.zeros((len(state[0]), heads * width)),
+        step,
+    )
+
+
+def network(
+    kind: str, inputs: Array, weights: dict[str, Array], memory: LoopMemory
+) -> tuple[Array, dict[str, Array], list[Array], Array]:
+    """A controller of ``kind`` with a memory over inputs (B, T, I): outputs, controller state, memory, last reads.
+
+    At step t the controller sees x_t and r_{t-1}.
+    """
+    layers = oracles.controller_layers(weights, "cell.controller.layers.")
+    batch = len(inputs)
+    controller, state = oracles.layered_state(kind, batch, layers), memory.start(batch)
+    reads = memory.first(state)
+    outputs = []
+    for t in range(inputs.shape[1]):
+        h = oracles.layered_step(kind, np.concatenate([inputs[:, t], reads], 1), controller, layers)
+        emission = h @ weights["cell.interface.weight"].T + weights["cell.interface.bias"]
+        reads, state = memory.step(emission, state)
+        outputs.append(oracles.project(np.concatenate([h, reads], 1), weights))
+    return np.stack(outputs, axis=1), controller, state, reads

@@ -1,0 +1,110 @@
+"""Recurrent modules within torch: checkpoints with states, per-sample gradients, ensembles, export."""
+
+import io
+import subprocess
+import sys
+import threading
+
+import pytest
+import torch
+from torch.func import functional_call, grad, stack_module_state, vmap
+from torch.testing import assert_close
+
+import memnets
+from cases import CASES, assert_same_state, sequences
+from memnets import NTM, MemoryNetwork, StackMemory
+
+every_module = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+
+
+@every_module
+def test_a_state_in_a_file_is_loaded_safely(case):
+    module = case.make()
+    _, state = module(sequences())
+    file = io.BytesIO()
+    torch.save({"state": state, "step": 3}, file)
+    file.seek(0)
+    assert_same_state(torch.load(file)["state"], state)
+
+
+def test_a_state_is_loaded_by_another_process_once_the_module_is_there(tmp_path):
+    torch.save(MemoryNetwork(3, 4, memory=StackMemory(3, 2)).initial_state(2), tmp_path / "state.pt")
+    program = (
+        "import torch; from memnets import MemoryNetwork, StackMemory\n"
+        "model = MemoryNetwork(3, 4, memory=StackMemory(3, 2))\n"
+        f"print(torch.load({str(tmp_path / 'state.pt')!r}).memory.stack.shape)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "[2, 1, 3, 2]" in done.stdout
+
+
+@pytest.mark.parametrize("controller", ["lstm", "gru", "rnn", "feedforward"])
+def test_gradients_of_each_sample(controller):
+    torch.manual_seed(0)
+    model = NTM(3, 4, slots=5, width=2, controller=controller, output_size=2).double()
+    inputs = sequences()
+    parameters = dict(model.named_parameters())
+
+    def loss(parameters, x):
+        return functional_call(model, parameters, (x.unsqueeze(0),))[0].square().sum()
+
+    found = vmap(grad(loss), in_dims=(None, 0))(parameters, inputs)
+    for b in range(len(inputs)):
+        model.zero_grad()
+        model(inputs[b : b + 1])[0].square().sum().backward()
+        for name, parameter in model.named_parameters():
+            assert_close(found[name][b], parameter.grad)
+
+
+@pytest.mark.parametrize("controller", ["lstm", "gru", "rnn", "feedforward"])
+def test_ensembles(controller):
+    models = [NTM(3, 4, slots=5, width=2, controller=controller).double() for _ in range(3)]
+    parameters, buffers = stack_module_state(models)
+    inputs = sequences()
+
+    def run(parameters, buffers, x):
+        return functional_call(models[0], (parameters, buffers), (x,))[0]
+
+    found = vmap(run, in_dims=(0, 0, None))(parameters, buffers, inputs)
+    for model, outputs in zip(models, found):
+        assert_close(outputs, model(inputs)[0])
+
+
+def test_an_exported_module_is_saved_and_loaded(tmp_path):
+    model = NTM(3, 4, slots=5, width=2, backend="reference").eval()
+    inputs = sequences(dtype=torch.float32)
+    program = torch.export.export(model, (inputs,))
+    torch.export.save(program, tmp_path / "ntm.pt2")
+    outputs, state = torch.export.load(tmp_path / "ntm.pt2").module()(inputs)
+    expected, last = model(inputs)
+    assert_close(outputs, expected)
+    assert_same_state(state, last)
+
+
+def test_a_compiled_module_is_traced():
+    model = NTM(3, 4, slots=5, width=2)
+    inputs = sequences(dtype=torch.float32)
+    compiled = torch.compile(model, backend="eager")
+    compiled(inputs)
+    with memnets.trace(compiled) as trace:
+        compiled(inputs)
+    with memnets.trace(model) as expected:
+        model(inputs)
+    assert_close(trace["write_weights"], expected["write_weights"])
+    outside = torch.nn.Sequential(model)
+    within = torch.compile(lambda x: outside[0](x)[0], backend="eager")
+    within(inputs)
+    with memnets.trace(outside) as trace:
+        within(inputs)
+    assert trace["memory"].shape == (3, 5, 5, 2)
+
+
+def test_calls_of_other_threads_are_not_traced():
+    model = NTM(3, 4, slots=5, width=2)
+    inputs = sequences(dtype=torch.float32)
+    with memnets.trace(model) as trace:
+        thread = threading.Thread(target=lambda: model(inputs[:, :2]))
+        thread.start()
+        thread.join()
+        model(inputs)
+    assert trace["lengths"].tolist() == [5, 5, 5]

@@ -1,0 +1,82 @@
+"""The lines of a photographed page: where they are cut out, and that each is scored once."""
+
+import importlib.util
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from memnets.base.module import Model
+from memnets.training.lengths import evaluate
+from memnets_tasks import PageLines, TextLines
+from memnets_tasks.images.page_lines import LINES, PageLine, unbend
+
+pytest.importorskip("skimage.data")
+
+
+def test_the_lines_of_the_page_each_once():
+    task = PageLines()
+    (batch,) = task.batches(10)
+    assert len(task) == len(batch.texts) == 7
+    assert batch.texts[1] == "Let us first determine markers of the coins and the"
+    assert task.evaluation_lengths == tuple(sorted({len(text) for text in batch.texts}))
+    assert batch.images.shape == (7, 1, 32, int(batch.widths.max()))
+    for image, width in zip(batch.images[:, 0], batch.widths):
+        ink = 1 - image[:, :width]
+        dark = ink > ink.median(0).values.median() + 0.15  # strokes, on paper that is darker at one side
+        rows = dark.float().mean(1)
+        assert rows[12:22].mean() > 2 * rows[[0, 1, 30, 31]].mean()  # the line's own, and little of its neighbours
+
+
+def test_a_line_is_cut_out_along_its_bend():
+    rows, columns = np.mgrid[0:60, 0:200]
+    line = PageLine("a", 20, 180, (10.0, 16.0, 12.0), 16.0)
+    top = np.interp(np.arange(320) / 2 + 20.25, [20, 100, 180], line.tops)
+    expected = top + 0.25 + np.arange(32)[:, None] / 2  # of 32 rows each is half one of the page's
+    found = unbend((4 * rows).astype(np.uint8), line, 32) / 4
+    assert found.shape == (32, 320)
+    np.testing.assert_allclose(found[:, 2:-2], (expected - 0.5)[:, 2:-2], atol=0.4)
+    across = unbend(columns.astype(np.uint8), line, 32)[:, 2:-2]
+    np.testing.assert_allclose(across, np.broadcast_to(np.arange(320) / 2 + 19.75, (32, 320))[:, 2:-2], atol=1.0)
+
+
+def test_the_page_is_an_evaluation_where_the_charset_has_its_characters(monkeypatch):
+    assert isinstance(TextLines(words="mixed").splits().unseen["photographed page"], PageLines)
+    assert "photographed page" not in TextLines(words="generated", charset="abcdefghijklmnopqrstuvwxyz").splits().unseen
+    assert "photographed page" not in TextLines(words="mixed", split="test").splits().unseen
+    task, find = TextLines(words="mixed"), importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "skimage" else find(name))
+    assert "photographed page" not in task.splits().unseen
+
+
+def test_a_test_set_is_scored_whole_where_it_is_small():
+    read = []
+
+    class Reader(Model):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Linear(1, 1)
+
+        def training_outputs(self, batch):
+            raise NotImplementedError
+
+        def predict(self, batch):
+            read.extend(batch.texts)
+            return [SimpleNamespace(text=text[1:], weights=None) for text in batch.texts]
+
+    scores = evaluate(Reader(), PageLines(), sequences=7, batch_size=3)
+    assert read == [line.text for line in LINES]
+    assert scores["character_error_rate"] == pytest.approx(7 / sum(len(line.text) for line in LINES))
+    read.clear()
+    evaluate(Reader(), PageLines(), sequences=6)
+    assert len(read) == 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"height": 7}, "height is 7"), ({"charset": "abc"}, "charset lacks .*which the page has")],
+)
+def test_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        PageLines(**arguments)
