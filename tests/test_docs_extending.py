@@ -129,7 +129,7 @@ def test_what_is_used_in_python(lab, monkeypatch):
     assert names["output"].shape == (2, 7, 3)
     inputs = torch.randn(2, 4, 5)
     assert torch.equal(names["again"](inputs)[0], names["model"].eval()(inputs)[0])
-    with pytest.raises(ValueError, match="memory is 'given'.*hand it in again"):
+    with pytest.raises(ValueError, match=r"memory is 'given'.*hand it in again"):
         type(names["model"]).from_pretrained("my-queue")
     for kind, size in (("Leaky", 3), ("RunningSum", 3)):
         model = names[kind](size, output_size=2)
