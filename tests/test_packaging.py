@@ -28,7 +28,7 @@ def test_wheel_holds_every_source_file_and_config(wheel):
         for path in (folder / package).rglob("*")
         if path.suffix in kinds and "__pycache__" not in path.parts
     }
-    wanted |= {f"memnets/configs/{path.name}" for path in (ROOT / "configs").glob("*.yaml")}
+    wanted |= {f"memnets/{path.relative_to(ROOT)}" for path in (ROOT / "configs").glob("*/*.yaml")}
     assert wanted <= names
     assert not any(name.startswith(("tests/", "configs/", "tasks/")) for name in names)
 

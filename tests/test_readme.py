@@ -55,7 +55,7 @@ def test_command(line, run, tmp_path, monkeypatch, capsys, request):
     words = [str(run) if word.startswith("runs/") else word for word in words]
     if words[0] == "fit":
         if words[1].endswith(".yaml"):
-            (tmp_path / words[1]).write_text((ROOT / "configs" / "copy-ntm.yaml").read_text())
+            (tmp_path / words[1]).write_text((ROOT / "configs" / "algorithmic" / "copy-ntm.yaml").read_text())
         small = TINY
         if "lstm" in words[1]:
             small = [*TINY_TASK, "--model.hidden_size", "4", "--training.evaluation_sequences", "2"]

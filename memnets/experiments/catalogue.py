@@ -1,4 +1,4 @@
-"""The experiments that ship with the project: one YAML file each, described by its first line."""
+"""The experiments that ship with the project: one YAML file each, in a folder by family, described by its first line."""
 
 from pathlib import Path
 
@@ -6,15 +6,15 @@ from ..base.errors import UsageError, suggest
 
 
 def config_folder() -> Path:
-    """``configs`` beside the package in a clone, within it in a wheel."""
+    """``configs`` beside the package in a clone, within it in a wheel; a folder for each family of tasks."""
     package = Path(__file__).resolve().parent.parent
     installed = package / "configs"
     return installed if installed.is_dir() else package.parent / "configs"
 
 
 def experiments() -> dict[str, Path]:
-    """Name to file."""
-    return {path.stem: path for path in sorted(config_folder().glob("*.yaml"))}
+    """Name to file, family by family."""
+    return {path.stem: path for path in sorted(config_folder().glob("*/*.yaml"))}
 
 
 def find_experiment(name: str) -> tuple[str, Path]:

@@ -231,7 +231,7 @@ def test_user_yaml_and_user_callbacks(tmp_path, monkeypatch):
         "    def __init__(self, path: str):\n        self.path = path\n"
         "    def on_train_end(self, trainer, learner):\n        open(self.path, 'w').write(str(trainer.global_step))\n"
     )
-    text = (ROOT / "configs" / "copy-ntm.yaml").read_text()
+    text = (ROOT / "configs" / "algorithmic" / "copy-ntm.yaml").read_text()
     note = f"  callbacks:\n    - class_path: mine.Note\n      init_args: {{path: {tmp_path / 'note'}}}\n"
     (tmp_path / "my.yaml").write_text(text.rstrip() + "\n" + note)
     monkeypatch.syspath_prepend(tmp_path)

@@ -105,7 +105,7 @@ def test_what_is_no_cell_is_named():
 
 def test_a_cell_of_ones_own_is_named_in_a_yaml_file(tmp_path):
     path = tmp_path / "own.yaml"
-    text = (ROOT / "configs" / "ocr-digits.yaml").read_text()
+    text = (ROOT / "configs" / "images" / "ocr-digits.yaml").read_text()
     for cell in (f"{{class_path: {__name__}.Echo}}", "gru"):
         path.write_text(text.replace("    height: 16\n", f"    height: 16\n    cell: {cell}\n"))
         parser, config = parse_experiment(path, [])
