@@ -1,4 +1,4 @@
-"""The experiments that ship with the project: one YAML file each, in a folder by family, described by its first line."""
+"""The experiments that ship with the project: a YAML file each, in folders by family, described by its first line."""
 
 from pathlib import Path
 
