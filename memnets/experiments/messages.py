@@ -5,6 +5,8 @@ import pkgutil
 import re
 from collections.abc import Iterable, Sequence
 
+from ..base.errors import suggest
+
 BASES = {"Task": "memnets_tasks.Task", "Curriculum": "memnets_tasks.Curriculum", "Module": "torch.nn.Module"}
 """What to derive one's own classes from, by the name of the class that is asked for."""
 
@@ -60,8 +62,6 @@ def _undefined(class_path: str) -> list[str]:
 
 def unknown(key: str, known: Iterable[str]) -> str:
     """That there is no such setting, and which are near."""
-    from ..base.errors import suggest
-
     return f"unknown setting {key!r}{suggest(key, known)}"
 
 
