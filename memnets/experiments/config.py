@@ -99,7 +99,7 @@ OWN: set[str | int] = {
 
 
 LOGGERS = ("memnets.training.loggers.MetricsCSV", "memnets.training.loggers.Wandb")
-"""Where numbers go, unless ``loggers`` says otherwise."""
+"""Where numbers go; the first of them always, the second unless ``loggers`` says otherwise."""
 LINKED = ("input_size", "output_size", "charset", "vocabulary")
 """Arguments of a model, where it has them, that are taken from the task, where that has them."""
 

@@ -40,6 +40,8 @@ def plan_loggers(settings: Sequence[Any], wandb: Mapping[str, Any], mode: str, *
         UsageError: one is no logger, or refuses a setting.
     """
     plans = [_plan(item, trusted) for item in settings]
+    if not any(issubclass(plan.kind, MetricsCSV) for plan in plans):  # which belongs to every run's directory
+        plans = [LoggerPlan(MetricsCSV, {}, ("save_dir",)), *plans]
     for plan in plans:
         if issubclass(plan.kind, Wandb):
             plan.arguments.update(wandb, mode=mode)

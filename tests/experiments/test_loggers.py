@@ -25,10 +25,10 @@ def made(settings, tmp_path, mode="offline", trusted=True):
 
 def test_the_run_says_where_a_logger_writes(tmp_path):
     path = "lightning.pytorch.loggers.CSVLogger"
-    (logger,) = made([path], tmp_path)
+    _, logger = made([path], tmp_path)
     assert isinstance(logger, CSVLogger)
     assert logger.log_dir == str(tmp_path / "lightning_logs" / "a")
-    (other,) = made([{"class_path": path, "init_args": {"save_dir": str(tmp_path / "b"), "name": "c"}}], tmp_path)
+    _, other = made([{"class_path": path, "init_args": {"save_dir": str(tmp_path / "b"), "name": "c"}}], tmp_path)
     assert other.log_dir == str(tmp_path / "b" / "c" / "a")
 
 
