@@ -99,7 +99,7 @@ OWN: set[str | int] = {
 
 
 LOGGERS = ("memnets.training.loggers.MetricsCSV", "memnets.training.loggers.Wandb")
-"""Where numbers go, unless ``loggers`` says otherwise."""
+"""Where numbers go; the first of them always, the second unless ``loggers`` says otherwise."""
 LINKED = ("input_size", "output_size", "charset", "vocabulary")
 """Arguments of a model, where it has them, that are taken from the task, where that has them."""
 
@@ -289,13 +289,23 @@ def _parse(
     parser.source, parser.trusted = _Source(content, overrides), trusted
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     with importing(trusted, path.absolute().parent):
-        config = parser.parse_args(["--config", text, *overrides])
+        config = _parse_args(parser, ["--config", text, *overrides])
         check_classes(config, trusted)
         optimizer = config.get("optimizer")
         if optimizer is not None and not issubclass(find_class(optimizer.class_path), Optimizer):
             raise UsageError(f"optimizer: {optimizer.class_path} is no Optimizer")
     config.pop("config", None)
     return config
+
+
+def _parse_args(parser: _ExperimentParser, words: list[str]) -> Namespace:
+    """jsonargparse's result; what it lets through of the errors of a user's own modules is explained as well."""
+    try:
+        return parser.parse_args(words)
+    except (SyntaxError, RecursionError, SystemExit) as error:
+        if isinstance(error, SystemExit) and not error.code:
+            raise  # help was asked for
+        parser.error(str(error))
 
 
 def instantiate(parser: ArgumentParser, config: Namespace) -> Namespace:
@@ -342,4 +352,8 @@ def to_plain(parser: ArgumentParser, config: Namespace) -> dict[str, Any]:
 def to_yaml(parser: ArgumentParser, config: Namespace) -> str:
     """The resolved configuration as YAML that ``memnets fit`` takes."""
     with importing(getattr(parser, "trusted", False)):
-        return parser.dump(config, skip_unset=False)
+        try:
+            return parser.dump(config, skip_unset=False)
+        except Exception as error:
+            reason = next((line for line in str(error).splitlines() if "cannot represent" in line), str(error))
+            raise UsageError(f"the settings cannot be written to config.yaml: {reason.strip(' -')}") from error

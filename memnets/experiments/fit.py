@@ -83,7 +83,8 @@ class Fit:
         except BackendUnavailableError:
             raise
         except (ValueError, TypeError, RuntimeError, MisconfigurationException) as error:
-            raise UsageError(str(error)) from error
+            here = "; this machine has none: --trainer.accelerator cpu" if "No supported" in str(error) else ""
+            raise UsageError(f"{error}{here}") from error
         check_trainer(trial, objects.trainer)
         self.leads = trial.is_global_zero
         """Whether this process makes and writes the run directory; the others of a run only train."""
@@ -182,11 +183,11 @@ class Fit:
 
     @contextlib.contextmanager
     def _leaving_nothing(self, run: RunDir, resume: bool) -> Iterator[None]:
-        """A new run that cannot begin, as a logger or a callback refuses, leaves no directory behind."""
+        """A new run that cannot begin, as where a logger or a callback refuses, leaves no directory behind."""
         try:
             yield
-        except (UsageError, MisconfigurationException):
-            if not resume and not self.learner.batches:
+        except Exception as error:
+            if not isinstance(error, StoppedBySignal) and not resume and not self.learner.batches:
                 run.config.unlink(missing_ok=True)
                 if run.is_new:
                     shutil.rmtree(run.path, ignore_errors=True)

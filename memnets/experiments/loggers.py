@@ -40,6 +40,8 @@ def plan_loggers(settings: Sequence[Any], wandb: Mapping[str, Any], mode: str, *
         UsageError: one is no logger, or refuses a setting.
     """
     plans = [_plan(item, trusted) for item in settings]
+    if not any(issubclass(plan.kind, MetricsCSV) for plan in plans):  # which belongs to every run's directory
+        plans = [LoggerPlan(MetricsCSV, {}, ("save_dir",)), *plans]
     for plan in plans:
         if issubclass(plan.kind, Wandb):
             plan.arguments.update(wandb, mode=mode)
@@ -56,7 +58,10 @@ def _plan(item: Any, trusted: bool) -> LoggerPlan:
     if not trusted:
         check_ours("loggers", class_path, content.get("init_args") or {})
     with importing(trusted):
-        kind = find_class(class_path, Logger)
+        try:
+            kind = find_class(class_path, Logger)
+        except UsageError as error:
+            raise UsageError(f"loggers: {error}") from error
         if issubclass(kind, Wandb):
             if content.get("init_args"):
                 raise UsageError(f"loggers: {class_path} has its settings in the section wandb: write wandb.project")
@@ -71,7 +76,7 @@ def _check_arguments(kind: type[Logger], class_path: str, given: dict[str, Any])
     try:
         parsed = parser.parse_object({"logger": {**given, **dict.fromkeys(run, "run")}}).logger.as_dict()
     except Exception as error:
-        known = [f"logger.{name}" for name in parameters_of(class_path)]
+        known = parameters_of(class_path)
         raise UsageError(f"loggers: {class_path}: {one_line(str(error), [], known)}") from error
     return LoggerPlan(kind, {name: value for name, value in parsed.items() if name not in run}, run)
 

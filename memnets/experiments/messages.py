@@ -5,6 +5,8 @@ import pkgutil
 import re
 from collections.abc import Iterable, Sequence
 
+from ..base.errors import suggest
+
 BASES = {"Task": "memnets_tasks.Task", "Curriculum": "memnets_tasks.Curriculum", "Module": "torch.nn.Module"}
 """What to derive one's own classes from, by the name of the class that is asked for."""
 
@@ -20,12 +22,20 @@ def one_line(message: str, overrides: Sequence[str], known: Iterable[str]) -> st
     whole = message.removeprefix('Parser key "config": ')
     message = without_union(whole)
     keys = list(dict.fromkeys(re.findall(r"Parser key \"([\w.]+)\":", message)))
-    refused = re.search(r"Option '([\w.]+)' is not accepted|unrecognized arguments: --([\w.]+)", message)
+    refused = re.search(
+        r"Option '([\w.]+)' is not accepted|unrecognized arguments: --([\w.]+)|does not accept option '([\w.]+)'",
+        message,
+    )
     if refused:
         owner = "" if refused[2] else "".join(f"{key}." for key in keys[:1])
-        return unknown(owner + (refused[1] or refused[2]), known)
+        return unknown(owner + (refused[1] or refused[2] or refused[3]), known)
     if denied := re.search(r"Importing '([\w.]+)' is not allowed", message):
         return _denied(denied[1], keys)
+    choices = re.findall(r"Expected a typing\.Literal\[(.*?)\]", whole)
+    if keys and choices:
+        given = re.search(r"Got value: ([^\n]*)|Given value: ([^\n]*)", whole)
+        value = (given[1] or given[2]) if given else ""
+        return f"--{'.'.join(keys)} is {value!r}, but must be one of {', '.join(dict.fromkeys(choices))}"
     expected = re.findall(r"Expected a <class '[^']*'>\. Got value: [^\n]*", message)
     if keys and expected:
         kind = re.sub(r"<class '([\w.]+)'>", r"\1", expected[0])
@@ -38,9 +48,6 @@ def one_line(message: str, overrides: Sequence[str], known: Iterable[str]) -> st
     abstract = re.search(r"Expected an instantiatable class, but ([\w.]+) is abstract", message)
     if keys and abstract:
         return f"--{'.'.join(keys)}: {abstract[1]} lacks {' and '.join(_undefined(abstract[1]))}: define them"
-    choices = re.search(r"Expected a typing\.Literal\[(.*?)\]\. Got value: ([^\n]*)", message)
-    if keys and choices:
-        return f"--{'.'.join(keys)} is {choices[2]!r}, but must be one of {choices[1]}"
     given = re.findall(r"Given value: (.*?)(?:\. Got value|\n|$)", message)
     wrong = [key for key, value in itertools.pairwise(overrides) if value in given and key.startswith("--")]
     if wrong and given:
@@ -55,8 +62,6 @@ def _undefined(class_path: str) -> list[str]:
 
 def unknown(key: str, known: Iterable[str]) -> str:
     """That there is no such setting, and which are near."""
-    from ..base.errors import suggest
-
     return f"unknown setting {key!r}{suggest(key, known)}"
 
 

@@ -14,7 +14,7 @@ from ..text.symbol_tables import WithSymbols
 from ..training.callbacks.checkpoints import BEST, LAST
 from .lock import NAME as LOCK
 from .strict_yaml import load_mapping
-from .trust import foreign, is_vouched, may_name_code, vouch
+from .trust import foreign, is_vouched, names_in, vouch
 
 
 class RunDir:
@@ -123,22 +123,24 @@ class RunDir:
         Raises:
             UsageError: it names some, and the user's own commands did not write it.
         """
+        content = load_mapping(self.config)
         if vouched:
-            vouch(self.path, [self.config])
+            vouch(self.path, [content])
             return True
-        if is_vouched(self.path, [self.config]):
+        if is_vouched(self.path, [content]):
             return True
-        if named := foreign(load_mapping(self.config)):
+        if named := foreign(content):
             raise UsageError(
                 f"{self.config} names {named[0]}, code of its own, and was not written by `memnets fit` here (or was "
-                "moved or edited since): if you know what that code does, add --trust once"
+                "moved since, or names something new): if you know what that code does, add --trust once"
             )
         return False
 
     def vouch(self) -> None:
         """Remember that what the configuration names may be imported, if that is more than anybody's may name."""
-        if may_name_code(load_mapping(self.config)):
-            vouch(self.path, [self.config])
+        content = load_mapping(self.config)
+        if names_in(content):
+            vouch(self.path, [content])
 
     def load_weights(self, model: nn.Module, *, remap: bool = False, which: str = "last") -> nn.Module:
         """Put a checkpoint's weights into ``model``, without executing code from the file.

@@ -1,5 +1,6 @@
 """YAML files of people: plain values alone, and no key twice."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,10 @@ def load_mapping(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} is not valid YAML: {_reason(error)}") from error
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    try:
+        json.dumps(content, default=str)
+    except (ValueError, RecursionError, TypeError) as error:
+        raise UsageError(f"{path} is not valid YAML for settings: {error}") from error
     if content is None:
         raise UsageError(f"{path} is empty: it must name at least a task, a model and an optimizer")
     if not isinstance(content, dict):

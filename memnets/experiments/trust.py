@@ -1,7 +1,7 @@
 """Which files may name classes of one's own: those of runs and sweeps that the user's own commands made here.
 
-The mark is kept outside the directory, so that a directory from elsewhere cannot bring it along: the path, and a digest
-of the files whose names are imported. A directory that was moved, or whose file was edited, asks for ``--trust`` once.
+The mark is kept outside the directory, so that a directory from elsewhere cannot bring it along: the path, and what its
+files name. A directory that was moved, or that names something else since, asks for ``--trust`` once.
 """
 
 import contextlib
@@ -18,6 +18,9 @@ PACKAGES: tuple[str, ...] = ("memnets", "memnets_tasks", "torch.nn", "torch.opti
 """Whose classes anybody's file may name."""
 CLASSES = ("class_path", "task", "model", "optimizer", "curriculum", "loggers", "callbacks")
 """Keys whose values are class paths."""
+
+DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
+"""What may be the name of a class."""
 
 
 def is_ours(class_path: str) -> bool:
@@ -45,13 +48,14 @@ def foreign(content: Any) -> list[str]:
     return [name for name in found if _is_dotted(name) and not is_ours(name)]
 
 
-def may_name_code(content: Any) -> bool:
-    """Whether any text in plain settings might be the name of something that only a trusted file may name."""
-    return any(_is_dotted(value) and not is_ours(value) for _, value in _leaves(content)) or bool(foreign(content))
+def names_in(content: Any) -> set[str]:
+    """Whatever in plain settings might be the name of something that only a trusted file may name."""
+    found = {name for _, text in _leaves(content) for name in DOTTED.findall(text)}
+    return {name for name in found if not is_ours(name)}
 
 
 def _is_dotted(text: str) -> bool:
-    return "." in text and all(part.isidentifier() for part in text.split("."))
+    return DOTTED.fullmatch(text) is not None
 
 
 def state_folder() -> Path:
@@ -62,26 +66,21 @@ def state_folder() -> Path:
     return Path(home) / "memnets"
 
 
-def vouch(directory: Path, files: Iterable[Path]) -> None:
-    """Remember that the user vouches for what these files of the directory name."""
+def vouch(directory: Path, contents: Iterable[Any]) -> None:
+    """Remember that the user vouches for what these settings of the directory name."""
+    names = set().union(*map(names_in, contents))
     with contextlib.suppress(OSError, RuntimeError):  # without a home --trust is asked for again
-        write_atomically({_mark(directory): _digest(files).encode()})
+        write_atomically({_mark(directory): "\n".join(sorted(names)).encode()})
 
 
-def is_vouched(directory: Path, files: Iterable[Path]) -> bool:
-    """Whether they are as they were when the user did."""
+def is_vouched(directory: Path, contents: Iterable[Any]) -> bool:
+    """Whether the user did, and they name nothing else since."""
     try:
-        return _mark(directory).read_text() == _digest(files)
+        known = set(_mark(directory).read_text().splitlines())
     except (OSError, RuntimeError):
         return False
+    return set().union(*map(names_in, contents)) <= known
 
 
 def _mark(directory: Path) -> Path:
     return state_folder() / "trusted" / hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:32]
-
-
-def _digest(files: Iterable[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(files):
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()

@@ -123,7 +123,7 @@ class TrainingStep:
 
         shell.unscale()
         norm = nn.utils.get_total_norm(p.grad for p in self.model.parameters() if p.grad is not None)
-        if self._is_sound(loss.detach(), norm, shell):
+        if self._is_sound(loss.detach(), norm, batch, shell):
             self.clipping(self.model.parameters(), norm)
         else:
             shell.zero_grad()  # an optimiser passes over parameters without a gradient
@@ -148,7 +148,7 @@ class TrainingStep:
         own, of_all = self.task.loss_weight(batch), self.task.loss_weight(whole)
         return shell.processes * own / of_all.clamp_min(1)
 
-    def _is_sound(self, loss: Tensor, norm: Tensor, shell: Shell) -> bool:
+    def _is_sound(self, loss: Tensor, norm: Tensor, batch: Any, shell: Shell) -> bool:
         """Whether the gradient may change the weights; all processes say the same, as they share their gradients."""
         self.skipped_in_row = 0 if shell.scaled or torch.isfinite(norm) else self.skipped_in_row + 1
         if 0 < self.skipped_in_row <= self.skip_nonfinite:
@@ -158,10 +158,13 @@ class TrainingStep:
         if torch.isfinite(loss + (0 if shell.scaled else norm)):
             return True
         if self.recover is None or not self.recover():
-            raise DivergedError(self._describe_divergence(loss, shell))
+            raise DivergedError(self._describe_divergence(loss, batch, shell))
         return False
 
-    def _describe_divergence(self, loss: Tensor, shell: Shell) -> str:
+    def _describe_divergence(self, loss: Tensor, batch: Any, shell: Shell) -> str:
+        inputs = getattr(batch, "inputs", None)
+        if inputs is not None and not inputs.isfinite().all():
+            return f"the inputs of the batch hold NaN or Inf at step {shell.step + 1}: mend {type(self.task).__name__}"
         bad = [name for name, p in self.model.named_parameters() if p.grad is not None and not p.grad.isfinite().all()]
         what = [] if torch.isfinite(loss) else [f"the loss ({loss.item()})"]
         if bad:

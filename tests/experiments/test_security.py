@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from memnets.cli import main
-from memnets.experiments.trust import foreign, may_name_code
+from memnets.experiments.trust import foreign, names_in
 from running import fit
 
 MARK = "executed"
@@ -224,8 +224,10 @@ def test_a_file_that_is_given_to_fit_names_what_it_likes_and_its_run_stays_trust
     assert "--trust" in said
     assert main(["lengths", str(moved), "--trust"]) == 0
     assert main(["lengths", str(moved)]) == 0  # asked for once
-    with (moved / "config.yaml").open("a") as file:
-        file.write("# edited\n")
+    config = (moved / "config.yaml").read_text()
+    (moved / "config.yaml").write_text(config.replace("lr: 0.1", "lr: 0.2"))
+    assert main(["lengths", str(moved)]) == 0  # it names nothing new
+    (moved / "config.yaml").write_text(config.replace("beside_it.Task", "beside_it.Other"))
     assert main(["lengths", str(moved)]) == 2
 
 
@@ -237,11 +239,12 @@ def test_the_mark_is_not_in_the_directory(tmp_path, monkeypatch):
     run = tmp_path / "run"
     run.mkdir()
     (run / "config.yaml").write_text("a: b.c")
-    vouch(run, [run / "config.yaml"])
+    vouch(run, [{"task": "b.c"}])
     assert [path.name for path in run.iterdir()] == ["config.yaml"]
-    assert is_vouched(run, [run / "config.yaml"])
+    assert is_vouched(run, [{"task": "b.c"}])
+    assert not is_vouched(run, [{"task": "b.d"}])
     monkeypatch.setenv("MEMNETS_STATE", str(tmp_path / "another"))
-    assert not is_vouched(run, [run / "config.yaml"])
+    assert not is_vouched(run, [{"task": "b.c"}])
 
 
 @pytest.mark.parametrize("name", ["checkpoints", "figures", "wandb", "metrics.csv", "trial.lock", "config.yaml"])
@@ -290,5 +293,6 @@ def test_what_counts_as_a_name_of_code():
         "own.T",
     ]
     assert foreign({"settings": {"model.cell": json.dumps(spec("mine.Cell"))}}) == ["mine.Cell"]
-    assert may_name_code({"model": {"init_args": {"cell": "mine.Cell"}}})
-    assert not may_name_code(ours)
+    assert names_in({"model": {"init_args": {"cell": "mine.Cell"}}}) == {"mine.Cell"}
+    assert names_in({"callbacks": "[a.B, torch.nn.Linear]"}) == {"a.B"}
+    assert names_in({"task": spec("memnets_tasks.Copy")}) == set()

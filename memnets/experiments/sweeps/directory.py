@@ -11,7 +11,7 @@ from ...base.errors import UsageError
 from ...base.files import leads_out, write_atomically
 from ..lock import holder
 from ..strict_yaml import load_mapping
-from ..trust import foreign, is_vouched, may_name_code, vouch
+from ..trust import foreign, is_vouched, names_in, vouch
 from .file import read_plan, write_plan
 from .plan import Plan, PlanError, Trial
 from .results import find_fault
@@ -57,14 +57,17 @@ class SweepDir:
 
     def is_vouched(self) -> bool:
         """Whether the user's own commands wrote it, or the user said ``--trust``."""
-        return is_vouched(self.path, self._files())
+        return is_vouched(self.path, self._contents())
 
     def vouch(self) -> None:
         """Remember that what its files name may be imported."""
-        vouch(self.path, self._files())
+        vouch(self.path, self._contents())
 
     def _files(self) -> list[Path]:
         return [self.plan_file, *self.path.glob("configs/*.yaml")]
+
+    def _contents(self) -> list[Any]:
+        return [load_mapping(path) for path in self._files()]
 
     def is_trusted(self, vouched: bool = False) -> bool:
         """Whether its files may name classes of the user's own; those of anybody's sweep are always looked up.
@@ -84,7 +87,7 @@ class SweepDir:
             if named := foreign(load_mapping(path)):
                 raise UsageError(
                     f"{path} names {named[0]}, code of its own, and was not written by `memnets sweep` here (or was "
-                    "moved or edited since): if you know what that code does, add --trust once"
+                    "moved since, or names something new): if you know what that code does, add --trust once"
                 )
         return False
 
@@ -131,7 +134,7 @@ class SweepDir:
 
     def names_code(self) -> bool:
         """Whether its files name more than anybody's may."""
-        return any(may_name_code(load_mapping(path)) for path in self._files())
+        return any(map(names_in, self._contents()))
 
     def config(self, experiment: str) -> Path:
         """The sweep's copy of an experiment's file."""
