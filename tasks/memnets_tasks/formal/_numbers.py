@@ -66,7 +66,7 @@ def draw_positive(width: Tensor, longest: int, generator: torch.Generator) -> Te
         bits = draw_bits(width[rows], longest, generator)
         return [bits], bits.any(1) | (width[rows] == 0)
 
-    return reject_until(draw, len(width), width.device, tries=2)[0]
+    return reject_until(draw, len(width), width.device)[0]
 
 
 def _carry(sums: Tensor) -> Tensor:

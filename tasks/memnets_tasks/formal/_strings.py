@@ -5,6 +5,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+_AT_ONCE = 128
+"""Candidates that are drawn at a time, at least, where some may be rejected."""
+
 
 def random_symbols(count: int, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     """Independent, uniform symbols of 0 to ``count - 1``: int64, on the generator's device."""
@@ -36,7 +39,7 @@ def take_symbols(strings: Tensor, source: Tensor) -> Tensor:
 
 
 def reject_until(
-    draw: Callable[[Tensor], tuple[Sequence[Tensor], Tensor]], count: int, device: torch.device, *, tries: int
+    draw: Callable[[Tensor], tuple[Sequence[Tensor], Tensor]], count: int, device: torch.device
 ) -> list[Tensor]:
     """Rejection sampling of a batch: candidates of each row are drawn until one is accepted.
 
@@ -45,7 +48,6 @@ def reject_until(
             sizes do not depend on the rows, and whether it is accepted, ``(N,)`` bool.
         count: Rows, ``B``.
         device: Where the rows are wanted.
-        tries: Candidates of a row that are drawn at a time.
 
     Returns:
         The accepted candidates: tensors ``(B, ...)``.
@@ -56,6 +58,7 @@ def reject_until(
     rows = torch.arange(count, device=device)
     accepted: list[Tensor] = []
     for _ in range(1000):
+        tries = -(-_AT_ONCE // len(rows))  # few rows take little longer with many candidates than with one
         candidates, fit = draw(rows.repeat(tries))
         fit = fit.view(tries, -1)  # (tries, N)
         first = fit.int().argmax(0) * len(rows) + torch.arange(len(rows), device=device)
@@ -69,6 +72,6 @@ def reject_until(
         if not len(rows):
             return accepted
     raise ValueError(
-        f"none of {1000 * tries} candidates of a sequence was accepted; draw what is asked for more often, "
+        "1,000 rounds of candidates left a sequence without one that was accepted; draw what is asked for more often, "
         "or ask for other lengths"
     )

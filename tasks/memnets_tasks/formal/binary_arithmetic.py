@@ -119,7 +119,7 @@ class ComputeSqrt(StringTask):
             within = numbers.bit_length(number) <= length[rows]
             return [number, root], within & number.any(1)
 
-        number, root = reject_until(draw, len(length), length.device, tries=4)
+        number, root = reject_until(draw, len(length), length.device)
         half = (length + 1) // 2
         string = take_symbols(number, length.unsqueeze(1) - 1 - steps(longest, length.device))
         answer = take_symbols(root, half.unsqueeze(1) - 1 - steps(width, length.device))

@@ -34,7 +34,8 @@ class WordProblem(SymbolTask):
     Elements of S and A are permutations, written as what they put at each place; the product of two puts the second's
     after the first's: place i holds ``second[first[i]]``. Elements of Z are numbers, added modulo their count. To know
     the product so far is all that is needed; of S3, S5, A5 and Z60, those of five are not solvable groups, whose word
-    problems are complete for NC1 (Barrington 1989). ``input_size`` and ``output_size`` are the number of elements; chance is 1 of as many.
+    problems are complete for NC1 (Barrington 1989). ``input_size`` and ``output_size`` are the
+    number of elements; chance is 1 of as many.
 
     Args:
         group: S, A or Z with a number: "S3", "S5" (all permutations of 5), "A5" (the even ones), "Z60" (cyclic).

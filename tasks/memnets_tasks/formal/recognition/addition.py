@@ -79,4 +79,4 @@ def _draw_up_to(bound: Tensor, generator: torch.Generator) -> Tensor:
         bits = numbers.draw_bits(width[rows], bound.shape[1], generator)
         return [bits], numbers.compare(bits, bound[rows]) <= 0
 
-    return reject_until(draw, len(bound), bound.device, tries=2)[0]
+    return reject_until(draw, len(bound), bound.device)[0]

@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from memnets_tasks.algorithmic._layout import steps
-from memnets_tasks.formal._strings import random_symbols, reject_until, take_symbols
+from memnets_tasks.formal._strings import random_below, random_symbols, reject_until
 from memnets_tasks.formal.recognition.language import Language
 
 _INSERT, _REPLACE, _DELETE = range(3)
@@ -30,59 +29,95 @@ def draw_negatives(language: Language, limit: Tensor, generator: torch.Generator
     longest, kinds = int(limit.max()), len(language.symbols)
 
     def draw(rows: Tensor) -> tuple[list[Tensor], Tensor]:
-        most = limit[rows]
-        uniform = random_symbols(kinds, (len(rows), longest), generator)
-        length = language.nearest_length(most)
-        positive = language.draw(length, generator)
-        positive = torch.nn.functional.pad(positive, (0, longest - positive.shape[1]))
-        edited, left = edit(positive, length, most, kinds, generator)
-        perturbed = random_symbols(2, (len(rows),), generator).bool()
-        string = torch.where(perturbed.unsqueeze(1), edited, uniform)
-        length = torch.where(perturbed, left, most)
+        length = limit[rows]
+        string = random_symbols(kinds, (len(rows), longest), generator)
+        perturbed = random_symbols(2, (len(rows),), generator).nonzero().squeeze(1)
+        if len(perturbed):
+            most = length[perturbed]
+            own = language.nearest_length(most)
+            positive = language.draw(own, generator)
+            positive = torch.nn.functional.pad(positive, (0, longest - positive.shape[1]))
+            edits = draw_edit_counts(len(perturbed), generator)
+            edited, left = edit(positive, own, most, edits, kinds, generator)
+            string.index_copy_(0, perturbed, edited)
+            length = length.index_copy(0, perturbed, left)
         return [string, length], ~language.contains(string, length)
 
-    string, length = reject_until(draw, len(limit), limit.device, tries=4)
+    string, length = reject_until(draw, len(limit), limit.device)
     return string, length
 
 
+def draw_edit_counts(count: int, generator: torch.Generator) -> Tensor:
+    """How many edits to make, 1 with a chance of 1/2, 2 of 1/4 and so on: ``(count,)``, int64."""
+    draws = torch.rand(count, generator=generator, device=generator.device, dtype=torch.float64)
+    return 1 - torch.log2(1 - draws).ceil().long()
+
+
 def edit(
-    string: Tensor, length: Tensor, limit: Tensor, kinds: int, generator: torch.Generator
+    string: Tensor, length: Tensor, limit: Tensor, edits: Tensor, kinds: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Insert, replace or delete symbols at random places, each as likely where it can be done.
 
     Args:
         string: ``(B, S)``.
         length: ``(B,)``, symbols of each.
-        limit: ``(B,)``, up to which symbols may be inserted, at most S.
+        limit: ``(B,)``, up to which symbols may be inserted, 1 to S.
+        edits: ``(B,)``, how many edits to make, one after the other.
         kinds: Symbols that there are, at least 2; a symbol is replaced by another.
         generator: Source of randomness.
 
     Returns:
         The strings ``(B, S)`` and their lengths ``(B,)``.
     """
-    draws = torch.rand((3, len(length)), generator=generator, device=length.device, dtype=torch.float64)
-    edits = 1 + (-torch.log2(1 - draws[0])).long()  # geometric
+    order = edits.argsort(descending=True)  # strings that are done with stand at the end
+    string, size, edits = string[order], length[order], edits[order]
+    kind, sizes, size = _choose(edits, size, limit[order], generator)  # (R, B) twice, (B,)
+    due = _due(edits, len(kind))
+    counts = due.sum(1).tolist()
+    kind, sizes = kind[due], sizes[due]  # (E,) each: the edits of all strings, round by round
+    insert, delete = kind == _INSERT, kind == _DELETE
+    place = random_below(sizes + insert, generator)
+    symbol = random_symbols(kinds, tuple(kind.shape), generator)
+    change = (1 + random_symbols(kinds - 1, tuple(kind.shape), generator)) * (kind == _REPLACE)
+
+    # What is inserted is taken from columns past the string, which hold each symbol once.
+    columns = string.shape[1]
+    places = torch.arange(columns + kinds, device=length.device)
+    moved = (places >= (place + insert).unsqueeze(1)) & (places < columns)
+    here = places == place.unsqueeze(1)  # (E, S + kinds)
+    source = (places + (delete.long() - insert.long()).unsqueeze(1) * moved).clamp_(max=columns + kinds - 1)
+    source = torch.where(here & insert.unsqueeze(1), columns + symbol.unsqueeze(1), source)
+    change = here * change.unsqueeze(1)
+    string = torch.cat([string, (places[columns:] - columns).expand(len(string), -1)], dim=1)
+    for origin, step in zip(source.split(counts), change.split(counts)):
+        string[: len(origin)] = string[: len(origin)].gather(1, origin) + step
+    return _unsorted(string[:, :columns] % kinds, order), _unsorted(size, order)
+
+
+def _unsorted(rows: Tensor, order: Tensor) -> Tensor:
+    """Rows taken in an order, in their first order again."""
+    return torch.empty_like(rows).index_copy_(0, order, rows)
+
+
+def _due(edits: Tensor, rounds: int) -> Tensor:
+    """Which strings have an edit in each round: ``(R, B)``, bool."""
+    return torch.arange(rounds, device=edits.device).unsqueeze(1) < edits
+
+
+def _choose(edits: Tensor, length: Tensor, limit: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """What each edit does, of what can be done to a string of so many symbols; how many these are before, and at last.
+
+    Edits past a string's last are replacements, which change no length.
+    """
     rounds = int(edits.max())
-    draws = torch.rand((2, rounds, len(length), 1), generator=generator, device=length.device, dtype=torch.float64)
-    symbols = random_symbols(kinds, (rounds, len(length), 1), generator)
-    others = 1 + random_symbols(kinds - 1, (rounds, len(length), 1), generator)
-    places = steps(string.shape[1], string.device)
-    size, most, edits = length.unsqueeze(1), limit.unsqueeze(1), edits.unsqueeze(1)
-    for number in range(rounds):
-        kind = _choose(draws[0, number], size, most)
-        kind = torch.where(edits > number, kind, -1)
-        insert, delete = kind == _INSERT, kind == _DELETE
-        place = (draws[1, number] * (size + insert.long())).long()
-        symbol = torch.where(insert, symbols[number], (take_symbols(string, place) + others[number]) % kinds)
-        source = places - (insert & (places > place)).long() + (delete & (places >= place)).long()
-        written = (insert | (kind == _REPLACE)) & (places == place)
-        string = torch.where(written, symbol, take_symbols(string, source))
-        size = size + insert.long() - delete.long()
-    return string, size.squeeze(1)
-
-
-def _choose(draw: Tensor, size: Tensor, limit: Tensor) -> Tensor:
-    """One of the edits that can be done to strings of so many symbols, by a uniform draw: ``(B, 1)``; -1 if none."""
-    insert, rest = (size < limit).long(), (size > 0).long()
-    chosen = (draw * (insert + 2 * rest)).long() + 1 - insert  # replacing and deleting need a symbol
-    return torch.where(insert + rest > 0, chosen, -1)
+    draws = torch.rand((rounds, len(length)), generator=generator, device=length.device)
+    due = _due(edits, rounds)
+    if_short = torch.where(due, (3 * draws).long(), _REPLACE)
+    if_full = torch.where(due, 1 + (2 * draws).long(), _REPLACE)
+    if_empty = torch.where(due, _INSERT, _REPLACE)
+    kinds, sizes = [], []
+    for short, full, empty in zip(if_short, if_full, if_empty):
+        kinds.append(torch.where(length < limit, torch.where(length > 0, short, empty), full))
+        sizes.append(length)
+        length = length + (1 - kinds[-1])
+    return torch.stack(kinds), torch.stack(sizes), length

@@ -1,5 +1,6 @@
 """Regular languages, and majority: what counters and finite states can recognise."""
 
+import functools
 from typing import final
 
 import torch
@@ -18,12 +19,13 @@ class Majority(Language):
     shortest = 1
 
     def draw(self, length: Tensor, generator: torch.Generator) -> Tensor:
-        """Draw the number of ones, and give as many places of the least random keys."""
+        """Draw the number of ones, and put them at the places of as many least of random keys."""
         ones = length // 2 + 1 + random_below(length - length // 2, generator)
-        keys = torch.rand((len(length), int(length.max())), generator=generator, device=length.device)
+        shape = (len(length), int(length.max()))
+        keys = torch.rand(shape, generator=generator, device=length.device, dtype=torch.float64)
         keys = keys.masked_fill(~within(keys, length), 2.0)
-        ranks = keys.argsort(dim=1).argsort(dim=1)
-        return (ranks < ones.unsqueeze(1)).long()
+        most = keys.sort(dim=1).values.gather(1, ones.unsqueeze(1) - 1)
+        return (keys <= most).long()
 
     def contains(self, string: Tensor, length: Tensor) -> Tensor:
         """More than half of the symbols are ones."""
@@ -92,12 +94,13 @@ class Dyck(Language):
 
     def draw(self, length: Tensor, generator: torch.Generator) -> Tensor:
         """Draw whether each bracket opens, by the share of strings in which it does; then kinds of those that open."""
-        longest = int(length.max())
-        shares = torch.tensor(self._opening_shares(longest), device=length.device)  # (S + 1, depth + 1)
-        left = (length.unsqueeze(1) - steps(longest, length.device)).clamp_min(0)  # (B, S), symbols still to come
-        draws = torch.rand((len(length), longest, 1), generator=generator, device=length.device, dtype=torch.float64)
-        depths = torch.arange(self.depth + 1, device=length.device)
-        after = (depths + torch.where(draws < shares[left], 1, -1)).clamp(0, self.depth)  # (B, S, depth + 1)
+        longest, device = int(length.max()), length.device
+        shares = _opening_shares(self.kinds, self.depth, 1 << longest.bit_length()).to(device)
+        left = (length.unsqueeze(1) - steps(longest, device)).clamp_min_(0)  # (B, S), symbols still to come
+        draws = torch.rand((len(length), longest, 1), generator=generator, device=device)
+        depths = torch.arange(self.depth + 1, device=device)
+        up, down = (depths + 1).clamp_max(self.depth), (depths - 1).clamp_min(0)
+        after = torch.where(draws < shares[left], up, down)  # (B, S, depth + 1), from each depth
         now = length.new_zeros(len(length), 1)
         reached = [now]
         for following in after.unbind(1):
@@ -105,8 +108,9 @@ class Dyck(Language):
             reached.append(now)
         heights = torch.cat(reached, dim=1)  # (B, S + 1)
         opens = heights[:, 1:] > heights[:, :-1]
-        kind = random_symbols(self.kinds, tuple(opens.shape), generator)
-        return torch.where(opens, kind, self.kinds + self._opened(kind, opens, heights[:, 1:]))
+        pair = self._pair(opens, heights[:, 1:])
+        kind = random_symbols(self.kinds, (len(length), (longest + 1) * self.depth), generator).gather(1, pair)
+        return torch.where(opens, kind, self.kinds + kind)
 
     def contains(self, string: Tensor, length: Tensor) -> Tensor:
         """No depth below 0 or above three, 0 at the end, and each bracket is closed by one of its kind."""
@@ -115,28 +119,36 @@ class Dyck(Language):
         nested = ((heights >= 0) & (heights <= self.depth)).all(1)
         ends = heights[:, -1] == 0 if string.shape[1] else length == 0
         kind = string % self.kinds
-        alike = opens | ~valid | (kind == self._opened(kind, opens & valid, heights))
+        pair = self._pair(opens & valid, heights)
+        size = (string.shape[1] + 1) * self.depth
+        opened = torch.zeros(len(string), size + 1, dtype=torch.int64, device=string.device)
+        opened.scatter_(1, torch.where(opens & valid, pair, size), kind)
+        alike = opens | ~valid | (kind == opened.gather(1, pair))
         return nested & ends & alike.all(1)
 
-    def _opened(self, kind: Tensor, opens: Tensor, heights: Tensor) -> Tensor:
-        """The kind of the bracket that each closing one closes, by the heights ``(B, S)`` after each: ``(B, S)``."""
-        if not kind.shape[1]:
-            return kind
-        times = steps(kind.shape[1], kind.device)
-        source = torch.zeros_like(kind)
-        for height in range(1, self.depth + 1):
-            last = torch.where(opens & (heights == height), times, 0).cummax(1).values
-            source = torch.where(heights == height - 1, last, source)
-        return kind.gather(1, source)
+    def _pair(self, opens: Tensor, heights: Tensor) -> Tensor:
+        """A number for each bracket, the same for the two of a pair, by the heights after each: ``(B, S)``.
 
-    def _opening_shares(self, longest: int) -> list[list[float]]:
-        """Of the ways to end a string in r symbols from each depth, the share that opens one: r = 0 to longest."""
-        ways, shares = [1.0] + [0.0] * self.depth, [[0.0] * (self.depth + 1)]
-        for _ in range(longest):
-            opening = [self.kinds * up for up in [*ways[1:], 0.0]]
-            closing = [0.0, *ways[:-1]]
-            total = [a + b for a, b in zip(opening, closing)]
-            shares.append([a / whole if whole else 0.0 for a, whole in zip(opening, total)])
-            most = max(total)  # ways grow exponentially: only their ratios count
-            ways = [whole / most for whole in total]
-        return shares
+        Two brackets are a pair where both are at one depth and as many were opened there before. Numbers are below
+        ``(S + 1) * depth``; strings that are not nested have any.
+        """
+        level = heights + ~opens  # of an opening bracket the height after it, of a closing one that before
+        pair = torch.zeros_like(heights)
+        for depth in range(1, self.depth + 1):
+            count = (opens & (level == depth)).cumsum(1)
+            pair = torch.where(level == depth, count * self.depth + depth - 1, pair)
+        return pair
+
+
+@functools.lru_cache(maxsize=32)
+def _opening_shares(kinds: int, depth: int, longest: int) -> Tensor:
+    """The share that opens a bracket of all ways to end a string in r symbols, for each r and depth."""
+    ways, shares = [1.0] + [0.0] * depth, [[0.0] * (depth + 1)]
+    for _ in range(longest):
+        opening = [kinds * up for up in [*ways[1:], 0.0]]
+        closing = [0.0, *ways[:-1]]
+        total = [a + b for a, b in zip(opening, closing)]
+        shares.append([a / whole if whole else 0.0 for a, whole in zip(opening, total)])
+        most = max(total)  # ways grow exponentially: only their ratios count
+        ways = [whole / most for whole in total]
+    return torch.tensor(shares)

@@ -80,13 +80,16 @@ class Recognition(StringTask):
         """Draw labels, strings of the language, and strings that are not."""
         limit = length.clamp_min(self.language.shortest)
         positive = random_labels(len(length), generator)
-        own = self.language.nearest_length(limit)
-        string = self.language.draw(own, generator)
-        other, short = draw_negatives(self.language, limit, generator)
-        string = torch.nn.functional.pad(string, (0, other.shape[1] - string.shape[1]))
-        string = torch.where(positive.unsqueeze(1), string, other)
+        drawn = self.language.nearest_length(limit)
+        string = self.language.draw(drawn, generator)
+        string = torch.nn.functional.pad(string, (0, int(limit.max()) - string.shape[1]))
+        negative = (~positive).nonzero().squeeze(1)
+        if len(negative):
+            other, size = draw_negatives(self.language, limit[negative], generator)
+            other = torch.nn.functional.pad(other, (0, string.shape[1] - other.shape[1]))
+            string, drawn = string.index_copy(0, negative, other), drawn.index_copy(0, negative, size)
         one = torch.ones_like(length)
-        return Exercise(string, torch.where(positive, own, short), positive.long().unsqueeze(1), one, one)
+        return Exercise(string, drawn, positive.long().unsqueeze(1), one, one)
 
 
 def random_labels(count: int, generator: torch.Generator) -> Tensor:
