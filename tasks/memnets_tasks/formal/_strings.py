@@ -53,11 +53,11 @@ def reject_until(
         The accepted candidates: tensors ``(B, ...)``.
 
     Raises:
-        ValueError: If 1,000 rounds of candidates leave a row without one.
+        ValueError: If 100 rounds of candidates leave a row without one.
     """
     rows = torch.arange(count, device=device)
     accepted: list[Tensor] = []
-    for _ in range(1000):
+    for _ in range(100):
         tries = -(-_AT_ONCE // len(rows))  # few rows take little longer with many candidates than with one
         candidates, fit = draw(rows.repeat(tries))
         fit = fit.view(tries, -1)  # (tries, N)
@@ -72,6 +72,6 @@ def reject_until(
         if not len(rows):
             return accepted
     raise ValueError(
-        "1,000 rounds of candidates left a sequence without one that was accepted; draw what is asked for more often, "
+        "100 rounds of candidates left a sequence without one that was accepted; draw what is asked for more often, "
         "or ask for other lengths"
     )

@@ -17,8 +17,8 @@ _PLUS, _EQUALS = 2, 3
 class BinaryAddition(Language):
     """Strings ``x + y = z`` of binary numbers, the lowest bits first, any zeros after the highest.
 
-    The widths of the three are uniform over all that fit; the narrower of the first two is drawn uniformly over what z
-    can hold, then the other, and they change places in half of the strings.
+    Two uniform cuts, rounded down, share the length out among the three. The narrower of the first two is uniform over
+    what its width and that of z can hold, then the other over what is left; they change places in half of the strings.
     """
 
     symbols = ("0", "1", "+", "=")
