@@ -109,7 +109,7 @@ class Dyck(Language):
         heights = torch.cat(reached, dim=1)  # (B, S + 1)
         opens = heights[:, 1:] > heights[:, :-1]
         pair = self._pair(opens, heights[:, 1:])
-        kind = random_symbols(self.kinds, (len(length), (longest + 1) * self.depth), generator).gather(1, pair)
+        kind = random_symbols(self.kinds, (len(length), (longest // 2 + 1) * self.depth), generator).gather(1, pair)
         return torch.where(opens, kind, self.kinds + kind)
 
     def contains(self, string: Tensor, length: Tensor) -> Tensor:
