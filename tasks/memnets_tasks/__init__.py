@@ -24,34 +24,69 @@ from memnets_tasks.algorithmic.priority_sort import PrioritySort
 from memnets_tasks.algorithmic.repeat_copy import RepeatCopy
 from memnets_tasks.base import Batch, Curriculum, FiniteTask, ImageTask, Items, Splits, Task
 from memnets_tasks.curriculum import Growing, Uniform
+from memnets_tasks.formal.binary_arithmetic import BinaryAddition, BinaryMultiplication, ComputeSqrt
+from memnets_tasks.formal.brackets import ModularArithmeticBrackets, SolveEquation
+from memnets_tasks.formal.recognition.language import Language
+from memnets_tasks.formal.recognition.task import LANGUAGES, Recognition
+from memnets_tasks.formal.regular import CycleNavigation, EvenPairs, ModularArithmetic, ParityCheck
+from memnets_tasks.formal.scoring import PAPER_LENGTHS, LengthScore, length_score
+from memnets_tasks.formal.stack_manipulation import StackManipulation
+from memnets_tasks.formal.strings import BucketSort, DuplicateString, MissingDuplicate, OddsFirst, ReverseString
+from memnets_tasks.formal.symbols import Exercise, StringTask, SymbolTask
+from memnets_tasks.formal.word_problem import WordProblem
 from memnets_tasks.seeding import generator
 
 if TYPE_CHECKING:
     from memnets_tasks.images import CaptionFiles, DigitLines, PageLines, Scenes, TextLineFiles, TextLines
 
 __all__ = [
+    "LANGUAGES",
+    "PAPER_LENGTHS",
     "AssociativeRecall",
     "Batch",
+    "BinaryAddition",
+    "BinaryMultiplication",
     "BinaryTask",
+    "BucketSort",
     "CaptionFiles",
+    "ComputeSqrt",
     "Copy",
     "Curriculum",
+    "CycleNavigation",
     "DigitLines",
+    "DuplicateString",
     "DynamicNGrams",
+    "EvenPairs",
+    "Exercise",
     "FiniteTask",
     "Growing",
     "ImageTask",
     "Items",
+    "Language",
+    "LengthScore",
+    "MissingDuplicate",
+    "ModularArithmetic",
+    "ModularArithmeticBrackets",
+    "OddsFirst",
     "PageLines",
+    "ParityCheck",
     "PrioritySort",
+    "Recognition",
     "RepeatCopy",
+    "ReverseString",
     "Scenes",
+    "SolveEquation",
     "Splits",
+    "StackManipulation",
+    "StringTask",
+    "SymbolTask",
     "Task",
     "TextLineFiles",
     "TextLines",
     "Uniform",
+    "WordProblem",
     "generator",
+    "length_score",
     "optimal_predictions",
 ]
 

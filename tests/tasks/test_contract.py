@@ -23,11 +23,14 @@ from memnets_tasks import (
     DynamicNGrams,
     PageLines,
     PrioritySort,
+    Recognition,
     RepeatCopy,
     Scenes,
+    StringTask,
     Task,
     TextLineFiles,
     TextLines,
+    WordProblem,
 )
 from memnets_tasks.images import write_captions, write_text_lines
 
@@ -53,6 +56,14 @@ ALGORITHMIC = {
     "DynamicNGrams": DynamicNGrams(order=3, min_length=10, max_length=20, evaluation_lengths=(30,)),
     "PrioritySort": PrioritySort(vectors=5, outputs=3, min_length=2, evaluation_lengths=(7,)),
 }
+FORMAL = {
+    "WordProblem": WordProblem(group="S3", min_length=1, max_length=20, evaluation_lengths=(30,)),
+    "Recognition": Recognition(max_length=12, evaluation_lengths=(30,)),
+} | {
+    kind.__name__: kind(max_length=12, evaluation_lengths=(30,))
+    for kind in vars(memnets_tasks).values()
+    if isinstance(kind, type) and issubclass(kind, StringTask) and not kind.__abstractmethods__ and kind != Recognition
+}
 IMAGES = {
     "DigitLines": lambda folder: DigitLines(max_length=3, evaluation_lengths=(4,)),
     "TextLines": lambda folder: TextLines(words="generated", height=16, max_length=4, evaluation_lengths=(6,)),
@@ -66,12 +77,17 @@ IMAGES = {
 def test_no_task_is_missing_from_the_lists():
     kinds = [getattr(memnets_tasks, name) for name in memnets_tasks.__all__]
     concrete = {k for k in kinds if isinstance(k, type) and issubclass(k, Task) and not k.__abstractmethods__}
-    assert {kind.__name__ for kind in concrete} == {*ALGORITHMIC, *IMAGES}
+    assert {kind.__name__ for kind in concrete} == {*ALGORITHMIC, *FORMAL, *IMAGES}
 
 
 @pytest.mark.parametrize("name", ALGORITHMIC)
 def test_an_algorithmic_task_keeps_the_contract(name):
     check_task(ALGORITHMIC[name])
+
+
+@pytest.mark.parametrize("name", FORMAL)
+def test_a_task_of_symbols_keeps_the_contract(name):
+    check_task(FORMAL[name])
 
 
 @pytest.mark.parametrize("name", IMAGES)

@@ -1,0 +1,1 @@
+"""Tasks of formal languages: transduction, state tracking and recognition of strings of symbols."""

@@ -1,0 +1,1 @@
+"""Recognition of formal languages: is a string in the language or not?"""
