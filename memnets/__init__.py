@@ -12,6 +12,13 @@ _HOMES = {
     "DNC": "models",
     "MemoryNetwork": "models",
     "NTM": "models",
+    "DeltaNet": "models",
+    "GatedDeltaNet": "models",
+    "LinearAttention": "models",
+    "Transformer": "models",
+    "AttentionState": "layers",
+    "DeltaNetState": "layers",
+    "LinearAttentionState": "layers",
     "TextReader": "models",
     "Captioner": "models",
     "LSTM": "recurrent",
@@ -47,7 +54,19 @@ _HOMES = {
     "stack_states": "base.state",
     "BackendUnavailableError": "base.errors",
 }
-_MODULES = ("attention", "controllers", "decoding", "kernels", "memories", "ops", "testing", "text", "vision", "viz")
+_MODULES = (
+    "attention",
+    "controllers",
+    "decoding",
+    "kernels",
+    "layers",
+    "memories",
+    "ops",
+    "testing",
+    "text",
+    "vision",
+    "viz",
+)
 
 __all__ = [
     "DNC",
@@ -55,17 +74,23 @@ __all__ = [
     "LSTM",
     "NTM",
     "RNN",
+    "AttentionState",
     "BackendUnavailableError",
     "Captioner",
     "CellState",
     "DNCMemory",
     "DNCState",
     "DeltaMemory",
+    "DeltaNet",
+    "DeltaNetState",
     "DeltaState",
     "FeedforwardState",
+    "GatedDeltaNet",
     "HiddenState",
     "Interface",
     "LSTMState",
+    "LinearAttention",
+    "LinearAttentionState",
     "Memory",
     "MemoryCell",
     "MemoryNetwork",
@@ -81,6 +106,7 @@ __all__ = [
     "TextReader",
     "Trace",
     "TrainingOutputs",
+    "Transformer",
     "clear_padding",
     "detach_state",
     "index_state",
@@ -105,6 +131,7 @@ if TYPE_CHECKING:
         map_state,
         stack_states,
     )
+    from .layers import AttentionState, DeltaNetState, LinearAttentionState
     from .memories import (
         DeltaMemory,
         DeltaState,
@@ -118,7 +145,17 @@ if TYPE_CHECKING:
         StackMemory,
         StackState,
     )
-    from .models import DNC, NTM, Captioner, MemoryNetwork, TextReader
+    from .models import (
+        DNC,
+        NTM,
+        Captioner,
+        DeltaNet,
+        GatedDeltaNet,
+        LinearAttention,
+        MemoryNetwork,
+        TextReader,
+        Transformer,
+    )
     from .recurrent import GRU, LSTM, RNN, CellState, MemoryCell, Recurrent, Trace, trace
 
 
