@@ -25,4 +25,4 @@ class Decay(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``x (B, T, D)`` to log a, ``(B, T, H)``, at most 0."""
-        return -self.log_rate.exp() * F.softplus(self.step(x))
+        return self.log_rate.exp() * F.logsigmoid(-self.step(x))  # -softplus(z) is logsigmoid(-z)
