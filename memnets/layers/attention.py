@@ -89,11 +89,11 @@ class AttentionLayer(Layer):
 
 def extend(state: AttentionState, keys: Tensor, values: Tensor, lengths: Tensor | None) -> AttentionState:
     """The cache with the keys and values ``(B, T, H, K)`` of T more steps, of a sequence as many as its length."""
-    count = lengths if lengths is not None else torch.full_like(state.steps, keys.shape[1])
-    total = state.steps + count  # (B,)
-    joined = (_append(old, new, state.steps) for old, new in ((state.keys, keys), (state.values, values)))
-    joined = tuple(clear_padding(part.flatten(2), total).view_as(part) for part in joined)
-    return AttentionState(*joined, total)
+    total = state.steps + (keys.shape[1] if lengths is None else lengths)  # (B,)
+    keys, values = _append(state.keys, keys, state.steps), _append(state.values, values, state.steps)
+    if lengths is not None or state.keys.shape[1]:
+        keys, values = (clear_padding(part.flatten(2), total).view_as(part) for part in (keys, values))
+    return AttentionState(keys, values, total)
 
 
 def _append(old: Tensor, new: Tensor, start: Tensor) -> Tensor:
