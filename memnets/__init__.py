@@ -13,6 +13,8 @@ _HOMES = {
     "MemoryNetwork": "models",
     "NTM": "models",
     "DeltaNet": "models",
+    "FastWeights": "models",
+    "FastWeightsState": "layers",
     "GatedDeltaNet": "models",
     "LinearAttention": "models",
     "Transformer": "models",
@@ -84,6 +86,8 @@ __all__ = [
     "DeltaNet",
     "DeltaNetState",
     "DeltaState",
+    "FastWeights",
+    "FastWeightsState",
     "FeedforwardState",
     "GatedDeltaNet",
     "HiddenState",
@@ -131,7 +135,7 @@ if TYPE_CHECKING:
         map_state,
         stack_states,
     )
-    from .layers import AttentionState, DeltaNetState, LinearAttentionState
+    from .layers import AttentionState, DeltaNetState, FastWeightsState, LinearAttentionState
     from .memories import (
         DeltaMemory,
         DeltaState,
@@ -150,6 +154,7 @@ if TYPE_CHECKING:
         NTM,
         Captioner,
         DeltaNet,
+        FastWeights,
         GatedDeltaNet,
         LinearAttention,
         MemoryNetwork,

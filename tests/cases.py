@@ -12,7 +12,7 @@ from torch.testing import assert_close
 import memnets
 import oracles
 from memnets.base.state import map_state, state_tensors
-from memnets.layers import AttentionLayer, DeltaLayer, LinearAttentionLayer
+from memnets.layers import AttentionLayer, DeltaLayer, FastWeightsCell, LinearAttentionLayer
 from memnets.models.blocks import BlockNetwork
 from oracles import layers, memories
 
@@ -89,6 +89,8 @@ CASES = [
     blocks(memnets.GatedDeltaNet, "gated-delta-product", products=2, num_layers=2, chunk=None),
     blocks(memnets.LinearAttention, "linear-attention", num_layers=2, chunk=2, output_size=2),
     blocks(memnets.LinearAttention, "linear-attention-step-by-step", chunk=None),
+    baseline(memnets.FastWeights, "fast-weights", output_size=2),
+    baseline(memnets.FastWeights, "fast-weights-settling", inner_steps=3, decay=0.8, rate=0.3),
     blocks(memnets.Transformer, "transformer", output_size=2),
     blocks(memnets.Transformer, "transformer-none", positions="none", num_layers=2),
     blocks(memnets.Transformer, "transformer-sinusoidal", positions="sinusoidal"),
@@ -153,6 +155,8 @@ def run_oracle(module: Any, inputs: Tensor) -> tuple[np.ndarray, list[np.ndarray
         array = weights["embedding.weight"][inputs.numpy()]
     if isinstance(module, BlockNetwork):
         return layers.network(array, weights, loops_of_layer(module.layers[0]))
+    if isinstance(module.cell, FastWeightsCell):
+        return layers.fast_weights(array, weights, module.cell.inner_steps, module.cell.decay, module.cell.rate)
     kind = type(module.cell.controller).__name__.removesuffix("Controller").lower()
     outputs, controller, last, reads = memories.network(kind, array, weights, loops_of(module.cell.memory))
     return outputs, [*controller.values(), *last, reads]

@@ -4,6 +4,7 @@ from ..recurrent.torch_layers import GRU, LSTM, RNN
 from .captioner import Caption, Captioner, CaptionerOutput
 from .delta_net import DeltaNet, GatedDeltaNet
 from .dnc import DNC
+from .fast_weights import FastWeights
 from .linear_attention import LinearAttention
 from .memory_network import MemoryNetwork
 from .ntm import NTM
@@ -20,6 +21,7 @@ __all__ = [
     "Captioner",
     "CaptionerOutput",
     "DeltaNet",
+    "FastWeights",
     "GatedDeltaNet",
     "LinearAttention",
     "MemoryNetwork",

@@ -160,3 +160,30 @@ def network(inputs: Array, weights: Weights, layer: Layer) -> tuple[Array, list[
     x = rms_norm(x, weights["norm.weight"])
     outputs = np.stack([oracles.project(x[:, t], weights) for t in range(x.shape[1])], axis=1)
     return outputs, [np.stack(parts, axis=1) for parts in zip(*states)]
+
+
+def fast_weights(
+    inputs: Array, weights: Weights, inner_steps: int, decay: float, rate: float
+) -> tuple[Array, list[Array]]:
+    """Ba et al. 2016, equations 1 and 2, with A h as a sum over past states, rate * decay^age * h_j (h_j . h)."""
+    w, batch, size = below(weights, "cell."), len(inputs), len(weights["cell.slow.weight"])
+
+    def settle(z: Array) -> Array:
+        normal = (z - z.mean()) / np.sqrt(z.var() + 1e-5)
+        return np.maximum(normal * w["norm.weight"] + w["norm.bias"], 0)
+
+    outputs, fast = [[] for _ in range(batch)], np.zeros((batch, size, size))
+    for b in range(batch):
+        past: list[Array] = []
+        for x in inputs[b]:
+            z = w["slow.weight"] @ (past[-1] if past else np.zeros(size)) + w["outer.weight"] @ x
+            h = settle(z)
+            for _ in range(inner_steps):
+                ages = range(len(past) - 1, -1, -1)
+                h = settle(z + sum(rate * decay**age * old * (old @ h) for age, old in zip(ages, past)))
+            past.append(h)
+        outputs[b] = past
+        fast[b] = sum(rate * decay ** (len(past) - 1 - j) * np.outer(old, old) for j, old in enumerate(past))
+    hidden = np.array(outputs)
+    projected = np.stack([oracles.project(hidden[:, t], weights) for t in range(hidden.shape[1])], axis=1)
+    return projected, [hidden[:, -1], fast]
