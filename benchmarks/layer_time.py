@@ -26,6 +26,7 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "DeltaNet, 2 products": lambda: memnets.DeltaNet(FEATURES, HIDDEN, products=2),
     "GatedDeltaNet": lambda: memnets.GatedDeltaNet(FEATURES, HIDDEN),
     "LinearAttention": lambda: memnets.LinearAttention(FEATURES, HIDDEN),
+    "FastWeights": lambda: memnets.FastWeights(FEATURES, HIDDEN),
     "Transformer, rotary": lambda: memnets.Transformer(FEATURES, HIDDEN),
     "Transformer, none": lambda: memnets.Transformer(FEATURES, HIDDEN, positions="none"),
     "Transformer, alibi": lambda: memnets.Transformer(FEATURES, HIDDEN, positions="alibi"),
