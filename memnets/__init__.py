@@ -12,6 +12,15 @@ _HOMES = {
     "DNC": "models",
     "MemoryNetwork": "models",
     "NTM": "models",
+    "DeltaNet": "models",
+    "FastWeights": "models",
+    "FastWeightsState": "layers",
+    "GatedDeltaNet": "models",
+    "LinearAttention": "models",
+    "Transformer": "models",
+    "AttentionState": "layers",
+    "DeltaNetState": "layers",
+    "LinearAttentionState": "layers",
     "TextReader": "models",
     "Captioner": "models",
     "LSTM": "recurrent",
@@ -47,7 +56,19 @@ _HOMES = {
     "stack_states": "base.state",
     "BackendUnavailableError": "base.errors",
 }
-_MODULES = ("attention", "controllers", "decoding", "kernels", "memories", "ops", "testing", "text", "vision", "viz")
+_MODULES = (
+    "attention",
+    "controllers",
+    "decoding",
+    "kernels",
+    "layers",
+    "memories",
+    "ops",
+    "testing",
+    "text",
+    "vision",
+    "viz",
+)
 
 __all__ = [
     "DNC",
@@ -55,17 +76,25 @@ __all__ = [
     "LSTM",
     "NTM",
     "RNN",
+    "AttentionState",
     "BackendUnavailableError",
     "Captioner",
     "CellState",
     "DNCMemory",
     "DNCState",
     "DeltaMemory",
+    "DeltaNet",
+    "DeltaNetState",
     "DeltaState",
+    "FastWeights",
+    "FastWeightsState",
     "FeedforwardState",
+    "GatedDeltaNet",
     "HiddenState",
     "Interface",
     "LSTMState",
+    "LinearAttention",
+    "LinearAttentionState",
     "Memory",
     "MemoryCell",
     "MemoryNetwork",
@@ -81,6 +110,7 @@ __all__ = [
     "TextReader",
     "Trace",
     "TrainingOutputs",
+    "Transformer",
     "clear_padding",
     "detach_state",
     "index_state",
@@ -105,6 +135,7 @@ if TYPE_CHECKING:
         map_state,
         stack_states,
     )
+    from .layers import AttentionState, DeltaNetState, FastWeightsState, LinearAttentionState
     from .memories import (
         DeltaMemory,
         DeltaState,
@@ -118,7 +149,18 @@ if TYPE_CHECKING:
         StackMemory,
         StackState,
     )
-    from .models import DNC, NTM, Captioner, MemoryNetwork, TextReader
+    from .models import (
+        DNC,
+        NTM,
+        Captioner,
+        DeltaNet,
+        FastWeights,
+        GatedDeltaNet,
+        LinearAttention,
+        MemoryNetwork,
+        TextReader,
+        Transformer,
+    )
     from .recurrent import GRU, LSTM, RNN, CellState, MemoryCell, Recurrent, Trace, trace
 
 

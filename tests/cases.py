@@ -12,7 +12,9 @@ from torch.testing import assert_close
 import memnets
 import oracles
 from memnets.base.state import map_state, state_tensors
-from oracles import memories
+from memnets.layers import AttentionLayer, DeltaLayer, FastWeightsCell, LinearAttentionLayer
+from memnets.models.blocks import BlockNetwork
+from oracles import layers, memories
 
 INPUTS, HIDDEN, BATCH, STEPS = 3, 5, 3, 5
 BASELINES = {memnets.LSTM: "lstm", memnets.GRU: "gru", memnets.RNN: "rnn"}
@@ -45,6 +47,10 @@ def baseline(kind: type[nn.Module], name: str, **arguments: Any) -> Case:
     return Case(name, lambda **options: kind(INPUTS, HIDDEN, **arguments, **options))
 
 
+def blocks(kind: type[nn.Module], name: str, **arguments: Any) -> Case:
+    return Case(name, lambda **options: kind(INPUTS, 6, heads=2, feedforward_size=7, **arguments, **options))
+
+
 def around_a_cell(**options: Any) -> nn.Module:
     memory = memnets.NTMMemory(slots=6, width=4, read_heads=2)
     cell = memnets.MemoryCell(INPUTS, memory, controller="gru", hidden_size=HIDDEN)
@@ -75,6 +81,20 @@ CASES = [
     baseline(memnets.LSTM, "lstm-2-layers", num_layers=2, output_size=2),
     baseline(memnets.GRU, "gru", output_size=2),
     baseline(memnets.RNN, "rnn", num_layers=2, output_size=2),
+    blocks(memnets.DeltaNet, "delta-net"),
+    blocks(memnets.DeltaNet, "delta-net-step-by-step", chunk=None, key_width=4, convolution=2, output_size=2),
+    blocks(memnets.DeltaNet, "delta-net-2-layers", num_layers=2, chunk=2, negative_eigenvalues=True, value_width=2),
+    blocks(memnets.DeltaNet, "delta-product", products=3, chunk=4, negative_eigenvalues=True),
+    blocks(memnets.GatedDeltaNet, "gated-delta-net", chunk=2, output_size=2),
+    blocks(memnets.GatedDeltaNet, "gated-delta-product", products=2, num_layers=2, chunk=None),
+    blocks(memnets.LinearAttention, "linear-attention", num_layers=2, chunk=2, output_size=2),
+    blocks(memnets.LinearAttention, "linear-attention-step-by-step", chunk=None),
+    baseline(memnets.FastWeights, "fast-weights", output_size=2),
+    baseline(memnets.FastWeights, "fast-weights-settling", inner_steps=3, decay=0.8, rate=0.3),
+    blocks(memnets.Transformer, "transformer", output_size=2),
+    blocks(memnets.Transformer, "transformer-none", positions="none", num_layers=2),
+    blocks(memnets.Transformer, "transformer-sinusoidal", positions="sinusoidal"),
+    blocks(memnets.Transformer, "transformer-alibi", positions="alibi", num_layers=2),
 ]
 
 
@@ -95,10 +115,29 @@ def clone_state(state: Any) -> Any:
     return map_state(lambda tensor: tensor.detach().clone(), state)
 
 
+def numbers_of(state: Any) -> list[Tensor]:
+    """The tensors of a state that have a precision and gradients: a count of steps has neither."""
+    return [tensor for tensor in state_tensors(state) if tensor.is_floating_point()]
+
+
+def leaves_of(state: Any) -> Any:
+    """A state whose numbers have gradients; counts have none."""
+    return map_state(lambda tensor: tensor.clone().requires_grad_(tensor.is_floating_point()), state)
+
+
 def assert_same_state(got: Any, want: Any, **tolerance: float) -> None:
+    """Equal up to rounding; what of a state that grows is filled up with zeros is none of it."""
     assert type(got) is type(want)
     for a, b in zip(state_tensors(got), state_tensors(want), strict=True):
+        if isinstance(got, memnets.AttentionState):
+            a, b = filled_up(a, b), filled_up(b, a)
         assert_close(a, b, **tolerance)
+
+
+def filled_up(tensor: Tensor, other: Tensor) -> Tensor:
+    """``tensor`` with zeros at the end of each dimension in which ``other`` is larger."""
+    more = [max(theirs - own, 0) for own, theirs in zip(tensor.shape[::-1], other.shape[::-1])]
+    return nn.functional.pad(tensor, [n for size in more for n in (0, size)])
 
 
 def is_memory(module: nn.Module) -> bool:
@@ -114,9 +153,26 @@ def run_oracle(module: Any, inputs: Tensor) -> tuple[np.ndarray, list[np.ndarray
         return outputs, list(state.values())
     if module.vocabulary is not None:
         array = weights["embedding.weight"][inputs.numpy()]
+    if isinstance(module, BlockNetwork):
+        return layers.network(array, weights, loops_of_layer(module.layers[0]))
+    if isinstance(module.cell, FastWeightsCell):
+        return layers.fast_weights(array, weights, module.cell.inner_steps, module.cell.decay, module.cell.rate)
     kind = type(module.cell.controller).__name__.removesuffix("Controller").lower()
     outputs, controller, last, reads = memories.network(kind, array, weights, loops_of(module.cell.memory))
     return outputs, [*controller.values(), *last, reads]
+
+
+def loops_of_layer(layer: Any) -> layers.Layer:
+    """The loops of a layer."""
+    match layer:
+        case DeltaLayer(heads=heads, key_width=key, value_width=value, products=products):
+            negative, decay = layer.negative_eigenvalues, layer.decay is not None
+            return layers.delta_layer(heads, key, value, products, decay, negative)
+        case LinearAttentionLayer():
+            return layers.linear_attention_layer(layer.heads)
+        case AttentionLayer():
+            return layers.attention_layer(layer.heads, layer.positions)
+    raise AssertionError(f"write the loops of {type(layer).__name__} in tests/oracles/layers.py")
 
 
 def loops_of(memory: Any) -> memories.LoopMemory:

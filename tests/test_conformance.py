@@ -11,6 +11,7 @@ from torch import nn
 from torch.testing import assert_close
 
 import memnets
+import memnets.layers
 import memnets.memories
 from cases import (
     BASELINES,
@@ -19,12 +20,14 @@ from cases import (
     STEPS,
     assert_same_state,
     clone_state,
+    leaves_of,
+    numbers_of,
     run_oracle,
     sequences,
     used_state,
     weighted,
 )
-from memnets.base.state import index_state, map_state, stack_states, state_tensors
+from memnets.base.state import index_state, stack_states, state_tensors
 
 every_module = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
@@ -32,11 +35,12 @@ every_module = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name
 def test_no_public_module_is_missing_from_the_list():
     public = {getattr(memnets, name) for name in memnets.__all__}
     public |= {getattr(memnets.memories, name) for name in memnets.memories.__all__}
+    public |= {getattr(memnets.layers, name) for name in memnets.layers.__all__}
     modules = {x for x in public if inspect.isclass(x) and issubclass(x, nn.Module) and not inspect.isabstract(x)}
     modules = {
         x for x in modules if not issubclass(x, (memnets.TextReader, memnets.Captioner))
     }  # test_training_predictions.py
-    assert {memnets.NTM, memnets.NTMMemory} <= modules
+    assert {memnets.NTM, memnets.NTMMemory, memnets.layers.DeltaLayer} <= modules
     listed = {type(part) for case in CASES for part in case.make().modules()}
     missing = sorted(module.__name__ for module in modules - listed)
     assert not missing, f"add {', '.join(missing)} to CASES in tests/cases.py"
@@ -56,7 +60,8 @@ def test_a_sequence_equals_the_loops(case):
 def test_shapes_and_initial_state(case):
     module, inputs = case.make(), sequences()
     initial = module.initial_state(BATCH)
-    assert all(len(tensor) == BATCH and tensor.dtype == torch.float64 for tensor in state_tensors(initial))
+    assert all(len(tensor) == BATCH for tensor in state_tensors(initial))
+    assert all(tensor.dtype == torch.float64 for tensor in numbers_of(initial))
     outputs, state = module(inputs)
     assert outputs.shape == (BATCH, STEPS, module.output_size)
     again, state_again = module(inputs, initial)
@@ -191,10 +196,10 @@ def test_batch_second(case):
 def test_dtype_and_device_moves(case):
     single, inputs = case.make(torch.float32), sequences(dtype=torch.float32)
     outputs, state = single(inputs)
-    assert {tensor.dtype for tensor in (outputs, *state_tensors(state))} == {torch.float32}
+    assert {tensor.dtype for tensor in (outputs, *numbers_of(state))} == {torch.float32}
     double = copy.deepcopy(single).double()
     outputs_double, state_double = double(inputs.double())
-    assert {tensor.dtype for tensor in (outputs_double, *state_tensors(state_double))} == {torch.float64}
+    assert {tensor.dtype for tensor in (outputs_double, *numbers_of(state_double))} == {torch.float64}
     assert_close(outputs, outputs_double.float(), rtol=1e-4, atol=1e-5)
     outputs, state = double.to("meta")(inputs.double().to("meta"))
     assert {tensor.device.type for tensor in (outputs, *state_tensors(state))} == {"meta"}
@@ -292,14 +297,14 @@ def test_extreme_inputs_stay_finite(case):
 @every_module
 def test_gradient_reaches_parameters_inputs_and_state(case):
     module, inputs = case.make(), sequences().requires_grad_()
-    start = map_state(lambda tensor: tensor.clone().requires_grad_(), used_state(module))
+    start = leaves_of(used_state(module))
     outputs, _ = module(inputs, start)
     weighted([outputs]).backward()
     for name, parameter in module.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.ne(0).any(), name
     assert inputs.grad.ne(0).any(-1).all()
-    for tensor in state_tensors(start):
+    for tensor in numbers_of(start):
         assert tensor.grad is not None
         assert tensor.grad.flatten(1).ne(0).any(1).all()
 
@@ -309,13 +314,13 @@ def test_gradient_reaches_parameters_inputs_and_state(case):
 def test_gradients_through_time_are_right(case, lengths):
     """Against finite differences: a path that is cut, such as from a read to the next step, shows."""
     module, inputs = case.make(), sequences(steps=3).requires_grad_()
-    start = map_state(lambda tensor: tensor.clone().requires_grad_(), used_state(module))
+    start = leaves_of(used_state(module))
 
     def run(*leaves):
         outputs, state = module(inputs, start, lengths)
-        return outputs, *state_tensors(state)
+        return outputs, *numbers_of(state)
 
-    leaves = [inputs, *state_tensors(start), *module.parameters()]
+    leaves = [inputs, *numbers_of(start), *module.parameters()]
     assert torch.autograd.gradcheck(run, leaves, fast_mode=True)
 
 
@@ -325,19 +330,19 @@ def test_truncated_bptt_cuts_exactly_where_said(case, lengths):
     every = 2
     module, whole = case.make(truncated_bptt_steps=every), case.make()
     inputs = sequences().requires_grad_()
-    start = map_state(lambda tensor: tensor.clone().requires_grad_(), used_state(module))
+    start = leaves_of(used_state(module))
     outputs, state = module(inputs, start, lengths)
     assert_close(outputs, whole(inputs, start, lengths)[0])
     for t in range(STEPS):
         loss = weighted([outputs[:2, t]])
         gradient, *to_state = torch.autograd.grad(
-            loss, [inputs, *state_tensors(start)], retain_graph=True, allow_unused=True, materialize_grads=True
+            loss, [inputs, *numbers_of(start)], retain_graph=True, allow_unused=True, materialize_grads=True
         )
         first = t // every * every
         reached = gradient[:2].ne(0).any(-1)  # (2, T)
         assert reached.eq((torch.arange(STEPS) >= first) & (torch.arange(STEPS) <= t)).all()
         assert all(grad[:2].ne(0).any() == (first == 0) for grad in to_state)
-    (gradient,) = torch.autograd.grad(weighted(state_tensors(state)), inputs)
+    (gradient,) = torch.autograd.grad(weighted(numbers_of(state)), inputs)
     assert gradient[0].ne(0).any(-1).tolist() == [t >= (STEPS - 1) // every * every for t in range(STEPS)]
 
 

@@ -1,11 +1,15 @@
-"""Models: what users name. NTM and the recurrent baselines, readers of text, captioners."""
+"""Models: what users name. Memory networks, recurrent baselines, whole-sequence models, readers, captioners."""
 
 from ..recurrent.torch_layers import GRU, LSTM, RNN
 from .captioner import Caption, Captioner, CaptionerOutput
+from .delta_net import DeltaNet, GatedDeltaNet
 from .dnc import DNC
+from .fast_weights import FastWeights
+from .linear_attention import LinearAttention
 from .memory_network import MemoryNetwork
 from .ntm import NTM
 from .text_reader import ReaderOutput, TextReader
+from .transformer import Transformer
 
 __all__ = [
     "DNC",
@@ -16,7 +20,12 @@ __all__ = [
     "Caption",
     "Captioner",
     "CaptionerOutput",
+    "DeltaNet",
+    "FastWeights",
+    "GatedDeltaNet",
+    "LinearAttention",
     "MemoryNetwork",
     "ReaderOutput",
     "TextReader",
+    "Transformer",
 ]

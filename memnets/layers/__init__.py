@@ -1,0 +1,24 @@
+"""Layers over whole sequences: all steps at once, ``(x (B, T, D), state, lengths) -> (y (B, T, D), state)``.
+
+Fast weights, whose steps cannot be taken at once, are a cell, ``(x (B, I), state) -> (h (B, H), state)``.
+"""
+
+from .attention import AttentionLayer, AttentionState
+from .base import Layer
+from .delta import DeltaLayer, DeltaNetState
+from .fast_weights import FastWeightsCell, FastWeightsState
+from .linear_attention import LinearAttentionLayer, LinearAttentionState
+from .short_convolution import ShortConvolution
+
+__all__ = [
+    "AttentionLayer",
+    "AttentionState",
+    "DeltaLayer",
+    "DeltaNetState",
+    "FastWeightsCell",
+    "FastWeightsState",
+    "Layer",
+    "LinearAttentionLayer",
+    "LinearAttentionState",
+    "ShortConvolution",
+]

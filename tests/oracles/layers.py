@@ -1,0 +1,189 @@
+"""Whole-sequence models as NumPy float64 loops over sequences, heads and steps, written from the papers.
+
+A layer here takes a sequence ``(B, T, D)``, the weights below its name and what the case is about, and gives outputs
+``(B, T, D)`` and its last state, a list of arrays.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+import oracles
+from oracles import delta
+
+Array = np.ndarray
+Weights = dict[str, Array]
+Layer = Callable[[Array, Weights], tuple[Array, list[Array]]]
+
+
+def below(weights: Weights, prefix: str) -> Weights:
+    """The weights whose names begin with ``prefix``, without it."""
+    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+
+
+def rms_norm(x: Array, scale: Array) -> Array:
+    """Zhang & Sennrich 2019, equation 4, with 1e-6 under the root."""
+    return x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-6) * scale
+
+
+def silu(x: Array) -> Array:
+    return x * oracles.sigmoid(x)
+
+
+def gelu(x: Array) -> Array:
+    """Hendrycks & Gimpel 2016: x times the normal distribution function."""
+    return x * np.vectorize(lambda value: 0.5 * (1 + math.erf(value / math.sqrt(2))))(x)
+
+
+def short_convolution(x: Array, weight: Array) -> tuple[Array, Array]:
+    """y_t = sum_i w_i x_{t-i}, each feature by itself, and the inputs that the next step still sees."""
+    count = len(weight)
+    padded = np.concatenate([np.zeros((len(x), count - 1, x.shape[2])), x], axis=1)
+    y = np.zeros(x.shape)
+    for t in range(x.shape[1]):
+        for back in range(count):
+            y[:, t] += weight[count - 1 - back] * padded[:, t + count - 1 - back]
+    return y, padded[:, padded.shape[1] - (count - 1) :]
+
+
+def delta_layer(heads: int, key: int, value: int, products: int, decay: bool, negative: bool) -> Layer:
+    """Yang et al. 2024; with decay Yang, Kautz & Hatamizadeh 2024; with products Siems et al. 2025.
+
+    S_t = a_t S_{t-1} times a factor I - beta k k^T for each product, plus what each writes.
+    """
+
+    def run(x: Array, w: Weights) -> tuple[Array, list[Array]]:
+        batch, steps, _ = x.shape
+        mixed, recent = short_convolution(x @ w["project.weight"].T, w["convolution.weight"])
+        mixed = silu(mixed)
+        beta = oracles.sigmoid(x @ w["strength.weight"].T).reshape(batch, steps, products, heads)
+        beta = 2 * beta if negative else beta
+        first, second = heads * key, heads * key * (1 + products)
+        q = mixed[..., :first].reshape(batch, steps, heads, key)
+        k = mixed[..., first:second].reshape(batch, steps, products, heads, key)
+        v = mixed[..., second:].reshape(batch, steps, products, heads, value)
+        q, k = (part / np.sqrt((part**2).sum(-1, keepdims=True) + 1e-6) for part in (q, k))
+        log_decay = np.zeros((batch, steps, heads))
+        if decay:
+            size = np.vectorize(oracles.softplus)(x @ w["decay.step.weight"].T + w["decay.step.bias"])
+            log_decay = -np.exp(w["decay.log_rate"]) * size
+        memory, y = np.zeros((batch, heads, key, value)), np.zeros(x.shape)
+        for t in range(steps):
+            for n in range(products):
+                fade = log_decay[:, t] if n == 0 else np.zeros((batch, heads))
+                one = [part[:, None] for part in (q[:, t], k[:, t, n], v[:, t, n], beta[:, t, n], fade)]
+                read, memory = delta.delta_rule(*one, initial_state=memory)
+            read = rms_norm(read[:, 0], w["readout.norm.weight"]).reshape(batch, -1)
+            y[:, t] = (read * silu(x[:, t] @ w["readout.gate.weight"].T)) @ w["readout.mix.weight"].T
+        return y, [memory, recent]
+
+    return run
+
+
+def linear_attention_layer(heads: int) -> Layer:
+    """Katharopoulos et al. 2020, equation 9: each step over all before it, weighted by phi(q) . phi(k)."""
+
+    def features(x: Array) -> Array:
+        return np.where(x > 0, x, np.exp(np.minimum(x, 0)) - 1) + 1
+
+    def run(x: Array, w: Weights) -> tuple[Array, list[Array]]:
+        batch, steps, size = x.shape
+        q, k, v = np.moveaxis((x @ w["project.weight"].T).reshape(batch, steps, 3, heads, size // heads), 2, 0)
+        q, k = features(q), features(k)
+        o = np.zeros((batch, steps, heads, size // heads))
+        memory = np.zeros((batch, heads, size // heads, size // heads + 1))
+        for b in range(batch):
+            for h in range(heads):
+                for i in range(steps):
+                    similar = [q[b, i, h] @ k[b, j, h] for j in range(i + 1)]
+                    o[b, i, h] = sum(s * v[b, j, h] for j, s in enumerate(similar)) / (sum(similar) + 1e-6)
+                    memory[b, h] += np.outer(k[b, i, h], [*v[b, i, h], 1])
+        return o.reshape(batch, steps, size) @ w["mix.weight"].T, [memory]
+
+    return run
+
+
+def turned(vector: Array, place: int) -> Array:
+    """Su et al. 2021, equation 15: the pair (i, i + K/2) turned by place * 10000^(-2i/K), as complex numbers."""
+    half = len(vector) // 2
+    result = vector.copy()
+    for i in range(half):
+        number = complex(vector[i], vector[i + half]) * np.exp(1j * place * 10_000 ** (-i / half))
+        result[i], result[i + half] = number.real, number.imag
+    return result
+
+
+def sinusoid(place: int, size: int) -> Array:
+    """Vaswani et al. 2017, section 3.5, sines before cosines."""
+    half = (size + 1) // 2
+    angle = [place / 10_000 ** (i / half) for i in range(half)]
+    return np.array([*np.sin(angle), *np.cos(angle)])[:size]
+
+
+def attention_layer(heads: int, positions: str) -> Layer:
+    """Vaswani et al. 2017, equation 1, over the steps up to the present one; ALiBi: Press et al. 2022, section 3."""
+
+    def run(x: Array, w: Weights) -> tuple[Array, list[Array]]:
+        batch, steps, size = x.shape
+        if positions == "sinusoidal":
+            x = x + np.stack([sinusoid(t, size) for t in range(steps)])
+        q, k, v = np.moveaxis((x @ w["project.weight"].T).reshape(batch, steps, 3, heads, size // heads), 2, 0)
+        if positions == "rotary":
+            q, k = (np.array([[[turned(u, t) for u in row] for t, row in enumerate(s)] for s in p]) for p in (q, k))
+        o = np.zeros((batch, steps, heads, size // heads))
+        for b in range(batch):
+            for h in range(heads):
+                slope = 2.0 ** (-8 * (h + 1) / heads) if positions == "alibi" else 0.0
+                for i in range(steps):
+                    scores = [
+                        q[b, i, h] @ k[b, j, h] / math.sqrt(size // heads) - slope * (i - j) for j in range(i + 1)
+                    ]
+                    for j, share in enumerate(oracles.softmax(np.array(scores))):
+                        o[b, i, h] += share * v[b, j, h]
+        return o.reshape(batch, steps, size) @ w["mix.weight"].T, [k, v, np.full(batch, steps)]
+
+    return run
+
+
+def network(inputs: Array, weights: Weights, layer: Layer) -> tuple[Array, list[Array]]:
+    """Blocks of x + layer(norm(x)), then x + feedforward(norm(x)) over inputs (B, T, I); states (B, L, ...)."""
+    x = inputs @ weights["inner.weight"].T + weights["inner.bias"]
+    states = []
+    while block := below(weights, f"blocks.{len(states)}."):
+        mixed, state = layer(rms_norm(x, block["layer_norm.weight"]), below(block, "layer."))
+        x = x + mixed
+        hidden = rms_norm(x, block["feedforward_norm.weight"])
+        hidden = gelu(hidden @ block["feedforward.0.weight"].T + block["feedforward.0.bias"])
+        x = x + hidden @ block["feedforward.2.weight"].T + block["feedforward.2.bias"]
+        states.append(state)
+    x = rms_norm(x, weights["norm.weight"])
+    outputs = np.stack([oracles.project(x[:, t], weights) for t in range(x.shape[1])], axis=1)
+    return outputs, [np.stack(parts, axis=1) for parts in zip(*states)]
+
+
+def fast_weights(
+    inputs: Array, weights: Weights, inner_steps: int, decay: float, rate: float
+) -> tuple[Array, list[Array]]:
+    """Ba et al. 2016, equations 1 and 2, with A h as a sum over past states, rate * decay^age * h_j (h_j . h)."""
+    w, batch, size = below(weights, "cell."), len(inputs), len(weights["cell.slow.weight"])
+
+    def settle(z: Array) -> Array:
+        normal = (z - z.mean()) / np.sqrt(z.var() + 1e-5)
+        return np.maximum(normal * w["norm.weight"] + w["norm.bias"], 0)
+
+    outputs, fast = [[] for _ in range(batch)], np.zeros((batch, size, size))
+    for b in range(batch):
+        past: list[Array] = []
+        for x in inputs[b]:
+            z = w["slow.weight"] @ (past[-1] if past else np.zeros(size)) + w["outer.weight"] @ x
+            h = settle(z)
+            for _ in range(inner_steps):
+                ages = range(len(past) - 1, -1, -1)
+                h = settle(z + sum(rate * decay**age * old * (old @ h) for age, old in zip(ages, past)))
+            past.append(h)
+        outputs[b] = past
+        fast[b] = sum(rate * decay ** (len(past) - 1 - j) * np.outer(old, old) for j, old in enumerate(past))
+    hidden = np.array(outputs)
+    projected = np.stack([oracles.project(hidden[:, t], weights) for t in range(hidden.shape[1])], axis=1)
+    return projected, [hidden[:, -1], fast]
