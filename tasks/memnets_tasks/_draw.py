@@ -16,7 +16,15 @@ def distinct(shape: tuple[int, ...], count: int, high: int, generator: torch.Gen
     Returns:
         ``(*shape, count)``, int64.
     """
-    return torch.rand((*shape, high), generator=generator, device=generator.device).topk(count, dim=-1).indices
+    if count * count > high:  # many would be drawn twice
+        return torch.rand((*shape, high), generator=generator, device=generator.device).topk(count, dim=-1).indices
+    drawn = torch.randint(high, (*shape, count), generator=generator, device=generator.device)
+    while True:  # the choices with a number twice are drawn again, until there is none
+        ordered = drawn.sort(dim=-1).values
+        twice = (ordered[..., 1:] == ordered[..., :-1]).any(-1)
+        if not twice.any():
+            return drawn
+        drawn[twice] = torch.randint(high, (int(twice.sum()), count), generator=generator, device=generator.device)
 
 
 def one_of(allowed: Tensor, generator: torch.Generator) -> Tensor:
@@ -31,9 +39,14 @@ def one_of(allowed: Tensor, generator: torch.Generator) -> Tensor:
 def up_to(high: Tensor, generator: torch.Generator) -> Tensor:
     """Whole numbers from 0 to ``high - 1``, one for each element of ``high``, int64, each as likely as any other."""
     draws = torch.rand(high.shape, generator=generator, device=generator.device, dtype=torch.float64)
-    return (draws * high).long().minimum(high - 1)
+    return (draws * high).long()  # draws end 2**-53 below 1, so that no product rounds to high
 
 
 def between(low: int | Tensor, high: Tensor, generator: torch.Generator) -> Tensor:
     """Whole numbers from ``low`` to ``high``, both included, one for each element of ``high``."""
     return low + up_to(high - low + 1, generator)
+
+
+def whole(low: int, high: int, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Whole numbers from ``low`` to ``high``, both included, of the given shape."""
+    return torch.randint(low, high + 1, shape, generator=generator, device=generator.device)

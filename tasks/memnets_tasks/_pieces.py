@@ -14,31 +14,52 @@ class Piece(NamedTuple):
 
     Attributes:
         inputs: ``(B, S, I)``.
-        targets: ``(B, S, O)``, or ``(B, S)`` classes.
-        scored: Whether the output of these steps is scored.
+        targets: ``(B, S, O)``.
+        scored: ``(B, S)``, bool; the steps whose output is scored.
         present: ``(B, S)``, bool; the steps that a sequence has. The others leave no gap.
     """
 
     inputs: Tensor
     targets: Tensor
-    scored: bool
+    scored: Tensor
     present: Tensor
+
+
+class Order(NamedTuple):
+    """Where the steps that are present come to stand, one after the other.
+
+    Attributes:
+        source: ``(B, T)``, int64; which step of the pieces each step is.
+        inside: ``(B, T)``, bool; the steps before a sequence's end.
+        lengths: ``(B,)``, int64.
+    """
+
+    source: Tensor
+    inside: Tensor
+    lengths: Tensor
+
+    def take(self, values: Tensor) -> Tensor:
+        """The steps of values ``(B, S, F)`` in this order, zeros past the end: ``(B, T, F)``."""
+        index = self.source.unsqueeze(-1).expand(-1, -1, values.shape[-1])
+        return values.gather(1, index) * self.inside.unsqueeze(-1)
+
+
+def order(present: Tensor) -> Order:
+    """The order of the steps that are ``present (B, S)``, bool, without gaps."""
+    lengths = present.sum(1)
+    source = (~present).to(torch.uint8).argsort(dim=1, stable=True)[:, : int(lengths.max())]  # those present first
+    return Order(source, present.gather(1, source), lengths)
+
+
+def beside(pieces: Sequence[Piece]) -> Piece:
+    """Pieces ``(B, K, S, ...)`` of K rounds as one: all pieces of the first round, then of the second, and so on."""
+    return Piece(*(torch.cat(parts, dim=2).flatten(1, 2) for parts in zip(*pieces)))
 
 
 def join(pieces: Sequence[Piece]) -> Batch:
     """The pieces one after the other, each sequence without the steps that it has not, padded with zeros at the end."""
-    present = torch.cat([piece.present for piece in pieces], dim=1)  # (B, S)
-    scored = torch.cat([torch.full_like(piece.present, piece.scored) for piece in pieces], dim=1)
-    lengths = present.sum(1)
-    order = (~present).to(torch.uint8).argsort(dim=1, stable=True)[:, : int(lengths.max())]  # (B, T): present first
-    inside = torch.arange(order.shape[1], device=order.device) < lengths.unsqueeze(1)
-    mask = scored.gather(1, order) & inside
-    inputs = _ordered(torch.cat([piece.inputs for piece in pieces], dim=1), order, inside)
-    targets = _ordered(torch.cat([piece.targets for piece in pieces], dim=1), order, mask)
-    return Batch(inputs, targets, mask, lengths)
-
-
-def _ordered(values: Tensor, order: Tensor, kept: Tensor) -> Tensor:
-    sequence = torch.arange(len(order), device=order.device).unsqueeze(1)  # (B, 1)
-    taken = values[sequence, order]  # (B, T, ...)
-    return taken * (kept.unsqueeze(-1) if taken.dim() == 3 else kept)
+    inputs, targets, scored, present = (torch.cat(parts, dim=1) for parts in zip(*pieces))
+    placed = order(present)
+    mask = scored.gather(1, placed.source) & placed.inside
+    targets = placed.take(targets) * mask.unsqueeze(-1)
+    return Batch(placed.take(inputs), targets, mask, placed.lengths)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from memnets_tasks._checks import check_range, expand_counts
-from memnets_tasks._draw import between, distinct, one_of
+from memnets_tasks._draw import distinct, one_of, whole
 from memnets_tasks._lengths import set_lengths
 from memnets_tasks.base import Batch
 from memnets_tasks.graphs.family_trees import EDGES, MOST_STEPS, RELATION_LABELS, RELATIONS, draw_family_trees
@@ -76,7 +76,7 @@ class FamilyRelations(TripleTask):
         single = related.sum(-1) == 1  # (B, R, N)
 
         edges_away = torch.tensor([*RELATIONS.values()], device=device)  # (R,)
-        drawn = between(self.min_steps, torch.full_like(length, self.max_steps), generator)  # (B,)
+        drawn = whole(self.min_steps, self.max_steps, (batch_size,), generator)
         possible = single.any(-1) & (edges_away <= drawn.unsqueeze(1))  # (B, R); fathers always are
         farthest = (edges_away * possible).amax(1, keepdim=True)
         relation = one_of(possible & (edges_away == farthest), generator)  # (B,)

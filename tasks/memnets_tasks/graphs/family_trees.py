@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from memnets_tasks._draw import one_of
+from memnets_tasks._draw import whole
 
 CHILDREN = 3
 """Most children of a family."""
@@ -87,23 +88,16 @@ class FamilyTrees(NamedTuple):
 
         Entry ``[b, r, i, j]`` says that j is the r of i.
         """
-        father, mother = _links(self.father), _links(self.mother)  # (B, N, N)
-        parent = father | mother
-        son = parent.mT & self.male.unsqueeze(1)
-        daughter = parent.mT & ~self.male.unsqueeze(1)
-        oneself = torch.eye(parent.shape[1], dtype=torch.bool, device=parent.device)
-        brother, sister = (_follow(parent, child) & ~oneself for child in (son, daughter))
-        sibling = brother | sister
-        found = [father, mother]
-        found += [_follow(first, second) for first in (father, mother) for second in (father, mother)]
-        found += [brother, sister]
-        found += [_follow(first, second) for first in (father, mother) for second in (brother, sister)]
-        found += [_follow(sibling, child) for child in (son, daughter)]
-        grandparents = [_follow(first, parent) for first in (father, mother)]
-        found += [_follow(grandparent, other) for grandparent in grandparents for other in (brother, sister)]
-        cousins_parents = [_follow(first, sibling) for first in (father, mother)]
-        found += [_follow(aunt, child) for aunt in cousins_parents for child in (son, daughter)]
-        return torch.stack(found, dim=1)
+        parents = _links(torch.stack([self.father, self.mother], dim=1))  # (B, 2, N, N)
+        parent = parents.amax(1, keepdim=True)
+        male = self.male.float()
+        children = parent.mT * torch.stack([male, 1 - male], dim=1).unsqueeze(2)  # (B, 2, N, N), sons and daughters
+        oneself = torch.eye(parent.shape[-1], device=parent.device)
+        siblings = parent @ children * (1 - oneself)  # brothers and sisters
+        sibling = siblings.sum(1, keepdim=True)
+        found = [parents, _pairs(parents, parents), siblings, _pairs(parents, siblings), sibling @ children]
+        found += [_pairs(parents @ parent, siblings), _pairs(parents @ sibling, children)]
+        return torch.cat(found, dim=1) > 0
 
 
 def draw_family_trees(families: Tensor, generator: torch.Generator) -> FamilyTrees:
@@ -114,34 +108,37 @@ def draw_family_trees(families: Tensor, generator: torch.Generator) -> FamilyTre
         generator: Source of randomness.
     """
     count, most, device = len(families), int(families.max()), generator.device
-    shape, sequence = (count, 1 + most * MEMBERS), torch.arange(count, device=device)
-    there = torch.zeros(shape, dtype=torch.bool, device=device)
-    there[:, 0] = True
-    male = torch.randint(2, shape, generator=generator, device=device, dtype=torch.uint8).bool()
-    parents = torch.full((*shape, 2), -1, device=device)  # father and mother
-    single = there.clone()
-    children = torch.randint(1, CHILDREN + 1, (count, most), generator=generator, device=device)
-    for family in range(most):
-        growing = families > family  # (B,)
-        person = one_of(single, generator)
-        newcomer = 1 + family * MEMBERS
-        first, end = newcomer + 1, newcomer + MEMBERS
-        male[:, newcomer] = ~male[sequence, person]
-        there[:, newcomer] = growing
-        there[:, first:end] = growing.unsqueeze(1) & (
-            torch.arange(CHILDREN, device=device) < children[:, family].unsqueeze(1)
-        )
-        other = torch.full_like(person, newcomer)
-        couple = torch.where(male[sequence, person].unsqueeze(1), _pair(person, other), _pair(other, person))
-        born = there[:, first:end].unsqueeze(-1)  # (B, 3, 1)
-        parents[:, first:end] = torch.where(born, couple.unsqueeze(1), -1)
-        single[sequence, person] = single[sequence, person] & ~growing
-        single[:, first:end] = there[:, first:end]
-    return FamilyTrees(there, male, parents[..., 0], parents[..., 1], _order(male))
+    born = whole(1, CHILDREN, (count, most, 1), generator)  # (B, F, 1), children of each family
+    member = torch.arange(MEMBERS, device=device)  # the newcomer, then the children
+    growing = (torch.arange(most, device=device) < families.unsqueeze(1)).unsqueeze(-1)  # (B, F, 1)
+    there = (member <= born) & growing  # (B, F, 4)
+    persons = F.pad(there.flatten(1), (1, 0), value=True)  # (B, N)
+    male = whole(0, 1, persons.shape, generator).bool()
+    married = _draw_married(persons, most, generator)  # (B, F)
+
+    newcomer = 1 + MEMBERS * torch.arange(most, device=device).expand(count, -1)
+    of_tree = male.gather(1, married)  # (B, F), whether the husband is of the tree, and not the newcomer
+    male = male.scatter(1, newcomer, ~of_tree)
+    father, mother = (torch.where(of_tree == first, married, newcomer) for first in (True, False))
+    child = there & (member > 0)
+    parents = (
+        F.pad(torch.where(child, who.unsqueeze(-1), -1).flatten(1), (1, 0), value=-1) for who in (father, mother)
+    )
+    return FamilyTrees(persons, male, *parents, _order(male))
 
 
-def _pair(first: Tensor, second: Tensor) -> Tensor:
-    return torch.stack([first, second], dim=-1)
+def _draw_married(there: Tensor, families: int, generator: torch.Generator) -> Tensor:
+    """Who of those in the tree marries in each family ``(B, F)``: no newcomer, and nobody twice."""
+    draws = torch.rand((len(there), families, there.shape[1]), generator=generator, device=there.device)
+    single = torch.zeros_like(draws[:, 0])
+    single[:, 0] = 1
+    married = []
+    for family in range(families):
+        married.append((draws[:, family] * single + single).argmax(1, keepdim=True))  # above 1 for the single alone
+        single = single.scatter(1, married[-1], 0)
+        first = 2 + MEMBERS * family
+        single[:, first : first + CHILDREN] = there[:, first : first + CHILDREN].float()
+    return torch.cat(married, dim=1)
 
 
 def _order(male: Tensor) -> Tensor:
@@ -150,15 +147,18 @@ def _order(male: Tensor) -> Tensor:
     sons, daughters = (c.cumsum(2) - c for c in (children, 1 - children))
     order = torch.zeros(male.shape, dtype=torch.int64, device=male.device)
     placed = torch.where(children == 1, sons, daughters)
-    order[:, 1:] = torch.nn.functional.pad(placed, (1, 0)).flatten(1)
+    order[:, 1:] = F.pad(placed, (1, 0)).flatten(1)
     return order
 
 
 def _links(persons: Tensor) -> Tensor:
-    """From each person to the one that is named: ``(B, N)`` to ``(B, N, N)``, bool; none from -1."""
-    return persons.unsqueeze(-1) == torch.arange(persons.shape[1], device=persons.device)
+    """From each person to the one that is named, as 1 and 0: ``(..., N)`` to ``(..., N, N)``; none from -1."""
+    return (persons.unsqueeze(-1) == torch.arange(persons.shape[-1], device=persons.device)).float()
 
 
-def _follow(first: Tensor, second: Tensor) -> Tensor:
-    """Whether one relation and then another lead from one person to another: ``(B, N, N)``, bool."""
-    return first.float() @ second.float() > 0
+def _pairs(first: Tensor, second: Tensor) -> Tensor:
+    """Above 0 where one of the first relations and then one of the second lead: ``(B, 2, N, N)`` to ``(B, 4, N, N)``.
+
+    In the order 00, 01, 10, 11.
+    """
+    return (first.unsqueeze(2) @ second.unsqueeze(1)).flatten(1, 2)

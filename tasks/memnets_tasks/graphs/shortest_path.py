@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from memnets_tasks._checks import check_at_least, check_range, expand_counts
-from memnets_tasks._draw import between, one_of
+from memnets_tasks._draw import one_of, whole
 from memnets_tasks._lengths import set_lengths
 from memnets_tasks.base import Batch
 from memnets_tasks.graphs.random_graphs import Graphs, draw_graphs, shuffled
@@ -79,34 +79,36 @@ class ShortestPath(TripleTask):
         length = expand_counts("length", length, batch_size, device, minimum=2, unit=self.length_unit)
         graphs = draw_graphs(length, self.min_degree, self.max_degree, generator)
         distances, single = distances_and_single(graphs.adjacency(), self.max_path)  # (B, N, N) each
-        path = between(self.min_path, torch.full_like(length, self.max_path), generator)  # (B,)
+        path = whole(self.min_path, self.max_path, (batch_size,), generator)
         path = _nearest(path, _lengths_there(distances, single, self.max_path))
         ends = one_of((single & (distances == path.view(-1, 1, 1))).flatten(1), generator)  # (B,)
         source, target = ends // distances.shape[1], ends % distances.shape[1]
-        wanted = self._path(graphs, distances, source, target, path)
         sequence = torch.arange(batch_size, device=device)
         labels = graphs.labels[sequence, source], torch.full_like(source, BLANK), graphs.labels[sequence, target]
         asked = torch.stack(labels, dim=-1).unsqueeze(1)  # (B, 1, 3)
-        edges, there = shuffled(*graphs.edge_triples(), generator)
+        triples, there = graphs.edge_triples()
+        way = _way(graphs, distances, source, target, path)  # (B, P)
+        wanted = triples.gather(1, way.clamp_min(0).unsqueeze(-1).expand(-1, -1, 3))
+        wanted = wanted.masked_fill((way < 0).unsqueeze(-1), BLANK)
+        edges, there = shuffled(triples, there, generator)
         return question(edges, there, asked, torch.ones_like(there[:, :1]), wanted, self.planning)
 
-    def _path(self, graphs: Graphs, distances: Tensor, node: Tensor, target: Tensor, path: Tensor) -> Tensor:
-        """The triples of the way ``(B, P, 3)``, blank past its end: each step to the node that is one step nearer."""
-        sequence = torch.arange(len(node), device=node.device)
-        left = distances[sequence, :, target]  # (B, N), edges from each node to the target
-        rank = torch.arange(graphs.targets.shape[-1], device=node.device)
-        triples = []
-        for step in range(int(path.max())):
-            nexts = graphs.targets[sequence, node]  # (B, D)
-            there = rank < graphs.degrees[sequence, node].unsqueeze(1)
-            nearer = there & (left.gather(1, nexts) == (path - step - 1).unsqueeze(1))  # (B, D)
-            edge = nearer.int().argmax(1)
-            following = nexts[sequence, edge]
-            label = graphs.edge_labels[sequence, node, edge]
-            triple = torch.stack([graphs.labels[sequence, node], label, graphs.labels[sequence, following]], dim=-1)
-            triples.append(triple.masked_fill((step >= path).unsqueeze(1), BLANK))
-            node = following
-        return torch.stack(triples, dim=1)
+
+def _way(graphs: Graphs, distances: Tensor, node: Tensor, target: Tensor, path: Tensor) -> Tensor:
+    """The edges of the way ``(B, P)``, -1 past its end: each to the node that is one edge nearer to the target."""
+    sequence, degree = torch.arange(len(node), device=node.device), graphs.targets.shape[-1]
+    left = distances[sequence, :, target]  # (B, N), edges from each node to the target
+    after = left.gather(1, graphs.targets.flatten(1)).view_as(graphs.targets)  # (B, N, D), from the end of each edge
+    there = torch.arange(degree, device=node.device) < graphs.degrees.unsqueeze(-1)
+    nearer = there & (after == left.unsqueeze(-1) - 1)
+    best = nearer.int().argmax(-1)  # (B, N), the edge out of each node that leads there
+    ends = graphs.targets.gather(2, best.unsqueeze(-1)).squeeze(-1)
+    edges, node = [], node.unsqueeze(1)  # (B, 1)
+    for step in range(int(path.max())):
+        edge = node * degree + best.gather(1, node)
+        edges.append(torch.where(path.unsqueeze(1) > step, edge, -1))
+        node = ends.gather(1, node)
+    return torch.cat(edges, dim=1)
 
 
 def distances_and_single(adjacency: Tensor, most: int) -> tuple[Tensor, Tensor]:

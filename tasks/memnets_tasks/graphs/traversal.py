@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from memnets_tasks._checks import check_range, expand_counts
-from memnets_tasks._draw import between, up_to
+from memnets_tasks._draw import up_to, whole
 from memnets_tasks._lengths import set_lengths
 from memnets_tasks.base import Batch
-from memnets_tasks.graphs.random_graphs import draw_graphs, shuffled
+from memnets_tasks.graphs.random_graphs import Graphs, draw_graphs, shuffled
 from memnets_tasks.graphs.triples import BLANK, TripleTask, question
 
 
@@ -72,19 +72,25 @@ class GraphTraversal(TripleTask):
         device = generator.device
         length = expand_counts("length", length, batch_size, device, minimum=2, unit=self.length_unit)
         graphs = draw_graphs(length, self.min_degree, self.max_degree, generator)
-        path = between(self.min_path, torch.full_like(length, self.max_path), generator)  # (B,)
-        sequence, node = torch.arange(batch_size, device=device), up_to(length, generator)
-        triples = []
-        for _ in range(int(path.max())):
-            edge = up_to(graphs.degrees[sequence, node], generator)
-            target = graphs.targets[sequence, node, edge]
-            label = graphs.edge_labels[sequence, node, edge]
-            triples.append(torch.stack([graphs.labels[sequence, node], label, graphs.labels[sequence, target]], dim=-1))
-            node = target
-        walk = torch.stack(triples, dim=1)  # (B, P, 3)
-        taken = torch.arange(walk.shape[1], device=device) < path.unsqueeze(1)  # (B, P)
+        path = whole(self.min_path, self.max_path, (batch_size,), generator)
+        most = int(path.max())
+        triples, there = graphs.edge_triples()
+        taken = torch.arange(most, device=device) < path.unsqueeze(1)  # (B, P)
+        walk = triples.gather(1, self._walk(graphs, length, most, generator).unsqueeze(-1).expand(-1, -1, 3))
+        walk = walk.masked_fill(~taken.unsqueeze(-1), BLANK)  # (B, P, 3)
         asked = walk.clone()
         asked[..., 2] = BLANK
         asked[:, 1:, 0] = BLANK
-        edges, there = shuffled(*graphs.edge_triples(), generator)
-        return question(edges, there, asked, taken, walk.masked_fill(~taken.unsqueeze(-1), BLANK))
+        edges, there = shuffled(triples, there, generator)
+        return question(edges, there, asked, taken, walk)
+
+    def _walk(self, graphs: Graphs, nodes: Tensor, count: int, generator: torch.Generator) -> Tensor:
+        """``count`` edges that follow each other ``(B, P)``, of any node, by their number among the graph's edges."""
+        degree = graphs.targets.shape[-1]
+        targets = graphs.targets.flatten(1)
+        node = up_to(nodes, generator).unsqueeze(1)  # (B, 1)
+        edges = []
+        for _ in range(count):
+            edges.append(node * degree + up_to(graphs.degrees.gather(1, node), generator))
+            node = targets.gather(1, edges[-1])
+        return torch.cat(edges, dim=1)

@@ -1,11 +1,13 @@
 """Triples of labels as vectors, and the phases of a question about a graph."""
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from memnets_tasks._checks import check_logits
-from memnets_tasks._pieces import Piece, join
+from memnets_tasks._pieces import order
 from memnets_tasks.base import Batch
 from memnets_tasks.scored_steps import StepTask
 
@@ -22,11 +24,16 @@ TRIPLE = PLACES * PLACES * 10
 """Bits of an encoded triple."""
 
 
+@lru_cache(maxsize=8)
+def _codes(device: torch.device) -> Tensor:
+    """The digits of each label, one-hot ``(1001, 30)``; the last row is that of a label left open."""
+    digits = torch.arange(LABELS, device=device).unsqueeze(-1) // torch.tensor([100, 10, 1], device=device) % 10
+    return F.pad(F.one_hot(digits, 10).float().flatten(1), (0, 0, 0, 1))
+
+
 def encode(triples: Tensor) -> Tensor:
     """Triples of labels ``(..., 3)``, int64, as vectors ``(..., 90)``, each of the nine digits one-hot."""
-    powers = torch.tensor([100, 10, 1], device=triples.device)
-    digits = triples.clamp_min(0).unsqueeze(-1) // powers % 10  # (..., 3, 3)
-    return (F.one_hot(digits, 10).float() * (triples >= 0)[..., None, None]).flatten(-3)
+    return F.embedding(triples % (LABELS + 1), _codes(triples.device)).flatten(-2)
 
 
 def decode(vectors: Tensor) -> Tensor:
@@ -111,17 +118,28 @@ def question(
         wanted: ``(B, A, 3)``, the triples of the answer; there are those that have no blank.
         planning: Steps between question and answer.
     """
-    rest = torch.ones((len(edges), planning), dtype=torch.bool, device=edges.device)
-    nothing = torch.full((len(edges), planning, 3), BLANK, device=edges.device)
-    answered = (wanted >= 0).all(-1)
-    pieces = [_phase(edges, there), _phase(asked, asked_there)]
-    pieces += [_phase(nothing, rest)] if planning else []
-    answer = _phase(torch.full_like(wanted, BLANK), answered)
-    answer.inputs[..., TRIPLE + 1] = 1
-    return join([*pieces, answer._replace(targets=encode(wanted), scored=True)])
+    count, device = len(edges), edges.device
+    triples = torch.cat([edges, asked, edges.new_full((count, planning + wanted.shape[1], 3), BLANK)], dim=1)
+    plans = there.new_ones((count, planning))
+    present = torch.cat([there, asked_there, plans, wanted[..., 0] >= 0], dim=1)  # (B, S)
+    sizes = edges.shape[1], asked.shape[1], planning, wanted.shape[1]
+    first, answers = _first_steps(sizes, device), sum(sizes[:3])
+    placed = order(present)
+    source, inside = placed.source, placed.inside.unsqueeze(-1)
+    mask = (source >= answers) & placed.inside
+    channels = torch.stack([first[source], mask.float()], dim=-1)  # (B, T, 2)
+    given = encode(triples.gather(1, source.unsqueeze(-1).expand(-1, -1, 3)))
+    answer = (source - answers).clamp_min(0).unsqueeze(-1).expand(-1, -1, 3)
+    targets = encode(wanted.gather(1, answer)) * mask.unsqueeze(-1)
+    return Batch(torch.cat([given, channels], dim=-1) * inside, targets, mask, placed.lengths)
 
 
-def _phase(triples: Tensor, there: Tensor) -> Piece:
-    inputs = F.pad(encode(triples), (0, 2))  # (B, S, 92)
-    inputs[:, 0, TRIPLE] = 1
-    return Piece(inputs, torch.zeros_like(inputs[..., :TRIPLE]), False, there)
+def _first_steps(sizes: tuple[int, ...], device: torch.device) -> Tensor:
+    """1 at the first step of each phase, 0 elsewhere: ``(S,)``. A phase without steps has none."""
+    first = torch.zeros(sum(sizes), device=device)
+    begin = 0
+    for size in sizes:
+        if size:
+            first[begin] = 1
+        begin += size
+    return first

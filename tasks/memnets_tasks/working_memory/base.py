@@ -1,18 +1,18 @@
 """What the tests of working memory share: markers, items that are shown, and items that are asked for."""
 
+import copy
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from memnets_tasks._checks import check_at_least, check_range, expand_counts
-from memnets_tasks._draw import between
+from memnets_tasks._draw import between, whole
 from memnets_tasks._lengths import set_lengths
 from memnets_tasks._pieces import Piece
 from memnets_tasks.algorithmic._layout import bit_text, random_bits, steps
 from memnets_tasks.algorithmic.binary import BinaryTask
-from memnets_tasks.base import Batch
+from memnets_tasks.base import Batch, Splits
 
 EVALUATED = (21, 100, 1000)
 """Items of the lists that are evaluated on: beside the training lengths, five times and fifty times them."""
@@ -40,22 +40,23 @@ class WorkingMemoryTask(BinaryTask):
         set_lengths(self, min_length, max_length, evaluation_lengths, unit="items")
 
     def marker(self, control: int, present: Tensor) -> Piece:
-        """One step with a control bit, of the sequences ``(B,)`` that have it."""
-        inputs = torch.zeros((len(present), 1, self.input_size), device=present.device)
+        """One step with a control bit, of the sequences ``(B,)``, or rounds ``(B, K)``, that have it."""
+        inputs = torch.zeros((*present.shape, 1, self.input_size), device=present.device)
         inputs[..., control] = 1
-        return Piece(inputs, self._nothing(inputs), False, present.unsqueeze(1))
+        return self._unscored(inputs, present.unsqueeze(-1))
 
     def shown(self, items: Tensor, present: Tensor) -> Piece:
-        """Items ``(B, L, bits)`` to keep, those that are ``present (B, L)``."""
-        inputs = torch.nn.functional.pad(items, (self.controls, 0))
-        return Piece(inputs, self._nothing(inputs), False, present)
+        """Items ``(..., L, bits)`` to keep, those that are ``present (..., L)``."""
+        return self._unscored(torch.nn.functional.pad(items, (self.controls, 0)), present)
 
     def asked(self, items: Tensor, present: Tensor) -> Piece:
-        """Items ``(B, L, bits)`` to be given back, those that are ``present (B, L)``."""
-        return Piece(items.new_zeros((*items.shape[:2], self.input_size)), items, True, present)
+        """Items ``(..., L, bits)`` to be given back, those that are ``present (..., L)``."""
+        inputs = items.new_zeros((*present.shape, self.input_size))
+        return Piece(inputs, items, torch.ones_like(present), present)
 
-    def _nothing(self, inputs: Tensor) -> Tensor:
-        return inputs.new_zeros((*inputs.shape[:2], self.output_size))
+    def _unscored(self, inputs: Tensor, present: Tensor) -> Piece:
+        targets = inputs.new_zeros((*present.shape, self.output_size))
+        return Piece(inputs, targets, torch.zeros_like(present), present)
 
     def text(self, batch: Batch, index: int) -> str:
         """One sequence, its markers as letters, a dash at each step that asks, and the items that are wanted."""
@@ -86,22 +87,30 @@ class DualTask(WorkingMemoryTask):
         check_range("min_lists", min_lists, "max_lists", max_lists, minimum=1)
         self.min_lists, self.max_lists, self.varied = min_lists, max_lists, varied
 
-    def _draw_lists(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Items each list may have ``(B,)``, and the lists of each kind ``(B,)``."""
+    def _draw_counts(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Items that each list may have ``(B,)``, and which lists of each kind there are ``(B, K)``, bool."""
         device = generator.device
         length = expand_counts("length", length, batch_size, device, minimum=1, unit=self.length_unit)
-        high = torch.full_like(length, self.max_lists)
-        return length, between(self.min_lists, high, generator)
+        lists = whole(self.min_lists, self.max_lists, (batch_size, 1), generator)
+        return length, steps(lists.max(), device) < lists
 
-    def _draw_list(self, length: Tensor, there: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """One list of each sequence: its items ``(B, L, bits)`` and which there are ``(B, L)``; none unless ``there``.
+    def _draw_lists(self, length: Tensor, there: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """One kind of lists: their items ``(B, K, L, bits)``, and which there are ``(B, K, L)``.
 
-        It is of ``length`` items, or, where lists are varied, of ``min_length`` to ``length``.
+        Each is of ``length (B,)`` items, or, where lists are varied, of ``min_length`` to ``length``.
         """
-        size = between(length.clamp_max(self.min_length), length, generator) if self.varied else length
+        size = length.unsqueeze(1).expand_as(there)  # (B, K)
+        if self.varied:
+            size = between(size.clamp_max(self.min_length), size, generator)
         longest = int(length.max())
-        items = random_bits((len(length), longest, self.bits), generator)
-        return items, (steps(longest, length.device) < size.unsqueeze(1)) & there.unsqueeze(1)
+        items = random_bits((*there.shape, longest, self.bits), generator)
+        return items, (steps(longest, length.device) < size.unsqueeze(-1)) & there.unsqueeze(-1)
+
+    def splits(self) -> Splits:
+        """Validation is of varied lists, and the test of lists of one length."""
+        test = copy.copy(self)
+        test.varied = False
+        return Splits(validation=self, test=test)
 
     def scores(self, predictions: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Those of every task of bits, and the wrong bits of both kinds of lists apart."""
@@ -110,12 +119,3 @@ class DualTask(WorkingMemoryTask):
         kept = (wrong * ended).sum(1).float().mean()
         others = (wrong * ~ended).sum(1).float().mean()
         return {**super().scores(predictions, batch), "bit_errors_kept": kept, "bit_errors_between": others}
-
-
-def fixed_lengths(task: Any) -> Any:
-    """A copy of a dual task all of whose lists are of the length that is asked for, as tests have them."""
-    import copy
-
-    other = copy.copy(task)
-    other.varied = False
-    return other

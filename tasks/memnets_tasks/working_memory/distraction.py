@@ -5,9 +5,9 @@ from typing import Literal, final
 import torch
 from torch import Tensor
 
-from memnets_tasks._pieces import Piece, join
-from memnets_tasks.base import Batch, Splits
-from memnets_tasks.working_memory.base import EVALUATED, DualTask, fixed_lengths
+from memnets_tasks._pieces import beside, join
+from memnets_tasks.base import Batch
+from memnets_tasks.working_memory.base import EVALUATED, DualTask
 
 MODES = ("carry", "forget", "ignore")
 
@@ -59,10 +59,6 @@ class Distraction(DualTask):
         self._set_sizes(bits, 4, min_length, max_length, evaluation_lengths)
         self._set_dual(min_lists, max_lists, varied)
 
-    def splits(self) -> Splits:
-        """Validation is of varied lists, and the test of lists of one length."""
-        return Splits(validation=self, test=fixed_lengths(self))
-
     def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> Batch:
         """Draw a batch of lists.
 
@@ -74,22 +70,16 @@ class Distraction(DualTask):
         Raises:
             ValueError: If ``batch_size`` or a length is below 1, or ``length`` has another shape or dtype.
         """
-        length, lists = self._draw_lists(batch_size, length, generator)
+        length, there = self._draw_counts(batch_size, length, generator)
+        x, x_there = self._draw_lists(length, there, generator)
+        y, y_there = self._draw_lists(length, there, generator)
+        rounds = [self.marker(self.MARK_KEPT, there), self.shown(x, x_there)]
+        rounds += [self.marker(self.MARK_BETWEEN, there), self.shown(y, y_there)]
+        if self.mode == "forget":
+            rounds += [self.marker(self.MARK_ANSWER, there), self.asked(y, y_there)]
         always = torch.ones_like(length, dtype=torch.bool)
-        pieces: list[Piece] = []
-        kept: list[Piece] = []
-        last: list[Piece] = []
-        for number in range(int(lists.max())):
-            there = lists > number
-            x, x_there = self._draw_list(length, there, generator)
-            y, y_there = self._draw_list(length, there, generator)
-            pieces += [self.marker(self.MARK_KEPT, there), self.shown(x, x_there)]
-            pieces += [self.marker(self.MARK_BETWEEN, there), self.shown(y, y_there)]
-            if self.mode == "forget":
-                pieces += [self.marker(self.MARK_ANSWER, there), self.asked(y, y_there)]
-            if self.mode == "carry":
-                last.append(self.asked(y, y_there & (lists == number + 1).unsqueeze(1)))
-            kept.append(self.asked(x, x_there))
+        pieces = [beside(rounds)]
         if self.mode == "carry":
-            pieces += [self.marker(self.MARK_ANSWER, always), *last]
-        return join([*pieces, self.marker(self.MARK_END, always), *kept])
+            sequence, last = torch.arange(batch_size, device=length.device), there.sum(1) - 1
+            pieces += [self.marker(self.MARK_ANSWER, always), self.asked(y[sequence, last], y_there[sequence, last])]
+        return join([*pieces, self.marker(self.MARK_END, always), beside([self.asked(x, x_there)])])

@@ -72,7 +72,9 @@ class SequenceEquality(WorkingMemoryTask):
         equal = (flips.sum((1, 2)) == 0).float()  # (B,)
         again = self.shown((items - flips).abs(), there & (item < length.unsqueeze(1) - 1))
         last = (items - flips).abs().gather(1, (length - 1).view(-1, 1, 1).expand(-1, 1, self.bits))  # (B, 1, bits)
-        answer = self.shown(last, always.unsqueeze(1))._replace(targets=equal.view(-1, 1, 1), scored=True)
+        answer = self.shown(last, always.unsqueeze(1))._replace(
+            targets=equal.view(-1, 1, 1), scored=always.unsqueeze(1)
+        )
         return join([self.marker(0, always), self.shown(items, there), self.marker(1, always), again, answer])
 
     def text(self, batch: Batch, index: int) -> str:

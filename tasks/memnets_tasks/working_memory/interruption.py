@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from memnets_tasks._checks import check_range
-from memnets_tasks._pieces import Piece, join
-from memnets_tasks.algorithmic._layout import random_bits, steps
-from memnets_tasks.base import Batch, Splits
-from memnets_tasks.working_memory.base import EVALUATED, DualTask, fixed_lengths
+from memnets_tasks._pieces import beside, join
+from memnets_tasks.algorithmic._layout import random_bits
+from memnets_tasks.base import Batch
+from memnets_tasks.working_memory.base import EVALUATED, DualTask
 
 OPERATIONS = ("not", "reverse", "swap")
 
@@ -24,16 +24,12 @@ class InterruptedTask(DualTask):
     """
 
     def _draw_between(self, length: Tensor, there: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """The list that interrupts: items ``(B, L, bits)``, and which there are ``(B, L)``."""
-        return self._draw_list(length, there, generator)
+        """The lists that interrupt: items ``(B, K, L, bits)``, and which there are ``(B, K, L)``."""
+        return self._draw_lists(length, there, generator)
 
     def _changed(self, items: Tensor, present: Tensor) -> Tensor:
-        """What is wanted of the list that interrupts: ``(B, L, bits)``."""
+        """What is wanted of the lists that interrupt: ``(B, K, L, bits)``."""
         raise NotImplementedError
-
-    def splits(self) -> Splits:
-        """Validation is of varied lists, and the test of lists of one length."""
-        return Splits(validation=self, test=fixed_lengths(self))
 
     def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> Batch:
         """Draw a batch of lists.
@@ -46,19 +42,14 @@ class InterruptedTask(DualTask):
         Raises:
             ValueError: If ``batch_size`` or a length is below 1, or ``length`` has another shape or dtype.
         """
-        length, lists = self._draw_lists(batch_size, length, generator)
-        pieces: list[Piece] = []
-        kept: list[Piece] = []
-        for number in range(int(lists.max())):
-            there = lists > number
-            x, x_there = self._draw_list(length, there, generator)
-            y, y_there = self._draw_between(length, there, generator)
-            pieces += [self.marker(self.MARK_KEPT, there), self.shown(x, x_there)]
-            pieces += [self.marker(self.MARK_BETWEEN, there), self.shown(y, y_there)]
-            pieces += [self.marker(self.MARK_ANSWER, there), self.asked(self._changed(y, y_there), y_there)]
-            kept.append(self.asked(x, x_there))
-        always = torch.ones_like(length, dtype=torch.bool)
-        return join([*pieces, self.marker(self.MARK_END, always), *kept])
+        length, there = self._draw_counts(batch_size, length, generator)
+        x, x_there = self._draw_lists(length, there, generator)
+        y, y_there = self._draw_between(length, there, generator)
+        rounds = [self.marker(self.MARK_KEPT, there), self.shown(x, x_there)]
+        rounds += [self.marker(self.MARK_BETWEEN, there), self.shown(y, y_there)]
+        rounds += [self.marker(self.MARK_ANSWER, there), self.asked(self._changed(y, y_there), y_there)]
+        end = self.marker(self.MARK_END, torch.ones_like(length, dtype=torch.bool))
+        return join([beside(rounds), end, beside([self.asked(x, x_there)])])
 
 
 @final
@@ -103,13 +94,13 @@ class Interruption(InterruptedTask):
     def _changed(self, items: Tensor, present: Tensor) -> Tensor:
         if self.operation == "not":
             return 1 - items
-        size = present.sum(1, keepdim=True)  # (B, 1)
-        item = steps(items.shape[1], items.device)
+        size = present.sum(-1, keepdim=True)  # (B, K, 1)
+        item = torch.arange(items.shape[2], device=items.device)
         if self.operation == "reverse":
             source = size - 1 - item
         else:
             source = (item + (size / 2).round().long()) % size.clamp_min(1)  # half to even, as NumPy rounds
-        return items.gather(1, source.clamp_min(0).unsqueeze(-1).expand(-1, -1, self.bits))
+        return items.gather(2, source.clamp_min(0).unsqueeze(-1).expand_as(items))
 
 
 @final
@@ -151,7 +142,7 @@ class OperationSpan(InterruptedTask):
         check_range("rotation", self.rotation, "bits", bits, minimum=0)
 
     def _draw_between(self, length: Tensor, there: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        return random_bits((len(length), 1, self.bits), generator), there.unsqueeze(1)
+        return random_bits((*there.shape, 1, self.bits), generator), there.unsqueeze(-1)
 
     def _changed(self, items: Tensor, present: Tensor) -> Tensor:
         return items.roll(-self.rotation, dims=-1)

@@ -5,9 +5,9 @@ from typing import final
 import torch
 from torch import Tensor
 
-from memnets_tasks._pieces import Piece, join
-from memnets_tasks.base import Batch, Splits
-from memnets_tasks.working_memory.base import EVALUATED, DualTask, fixed_lengths
+from memnets_tasks._pieces import beside, join
+from memnets_tasks.base import Batch
+from memnets_tasks.working_memory.base import EVALUATED, DualTask
 
 
 @final
@@ -46,10 +46,6 @@ class ReadingSpan(DualTask):
         self._set_sizes(bits, 2, min_length, max_length, evaluation_lengths)
         self._set_dual(min_lists, max_lists, varied)
 
-    def splits(self) -> Splits:
-        """Validation is of varied lists, and the test of lists of one length."""
-        return Splits(validation=self, test=fixed_lengths(self))
-
     def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> Batch:
         """Draw a batch of lists.
 
@@ -61,17 +57,12 @@ class ReadingSpan(DualTask):
         Raises:
             ValueError: If ``batch_size`` or a length is below 1, or ``length`` has another shape or dtype.
         """
-        length, lists = self._draw_lists(batch_size, length, generator)
-        pieces: list[Piece] = []
-        kept: list[Piece] = []
-        for number in range(int(lists.max())):
-            there = lists > number
-            items, items_there = self._draw_list(length, there, generator)
-            last = (items_there.sum(1) - 1).clamp_min(0).view(-1, 1, 1).expand(-1, 1, self.bits)
-            pieces += [self.marker(self.MARK_KEPT, there), self.shown(items, items_there)]
-            kept.append(self.asked(items.gather(1, last), there.unsqueeze(1)))
-        always = torch.ones_like(length, dtype=torch.bool)
-        return join([*pieces, self.marker(self.MARK_END, always), *kept])
+        length, there = self._draw_counts(batch_size, length, generator)
+        items, items_there = self._draw_lists(length, there, generator)
+        last = (items_there.sum(2) - 1).clamp_min(0)[..., None, None].expand(-1, -1, 1, self.bits)
+        rounds = [self.marker(self.MARK_KEPT, there), self.shown(items, items_there)]
+        end = self.marker(self.MARK_END, torch.ones_like(length, dtype=torch.bool))
+        return join([beside(rounds), end, self.asked(items.gather(2, last).squeeze(2), there)])
 
     def scores(self, predictions: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Those of every task of bits; there is one kind of lists alone."""
