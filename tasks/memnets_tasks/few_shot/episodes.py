@@ -160,11 +160,8 @@ class EpisodeTask(TokenTask):
             )
         draws = 2 * torch.rand((3, batch_size, count), generator=generator, device=device) - 1
         angle = quarters + TURN * draws[0]
-        cosine, sine, zeros = angle.cos(), angle.sin(), torch.zeros_like(angle)
-        rows = [cosine, -sine, zeros + 2 * SHIFT * draws[1], sine, cosine, zeros + 2 * SHIFT * draws[2]]
-        maps = torch.stack(rows, dim=-1).view(-1, 2, 3)  # (B T, 2, 3)
         flat = pictures.view(-1, 1, self.size, self.size)
-        grid = F.affine_grid(maps, list(flat.shape), align_corners=False)
+        grid = _turned_grid(angle.flatten(), 2 * SHIFT * draws[1:].flatten(1), self.size)
         return F.grid_sample(flat, grid, align_corners=False).view_as(pictures)
 
     def slice_masks(self, batch: Batch) -> dict[str, Tensor]:
@@ -179,6 +176,15 @@ class EpisodeTask(TokenTask):
         ink = ["".join(" .:#"[min(3, int(4 * value))] for value in row) for row in first.clamp(0, 1).tolist()]
         wanted = batch.targets[index][batch.mask[index]].tolist()
         return "\n".join([f"wanted {' '.join(map(str, wanted))}; first image:", *ink])
+
+
+def _turned_grid(angle: Tensor, shift: Tensor, size: int) -> Tensor:
+    """Where each pixel comes from of pictures turned by ``angle (n,)`` and moved by ``shift (2, n)``: (n, s, s, 2)."""
+    place = (2 * torch.arange(size, device=angle.device) + 1) / size - 1  # the middles of pixels, from -1 to 1
+    cosine, sine = (value[:, None] * place for value in (angle.cos(), angle.sin()))  # (n, s)
+    x = (cosine + shift[0][:, None])[:, None, :] - sine[:, :, None]  # (n, s, s)
+    y = (sine + shift[1][:, None])[:, None, :] + cosine[:, :, None]
+    return torch.stack([x, y], dim=-1)
 
 
 def _quarter_turned(pictures: Tensor, quarters: Tensor) -> Tensor:
