@@ -11,10 +11,10 @@ from memnets_tasks.base import Batch, Task
 
 
 class Tally(NamedTuple):
-    """A sum and what it is divided by to give a mean: both scalars."""
+    """A sum, and the number that it is divided by to give a mean: both scalars."""
 
     total: Tensor
-    count: Tensor
+    number: Tensor
 
 
 class StepTask(Task):
@@ -81,13 +81,13 @@ class StepTask(Task):
         """The tallies of all batches, added up in float64; raises what ``corpus_scores`` does."""
         sums: dict[str, Tally] = {}
         for predictions, batch in pairs:
-            for name, (total, count) in self.tallies(predictions, batch).items():
+            for name, (total, number) in self.tallies(predictions, batch).items():
                 before = sums.get(name, Tally(torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.int64)))
-                sums[name] = Tally(before.total + total.double().cpu(), before.count + count.cpu())
+                sums[name] = Tally(before.total + total.double().cpu(), before.number + number.cpu())
         if not sums:
             raise ValueError("there is nothing to score; give at least one pair of predictions and their batch")
         return sums
 
 
 def _means(tallies: Mapping[str, Tally]) -> dict[str, Tensor]:
-    return {name: total / count for name, (total, count) in tallies.items()}  # 0 / 0 is NaN: nothing was drawn
+    return {name: total / number for name, (total, number) in tallies.items()}  # 0 / 0 is NaN: nothing was drawn

@@ -23,6 +23,9 @@ REPORTED = (1, 2, 3, 4, 5, 10)
 TURN, SHIFT = math.pi / 16, 0.1
 """Most that an image is turned in training, in radians, and moved, as a share of its side: those of the paper."""
 
+VARIANTS = 4
+"""How often each image is turned and moved, once and for all: doing so at each step would take longer than training."""
+
 
 class Classes(NamedTuple):
     """Images by class.
@@ -50,7 +53,8 @@ class EpisodeTask(TokenTask):
 
     The classes of the test are none of training's. In training each image is turned by up to pi / 16 and moved by up to
     a tenth of its side; with ``quarter_turns``, all of a class's images of an episode are turned by 0, 90, 180 or 270
-    degrees, which makes four classes of one.
+    degrees, which makes four classes of one. How an image is turned and moved is drawn four times when the task is
+    made, and one of the four is shown.
 
     Abstract: a subclass defines ``_load`` and calls ``_set_episodes``.
     """
@@ -74,7 +78,7 @@ class EpisodeTask(TokenTask):
         self.ways, self.size, self.quarter_turns, self.augment, self.split = ways, size, quarter_turns, augment, split
         self.input_size, self.output_size = size * size + ways, ways
         set_lengths(self, min_length, max_length, evaluation_lengths, unit="images of each class")
-        self.classes = self._classes(split)
+        self._use(self._classes(split))
         self._classes("test")  # too few of them should be known now, and not at the end
 
     def _load(self, split: str) -> Classes:
@@ -89,12 +93,21 @@ class EpisodeTask(TokenTask):
             )
         return classes
 
+    def _use(self, classes: Classes) -> None:
+        """Show these classes; their pictures are turned and moved here, if at all."""
+        self.classes = classes
+        pictures = classes.images.flatten(0, 1)  # (C M, size, size)
+        self._variants = VARIANTS if self.augment else 1
+        if self.augment:
+            pictures = _turned_and_moved(pictures.repeat_interleave(VARIANTS, 0), torch.Generator().manual_seed(0))
+        self._pictures = pictures.flatten(1)  # (C M variants, size size)
+
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "classes"}
+        return {name: value for name, value in vars(self).items() if name not in ("classes", "_pictures")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self.classes = self._classes(self.split)  # type: ignore[arg-type]
+        self._use(self._classes(self.split))  # type: ignore[arg-type]
 
     def splits(self) -> Splits:
         """Validation is of the training classes, the test of others, and not turned or moved."""
@@ -102,7 +115,7 @@ class EpisodeTask(TokenTask):
             return Splits(self, self)
         test = copy.copy(self)
         test.split, test.augment = "test", False
-        test.classes = test._classes("test")
+        test._use(test._classes("test"))
         return Splits(validation=self, test=test, unseen={"unseen classes": test})
 
     def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> Batch:
@@ -119,24 +132,36 @@ class EpisodeTask(TokenTask):
         """
         device, ways = generator.device, self.ways
         length = expand_counts("length", length, batch_size, device, minimum=1, unit=self.length_unit)
-        images, counts = self.classes.images.to(device), self.classes.counts.to(device)
+        counts, most = self.classes.counts.to(device), self.classes.images.shape[1]
         label, shown = self._draw_order(length, generator)  # (B, T) each
-        label = label.clamp_max(ways - 1)
         mask = steps(label.shape[1], device) < (ways * length).unsqueeze(1)
 
         classes = distinct((batch_size,), ways, len(counts), generator)  # (B, k), the class of each label
-        draws = torch.rand((batch_size, ways, images.shape[1]), generator=generator, device=device)
-        there = steps(images.shape[1], device) < counts[classes].unsqueeze(-1)  # (B, k, M)
-        numbers = torch.where(there, draws, 2.0).argsort(-1)  # the images of a class in random order
+        draws = torch.rand((batch_size, ways, most), generator=generator, device=device)
+        there = steps(most, device) < counts[classes].unsqueeze(-1)  # (B, k, M)
+        wanted = min(most, int(length.max()))
+        numbers = torch.where(there, draws, -1.0).topk(wanted).indices  # (B, k, n), in random order
         class_ = classes.gather(1, label)  # (B, T)
-        place = shown % counts[class_]
-        number = numbers.flatten(1).gather(1, label * numbers.shape[-1] + place)
-        pictures = self._change(images[class_, number], label, generator)  # (B, T, size, size)
+        number = numbers.flatten(1).gather(1, label * wanted + shown % counts[class_])
+        variant = torch.randint(self._variants, label.shape, generator=generator, device=device)
+        pictures = self._taken((class_ * most + number) * self._variants + variant, label, generator)
 
         targets = label * mask
         late = F.pad(F.one_hot(label, ways)[:, :-1], (0, 0, 1, 0))  # (B, T, k), the label of the step before
-        inputs = torch.cat([pictures.flatten(2), late], dim=-1) * mask.unsqueeze(-1)
+        inputs = torch.cat([pictures, late], dim=-1)
+        if int(length.min()) < int(length.max()):
+            inputs = inputs * mask.unsqueeze(-1)
         return Batch(inputs, targets, mask, ways * length)
+
+    def _taken(self, rows: Tensor, label: Tensor, generator: torch.Generator) -> Tensor:
+        """The pictures of some rows ``(B, T)``, those of a class turned alike: ``(B, T, size size)``."""
+        pictures = self._pictures.to(rows.device)
+        if not self.quarter_turns:
+            return pictures.index_select(0, rows.flatten()).view(*rows.shape, -1)
+        drawn = torch.randint(4, (len(rows), self.ways), generator=generator, device=rows.device)
+        places = torch.arange(self.size**2, device=rows.device).view(self.size, self.size)
+        turned = torch.stack([places.rot90(number).flatten() for number in range(4)])  # (4, size size)
+        return pictures.take(rows.unsqueeze(-1) * self.size**2 + turned[drawn.gather(1, label)])
 
     def _draw_order(self, length: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """The label of each step ``(B, T)``, and which image of its class is shown."""
@@ -146,23 +171,6 @@ class EpisodeTask(TokenTask):
         draws = torch.rand(present.shape, generator=generator, device=length.device)
         source = torch.where(present, draws, 2.0).argsort(1)
         return source // most, number[source]
-
-    def _change(self, pictures: Tensor, label: Tensor, generator: torch.Generator) -> Tensor:
-        """The pictures ``(B, T, size, size)``, turned and moved."""
-        batch_size, count, device = *label.shape, label.device
-        quarters = torch.zeros(label.shape, device=device)
-        if self.quarter_turns:
-            drawn = torch.randint(4, (batch_size, self.ways), generator=generator, device=device)
-            quarters = drawn.gather(1, label) * (math.pi / 2)
-        if not self.augment:
-            return (
-                _quarter_turned(pictures, (quarters / (math.pi / 2)).round().long()) if self.quarter_turns else pictures
-            )
-        draws = 2 * torch.rand((3, batch_size, count), generator=generator, device=device) - 1
-        angle = quarters + TURN * draws[0]
-        flat = pictures.view(-1, 1, self.size, self.size)
-        grid = _turned_grid(angle.flatten(), 2 * SHIFT * draws[1:].flatten(1), self.size)
-        return F.grid_sample(flat, grid, align_corners=False).view_as(pictures)
 
     def slice_masks(self, batch: Batch) -> dict[str, Tensor]:
         """The steps ``(B, T)`` at which a class appears for the first time, the second, and so on."""
@@ -178,19 +186,16 @@ class EpisodeTask(TokenTask):
         return "\n".join([f"wanted {' '.join(map(str, wanted))}; first image:", *ink])
 
 
-def _turned_grid(angle: Tensor, shift: Tensor, size: int) -> Tensor:
-    """Where each pixel comes from of pictures turned by ``angle (n,)`` and moved by ``shift (2, n)``: (n, s, s, 2)."""
-    place = (2 * torch.arange(size, device=angle.device) + 1) / size - 1  # the middles of pixels, from -1 to 1
-    cosine, sine = (value[:, None] * place for value in (angle.cos(), angle.sin()))  # (n, s)
-    x = (cosine + shift[0][:, None])[:, None, :] - sine[:, :, None]  # (n, s, s)
-    y = (sine + shift[1][:, None])[:, None, :] + cosine[:, :, None]
-    return torch.stack([x, y], dim=-1)
-
-
-def _quarter_turned(pictures: Tensor, quarters: Tensor) -> Tensor:
-    """Pictures ``(B, T, size, size)``, each turned by its number of right angles ``(B, T)``."""
-    turned = torch.stack([pictures.rot90(number, (-2, -1)) for number in range(4)])  # (4, B, T, size, size)
-    return turned.gather(0, quarters[None, ..., None, None].expand_as(turned[:1])).squeeze(0)
+def _turned_and_moved(pictures: Tensor, generator: torch.Generator) -> Tensor:
+    """Pictures ``(n, s, s)``, each turned and moved a little."""
+    size = pictures.shape[-1]
+    angle, *shift = 2 * torch.rand((3, len(pictures)), generator=generator) - 1
+    place = (2 * torch.arange(size) + 1) / size - 1  # the middles of pixels, from -1 to 1
+    cosine, sine = (value[:, None] * place for value in ((TURN * angle).cos(), (TURN * angle).sin()))  # (n, s)
+    right, down = (2 * SHIFT * part[:, None] for part in shift)
+    x = (cosine + right)[:, None, :] - sine[:, :, None]  # (n, s, s), where each pixel comes from
+    y = (sine + down)[:, None, :] + cosine[:, :, None]
+    return F.grid_sample(pictures.unsqueeze(1), torch.stack([x, y], dim=-1), align_corners=False).squeeze(1)
 
 
 def fitted(ink: Tensor, size: int, margin: float = 0.1) -> Tensor:

@@ -82,7 +82,7 @@ class FamilyRelations(TripleTask):
         relation = one_of(possible & (edges_away == farthest), generator)  # (B,)
         sequence = torch.arange(batch_size, device=device)
         person = one_of(single[sequence, relation], generator)
-        relative = related[sequence, relation, person].int().argmax(-1)
+        relative = related[sequence, relation, person].argmax(-1)
 
         name = torch.tensor(RELATION_LABELS, device=device)[relation]
         answer = torch.stack([labels[sequence, person], name, labels[sequence, relative]], dim=-1).unsqueeze(1)

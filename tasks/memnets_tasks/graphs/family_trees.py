@@ -84,7 +84,7 @@ class FamilyTrees(NamedTuple):
         return torch.cat(triples, dim=1), there
 
     def relations(self) -> Tensor:
-        """Whether a person is in each of :data:`RELATIONS` to another one: ``(B, R, N, N)``, bool.
+        """Whether a person is in each of :data:`RELATIONS` to another one: ``(B, R, N, N)``, 1 or 0.
 
         Entry ``[b, r, i, j]`` says that j is the r of i.
         """
@@ -97,7 +97,7 @@ class FamilyTrees(NamedTuple):
         sibling = siblings.sum(1, keepdim=True)
         found = [parents, _pairs(parents, parents), siblings, _pairs(parents, siblings), sibling @ children]
         found += [_pairs(parents @ parent, siblings), _pairs(parents @ sibling, children)]
-        return torch.cat(found, dim=1) > 0
+        return torch.cat(found, dim=1).clamp_(max=1)
 
 
 def draw_family_trees(families: Tensor, generator: torch.Generator) -> FamilyTrees:
@@ -121,10 +121,9 @@ def draw_family_trees(families: Tensor, generator: torch.Generator) -> FamilyTre
     male = male.scatter(1, newcomer, ~of_tree)
     father, mother = (torch.where(of_tree == first, married, newcomer) for first in (True, False))
     child = there & (member > 0)
-    parents = (
-        F.pad(torch.where(child, who.unsqueeze(-1), -1).flatten(1), (1, 0), value=-1) for who in (father, mother)
-    )
-    return FamilyTrees(persons, male, *parents, _order(male))
+    father, mother = (torch.where(child, who.unsqueeze(-1), -1).flatten(1) for who in (father, mother))
+    father, mother = (F.pad(who, (1, 0), value=-1) for who in (father, mother))  # of the first person, none
+    return FamilyTrees(persons, male, father, mother, _order(male))
 
 
 def _draw_married(there: Tensor, families: int, generator: torch.Generator) -> Tensor:

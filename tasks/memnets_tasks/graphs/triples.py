@@ -125,13 +125,13 @@ def question(
     sizes = edges.shape[1], asked.shape[1], planning, wanted.shape[1]
     first, answers = _first_steps(sizes, device), sum(sizes[:3])
     placed = order(present)
-    source, inside = placed.source, placed.inside.unsqueeze(-1)
+    source, outside = placed.source, ~placed.inside.unsqueeze(-1)
     mask = (source >= answers) & placed.inside
-    channels = torch.stack([first[source], mask.float()], dim=-1)  # (B, T, 2)
-    given = encode(triples.gather(1, source.unsqueeze(-1).expand(-1, -1, 3)))
-    answer = (source - answers).clamp_min(0).unsqueeze(-1).expand(-1, -1, 3)
-    targets = encode(wanted.gather(1, answer)) * mask.unsqueeze(-1)
-    return Batch(torch.cat([given, channels], dim=-1) * inside, targets, mask, placed.lengths)
+    channels = torch.stack([first[source] * placed.inside, mask.float()], dim=-1)  # (B, T, 2)
+    given = triples.gather(1, source.unsqueeze(-1).expand(-1, -1, 3)).masked_fill(outside, BLANK)
+    answer = wanted.gather(1, (source - answers).clamp_min(0).unsqueeze(-1).expand(-1, -1, 3))
+    targets = encode(answer.masked_fill(~mask.unsqueeze(-1), BLANK))
+    return Batch(torch.cat([encode(given), channels], dim=-1), targets, mask, placed.lengths)
 
 
 def _first_steps(sizes: tuple[int, ...], device: torch.device) -> Tensor:
