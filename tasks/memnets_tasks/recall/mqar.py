@@ -46,6 +46,7 @@ class MQAR(TokenTask):
         test_slices: Length and pairs of each kind of test sequence, all drawn alike.
         power: Exponent of the distances; 1 has them uniform.
         random_fill: Whether the steps between queries hold random tokens, and not 0.
+        evaluation_lengths: Lengths at which generalisation is measured; None for those of ``test_slices``.
 
     Raises:
         ValueError: If a length is odd, below four times its pairs or not below ``vocabulary``, a number of pairs or a
@@ -61,6 +62,7 @@ class MQAR(TokenTask):
         test_slices: Sequence[tuple[int, int]] = TEST,
         power: float = 0.01,
         random_fill: bool = True,
+        evaluation_lengths: Sequence[int] | None = None,
     ) -> None:
         self.slices = tuple((length, pairs) for length, pairs in slices)
         self.test_slices = tuple((length, pairs) for length, pairs in test_slices)
@@ -81,7 +83,7 @@ class MQAR(TokenTask):
         self.vocabulary = self.output_size = vocabulary
         self.power, self.random_fill = power, random_fill
         lengths = [length for length, _ in self.slices]
-        tested = sorted({length for length, _ in self.test_slices})
+        tested = evaluation_lengths or sorted({length for length, _ in self.test_slices})
         set_lengths(self, min(lengths), max(lengths), tested, unit="tokens", least=4)
 
     def splits(self) -> Splits:
