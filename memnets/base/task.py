@@ -298,9 +298,11 @@ class ImageTask(Task):
 
 
 class Curriculum(abc.ABC):
-    """A cap on the training length, a function of the step alone.
+    """A cap on the training length: a function of the step and of the errors that were observed before it.
 
-    It holds no state, so a run that resumes at a step trains on the lengths it would have met there.
+    Training asks for the cap of a step, then has the errors of the step's sequences observed. One that looks at the
+    step alone holds no state; another hands it out for checkpoints, so that a run that resumes at a step trains on the
+    lengths it would have met there.
     """
 
     @abc.abstractmethod
@@ -317,3 +319,19 @@ class Curriculum(abc.ABC):
         Raises:
             ValueError: ``step`` is negative.
         """
+
+    def observe(self, errors: Tensor) -> None:
+        """Take note of the errors of the training step whose cap was asked for last; nothing by default.
+
+        Args:
+            errors: ``(B,)``, :meth:`Task.errors` of all of the step's sequences, those of other processes included.
+        """
+        del errors
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the curriculum has to remember, as plain values; nothing by default."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take back what :meth:`state_dict` gave."""
+        del state

@@ -13,6 +13,7 @@ training step draws its batch from a generator that is a function of the seed an
     (16,)
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from memnets_tasks.algorithmic.associative_recall import AssociativeRecall
@@ -23,7 +24,7 @@ from memnets_tasks.algorithmic.optimal import optimal_predictions
 from memnets_tasks.algorithmic.priority_sort import PrioritySort
 from memnets_tasks.algorithmic.repeat_copy import RepeatCopy
 from memnets_tasks.base import Batch, Curriculum, FiniteTask, ImageTask, Items, Splits, Task
-from memnets_tasks.curriculum import Growing, Uniform
+from memnets_tasks.curriculum import Fixed, Growing, Mastery, Mixture, Uniform
 from memnets_tasks.formal.binary_arithmetic import BinaryAddition, BinaryMultiplication, ComputeSqrt
 from memnets_tasks.formal.brackets import ModularArithmeticBrackets, SolveEquation
 from memnets_tasks.formal.recognition.language import Language
@@ -34,15 +35,36 @@ from memnets_tasks.formal.stack_manipulation import StackManipulation
 from memnets_tasks.formal.strings import BucketSort, DuplicateString, MissingDuplicate, OddsFirst, ReverseString
 from memnets_tasks.formal.symbols import Exercise, StringTask, SymbolTask
 from memnets_tasks.formal.word_problem import WordProblem
+from memnets_tasks.graphs.family import FamilyRelations
+from memnets_tasks.graphs.shortest_path import ShortestPath
+from memnets_tasks.graphs.traversal import GraphTraversal
+from memnets_tasks.recall.adding import Adding
+from memnets_tasks.recall.fuzzy_recall import FuzzyRecall
+from memnets_tasks.recall.induction_heads import InductionHeads
+from memnets_tasks.recall.mqar import MQAR
+from memnets_tasks.recall.noisy_recall import NoisyRecall
+from memnets_tasks.recall.selective_copying import SelectiveCopying
+from memnets_tasks.scored_steps import StepTask
 from memnets_tasks.seeding import generator
+from memnets_tasks.token_task import TokenTask
+from memnets_tasks.working_memory.distraction import Distraction
+from memnets_tasks.working_memory.equality import SequenceEquality
+from memnets_tasks.working_memory.interruption import Interruption, OperationSpan
+from memnets_tasks.working_memory.reading_span import ReadingSpan
+from memnets_tasks.working_memory.recall import ReverseRecall, SerialRecall, SkipRecall
 
 if TYPE_CHECKING:
+    from memnets_tasks.few_shot import DigitEpisodes, GlyphEpisodes, OmniglotEpisodes
     from memnets_tasks.images import CaptionFiles, DigitLines, PageLines, Scenes, TextLineFiles, TextLines
+    from memnets_tasks.questions import BAbI
 
 __all__ = [
     "LANGUAGES",
+    "MQAR",
     "PAPER_LENGTHS",
+    "Adding",
     "AssociativeRecall",
+    "BAbI",
     "Batch",
     "BinaryAddition",
     "BinaryMultiplication",
@@ -53,36 +75,59 @@ __all__ = [
     "Copy",
     "Curriculum",
     "CycleNavigation",
+    "DigitEpisodes",
     "DigitLines",
+    "Distraction",
     "DuplicateString",
     "DynamicNGrams",
     "EvenPairs",
     "Exercise",
+    "FamilyRelations",
     "FiniteTask",
+    "Fixed",
+    "FuzzyRecall",
+    "GlyphEpisodes",
+    "GraphTraversal",
     "Growing",
     "ImageTask",
+    "InductionHeads",
+    "Interruption",
     "Items",
     "Language",
     "LengthScore",
+    "Mastery",
     "MissingDuplicate",
+    "Mixture",
     "ModularArithmetic",
     "ModularArithmeticBrackets",
+    "NoisyRecall",
     "OddsFirst",
+    "OmniglotEpisodes",
+    "OperationSpan",
     "PageLines",
     "ParityCheck",
     "PrioritySort",
+    "ReadingSpan",
     "Recognition",
     "RepeatCopy",
+    "ReverseRecall",
     "ReverseString",
     "Scenes",
+    "SelectiveCopying",
+    "SequenceEquality",
+    "SerialRecall",
+    "ShortestPath",
+    "SkipRecall",
     "SolveEquation",
     "Splits",
     "StackManipulation",
+    "StepTask",
     "StringTask",
     "SymbolTask",
     "Task",
     "TextLineFiles",
     "TextLines",
+    "TokenTask",
     "Uniform",
     "WordProblem",
     "generator",
@@ -90,17 +135,20 @@ __all__ = [
     "optimal_predictions",
 ]
 
-_IMAGES = {"CaptionFiles", "DigitLines", "PageLines", "Scenes", "TextLineFiles", "TextLines"}
+_LATER = {
+    "memnets_tasks.few_shot": ("DigitEpisodes", "GlyphEpisodes", "OmniglotEpisodes"),
+    "memnets_tasks.images": ("CaptionFiles", "DigitLines", "PageLines", "Scenes", "TextLineFiles", "TextLines"),
+    "memnets_tasks.questions": ("BAbI",),
+}
+"""The tasks of images and files, by where they are: loaded when first asked for."""
 
 
 def __getattr__(name: str) -> Any:
-    """The tasks of images, loaded when first asked for: see ``memnets_tasks.images``."""
-    if name not in _IMAGES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import memnets_tasks.images
-
-    return getattr(memnets_tasks.images, name)
+    for module, names in _LATER.items():
+        if name in names:
+            return getattr(importlib.import_module(module), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_IMAGES})
+    return sorted({*globals(), *__all__})

@@ -191,7 +191,7 @@ def test_doctor(capsys, monkeypatch):
 @pytest.mark.parametrize("name", sorted(experiments()))
 def test_every_experiment_trains(name, tmp_path):
     settings = ["--trainer.max_steps", "2", "--training.validation_size", "2", "--training.evaluation_sequences", "1"]
-    length = "[3]" if name.startswith("caption") else "[6]"
+    length = {"caption": "[3]", "selective": "[20]"}.get(name.split("-")[0], "[6]")
     shorter = ["--trainer.val_check_interval", "2", "--task.evaluation_lengths", length, "--wandb.mode", "disabled"]
     if name.startswith(("ocr", "caption")):
         shorter += ["--training.batch_size", "4"]

@@ -33,6 +33,7 @@ from memnets_tasks import (
     WordProblem,
 )
 from memnets_tasks.images import write_captions, write_text_lines
+from recall_cases import FILES, RECALL
 
 
 def seeded() -> torch.Generator:
@@ -77,7 +78,7 @@ IMAGES = {
 def test_no_task_is_missing_from_the_lists():
     kinds = [getattr(memnets_tasks, name) for name in memnets_tasks.__all__]
     concrete = {k for k in kinds if isinstance(k, type) and issubclass(k, Task) and not k.__abstractmethods__}
-    assert {kind.__name__ for kind in concrete} == {*ALGORITHMIC, *FORMAL, *IMAGES}
+    assert {kind.__name__ for kind in concrete} == {*ALGORITHMIC, *FORMAL, *IMAGES, *RECALL, *FILES}
 
 
 @pytest.mark.parametrize("name", ALGORITHMIC)
@@ -88,6 +89,11 @@ def test_an_algorithmic_task_keeps_the_contract(name):
 @pytest.mark.parametrize("name", FORMAL)
 def test_a_task_of_symbols_keeps_the_contract(name):
     check_task(FORMAL[name])
+
+
+@pytest.mark.parametrize("name", RECALL)
+def test_a_task_of_recall_keeps_the_contract(name):
+    check_task(RECALL[name]())
 
 
 @pytest.mark.parametrize("name", IMAGES)

@@ -1,0 +1,1 @@
+"""Questions about graphs that are given as triples of labels."""

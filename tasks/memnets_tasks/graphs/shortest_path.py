@@ -1,0 +1,147 @@
+"""Shortest path: name the edges of the shortest way from one node to another."""
+
+from typing import final
+
+import torch
+from torch import Tensor
+
+from memnets_tasks._checks import check_at_least, check_range, expand_counts
+from memnets_tasks._draw import one_of, whole
+from memnets_tasks._lengths import set_lengths
+from memnets_tasks.base import Batch
+from memnets_tasks.graphs.random_graphs import Graphs, draw_graphs, shuffled
+from memnets_tasks.graphs.triples import BLANK, TripleTask, question
+
+
+@final
+class ShortestPath(TripleTask):
+    """The shortest path task: given two nodes, name each edge of the shortest way from one to the other.
+
+    Graves et al. 2016 (the DNC); see :class:`TripleTask` for the encoding and :class:`GraphTraversal` for the graphs. A
+    sequence of ``length`` n nodes shows all edges of a graph; then the question (source, _, destination), ``planning``
+    steps that show nothing, and a step for each triple (source, edge, destination) of the path.
+
+    The paper takes any shortest path for right and trains on the network's own choices. Here the nodes are such that
+    there is one shortest path alone. Its number of edges is drawn from ``min_path`` to ``max_path``; where a graph has
+    no such nodes that far apart, it is the next smaller number of which it has.
+
+    Args:
+        min_degree: Fewest edges out of a node.
+        max_degree: Most edges out of a node.
+        min_path: Fewest edges of a path.
+        max_path: Most edges of a path.
+        planning: Steps between question and answer; the paper has 10.
+        min_length: Fewest nodes in training.
+        max_length: Most nodes in training.
+        evaluation_lengths: Nodes at which generalisation is measured.
+
+    Raises:
+        ValueError: If ``planning`` is below 0, another argument below 1, a number of nodes below 2, or a ``max_``
+            argument below its ``min_``.
+    """
+
+    def __init__(
+        self,
+        *,
+        min_degree: int = 2,
+        max_degree: int = 4,
+        min_path: int = 1,
+        max_path: int = 4,
+        planning: int = 10,
+        min_length: int = 3,
+        max_length: int = 10,
+        evaluation_lengths: tuple[int, ...] = (10, 20, 40),
+    ) -> None:
+        check_range("min_degree", min_degree, "max_degree", max_degree, minimum=1)
+        check_range("min_path", min_path, "max_path", max_path, minimum=1)
+        check_at_least("planning", planning, 0)
+        self.min_degree, self.max_degree = min_degree, max_degree
+        self.min_path, self.max_path, self.planning = min_path, max_path, planning
+        set_lengths(self, min_length, max_length, evaluation_lengths, unit="nodes", least=2)
+
+    @property
+    def answer_lengths(self) -> range:
+        """How many edges a path has."""
+        return range(1, self.max_path + 1)
+
+    def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> Batch:
+        """Draw a batch of graphs and paths.
+
+        Args:
+            batch_size: Number of sequences, ``B``.
+            length: Nodes of a graph: one number for all sequences, or ``(B,)``, int64. At least 2.
+            generator: Source of randomness; the tensors are made on its device.
+
+        Raises:
+            ValueError: If ``batch_size`` is below 1, a length below 2, or ``length`` has another shape or dtype.
+        """
+        device = generator.device
+        length = expand_counts("length", length, batch_size, device, minimum=2, unit=self.length_unit)
+        graphs = draw_graphs(length, self.min_degree, self.max_degree, generator)
+        distances, single = distances_and_single(graphs.adjacency(), self.max_path)  # (B, N, N) each
+        path = whole(self.min_path, self.max_path, (batch_size,), generator)
+        path = _nearest(path, _lengths_there(distances, single, self.max_path))
+        ends = one_of((single & (distances == path.view(-1, 1, 1))).flatten(1), generator)  # (B,)
+        source, target = ends // distances.shape[1], ends % distances.shape[1]
+        sequence = torch.arange(batch_size, device=device)
+        labels = graphs.labels[sequence, source], torch.full_like(source, BLANK), graphs.labels[sequence, target]
+        asked = torch.stack(labels, dim=-1).unsqueeze(1)  # (B, 1, 3)
+        triples, there = graphs.edge_triples()
+        way = _way(graphs, distances, source, target, path)  # (B, P)
+        wanted = triples.gather(1, way.clamp_min(0).unsqueeze(-1).expand(-1, -1, 3))
+        wanted = wanted.masked_fill((way < 0).unsqueeze(-1), BLANK)
+        edges, there = shuffled(triples, there, generator)
+        return question(edges, there, asked, torch.ones_like(there[:, :1]), wanted, self.planning)
+
+
+def _way(graphs: Graphs, distances: Tensor, node: Tensor, target: Tensor, path: Tensor) -> Tensor:
+    """The edges of the way ``(B, P)``, -1 past its end: each to the node that is one edge nearer to the target."""
+    sequence, degree = torch.arange(len(node), device=node.device), graphs.targets.shape[-1]
+    left = distances[sequence, :, target]  # (B, N), edges from each node to the target
+    after = left.gather(1, graphs.targets.flatten(1)).view_as(graphs.targets)  # (B, N, D), from the end of each edge
+    there = torch.arange(degree, device=node.device) < graphs.degrees.unsqueeze(-1)
+    nearer = there & (after == left.unsqueeze(-1) - 1)
+    best = nearer.int().argmax(-1)  # (B, N), the edge out of each node that leads there
+    ends = graphs.targets.gather(2, best.unsqueeze(-1)).squeeze(-1)
+    edges, node = [], node.unsqueeze(1)  # (B, 1)
+    for step in range(int(path.max())):
+        edge = node * degree + best.gather(1, node)
+        edges.append(torch.where(path.unsqueeze(1) > step, edge, -1))
+        node = ends.gather(1, node)
+    return torch.cat(edges, dim=1)
+
+
+def distances_and_single(adjacency: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """Edges from each node to each other one, and whether there is one shortest path alone.
+
+    Args:
+        adjacency: ``(B, N, N)``, bool.
+        most: Distance up to which is looked.
+
+    Returns:
+        ``(B, N, N)``, int64, ``most + 1`` where a node is farther; and ``(B, N, N)``, bool, which is False there and
+        from a node to itself.
+    """
+    edges = adjacency.float()
+    itself = torch.eye(adjacency.shape[1], dtype=torch.bool, device=adjacency.device)
+    distances = torch.full(adjacency.shape, most + 1, device=adjacency.device).masked_fill(itself, 0)
+    single = torch.zeros_like(adjacency)
+    walks = edges  # walks of each number of edges; those as long as the distance are the shortest paths
+    for distance in range(1, most + 1):
+        reached = (walks > 0) & (distances > distance)
+        distances = distances.masked_fill(reached, distance)
+        single = single | (reached & (walks == 1))
+        walks = walks @ edges
+    return distances, single
+
+
+def _lengths_there(distances: Tensor, single: Tensor, most: int) -> Tensor:
+    """Whether a graph has single shortest paths of each number of edges: ``(B, most)``, bool, from 1 on."""
+    wanted = torch.arange(1, most + 1, device=distances.device)
+    return ((distances.unsqueeze(-1) == wanted) & single.unsqueeze(-1)).flatten(1, 2).any(1)
+
+
+def _nearest(wanted: Tensor, there: Tensor) -> Tensor:
+    """The largest number that is there, ``(B, most)``, and not above ``wanted (B,)``; 1 always is."""
+    numbers = torch.arange(1, there.shape[1] + 1, device=there.device)
+    return (numbers * (there & (numbers <= wanted.unsqueeze(1)))).amax(1)

@@ -1,0 +1,1 @@
+"""Recall: what came once in a sequence is asked for later."""

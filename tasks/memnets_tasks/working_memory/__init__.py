@@ -1,0 +1,1 @@
+"""Tests of working memory: lists to keep, and what comes between."""
