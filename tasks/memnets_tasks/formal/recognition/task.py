@@ -70,7 +70,7 @@ class Recognition(StringTask):
         if isinstance(language, str):
             if language not in LANGUAGES:
                 known = ", ".join(LANGUAGES)
-                raise ValueError(f"language is {language!r}{suggest(language, LANGUAGES)}; give one of {known}")
+                raise ValueError(f"language is {language!r}; give one of {known}{suggest(language, LANGUAGES)}")
             language = LANGUAGES[language]()
         self.language = language
         self.symbols = language.symbols
