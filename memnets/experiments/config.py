@@ -8,7 +8,7 @@ import copy
 import dataclasses
 import inspect
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -113,6 +113,8 @@ class _ExperimentParser(ArgumentParser):
 
     source: "_Source | None" = None
     """What is parsed; None in the parsers that jsonargparse makes for nested classes."""
+    given: Mapping[str, Any] = {}
+    """The model's arguments as they were written, among them the size of an embedding."""
     trusted = False
     """Whether classes of the user's own may be named."""
 
@@ -225,9 +227,13 @@ def _make_reading_parser() -> _ExperimentParser:
     return parser
 
 
-def _link(parser: ArgumentParser) -> None:
+def _link(parser: _ExperimentParser) -> None:
     for name in LINKED:
-        parser.link_arguments(f"task.{name}", f"model.init_args.{name}", apply_on="instantiate")
+
+        def link(of_task: Any, name: str = name) -> Any:  # of tokens, a task has no input_size: they are embedded
+            return parser.given.get(name) if of_task is None else of_task
+
+        parser.link_arguments(f"task.{name}", f"model.init_args.{name}", apply_on="instantiate", compute_fn=link)
 
 
 def parse_experiment(
@@ -316,6 +322,7 @@ def instantiate(parser: ArgumentParser, config: Namespace) -> Namespace:
     """
     complete = copy.deepcopy(config)
     _make_room_for_links(complete)
+    setattr(parser, "given", dict(complete.model.init_args.as_dict()))  # noqa: B010 - for the links
     try:
         with importing(getattr(parser, "trusted", False)):
             return parser.instantiate(complete)
@@ -351,9 +358,17 @@ def to_plain(parser: ArgumentParser, config: Namespace) -> dict[str, Any]:
 
 def to_yaml(parser: ArgumentParser, config: Namespace) -> str:
     """The resolved configuration as YAML that ``memnets fit`` takes."""
+    import yaml
+
     with importing(getattr(parser, "trusted", False)):
         try:
-            return parser.dump(config, skip_unset=False)
+            text = parser.dump(config, skip_unset=False)
         except Exception as error:
             reason = next((line for line in str(error).splitlines() if "cannot represent" in line), str(error))
             raise UsageError(f"the settings cannot be written to config.yaml: {reason.strip(' -')}") from error
+    embedded = (config.get("model.init_args") or {}).get("input_size")
+    if embedded is None:
+        return text
+    plain = yaml.safe_load(text)  # arguments that are linked are left out of it
+    plain["model"]["init_args"]["input_size"] = embedded
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
