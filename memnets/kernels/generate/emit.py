@@ -275,7 +275,8 @@ class Writer:
     def _ends(self, place: Place) -> bool:
         """Whether the vector axis runs over all of the buffer's innermost axis, behind which is room."""
         inner = place.buffer.strides.index(1) if 1 in place.buffer.strides else None
-        return inner is not None and place.offset[inner] == 0 and place.coef[inner][self.axis] == 1
+        fits = self.nest.range[self.axis] == place.buffer.padded
+        return fits and inner is not None and place.offset[inner] == 0 and place.coef[inner][self.axis] == 1
 
     # ---- Values ----
 

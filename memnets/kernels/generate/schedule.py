@@ -7,6 +7,7 @@ arrays that several read are read once.
 
 import itertools
 import math
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -21,13 +22,13 @@ LARGE = 1024
 class Buffer(NamedTuple):
     """Where a node lies in memory: a pointer's name, a first number, and how far apart its axes' numbers are.
 
-    ``padded``: whole vectors may be stored at the end of its last axis.
+    ``padded``: the size of its innermost axis, where whole vectors may be stored at that axis' end; else 0.
     """
 
     base: str
     first: int
     strides: tuple[int, ...]
-    padded: bool
+    padded: int
 
 
 class Place(NamedTuple):
@@ -83,7 +84,7 @@ class Room:
         first = -(-self.size // self.align) * self.align
         strides = layout(shape, self.align, dense)
         self.size = first + span(shape, strides, self.align, dense)
-        return Buffer(self.base, first, strides, not dense)
+        return Buffer(self.base, first, strides, 0 if dense else max(shape, default=1))
 
 
 def layout(shape: Shape, align: int, dense: bool) -> tuple[int, ...]:
@@ -125,11 +126,12 @@ class Plan:
 
     # ---- What is stored ----
 
-    def decide(self, results: list[tuple[View, Place, Node | None]]) -> None:
+    def decide(self, results: list[tuple[View, Place, Node | None]], adding: Container[int] = ()) -> None:
         """Fill ``statements`` in an order in which each comes after what it reads.
 
         Args:
             results: (a value, where it goes, the node that it is if it is one whole).
+            adding: which of the results are added to what is there.
         """
         users: dict[Node, set[object]] = {}
         seen: set[Node] = set()
@@ -159,9 +161,9 @@ class Plan:
         for node in order:
             if node in self.stored:
                 self._make(node, made.get(node))
-        for value, place, node in results:
+        for k, (value, place, node) in enumerate(results):
             if node is None:
-                self._add(Statement("set", None, value, place))
+                self._add(Statement("add" if k in adding else "set", None, value, place))
         self.kept = set(made)
 
     def _find_crossing(self, order: list[Node], users: dict[Node, set[object]]) -> None:

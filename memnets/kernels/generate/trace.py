@@ -70,6 +70,9 @@ class Trace(NamedTuple):
         output: ``(F,)`` or any shape that the cell's output has without its batch.
         state: each tensor of the next state.
         sources: for each ``param`` leaf the slot of the prologue that holds it.
+        input_shape: of x without its batch.
+        shapes: of each ``param`` leaf.
+        learnt: for each ``param`` leaf whether it may want a gradient.
         given: tensors that stand in the slots from the start, by number.
         prologue: calls on them.
     """
@@ -77,7 +80,10 @@ class Trace(NamedTuple):
     graph: Graph
     output: View
     state: list[View]
+    input_shape: tuple[int, ...]
     sources: list[int]
+    shapes: list[tuple[int, ...]]
+    learnt: list[bool]
     given: dict[int, Tensor]
     prologue: list[Call]
 
@@ -97,6 +103,8 @@ class _Tracer(TorchDispatchMode):
         self.numbers: dict[int, int] = {}
         self.alive: list[Tensor] = []
         self.sources: list[int] = []
+        self.learnt: list[bool] = []
+        self.shapes: list[tuple[int, ...]] = []
         self.given: dict[int, Tensor] = {}
         self.calls: list[Call] = []
 
@@ -114,6 +122,8 @@ class _Tracer(TorchDispatchMode):
     def parameter(self, tensor: Tensor) -> Entry:
         """A tensor from outside the step, or one that the prologue makes."""
         self.sources.append(self.number(tensor))
+        self.shapes.append(tuple(tensor.shape))
+        self.learnt.append(tensor.requires_grad or isinstance(tensor, nn.Parameter))
         leaf = self.graph.leaf("param", tensor.shape, len(self.sources) - 1)
         entry = Entry(Base("param", leaf, tensor), ())
         self.add(tensor, entry)
@@ -338,7 +348,17 @@ def trace(cell: nn.Module, x: Tensor, state: Any) -> Trace:
     if own:
         raise UntraceableError(f"{own} is a torch.autograd.Function, whose gradient only the plain cell knows")
     views = [tracer.symbol(t).drop([0]) for t in results]
-    return Trace(graph, views[0], views[1:], tracer.sources, tracer.given, _needed(tracer))
+    return Trace(
+        graph,
+        views[0],
+        views[1:],
+        tuple(x.shape[1:]),
+        tracer.sources,
+        tracer.shapes,
+        tracer.learnt,
+        tracer.given,
+        _needed(tracer),
+    )
 
 
 def _needed(tracer: _Tracer) -> list[Call]:
