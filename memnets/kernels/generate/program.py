@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from .emit import Writer
 from .gradient import gradients
 from .graph import Graph, Node, View
-from .schedule import CHEAP, LARGE, Buffer, Place, Plan, Room, layout
+from .saving import choose_saved
+from .schedule import LARGE, Buffer, Place, Plan, Room, layout
 from .trace import Trace
 
 FORWARD = "x out rec next cur nxt row loc"
@@ -94,8 +95,10 @@ class _Builder:
         self.products = [n for n in self.reachable if n.op == "product"]
         self.products.sort(key=lambda n: (self.forward_phase[n], n.id))
         self._differentiate()
+        self._place_states()
+        self._find_aliases()
         self._choose_saved()
-        self._place_records()
+        self._place_inputs()
         forward = self._forward()
         backward = self._backward()
         replay = self._replay()
@@ -122,67 +125,90 @@ class _Builder:
         return node.id < self.forward_end and node.op not in ("const", "iota")
 
     def _choose_saved(self) -> None:
-        """Small values are saved unless they are cheap functions of saved ones; large cheap ones are computed again."""
-        needed: set[Node] = set()
-        self.again: set[Node] = set()  # forward nodes computed once more
-        queue = [v.node for v in self.back_roots]
-        queue += [v.node for v, large in zip(self.after, self.large) if large]
-        seen: set[Node] = set()
-        while queue:
-            node = queue.pop()
-            if node in seen:
-                continue
-            seen.add(node)
-            if not self._is_forward(node):
-                queue += [a.node for a in node.args]
-            elif node.op not in ("x", "param", "state"):
-                light = node.op in CHEAP or node.op in ("assemble", "gather")
-                if node.size > LARGE and light:
-                    self.again.add(node)
-                    queue += [a.node for a in node.args]
-                else:
-                    needed.add(node)
-        self.saved: list[Node] = []
-        free = {n for n in self.reachable if n.op in ("x", "param", "state", "const", "iota")}
-        for node in sorted(needed, key=lambda n: n.id):
-            if node.op in CHEAP and all(a.node in free or a.node in self.saved for a in node.args):
-                self.again.add(node)
-                free.add(node)
-            else:
-                self.saved.append(node)
+        free = {n for n in self.graph.nodes if n.op in ("x", "param", "state")}
+        free |= {n for n, b in self.homes.items() if b.base == "next"} | set(self.aliases)
+        roots = [v.node for v in self.back_roots]
+        roots += [v.node for v, large in zip(self.after, self.large) if large]
+        self.saved, _ = choose_saved(roots, self._is_forward, free)
+        for node in self.saved:
+            self.homes[node] = self.rec.take(node.shape)
 
     # ---- Where things lie ----
 
-    def _place_records(self) -> None:
-        """Slots of a record: states that a product takes side by side, then the other states, inputs, saved values."""
-        self.slots: dict[Node, Buffer] = {}  # of states, in the record of the step before which they stand
+    def _place_states(self) -> None:
+        """Slots of the state in a record: states that a product takes side by side, parts of one value together."""
+        self.slots: dict[Node, Buffer] = {}  # in the record of the step before which they stand
         self.inputs: dict[Node, tuple[str, int]] = {}  # of products: where their input lies
-        self.copies: list[tuple[View, Buffer]] = []
         self.homes: dict[Node, Buffer] = {}  # of values of the step, in its record or the next one
-        terms = {p: [a for a in p.args if a.node.op != "x"] for p in self.products}
-        for product, parts in terms.items():
+        small = [(n, v) for n, v, large in zip(self.states, self.after, self.large) if not large]
+        for product in self.products:
+            parts = [a for a in product.args if a.node.op != "x"]
             nodes = [a.node for a in parts]
-            if parts and all(
-                a.is_whole() and n in self.states and n not in self.slots and len(n.shape) == 1
+            if parts and len(set(nodes)) == len(nodes) and all(
+                a.is_whole() and any(n is s for s, _ in small) and n not in self.slots and len(n.shape) == 1
                 for a, n in zip(parts, nodes)
             ):
-                if len(set(nodes)) == len(nodes):
-                    self.inputs[product] = ("rec", self._side_by_side(nodes))
+                self.inputs[product] = ("rec", self._side_by_side(nodes))
         for node, large in zip(self.states, self.large):
             if large:
                 self.slots[node] = self.big.take(node.shape)
-            elif node not in self.slots:
+        left = [(n, v) for n, v in small if n not in self.slots]
+        for node, view in left:
+            if node not in self.slots:
+                self._take_together([(n, v) for n, v in left if v.node is view.node])
+        for node, view in small:
+            if view.is_whole() and self._can_be_home(view.node):
+                self.homes[view.node] = self.slots[node]._replace(base="next")
+
+    def _can_be_home(self, node: Node) -> bool:
+        return node.op not in ("x", "param", "const", "state", "product") and node not in self.homes
+
+    def _take_together(self, parts: list[tuple[Node, View]]) -> None:
+        """One slot for states that are parts of one value, which then lies there whole."""
+        value = parts[0][1].node
+        places = [v.flat_indices() for _, v in parts]
+        covered = len(set().union(*(p.ravel().tolist() for p in places)))
+        if len(parts) == 1 or covered != sum(p.size for p in places) or not self._can_be_home(value):
+            for node, _ in parts:
                 self.slots[node] = self.rec.take(node.shape)
-        for node, view, large in zip(self.states, self.after, self.large):
-            if not large and view.is_whole() and view.node not in (*self.states, *self.homes):
-                if view.node.op not in ("x", "param", "const"):
-                    self.homes[view.node] = self.slots[node]._replace(base="next")
-        for node in self.saved:
-            if node not in self.homes:
-                self.homes[node] = self.rec.take(node.shape)
-        for product, parts in terms.items():
+            return
+        buffer = self.rec.take(value.shape)
+        self.homes[value] = buffer._replace(base="next")
+        for node, view in parts:
+            first = buffer.first + sum(o * st for o, st in zip(view.offset, buffer.strides))
+            steps = [
+                sum(row[j] * st for row, st in zip(view.coef, buffer.strides)) for j in range(len(view.shape))
+            ]
+            self.slots[node] = Buffer("rec", first, tuple(steps), 0)
+
+    def _find_aliases(self) -> None:
+        """Values put together from parts of the state that lie together already."""
+        self.aliases: dict[Node, Buffer] = {}
+        for node in self.reachable:
+            if node.op != "assemble" or node.attr[:2] != ("set", False) or not node.shape:
+                continue
+            mode, _, maps = node.attr
+            strides = layout(node.shape, self.lanes, False)
+            firsts = set()
+            for value, (_, offset, coef) in zip(node.args, maps):
+                slot = self.slots.get(value.node)
+                if slot is None or slot.base != "rec":
+                    break
+                first = slot.first + sum(o * st for o, st in zip(value.offset, slot.strides))
+                steps = [sum(r[j] * st for r, st in zip(value.coef, slot.strides)) for j in range(len(value.shape))]
+                wanted = [sum(r[j] * st for r, st in zip(coef, strides)) for j in range(len(value.shape))]
+                if steps != wanted:
+                    break
+                firsts.add(first - sum(o * st for o, st in zip(offset, strides)))
+            else:
+                if len(firsts) == 1:
+                    self.aliases[node] = Buffer("rec", firsts.pop(), strides, 0)
+
+    def _place_inputs(self) -> None:
+        self.copies: list[tuple[View, Buffer]] = []
+        for product in self.products:
             if product not in self.inputs:
-                self.inputs[product] = self._gathered(parts)
+                self.inputs[product] = self._gathered([a for a in product.args if a.node.op != "x"])
 
     def _side_by_side(self, nodes: list[Node]) -> int:
         size = sum(n.size for n in nodes)
@@ -253,6 +279,7 @@ class _Builder:
             leaves[node] = self.slots[node]
         for product in self.products:
             leaves[product] = Buffer("row", self.row.take(product.shape).first, (1,), 0)
+        leaves |= self.aliases
         self.product_rows = {p: leaves[p].first for p in self.products}
         plan = Plan(leaves, self.loc, self.row, self.forward_phase)
         results: list[tuple[View, Place, Node | None]] = []
@@ -265,24 +292,32 @@ class _Builder:
                 placed.add(node)
             results.append((view, whole_place(view.shape, buffer), node if first else None))
 
+        for node, buffer in self.homes.items():
+            put(node.whole(), buffer)
         for node, view, large in zip(self.states, self.after, self.large):
-            slot = self.slots[node]
-            put(view, slot._replace(base="nxt" if large else "next"))
-        for node in self.saved:
-            if self.homes[node].base == "rec":
-                put(node.whole(), self.homes[node])
+            base = "nxt" if large else "next"
+            if not self._lies_there(view, self.slots[node]._replace(base=base)):
+                put(view, self.slots[node]._replace(base=base))
         for view, buffer in self.copies:
             put(view, buffer)
         put(self.output, dense("out", 0, self.output.shape))
         plan.decide(results)
         return self._functions("forward", FORWARD, plan)
 
+    def _lies_there(self, view: View, slot: Buffer) -> bool:
+        """Whether a state is part of a value that lies in its slot anyway."""
+        home = self.homes.get(view.node)
+        if home is None or home.base != slot.base:
+            return False
+        first = home.first + sum(o * st for o, st in zip(view.offset, home.strides))
+        steps = [sum(r[j] * st for r, st in zip(view.coef, home.strides)) for j in range(len(view.shape))]
+        return first == slot.first and tuple(steps) == slot.strides
+
     def _kept_leaves(self, large: str) -> dict[Node, Buffer]:
         leaves = self._leaves()
         for node, is_large in zip(self.states, self.large):
             leaves[node] = self.slots[node]._replace(base=large) if is_large else self.slots[node]
-        for node in self.saved:
-            leaves[node] = self.homes[node]
+        leaves |= self.homes | self.aliases
         return leaves
 
     def _backward(self) -> list[str]:
