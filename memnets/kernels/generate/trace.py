@@ -104,6 +104,7 @@ class _Tracer(TorchDispatchMode):
         self.alive: list[Tensor] = []
         self.sources: list[int] = []
         self.learnt: list[bool] = []
+        self.wants: set[int] = set()  # tensors outside the step that may want a gradient, by id
         self.shapes: list[tuple[int, ...]] = []
         self.given: dict[int, Tensor] = {}
         self.calls: list[Call] = []
@@ -119,11 +120,11 @@ class _Tracer(TorchDispatchMode):
             self.alive.append(tensor)
         return self.numbers[id(tensor)]
 
-    def parameter(self, tensor: Tensor) -> Entry:
+    def parameter(self, tensor: Tensor, learnt: bool) -> Entry:
         """A tensor from outside the step, or one that the prologue makes."""
         self.sources.append(self.number(tensor))
         self.shapes.append(tuple(tensor.shape))
-        self.learnt.append(tensor.requires_grad or isinstance(tensor, nn.Parameter))
+        self.learnt.append(learnt)
         leaf = self.graph.leaf("param", tensor.shape, len(self.sources) - 1)
         entry = Entry(Base("param", leaf, tensor), ())
         self.add(tensor, entry)
@@ -132,7 +133,9 @@ class _Tracer(TorchDispatchMode):
     def entry(self, tensor: Tensor) -> Entry:
         if id(tensor) not in self.entries:  # of a module, or of whatever the step's code holds
             self.given[self.number(tensor)] = tensor.detach() if not tensor.requires_grad else tensor
-            return self.parameter(tensor)
+            learnt = tensor.requires_grad or isinstance(tensor, nn.Parameter)
+            self.wants |= {id(tensor)} if learnt else set()
+            return self.parameter(tensor, learnt)
         return self.entries[id(tensor)]
 
     def symbol(self, tensor: Tensor) -> View:
@@ -152,8 +155,7 @@ class _Tracer(TorchDispatchMode):
                 if torch.equal(known, value) and not known.requires_grad:
                     return self.graph.leaf("param", value.shape, index)
         self.given[self.number(value)] = value
-        view = self.parameter(value).view()
-        return view
+        return self.parameter(value, False).view()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -183,13 +185,16 @@ class _Tracer(TorchDispatchMode):
         """An operator on parameters and constants alone."""
         view = name in VIEWS
         if any(e.base.kind == "param" for e in entries):
+            given = [a for a in _flat((args, kwargs)) if isinstance(a, Tensor)]
+            learnt = torch.is_grad_enabled() and any(id(t) in self.wants for t in given)
+            self.wants |= {id(t) for t in outs} if learnt else set()
             slots = _replaced((args, kwargs), lambda t: Slot(self._slot(t)))
             self.calls.append(Call(func, *slots, tuple(self.number(t) for t in outs)))
             for k, out in enumerate(outs):
                 if view:
                     self.add(out, Entry(entries[0].base, (*entries[0].chain, _rule(name, args[1:], kwargs, k))))
                 else:
-                    self.parameter(out)
+                    self.parameter(out, learnt)
             return
         for k, out in enumerate(outs):
             base = entries[0].base if view else Base("const", None, out)
