@@ -78,10 +78,10 @@ static i64 lay_out(const Args *a, int back, real *base, Room *r) {
 #define TAKE(name, n) r->name = at, at += round_up(n)
     TAKE(local, LOCAL + LANES);
     TAKE(row, ROWS * ROW + LANES);
-    TAKE(big, ROWS * 2 * BIG + LANES);
+    TAKE(big, ROWS * BIG_COPIES * BIG + LANES);
     TAKE(ring, (a->keep || back ? 0 : ROWS * 2 * RECORD) + LANES);
     TAKE(segment, (back ? ROWS * a->every * BIG : 0) + LANES);
-    TAKE(d_state, (back ? ROWS * 2 * D_STATE : 0) + LANES);
+    TAKE(d_state, (back ? ROWS * D_STATE_COPIES * D_STATE : 0) + LANES);
 #undef TAKE
     return at - base;
 }
@@ -90,9 +90,9 @@ static real *record(const Args *a, const Room *r, i64 t, i64 b, i64 i) {
     return a->keep ? a->records + (t * a->batch + b) * RECORD : r->ring + (i * 2 + (t & 1)) * RECORD;
 }
 
-static real *large(const Room *r, i64 t, i64 i) { return r->big + (i * 2 + (t & 1)) * BIG; }
+static real *large(const Room *r, i64 t, i64 i) { return r->big + (BIG_COPIES == 1 ? i : i * 2 + (t & 1)) * BIG; }
 
-static real *d_state(const Room *r, i64 t, i64 i) { return r->d_state + (i * 2 + (t & 1)) * D_STATE; }
+static real *d_state(const Room *r, i64 t, i64 i) { return r->d_state + (D_STATE_COPIES == 1 ? i : i * 2 + (t & 1)) * D_STATE; }
 
 /* ---- Forward ---- */
 

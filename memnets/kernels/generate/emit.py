@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .graph import Node, View
-from .schedule import Buffer, Nest, Place, Plan, Statement, turned
+from .schedule import Buffer, Nest, Place, Plan, Statement, turned, turned_place
 
 INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
 COMPARE = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "==", "ne": "!="}
@@ -41,7 +41,7 @@ class Writer:
     def __init__(self, plan: Plan, nest: Nest, lanes: int, names: "itertools.count[int]", registers: int):
         self.plan, self.nest, self.lanes, self.counter, self.registers = plan, nest, lanes, names, registers
         self.statements = [
-            (s, turned(s.value, o), _turned_place(s.place, o), frozenset(o[len(o) - s.reduced :]) if s.reduced else None)
+            (s, turned(s.value, o), turned_place(s.place, o), frozenset(o[len(o) - s.reduced :]) if s.reduced else None)
             for s, o in zip(nest.statements, nest.orders)
         ]
 
@@ -428,11 +428,6 @@ def _address(place: Place, axes: Sequence[tuple[str, int]]) -> str:
     first = place.buffer.first + sum(o * st for o, st in zip(place.offset, place.buffer.strides))
     terms = [name if st == 1 else f"{name} * {st}" for name, st in axes if st]
     return " + ".join([*terms, str(first)])
-
-
-def _turned_place(place: Place, order: tuple[int, ...]) -> Place:
-    back = [order.index(a) for a in range(len(order))]
-    return Place(place.buffer, place.offset, tuple(tuple(row[b] for b in back) for row in place.coef))
 
 
 def _literal(x: float) -> str:

@@ -85,6 +85,7 @@ class _Builder:
         self.rec, self.big, self.drec, self.dst = (Room(b, lanes) for b in ("rec", "cur", "drec", "dcur"))
         self.loc, self.row, self.row_back = Room("loc", lanes), Room("row", lanes), Room("row", lanes)
         self.counter = itertools.count()
+        self.in_place: dict[str, bool] = {}
 
     def _state(self, k: int, after: View) -> Node:
         return self.graph.make("state", after.shape, (), k)
@@ -253,8 +254,16 @@ class _Builder:
                 leaves[node] = dense(f"par{node.attr}", 0, node.shape)
         return leaves
 
-    def _functions(self, name: str, fields: str, plan: Plan) -> list[str]:
+    def _functions(self, name: str, fields: str, plan: Plan, over: tuple[str, str] | None = None) -> list[str]:
         nests = plan.nests()
+        if over is not None:
+            before, after = over
+            self.in_place[name] = plan.may_overwrite(nests, before, after)
+            if self.in_place[name]:
+                for statement in plan.statements:
+                    buffer = statement.place.buffer
+                    if buffer.base == after:
+                        statement.place = statement.place._replace(buffer=buffer._replace(base=before))
         last = max(nests, default=0)
         lines = []
         for phase in range(last + 1):
@@ -302,7 +311,7 @@ class _Builder:
             put(view, buffer)
         put(self.output, dense("out", 0, self.output.shape))
         plan.decide(results)
-        return self._functions("forward", FORWARD, plan)
+        return self._functions("forward", FORWARD, plan, ("cur", "nxt"))
 
     def _lies_there(self, view: View, slot: Buffer) -> bool:
         """Whether a state is part of a value that lies in its slot anyway."""
@@ -367,7 +376,7 @@ class _Builder:
             total += node.size
         self.accumulators = total
         plan.decide(results, adding)
-        return self._functions("backward", BACKWARD, plan)
+        return self._functions("backward", BACKWARD, plan, ("dcur", "dnxt"))
 
     def _replay(self) -> list[str]:
         plan = Plan(self._kept_leaves("cur"), self.loc, self.row, {})
@@ -428,6 +437,8 @@ class _Builder:
             "OUTPUTS": self.output.node.size if self.output.is_whole() else math.prod(self.output.shape),
             "RECORD": self.rec.size,
             "BIG": self.big.size,
+            "BIG_COPIES": 1 if self.in_place["forward"] else 2,
+            "D_STATE_COPIES": 1 if self.in_place["backward"] else 2,
             "D_RECORD": self.drec.size,
             "D_STATE": self.dst.size,
             "ROW": max(self.row.size, self.row_back.size),

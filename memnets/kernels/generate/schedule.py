@@ -120,7 +120,7 @@ class Plan:
     def __init__(self, leaves: dict[Node, Buffer], local: Room, shared: Room, phases: dict[Node, int]):
         self.buffers = dict(leaves)
         self.leaves = leaves
-        self.local, self.shared, self.phases = local, shared, phases
+        self.local, self.shared, self.phases = local, shared, dict(phases)
         self.stored: set[Node] = set()
         self.statements: list[Statement] = []
 
@@ -157,6 +157,7 @@ class Plan:
                 self.stored.add(node)
             elif node.op not in ("const", "iota") and self._wants_store(node, users[node]):
                 self.stored.add(node)
+        self._delay(order, users)
         self._find_crossing(order, users)
         for node in order:
             if node in self.stored:
@@ -165,6 +166,12 @@ class Plan:
             if node is None:
                 self._add(Statement("add" if k in adding else "set", None, value, place))
         self.kept = set(made)
+
+    def _delay(self, order: list[Node], users: dict[Node, set[object]]) -> None:
+        """Move what no earlier phase reads to the phase that reads it, where it may share a loop."""
+        for node in reversed(order):
+            if all(isinstance(user, Node) for user in users[node]):
+                self.phases[node] = min(self.phases.get(user, 0) for user in users[node] if isinstance(user, Node))
 
     def _find_crossing(self, order: list[Node], users: dict[Node, set[object]]) -> None:
         """Which values are read in a later phase than the one that makes them."""
@@ -234,6 +241,33 @@ class Plan:
                 self._add(part)
             return
         self.statements.append(statement)
+
+    def may_overwrite(self, phases: dict[int, list[Nest]], before: str, after: str) -> bool:
+        """Whether what is stored in ``after`` may be laid over what is read from ``before``, each in the same place.
+
+        No statement may read a number once it is overwritten: reads come in earlier nests, or of the very same place.
+        """
+        first: dict[int, int] = {}  # each buffer of ``after`` by its first number: the nest that stores it
+        nests = [nest for phase in sorted(phases) for nest in phases[phase]]
+        places = {}
+        for k, nest in enumerate(nests):
+            for statement, order in zip(nest.statements, nest.orders):
+                place = statement.place
+                if place.buffer.base == after and (statement.node is None or statement.node in self.kept):
+                    first.setdefault(place.buffer.first, k)
+                    places.setdefault(place.buffer.first, []).append((k, turned_place(place, order)))
+        for k, nest in enumerate(nests):
+            for statement, order in zip(nest.statements, nest.orders):
+                for read in statement.reads:
+                    buffer = self.leaves.get(read.node)
+                    if buffer is None or buffer.base != before or buffer.first not in first:
+                        continue
+                    at = first[buffer.first]
+                    view = turned(read, order)
+                    same = all(p.offset == view.offset and p.coef == view.coef for j, p in places[buffer.first] if j == k)
+                    if k > at or (k == at and not same) or statement.reduced and k == at and not same:
+                        return False
+        return True
 
     # ---- What shares a nest ----
 
@@ -350,3 +384,9 @@ def turned(view: View, order: tuple[int, ...]) -> View:
     """A view over a statement's axes, seen over its nest's: axis j is the nest's axis ``order[j]``."""
     back = [order.index(a) for a in range(len(order))]
     return view.permute(back)
+
+
+def turned_place(place: Place, order: tuple[int, ...]) -> Place:
+    """A place over a statement's axes, seen over its nest's."""
+    back = [order.index(a) for a in range(len(order))]
+    return Place(place.buffer, place.offset, tuple(tuple(row[b] for b in back) for row in place.coef))
