@@ -210,7 +210,6 @@ def backward(
     d_state = [empty(s, *s.shape) if need else None for s, need in zip(state, needs[1 : 1 + len(state)])]
     records = _room(inputs, ragged, steps, batch, layout["d_record"])
     d_x = _room(inputs, ragged, *inputs.shape) if layout["has_dx"] else None
-    sums = inputs.new_zeros(args.threads, layout["accumulators"] + SPARE)[:, : layout["accumulators"]]
     sums = inputs.new_zeros(args.threads, layout["accumulators"])
     held += [pointers(d_last), pointers(d_state)]
     args.first, args.last = held[2:4]
@@ -282,33 +281,48 @@ def _parameter_gradients(
             for b in product["biases"]:
                 if needs[b]:
                     add(b, bias.clone() if len(product["biases"]) > 1 else bias)
-        parts: dict[int, list[Any]] = {}
-        for term in product["terms"]:
-            if needs[term[1]]:
-                parts.setdefault(term[1], []).append(term)
-        for param, terms in parts.items():
-            add(param, _weight_gradient(inputs, parameters[param], kept, d, terms))
+        for param, (turned, parts) in _weight_parts(product, inputs, kept, d, needs).items():
+            add(param, _joined(parts, parameters[param], turned))
     return found
 
 
-def _weight_gradient(inputs: Tensor, weight: Tensor, kept: Kept, d: Tensor, terms: list[Any]) -> Tensor:
-    """Taken with the product's outputs as columns, then turned: with few rows that is several times faster."""
-    turned = terms[0][2]
-    covered = sorted((t[3], t[3] + t[4]) for t in terms)
-    ends = [e for _, e in covered]
-    shape = [n for n in weight.shape if n != 1]
-    whole = [0, *ends[:-1]] == [s for s, _ in covered] and ends[-1] == shape[1 if turned else 0]
-    parts = []
-    for base, _, _, first, length, offset, step in sorted(terms, key=lambda t: t[3]):
-        if base == "x":
-            given = _columns(inputs, offset, step, length)
+def _weight_parts(
+    product: dict[str, Any], inputs: Tensor, kept: Kept, d: Tensor, needs: Sequence[bool]
+) -> dict[int, tuple[bool, list[tuple[int, Tensor]]]]:
+    """For each parameter whether it lies (out, in), and its gradient in parts (in, out), each with its first column.
+
+    Taken with the product's outputs as columns, then turned: with few rows that is several times faster.
+    """
+    steps, inner = len(inputs), [t for t in product["terms"] if t[0] != "x"]
+    whole = None
+    if any(needs[t[1]] for t in inner):
+        size = sum(t[4] for t in inner)
+        whole = torch.mm(_rows(kept.records, steps, inner[0][0], inner[0][5], size).t(), d)  # (in, out)
+    parts: dict[int, tuple[bool, list[tuple[int, Tensor]]]] = {}
+    at = 0
+    for base, param, turned, first, length, offset, step in product["terms"]:
+        if not needs[param]:
+            part = None
+        elif base == "x":
+            part = torch.mm(_columns(inputs, offset, step, length).t(), d)
         else:
-            given = _rows(kept.records, len(inputs), base, offset, length)
-        parts.append((first, length, torch.mm(given.t(), d)))
-    if whole:
-        result = parts[0][2] if len(parts) == 1 else torch.cat([p for _, _, p in parts])
-    else:
-        result = d.new_zeros(shape[1 if turned else 0], d.shape[1])
-        for first, length, part in parts:
-            result[first : first + length] += part
-    return result.t().contiguous() if turned else result
+            assert whole is not None
+            part = whole[at : at + length]
+        at += length if base != "x" else 0
+        if part is not None:
+            parts.setdefault(param, (turned, []))[1].append((first, part))
+    return parts
+
+
+def _joined(parts: list[tuple[int, Tensor]], weight: Tensor, turned: bool) -> Tensor:
+    """A parameter's gradient from those of its columns."""
+    parts = sorted(parts, key=lambda p: p[0])
+    sizes = [n for n in weight.shape if n != 1]
+    ends = [first + len(part) for first, part in parts]
+    if [0, *ends[:-1]] == [first for first, _ in parts] and ends[-1] == sizes[1 if turned else 0]:
+        result = parts[0][1] if len(parts) == 1 else torch.cat([part for _, part in parts])
+    else:  # some columns twice, or not at all
+        result = weight.new_zeros(sizes[1 if turned else 0], sizes[0 if turned else 1])
+        for first, part in parts:
+            result[first : first + len(part)] += part
+    return result.t().contiguous() if turned else result.contiguous()

@@ -83,9 +83,14 @@ class _Builder:
         self.forward_end = len(self.graph.nodes)
         self.large = [n.size > LARGE and len(n.shape) > 1 for n in self.states]
         self.rec, self.big, self.drec, self.dst = (Room(b, lanes) for b in ("rec", "cur", "drec", "dcur"))
-        self.loc, self.row, self.row_back = Room("loc", lanes), Room("row", lanes), Room("row", lanes)
+        self.row, self.row_back = Room("row", lanes), Room("row", lanes)
+        self.locals: list[Room] = []
         self.counter = itertools.count()
         self.in_place: dict[str, bool] = {}
+
+    def _local(self) -> Room:
+        self.locals.append(Room("loc", self.lanes))
+        return self.locals[-1]
 
     def _state(self, k: int, after: View) -> Node:
         return self.graph.make("state", after.shape, (), k)
@@ -290,7 +295,7 @@ class _Builder:
             leaves[product] = Buffer("row", self.row.take(product.shape).first, (1,), 0)
         leaves |= self.aliases
         self.product_rows = {p: leaves[p].first for p in self.products}
-        plan = Plan(leaves, self.loc, self.row, self.forward_phase)
+        plan = Plan(leaves, self._local(), self.row, self.forward_phase)
         results: list[tuple[View, Place, Node | None]] = []
         placed: set[Node] = set()
 
@@ -347,7 +352,7 @@ class _Builder:
                 of = next(p for p in self.products if p.id == node.attr[0])
                 self.back_products.append((node, order[of], phases[node], leaves[node].first))
         self.back_products.sort(key=lambda p: p[2])
-        plan = Plan(leaves, self.loc, self.row_back, phases)
+        plan = Plan(leaves, self._local(), self.row_back, phases)
         results: list[tuple[View, Place, Node | None]] = []
         placed: set[Node] = set()
 
@@ -379,7 +384,7 @@ class _Builder:
         return self._functions("backward", BACKWARD, plan, ("dcur", "dnxt"))
 
     def _replay(self) -> list[str]:
-        plan = Plan(self._kept_leaves("cur"), self.loc, self.row, {})
+        plan = Plan(self._kept_leaves("cur"), self._local(), self.row, {})
         results: list[tuple[View, Place, Node | None]] = []
         for node, view, large in zip(self.states, self.after, self.large):
             if large:
@@ -442,7 +447,7 @@ class _Builder:
             "D_RECORD": self.drec.size,
             "D_STATE": self.dst.size,
             "ROW": max(self.row.size, self.row_back.size),
-            "LOCAL": self.loc.size,
+            "LOCAL": max(room.size for room in self.locals),
             "STATES": len(self.states),
             "ACCUMULATORS": self.accumulators,
             "HAS_DX": int(self.d_x is not None),
