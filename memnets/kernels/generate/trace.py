@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ...state import state_tensors
+from ...base.state import state_tensors
 from .graph import Graph, Node, View
 from .rules import RULES, VIEWS, NoRuleError, put
 
