@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ..kernel import Gradients
 from .library import Args, numbers, pointers
 
 EVERY = 8
@@ -22,14 +23,6 @@ class Kept(NamedTuple):
 
     records: Tensor  # (T + 1, B, record)
     big: Tensor  # (ceil(T / EVERY), B, big)
-
-
-class Gradients(NamedTuple):
-    """Gradients of a sequence's inputs, starting state and parameters; None where not asked for."""
-
-    inputs: Tensor | None
-    state: list[Tensor | None]
-    parameters: list[Tensor | None]
 
 
 class Compiled(NamedTuple):
@@ -134,6 +127,23 @@ def _add_room(args: Args, program: Compiled, like: Tensor, back: bool) -> list[T
     return [packed, scratch]
 
 
+def shapes(
+    program: Compiled, inputs: Tensor, state: Sequence[Tensor], keep: bool
+) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    """Tensors like those that :func:`forward` gives, empty."""
+    steps, batch, _ = inputs.shape
+    outputs = inputs.new_empty(steps, batch, program.layout["outputs"])
+    record, big = _kept_shapes(program, steps, batch, keep)
+    return outputs, [s.new_empty(s.shape) for s in state], [inputs.new_empty(record), inputs.new_empty(big)]
+
+
+def _kept_shapes(program: Compiled, steps: int, batch: int, keep: bool) -> tuple[Any, Any]:
+    layout = program.layout
+    if not keep:
+        return (0, 0, 0), (0, 0, 0)
+    return (steps + 1, batch, layout["record"]), (-(-steps // EVERY), batch, layout["big"])
+
+
 def forward(
     program: Compiled,
     inputs: Tensor,
@@ -163,10 +173,8 @@ def forward(
     starts, strides = _starts(program, inputs, parameters)
     outputs = _room(inputs, ragged, steps, batch, layout["outputs"])
     last = [empty(s, *s.shape) for s in state]
-    kept = Kept(
-        _room(inputs, ragged, *((steps + 1, batch, layout["record"]) if keep else (0, 0, 0))),
-        empty(inputs, *((-(-steps // EVERY), batch, layout["big"]) if keep else (0, 0, 0))),
-    )
+    record, big = _kept_shapes(program, steps, batch, keep)
+    kept = Kept(_room(inputs, ragged, *record), empty(inputs, *big))
     args.keep, args.out = int(keep), outputs.data_ptr()
     held += [pointers(starts), numbers(strides), pointers(state), pointers(last), starts]
     args.starts, args.start_strides, args.first, args.last = held[2:6]

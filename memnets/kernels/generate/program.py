@@ -54,7 +54,22 @@ class Program(NamedTuple):
 
 def build(trace: Trace, *, double: bool, vector_bytes: int = 64) -> Program:
     """The program of a traced step."""
-    return _Builder(trace, vector_bytes // (8 if double else 4)).program()
+    lanes = vector_bytes // (8 if double else 4)
+    made = _Builder(trace, lanes).program()
+    return made._replace(source=_file(made.source, lanes, vector_bytes, double))
+
+
+def _file(text: str, lanes: int, vector_bytes: int, double: bool) -> str:
+    """The whole C file around a program's own text."""
+    masks = [f"static const mask LAST_{k} = {{{', '.join(['-1'] * k)}}};" for k in range(1, lanes)]
+    head = [
+        *(["#define MEMNETS_DOUBLE"] if double else []),
+        f"#define MEMNETS_BYTES {vector_bytes}",
+        '#include "step.h"',
+        *masks,
+        f"static const vec COUNT = {{{', '.join(map(str, range(lanes)))}}};",
+    ]
+    return "\n".join([*head, text, '#include "driver.h"', ""])
 
 
 def dense(base: str, first: int, shape: tuple[int, ...]) -> Buffer:

@@ -386,14 +386,20 @@ def _flat_slots(value: Any) -> list[Slot]:
     return []
 
 
-def run_prologue(trace: Trace) -> list[Tensor]:
-    """The tensors behind the ``param`` leaves, differentiable."""
-    env = dict(trace.given)
-    for call in trace.prologue:
+def run_prologue(prologue: list[Call], sources: list[int], given: dict[int, Tensor]) -> list[Tensor]:
+    """The tensors behind the ``param`` leaves, differentiable.
+
+    Args:
+        prologue: the calls.
+        sources: the slot of each leaf.
+        given: tensors by slot.
+    """
+    env = dict(given) if prologue else given
+    for call in prologue:
         args, kwargs = _filled((call.args, call.kwargs), env)
         result = call.func(*args, **kwargs)
         env.update(zip(call.results, [r for r in _flat(result) if isinstance(r, Tensor)]))
-    return [env[slot] for slot in trace.sources]
+    return [env[slot] for slot in sources]
 
 
 def _filled(value: Any, env: dict[int, Tensor]) -> Any:
