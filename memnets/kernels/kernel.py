@@ -22,6 +22,14 @@ class Run(NamedTuple):
     kept: list[Tensor]
 
 
+class Refusal(Exception):
+    """Why a cell has no kernel. ``here``: it is the machine that lacks something, not the cell."""
+
+    def __init__(self, reason: str, here: bool = False):
+        super().__init__(reason)
+        self.reason, self.here = reason, here
+
+
 class Gradients(NamedTuple):
     """Gradients of a sequence's inputs, starting state and parameters; None where not asked for."""
 
@@ -36,8 +44,8 @@ class Kernel(abc.ABC):
     key: str
 
     @abc.abstractmethod
-    def parameters(self, cell: Any) -> list[Tensor]:
-        """The tensors of ``cell`` that the kernel reads, in its order."""
+    def names(self, cell: Any) -> list[str]:
+        """The names of those parameters and buffers of ``cell`` that the kernel reads, in its order."""
 
     @abc.abstractmethod
     def forward(
@@ -53,7 +61,7 @@ class Kernel(abc.ABC):
         Args:
             inputs: ``(T, B, I)``.
             state: before the first step.
-            parameters: as :meth:`parameters` gives them.
+            parameters: those of :meth:`names`.
             lengths: of the sequences, longest first, or None.
             keep: whether :meth:`backward` follows.
         """
@@ -90,3 +98,11 @@ class Kernel(abc.ABC):
 
 KERNELS: weakref.WeakValueDictionary[str, Kernel] = weakref.WeakValueDictionary()
 """The kernels of this process by key, for operators that graphs of ``torch.compile`` hold."""
+
+
+def named(cell: Any, name: str) -> Tensor:
+    """A parameter or buffer of a cell by name."""
+    found = cell
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found

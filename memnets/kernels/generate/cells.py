@@ -14,23 +14,16 @@ import torch
 from torch import Tensor, nn
 
 from ...base.state import state_tensors
+from ..kernel import Refusal, named
 from . import build, library, program
 from .calls import Compiled
 from .kernel import GeneratedKernel
 from .trace import Trace, UntraceableError, listing, trace
 
-_known: weakref.WeakKeyDictionary[nn.Module, tuple[Any, "GeneratedKernel | Refusal"]] = weakref.WeakKeyDictionary()
+_known: weakref.WeakKeyDictionary[nn.Module, tuple[Any, GeneratedKernel | Refusal]] = weakref.WeakKeyDictionary()
 _lock = threading.RLock()
 
-_OWN = frozenset(("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"))
-
-
-class Refusal(Exception):
-    """Why a cell has no kernel. ``here``: it is the machine that lacks something, not the cell."""
-
-    def __init__(self, reason: str, here: bool = False):
-        super().__init__(reason)
-        self.reason, self.here = reason, here
+_OWN = frozenset(nn.Module().__dict__) - {"training"}
 
 
 def kernel_of(cell: nn.Module) -> GeneratedKernel | Refusal:
@@ -104,6 +97,9 @@ def _trace(cell: Any, dtype: torch.dtype) -> Trace:
         return trace(cell, torch.linspace(-1, 1, cell.input_size, dtype=dtype).unsqueeze(0), state)
     except UntraceableError as error:
         raise Refusal(str(error)) from error
+    except Exception as error:
+        line = (str(error).splitlines() or [""])[0]
+        raise Refusal(f"a step of the cell fails with {type(error).__name__}: {line}") from error
 
 
 def _names(cell: nn.Module, found: Trace) -> dict[int, str]:
@@ -132,7 +128,7 @@ def _try(cell: Any, kernel: GeneratedKernel) -> None:
             outputs.append(out)
     want = [torch.stack(outputs), *state_tensors(state)]
     weights = [torch.randn(t.shape, dtype=dtype, generator=generator) for t in want]
-    parameters = kernel.parameters(cell)
+    parameters = [named(cell, name) for name in kernel.names(cell)]
     wanted = [p for p in parameters if p.requires_grad]
     given = [t.detach() for t in state_tensors(start)]
     run = kernel.forward(inputs.detach(), given, parameters, None, True)
@@ -176,10 +172,15 @@ def _mark(cell: nn.Module) -> list[Any]:
         found.append(type(module).forward)
         for name, value in module.__dict__.items():
             if name not in _OWN:
-                found.append(_value(value))
-        for tensor in (*module._parameters.values(), *module._buffers.values()):
+                found.append(value if type(value) in _PLAIN else _value(value))
+        for tensor in module._parameters.values():
             found.append(None if tensor is None else (tensor.shape, tensor.dtype, tensor.device.type))
+        for tensor in module._buffers.values():
+            found.append(None if tensor is None else (tensor.shape, tensor.dtype, tensor.requires_grad))
     return found
+
+
+_PLAIN = frozenset((int, bool, str, float, type(None)))
 
 
 class _Same:
@@ -197,8 +198,8 @@ class _Same:
 
 
 def _value(value: object) -> object:
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return type(value), value
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, (tuple, list)) and len(value) < 32:
         return [_value(v) for v in value]
     if isinstance(value, dict) and len(value) < 32:

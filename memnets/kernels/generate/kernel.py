@@ -26,7 +26,7 @@ class GeneratedKernel(Kernel):
 
     def __init__(self, trace: Trace, names: dict[int, str], compiled: calls.Compiled, key: str):
         self.compiled = compiled
-        self.names = names
+        self.slots = names
         self.prologue = trace.prologue
         self.sources = trace.sources
         self.learnt = trace.learnt
@@ -34,13 +34,13 @@ class GeneratedKernel(Kernel):
         self.key = f"{key}-{next(_numbers)}"
         KERNELS[self.key] = self
 
-    def parameters(self, cell: nn.Module) -> list[Tensor]:
-        """Parameters and buffers by name."""
-        return [_named(cell, name) for name in self.names.values()]
+    def names(self, cell: nn.Module) -> list[str]:
+        """See :meth:`memnets.kernels.kernel.Kernel.names`."""
+        return list(self.slots.values())
 
     def _leaves(self, parameters: Sequence[Tensor]) -> list[Tensor]:
         """What the program's ``param`` leaves are."""
-        env = {**self.constants, **dict(zip(self.names, parameters))}
+        env = {**self.constants, **dict(zip(self.slots, parameters))}
         return [t.to(parameters[0].dtype) for t in run_prologue(self.prologue, self.sources, env)]
 
     def forward(
@@ -81,7 +81,7 @@ class GeneratedKernel(Kernel):
                 leaves = self._leaves(given)
             leaf_needs = [leaf.requires_grad and learnt for leaf, learnt in zip(leaves, self.learnt)]
         else:
-            by_slot = dict(zip(self.names, wanted))
+            by_slot = dict(zip(self.slots, wanted))
             given, leaves = [], self._leaves(parameters)
             leaf_needs = [by_slot.get(slot, False) for slot in self.sources]
         plain = [leaf.detach() for leaf in leaves]
@@ -98,7 +98,7 @@ class GeneratedKernel(Kernel):
         )
         if not self.prologue:
             by_slot = dict(zip(self.sources, found.parameters))
-            return found._replace(parameters=[by_slot.get(slot) for slot in self.names])
+            return found._replace(parameters=[by_slot.get(slot) for slot in self.slots])
         return found._replace(parameters=_through_prologue(given, wanted, leaves, found.parameters))
 
 
@@ -115,8 +115,3 @@ def _through_prologue(
     )
     return [next(grads) if need else None for need in wanted]
 
-
-def _named(cell: nn.Module, name: str) -> Tensor:
-    path, _, last = name.rpartition(".")
-    module: Any = cell.get_submodule(path) if path else cell
-    return getattr(module, last)

@@ -96,9 +96,9 @@ class _NoHooks(TorchFunctionMode):
 
 
 class _Tracer(TorchDispatchMode):
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, parameters: set[int]) -> None:
         super().__init__()
-        self.graph = graph
+        self.graph, self.parameters = graph, parameters
         self.entries: dict[int, Entry] = {}
         self.numbers: dict[int, int] = {}
         self.alive: list[Tensor] = []
@@ -120,7 +120,7 @@ class _Tracer(TorchDispatchMode):
             self.alive.append(tensor)
         return self.numbers[id(tensor)]
 
-    def parameter(self, tensor: Tensor, learnt: bool) -> Entry:
+    def outside(self, tensor: Tensor, learnt: bool) -> Entry:
         """A tensor from outside the step, or one that the prologue makes."""
         self.sources.append(self.number(tensor))
         self.shapes.append(tuple(tensor.shape))
@@ -133,9 +133,9 @@ class _Tracer(TorchDispatchMode):
     def entry(self, tensor: Tensor) -> Entry:
         if id(tensor) not in self.entries:  # of a module, or of whatever the step's code holds
             self.given[self.number(tensor)] = tensor.detach() if not tensor.requires_grad else tensor
-            learnt = tensor.requires_grad or isinstance(tensor, nn.Parameter)
+            learnt = tensor.requires_grad or id(tensor) in self.parameters
             self.wants |= {id(tensor)} if learnt else set()
-            return self.parameter(tensor, learnt)
+            return self.outside(tensor, learnt)
         return self.entries[id(tensor)]
 
     def symbol(self, tensor: Tensor) -> View:
@@ -155,7 +155,7 @@ class _Tracer(TorchDispatchMode):
                 if torch.equal(known, value) and not known.requires_grad:
                     return self.graph.leaf("param", value.shape, index)
         self.given[self.number(value)] = value
-        return self.parameter(value, False).view()
+        return self.outside(value, False).view()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -194,7 +194,7 @@ class _Tracer(TorchDispatchMode):
                 if view:
                     self.add(out, Entry(entries[0].base, (*entries[0].chain, _rule(name, args[1:], kwargs, k))))
                 else:
-                    self.parameter(out, learnt)
+                    self.outside(out, learnt)
             return
         for k, out in enumerate(outs):
             base = entries[0].base if view else Base("const", None, out)
@@ -337,7 +337,7 @@ def trace(cell: nn.Module, x: Tensor, state: Any) -> Trace:
         UntraceableError: the step cannot be generated.
     """
     graph = Graph()
-    tracer = _Tracer(graph)
+    tracer = _Tracer(graph, {id(p) for p in cell.parameters()})
     given = list(state_tensors(state))
     x = x.detach().clone()
     tracer.add(x, Entry(Base("given", graph.leaf("x", x.shape[1:]).unsqueeze(0), None), ()))

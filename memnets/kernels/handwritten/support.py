@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ..configuration import unknown
+from .configuration import unknown
 from .sizes import power_of_two
 
 LIMIT = 8192

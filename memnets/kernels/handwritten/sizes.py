@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from ..configuration import Plan
+from .configuration import Plan
 
 TILE = 8192
 """Weights of a matrix that a program reads at a time."""

@@ -1,4 +1,4 @@
-"""A cell over a sequence through the fused kernel: lengths, segments, and states as users hold them."""
+"""A cell over a sequence through its fused kernel: lengths, segments, and states as users hold them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,35 +8,38 @@ from torch import Tensor
 
 from ..base.state import detach_state, index_state, map_state, state_tensors
 from .autograd import run
-from .configuration import Plan, parameters_of
+from .kernel import named
 
 
 def run_sequence(
     cell: Any,
+    key: str,
+    names: Sequence[str],
     inputs: Tensor,
     state: Any,
     counts: Sequence[int] | Tensor | None,
     *,
-    engine: str = "cpu",
     detach_every: int | None = None,
     checkpoint_every: int | None = None,
 ) -> tuple[Tensor, Any]:
     """The cell's outputs and last state.
 
     Args:
-        cell: a MemoryCell that :func:`memnets.kernels.choose` found fit.
+        cell: one that has a kernel.
+        key: the kernel's.
+        names: of the cell's tensors that the kernel reads.
         inputs: ``(B, T, I)``.
         state: before the first step.
         counts: the sequences' lengths, or None. A tensor under ``torch.compile`` alone.
-        engine: which kernel, "cpu" or "triton".
         detach_every: cut the gradient each time this many steps have passed.
         checkpoint_every: keep the state each time this many steps have passed and nothing between, and run those
             steps again on the way back.
 
     Returns:
-        ``[h, reads] (T, B, F)``, zero past a sequence's length, and the state after each sequence's last step.
+        The cell's outputs ``(T, B, F)``, zero past a sequence's length, and the state after each sequence's last step.
     """
-    dtype = cell.interface.weight.dtype
+    parameters = [named(cell, name) for name in names]
+    dtype = next(iter(cell.parameters())).dtype
     order = ends = None
     if counts is not None:
         order, counts = _longest_first(counts, inputs.device)
@@ -47,9 +50,7 @@ def run_sequence(
         ends = torch.as_tensor(counts, device=inputs.device)
         over = torch.arange(len(inputs), device=inputs.device).unsqueeze(1) >= ends  # (T, B)
         inputs = inputs.masked_fill(over.unsqueeze(-1), 0)
-    between = torch.float32 if engine == "triton" else dtype  # bfloat16 would round the weightings at each segment
-    plan = Plan(hasattr(state.controller, "cell"), cell.controller.num_layers, 2 * cell.memory.shift_range + 1)
-    parameters = parameters_of(cell)
+    between = torch.float32 if key.startswith("triton") else dtype  # bfloat16 would round the weightings at each segment
     outputs, steps = [], len(inputs)
     starts = _starts(steps, detach_every, checkpoint_every)
     for start, stop in zip(starts, [*starts[1:], steps]):
@@ -57,7 +58,7 @@ def run_sequence(
             state = detach_state(state) if ends is None else _detach_running(state, ends > start)
         within = None if counts is None else _within(counts, start, stop, steps)
         tensors = [t.to(between) for t in state_tensors(state)]
-        part, last = run(engine, plan, inputs[start:stop], tensors, parameters, within, repeat=bool(checkpoint_every))
+        part, last = run(key, inputs[start:stop], tensors, parameters, within, repeat=bool(checkpoint_every))
         outputs.append(part)
         state = _rebuild(state, iter(last))
     outputs = torch.cat(outputs) if len(outputs) > 1 else outputs[0]

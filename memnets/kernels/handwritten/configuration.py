@@ -1,12 +1,12 @@
-"""What the fused kernels share of a cell: the configurations they know, its parameters, and the plan of a sequence."""
+"""What the Triton kernel knows of a cell: its configurations, its parameters, and the plan of a sequence."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from ..controllers import FeedforwardController, LSTMController
-from ..memories.ntm import NTMMemory
+from ...controllers import FeedforwardController, LSTMController
+from ...memories.ntm import NTMMemory
 
 MEMORY_CELL = ("memnets.recurrent.cell", "MemoryCell")
 """By name: a kernel stands below what runs it over time."""
@@ -18,14 +18,6 @@ class Plan(NamedTuple):
     lstm: bool
     layers: int
     shifts: int
-
-
-class Gradients(NamedTuple):
-    """Gradients of a sequence's inputs, starting state and parameters; None where not asked for."""
-
-    inputs: Tensor | None
-    state: list[Tensor | None]
-    parameters: list[Tensor | None]
 
 
 def unknown(cell: Any) -> str | None:
@@ -84,6 +76,12 @@ def parameters_of(cell: Any) -> list[Tensor]:
     """Each layer's parameters, then the interface's, in the order of :func:`layer_parameters`."""
     found = [getattr(layer, name) for layer in cell.controller.layers for name in _names(cell)]
     return [*found, cell.interface.weight, cell.interface.bias]
+
+
+def plan_of(cell: Any) -> Plan:
+    """The plan of a cell that is not :func:`unknown`."""
+    lstm = type(cell.controller) is LSTMController
+    return Plan(lstm, cell.controller.num_layers, 2 * cell.memory.shift_range + 1)
 
 
 def layer_parameters(plan: Plan, parameters: Sequence[Tensor]) -> list[Sequence[Tensor]]:

@@ -9,7 +9,8 @@ from ...base.state import LSTMState
 from ...controllers import LSTMController
 from ...memories.ntm import NTMMemory, NTMState
 from ..autograd import run
-from ..configuration import Plan, parameters_of
+from .configuration import Plan, parameters_of
+from .kernel import TritonKernel
 
 TOLERANCE = 2e-2
 """Of the difference's norm, relative to that of the values: room for TF32, where the reference is told to use it."""
@@ -60,9 +61,9 @@ def _distance(device: torch.device, hidden: int, slots: int, width: int, steps: 
         torch.manual_seed(0)
         cell = _Cell(3, hidden, slots, width).to(device, torch.float32)
         inputs = torch.randn(steps, 3, 3, dtype=torch.float32).to(device).requires_grad_()  # (T, B, I)
-    start = cell.start(3)
+    start, kernel = cell.start(3), TritonKernel(Plan(True, 1, 3))
     want = _all(cell, inputs, *cell.over(inputs, start))
-    got = _all(cell, inputs, *run("triton", Plan(True, 1, 3), inputs, start, parameters_of(cell)))
+    got = _all(cell, inputs, *run(kernel.key, inputs, start, parameters_of(cell)))
     return max(float((a - b).norm() / b.norm().clamp(min=1e-6)) for a, b in zip(got, want))
 
 

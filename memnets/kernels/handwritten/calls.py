@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..configuration import Gradients, Plan, bias_of, layer_parameters
-from ..gradients import input_gradient, parameter_gradients
+from ..kernel import Gradients
+from .configuration import Plan, bias_of, layer_parameters
+from .gradients import input_gradient, parameter_gradients
 from . import backward as _backward
 from . import forward as _forward
 from .sizes import Sizes, block, power_of_two, settings, sizes_of

@@ -22,7 +22,7 @@ from memnets.base.state import state_tensors
 from memnets.kernels import autograd as function
 from memnets.kernels import configuration, cpu
 from memnets.kernels import dispatch as choice
-from memnets.kernels.cpu import calls
+from memnets.kernels.generate import calls
 
 pytestmark = pytest.mark.skipif(
     cpu.unavailable(torch.float32) is not None, reason=f"no kernel: {cpu.unavailable(torch.float32)}"

@@ -8,7 +8,7 @@ from fused_cases import Case
 from memnets import NTM
 from memnets.base.state import map_state
 from memnets.kernels import BackendUnavailableError
-from memnets.kernels.cpu import calls
+from memnets.kernels.generate import calls
 
 
 def test_torch_func():
