@@ -13,8 +13,8 @@ import torch
 from fused_cases import Case, assert_agree, distance
 from memnets import NTM
 from memnets.base.state import state_tensors
-from memnets.kernels import triton as engine
-from memnets.kernels.configuration import Plan, parameters_of
+from memnets.kernels import handwritten as engine
+from memnets.kernels.handwritten.configuration import Plan, parameters_of
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is not installed")
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -63,7 +63,7 @@ BARRIERS = {"forward_kernel": 5, "backward_kernel": 7}
 @pytest.mark.skipif(os.environ.get("TRITON_INTERPRET") == "1", reason="kernels are interpreted")
 def test_compiles_for_a_gpu(monkeypatch, tmp_path):
     """Down to the machine code of a GPU, which this machine need not have."""
-    from memnets.kernels.triton import calls
+    from memnets.kernels.handwritten import calls
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     kernels = {name: Compiler(getattr(calls, name), 90) for name in ("forward_kernel", "backward_kernel")}
@@ -106,7 +106,7 @@ ON_CUDA = {
 
 @pytest.fixture
 def poison(monkeypatch):
-    from memnets.kernels.triton import calls
+    from memnets.kernels.handwritten import calls
 
     def empty(like, *shape, dtype=torch.float32):
         return like.new_full(shape, float("nan"), dtype=dtype)

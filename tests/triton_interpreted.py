@@ -18,9 +18,9 @@ from fused_cases import Case, assert_agree, distance
 from memnets import NTM, BackendUnavailableError, kernels
 from memnets.base.state import state_tensors
 from memnets.kernels import dispatch as choice
-from memnets.kernels.configuration import Plan, parameters_of
-from memnets.kernels.triton import calls, functions, sizes, support, trial
-from memnets.kernels.triton.products import product
+from memnets.kernels.handwritten.configuration import Plan, parameters_of
+from memnets.kernels.handwritten import calls, functions, sizes, support, trial
+from memnets.kernels.handwritten.products import product
 
 assert os.environ.get("TRITON_INTERPRET") == "1", __doc__
 

@@ -131,7 +131,7 @@ def test_auto_says_once_that_it_runs_the_plain_cell(caplog, monkeypatch):
     monkeypatch.setattr("memnets.kernels.dispatch._said", set())
     with caplog.at_level("WARNING", logger="memnets"):
         for _ in range(2):
-            NTM(3, 4, controller="gru")(torch.zeros(1, 1, 3))
+            NTM(3, 4).to(torch.bfloat16)(torch.zeros(1, 1, 3, dtype=torch.bfloat16))
     assert [record.message.count("runs in place of the fused kernel") for record in caplog.records] == [1]
 
 

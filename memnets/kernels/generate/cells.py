@@ -119,24 +119,30 @@ def _try(cell: Any, kernel: GeneratedKernel) -> None:
     """
     dtype = _dtype(cell)
     generator = torch.Generator().manual_seed(0)
-    inputs = torch.randn(3, 2, cell.input_size, dtype=dtype, generator=generator).requires_grad_()
+
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(shape, dtype=dtype, generator=generator)
+
+    names, own = kernel.names(cell), dict(cell.named_parameters())
+    drawn = {name: (0.3 * draw(*own[name].shape)).requires_grad_() for name in names if name in own}
+    inputs = draw(3, 2, cell.input_size).requires_grad_()
     start = cell.initial_state(2)
     state, outputs = start, []
     with torch.random.fork_rng(devices=[]):
         for x in inputs:
-            out, state = cell(x, state)
+            out, state = torch.func.functional_call(cell, drawn, (x, state))
             outputs.append(out)
     want = [torch.stack(outputs), *state_tensors(state)]
-    weights = [torch.randn(t.shape, dtype=dtype, generator=generator) for t in want]
-    parameters = [named(cell, name) for name in kernel.names(cell)]
-    wanted = [p for p in parameters if p.requires_grad]
+    weights = [draw(*t.shape) for t in want]
+    parameters = [drawn[name] if name in drawn else named(cell, name) for name in names]
+    wanted = list(drawn.values())
     given = [t.detach() for t in state_tensors(start)]
     run = kernel.forward(inputs.detach(), given, parameters, None, True)
-    needs = [True, *(False for _ in given), *(p.requires_grad for p in parameters)]
+    needs = [True, *(False for _ in given), *(name in drawn for name in names)]
     back = kernel.backward(inputs.detach(), given, parameters, None, run.kept, weights[0], weights[1:], needs)
     loss = sum((a * w).sum() for a, w in zip(want, weights))
     grads = torch.autograd.grad(loss, [inputs, *wanted], allow_unused=True) if _has_graph(loss) else []
-    got_grads = [back.inputs, *(g for g, p in zip(back.parameters, parameters) if p.requires_grad)]
+    got_grads = [back.inputs, *(g for g, name in zip(back.parameters, names) if name in drawn)]
     for a, b in [*zip([run.outputs, *run.last], want), *zip(got_grads, grads)]:
         _compare(a, b, 1e-3 if dtype == torch.float32 else 1e-6)
 

@@ -132,7 +132,7 @@ class _Tracer(TorchDispatchMode):
 
     def entry(self, tensor: Tensor) -> Entry:
         if id(tensor) not in self.entries:  # of a module, or of whatever the step's code holds
-            self.given[self.number(tensor)] = tensor.detach() if not tensor.requires_grad else tensor
+            self.given[self.number(tensor)] = tensor
             learnt = tensor.requires_grad or id(tensor) in self.parameters
             self.wants |= {id(tensor)} if learnt else set()
             return self.outside(tensor, learnt)
