@@ -25,7 +25,7 @@ def test_in_the_interpreter():
     file = Path(__file__).with_name("triton_interpreted.py")
     command = [sys.executable, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider", str(file)]
     done = subprocess.run(
-        command, capture_output=True, text=True, cwd=file.parents[1], env={**os.environ, "TRITON_INTERPRET": "1"}
+        command, capture_output=True, text=True, cwd=file.parents[2], env={**os.environ, "TRITON_INTERPRET": "1"}
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

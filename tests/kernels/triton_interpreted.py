@@ -1,7 +1,7 @@
 """The fused CUDA kernel in Triton's interpreter, on the CPU, against the reference: values, states, every gradient.
 
 Triton reads TRITON_INTERPRET when it is imported, and would run all kernels of the process so: ``test_triton.py`` runs
-this file in a process of its own. By hand: TRITON_INTERPRET=1 python -m pytest -n 0 tests/triton_interpreted.py
+this file in a process of its own. By hand: TRITON_INTERPRET=1 python -m pytest -n 0 tests/kernels/triton_interpreted.py
 """
 
 import copy
