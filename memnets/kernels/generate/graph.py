@@ -144,6 +144,8 @@ class View:
         if -1 in shape:
             rest = math.prod(n for n in shape if n != -1)
             shape[shape.index(-1)] = math.prod(self.shape) // max(rest, 1)
+        if 0 in shape:
+            return self.node.graph.const(0.0).expand(shape)
         view = self.drop([j for j, n in enumerate(self.shape) if n == 1])
         merged = view._merge(math.prod(view.shape[:j]) for j in _cuts(view.shape, shape))
         if merged is None:
@@ -279,6 +281,8 @@ class Graph:
         """An elementwise function of views that broadcast."""
         views = [g if isinstance(g, View) else self.const(g) for g in given]
         shape = np.broadcast_shapes(*(v.shape for v in views))
+        if 0 in shape:
+            return self.const(0.0).expand(shape)
         simple = _simplified(op, views, shape)
         if simple is not None:
             return simple
@@ -293,7 +297,9 @@ class Graph:
         stay = [j for j in range(len(view.shape)) if j not in gone]
         inner = [j for j in gone if view.shape[j] != 1]
         shape = [1 if j in gone else n for j, n in enumerate(view.shape)]
-        if not inner:
+        if 0 in view.shape:
+            result = self.const(0.0 if op == "sum" else -math.inf).expand(shape)
+        elif not inner:
             result = view
         elif math.prod(view.shape[j] for j in inner) <= 4 and len([j for j in stay if view.shape[j] > 1]) > 1:
             result = self._written_out("add" if op == "sum" else "maximum", view, inner)

@@ -299,7 +299,7 @@ def _dot(a: View, b: View) -> View:
 
 def _cumulative(kind: str) -> Rule:
     def rule(x: View, dim: int, **_: Any) -> View:
-        if x.shape == () or x.shape[x.axis(dim)] == 1:
+        if x.shape == () or 0 in x.shape or x.shape[x.axis(dim)] == 1:
             return x
         real = x.drop([j for j, n in enumerate(x.shape) if n == 1])
         axis = sum(n != 1 for n in x.shape[: x.axis(dim)])
@@ -309,7 +309,7 @@ def _cumulative(kind: str) -> Rule:
 
 
 def _argsort(x: View, dim: int, descending: bool) -> View:
-    if not x.shape or x.shape[x.axis(dim)] == 1:
+    if not x.shape or 0 in x.shape or x.shape[x.axis(dim)] == 1:
         return x.node.graph.const(0.0).expand(x.shape)
     real = x.drop([j for j, n in enumerate(x.shape) if n == 1])
     axis = sum(n != 1 for n in x.shape[: x.axis(dim)])
@@ -354,6 +354,8 @@ def gather(x: View, dim: int, index: View, **_: Any) -> View:
 
 
 def _gather(place: View, steps: Sequence[int], index: View) -> View:
+    if 0 in index.shape:
+        return index.node.graph.const(0.0).expand(index.shape)
     ones = [j for j, n in enumerate(index.shape) if n == 1]
     real = index.drop(ones)
     node = index.node.graph.make("gather", real.shape, (place.drop(ones), real), tuple(steps))
@@ -365,6 +367,8 @@ def _scatter(mode: str) -> Rule:
         if kwargs:
             raise NoRuleError(f"scatter with {', '.join(kwargs)}")
         graph, dim = x.node.graph, x.axis(dim)
+        if 0 in index.shape:
+            return x
         value = value if isinstance(value, View) else graph.const(value).expand(index.shape)
         for j, n in enumerate(index.shape):
             value = value.slice(j, 0, n)
