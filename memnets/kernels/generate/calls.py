@@ -132,7 +132,7 @@ def shapes(
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
     """Tensors like those that :func:`forward` gives, empty."""
     steps, batch, _ = inputs.shape
-    outputs = inputs.new_empty(steps, batch, program.layout["outputs"])
+    outputs = inputs.new_empty(batch, steps, program.layout["outputs"]).transpose(0, 1)
     record, big = _kept_shapes(program, steps, batch, keep)
     return outputs, [s.new_empty(s.shape) for s in state], [inputs.new_empty(record), inputs.new_empty(big)]
 
@@ -171,11 +171,11 @@ def forward(
     (steps, batch, _), ragged = inputs.shape, lengths is not None
     args, held = _arguments(program, inputs, parameters, lengths, False)
     starts, strides = _starts(program, inputs, parameters)
-    outputs = _room(inputs, ragged, steps, batch, layout["outputs"])
+    outputs = _room(inputs, ragged, batch, steps, layout["outputs"]).transpose(0, 1)  # as users have it
     last = [empty(s, *s.shape) for s in state]
     record, big = _kept_shapes(program, steps, batch, keep)
     kept = Kept(_room(inputs, ragged, *record), empty(inputs, *big))
-    args.keep, args.out = int(keep), outputs.data_ptr()
+    args.keep, args.out, args.out_step, args.out_row = int(keep), outputs.data_ptr(), *outputs.stride()[:2]
     held += [pointers(starts), numbers(strides), pointers(state), pointers(last), starts]
     args.starts, args.start_strides, args.first, args.last = held[2:6]
     args.records, args.big = kept.records.data_ptr(), kept.big.data_ptr()
@@ -210,7 +210,8 @@ def backward(
         needs: for the inputs, each tensor of the state and each parameter, whether its gradient is wanted.
     """
     _checked(program, inputs, state, parameters)
-    layout, inputs, d_outputs = program.layout, inputs.contiguous(), d_outputs.contiguous()
+    layout, inputs = program.layout, inputs.contiguous()
+    d_outputs = d_outputs if d_outputs.stride(2) == 1 else d_outputs.contiguous()
     parameters = [p.contiguous() for p in parameters]
     d_last = [None if d is None else d.contiguous() for d in d_last]
     (steps, batch, _), ragged = inputs.shape, lengths is not None
@@ -222,6 +223,7 @@ def backward(
     held += [pointers(d_last), pointers(d_state)]
     args.first, args.last = held[2:4]
     args.records, args.big = kept.records.data_ptr(), kept.big.data_ptr()
+    args.out_step, args.out_row = d_outputs.stride()[:2]
     args.d_out, args.d_records, args.sums = d_outputs.data_ptr(), records.data_ptr(), sums.data_ptr()
     args.d_x = None if d_x is None else d_x.data_ptr()
     held += _add_room(args, program, inputs, True)

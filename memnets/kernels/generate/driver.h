@@ -15,9 +15,10 @@
 /* Mirrored in library.py. Pointers not needed for a call are null. */
 typedef struct {
     i64 batch, steps, every, keep, threads;
+    i64 out_step, out_row;        /* from one step, and one sample, to the next in out or d_out */
     const i64 *lengths;           /* (B), longest first; null: all have all steps */
     const real *x;                /* (T, B, I) */
-    real *out;                    /* (T, B, F) */
+    real *out;                    /* (T, B, F), in any order */
     const real *const *params;
     const real *const *starts;    /* for each product that has one: what its sums start from */
     const i64 *start_strides;     /* from one row to the next: its size, or 0 */
@@ -122,7 +123,7 @@ static void forward_block(const Args *a, const Room *r, i64 b, i64 rows) {
             for (i64 i = 0; i < active; i++) {
                 i64 row = t * a->batch + b + i;
                 Step s = {
-                    .x = (real *)a->x + row * INPUTS, .out = a->out + row * OUTPUTS,
+                    .x = (real *)a->x + row * INPUTS, .out = a->out + t * a->out_step + (b + i) * a->out_row,
                     .rec = record(a, r, t, b + i, i), .next = record(a, r, t + 1, b + i, i),
                     .cur = large(r, t, i), .nxt = large(r, t + 1, i),
                     .row = r->row + i * ROW, .loc = r->local, .params = a->params,
@@ -178,7 +179,7 @@ static void backward_block(const Args *a, const Room *r, i64 b, i64 rows) {
             for (i64 i = 0; i < active; i++) {
                 i64 row = t * a->batch + b + i;
                 Step s = {
-                    .x = (real *)a->x + row * INPUTS, .dout = (real *)a->d_out + row * OUTPUTS,
+                    .x = (real *)a->x + row * INPUTS, .dout = (real *)a->d_out + t * a->out_step + (b + i) * a->out_row,
                     .dx = HAS_DX ? a->d_x + row * INPUTS : 0,
                     .rec = record(a, r, t, b + i, i), .next = record(a, r, t + 1, b + i, i),
                     .seg = BIG ? large_before(a, r, t, b + i, i) : 0, .drec = a->d_records + row * D_RECORD,

@@ -14,7 +14,7 @@ class Args(ctypes.Structure):
     """Mirrors ``Args`` in driver.h."""
 
     _fields_ = [
-        *((name, ctypes.c_int64) for name in "batch steps every keep threads".split()),
+        *((name, ctypes.c_int64) for name in "batch steps every keep threads out_step out_row".split()),
         ("lengths", _Numbers),
         *((name, ctypes.c_void_p) for name in "x out".split()),
         ("params", _Pointers),

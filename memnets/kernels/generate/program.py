@@ -148,9 +148,8 @@ class _Builder:
     def _choose_saved(self) -> None:
         free = {n for n in self.graph.nodes if n.op in ("x", "param", "state")}
         free |= {n for n, b in self.homes.items() if b.base == "next"} | set(self.aliases)
-        roots = [v.node for v in self.back_roots]
-        roots += [v.node for v, large in zip(self.after, self.large) if large]
-        self.saved, _ = choose_saved(roots, self._is_forward, free)
+        replay = [v.node for v, large in zip(self.after, self.large) if large]
+        self.saved = choose_saved([v.node for v in self.back_roots], replay, self._is_forward, free)
         for node in self.saved:
             self.homes[node] = self.rec.take(node.shape)
 

@@ -15,23 +15,26 @@ _FIRST = ("product", "sort", "scan", "scatter")
 
 
 def choose_saved(
-    needed: Iterable[Node], is_forward: Callable[[Node], bool], free: set[Node]
-) -> tuple[list[Node], set[Node]]:
-    """What is saved, and what is computed again.
+    back: Iterable[Node], replay: Iterable[Node], is_forward: Callable[[Node], bool], free: set[Node]
+) -> list[Node]:
+    """What is saved; all else is computed again where it is read.
 
     Args:
-        needed: nodes from which the way back (or the replay of large states) starts.
+        back: nodes that the way back computes.
+        replay: those of large states between the steps at which they are kept.
         is_forward: whether a node is one of the step's own.
         free: nodes that are there anyway.
     """
-    saved, again = _wanted(needed, is_forward, free)
+    saved, again = _wanted([*back, *replay], is_forward, free)
+    twice, _ = _wanted(replay, is_forward, free)
     for _ in range(2):
         for node in sorted(saved, key=lambda n: (-n.size, n.id)):
             extra = _missing(node, saved | again | free, is_forward)
-            if extra is not None and sum(map(cost, extra)) <= SAVE * node.size:
+            times = 2 if node in twice else 1
+            if extra is not None and times * sum(map(cost, extra)) <= SAVE * node.size:
                 saved.remove(node)
                 again |= extra
-    return sorted(saved, key=lambda n: n.id), again
+    return sorted(saved, key=lambda n: n.id)
 
 
 def cost(node: Node) -> float:
