@@ -102,8 +102,9 @@ static void multiply(const Args *a, const Room *r, const Product *all, i64 k, i6
     Packed m = packed_of(all, k, a->packed);
     const real *start = p->start < 0 ? 0 : a->starts[p->start] + (t * a->batch + b) * a->start_strides[p->start];
     i64 stride = p->start < 0 ? 0 : a->start_strides[p->start], at = t + p->next;
-    i64 across = a->keep ? RECORD : 2 * RECORD;
-    product(rows, record(a, r, at, b, 0) + p->first, across, &m, start, stride, r->row + p->out, ROW);
+    i64 across = a->keep ? RECORD : 2 * RECORD; /* from one sample's record to the next */
+    real *out = (p->kept ? record(a, r, t, b, 0) : r->row) + p->out;
+    product(rows, record(a, r, at, b, 0) + p->first, across, &m, start, stride, out, p->kept ? across : ROW);
 }
 
 static void forward_block(const Args *a, const Room *r, i64 b, i64 rows) {

@@ -29,7 +29,7 @@ class Product(NamedTuple):
         phase: before which it runs.
         inner, outer: sizes of what it takes and gives.
         base, first: where its input lies: in the step's record ("rec"), the next one ("next") or "drec".
-        out: where its output lies among a sample's shared numbers.
+        out_base, out: where its output lies: among a sample's shared numbers ("row"), or in the step's record ("rec").
         terms: (parameter, whether it lies (out, in), first column, columns) for each part of the input (of the output
             on the way back).
         start: what its sums start from: index of the array made before the loop, or -1.
@@ -40,6 +40,7 @@ class Product(NamedTuple):
     outer: int
     base: str
     first: int
+    out_base: str
     out: int
     terms: tuple[tuple[int, bool, int, int], ...]
     start: int
@@ -306,9 +307,10 @@ class _Builder:
         for node in self.states:
             leaves[node] = self.slots[node]
         for product in self.products:
-            leaves[product] = Buffer("row", self.row.take(product.shape).first, (1,), 0)
+            home = self.homes.get(product)
+            leaves[product] = home or Buffer("row", self.row.take(product.shape).first, (1,), 0)
         leaves |= self.aliases
-        self.product_rows = {p: leaves[p].first for p in self.products}
+        self.product_rows = {p: leaves[p] for p in self.products}
         plan = Plan(leaves, self._local(), self.row, self.forward_phase)
         results: list[tuple[View, Place, Node | None]] = []
         placed: set[Node] = set()
@@ -321,7 +323,8 @@ class _Builder:
             results.append((view, whole_place(view.shape, buffer), node if first else None))
 
         for node, buffer in self.homes.items():
-            put(node.whole(), buffer)
+            if node.op != "product":
+                put(node.whole(), buffer)
         for node, view, large in zip(self.states, self.after, self.large):
             base = "nxt" if large else "next"
             if not self._lies_there(view, self.slots[node]._replace(base=base)):
@@ -329,7 +332,8 @@ class _Builder:
         for view, buffer in self.copies:
             put(view, buffer)
         put(self.output, dense("out", 0, self.output.shape))
-        plan.decide(results)
+        early = {a.node for p in self.products for a in p.args} | {view.node for view, _ in self.copies}
+        plan.decide(results, early)
         return self._functions("forward", FORWARD, plan, ("cur", "nxt"))
 
     def _lies_there(self, view: View, slot: Buffer) -> bool:
@@ -394,7 +398,7 @@ class _Builder:
             put(d, dense("dpar", total, node.shape), "add")
             total += node.size
         self.accumulators = total
-        plan.decide(results, adding)
+        plan.decide(results, {d.node for d in self.d_product}, adding)
         return self._functions("backward", BACKWARD, plan, ("dcur", "dnxt"))
 
     def _replay(self) -> list[str]:
@@ -414,7 +418,7 @@ class _Builder:
             for node, k, phase, out in self.back_products:
                 size = self.products[k].size
                 terms = node.attr[1]
-                found.append(Product(phase, size, node.size, "drec", self.d_rows[k].first, out, terms, -1))
+                found.append(Product(phase, size, node.size, "drec", self.d_rows[k].first, "row", out, terms, -1))
             return found
         starts = itertools.count()
         for product in self.products:
@@ -429,7 +433,8 @@ class _Builder:
                     product.size,
                     base,
                     first,
-                    self.product_rows[product],
+                    self.product_rows[product].base,
+                    self.product_rows[product].first,
                     inner,
                     next(starts) if begun else -1,
                 )
@@ -442,7 +447,7 @@ class _Builder:
             rows, terms = [], []
             for p in self._product_list(back):
                 rows.append(
-                    f"{{{p.phase}, {p.inner}, {p.outer}, {p.first}, {int(p.base == 'next')}, {p.out}, {p.start}, "
+                    f"{{{p.phase}, {p.inner}, {p.outer}, {p.first}, {int(p.base == 'next')}, {int(p.out_base == 'rec')}, {p.out}, {p.start}, "
                     f"{len(terms)}, {len(p.terms)}}}"
                 )
                 for param, turned, start, length in p.terms:

@@ -126,11 +126,17 @@ class Plan:
 
     # ---- What is stored ----
 
-    def decide(self, results: list[tuple[View, Place, Node | None]], adding: Container[int] = ()) -> None:
+    def decide(
+        self,
+        results: list[tuple[View, Place, Node | None]],
+        early: Container[Node] = (),
+        adding: Container[int] = (),
+    ) -> None:
         """Fill ``statements`` in an order in which each comes after what it reads.
 
         Args:
             results: (a value, where it goes, the node that it is if it is one whole).
+            early: what products wait for, which is not put off to a later phase.
             adding: which of the results are added to what is there.
         """
         users: dict[Node, set[object]] = {}
@@ -157,7 +163,7 @@ class Plan:
                 self.stored.add(node)
             elif node.op not in ("const", "iota") and self._wants_store(node, users[node]):
                 self.stored.add(node)
-        self._delay(order, users)
+        self._delay(order, users, early)
         self._find_crossing(order, users)
         for node in order:
             if node in self.stored:
@@ -167,11 +173,12 @@ class Plan:
                 self._add(Statement("add" if k in adding else "set", None, value, place))
         self.kept = set(made)
 
-    def _delay(self, order: list[Node], users: dict[Node, set[object]]) -> None:
+    def _delay(self, order: list[Node], users: dict[Node, set[object]], early: Container[Node]) -> None:
         """Move what no earlier phase reads to the phase that reads it, where it may share a loop."""
         for node in reversed(order):
-            if all(isinstance(user, Node) for user in users[node]):
-                self.phases[node] = min(self.phases.get(user, 0) for user in users[node] if isinstance(user, Node))
+            readers = [user for user in users[node] if isinstance(user, Node)]
+            if readers and node not in early:
+                self.phases[node] = min(self.phases.get(user, 0) for user in readers)
 
     def _find_crossing(self, order: list[Node], users: dict[Node, set[object]]) -> None:
         """Which values are read in a later phase than the one that makes them."""

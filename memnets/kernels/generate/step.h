@@ -15,7 +15,7 @@ typedef struct {
 typedef void (*Phase)(const Step *);
 
 typedef struct {
-    i64 phase, inner, outer, first, next, out, start, term, terms;
+    i64 phase, inner, outer, first, next, kept, out, start, term, terms;
 } Product;
 
 /* Columns `start` to `start + length` of a parameter that lies (out, in) if turned, else (in, out). */
