@@ -99,9 +99,7 @@ def find(cell: Any) -> tuple[str, ...]:
     return found.key, *found.names(cell)
 
 
-def choose(
-    cell: Any, find: Callable[[], tuple[str, ...]], backend: str, inputs: Tensor
-) -> tuple[str, tuple[str, ...]]:
+def choose(cell: Any, find: Callable[[], tuple[str, ...]], backend: str, inputs: Tensor) -> tuple[str, tuple[str, ...]]:
     """The backend that runs this call: "reference", "compiled" or "fused"; and for the last what ``find`` gave.
 
     "auto" takes the fused kernel where it can run. What a single call forbids (a trace that is being recorded)

@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from memnets.ops import content_weights
 from torch import Tensor, nn
+
+from memnets.ops import content_weights
 
 
 class DNCState(NamedTuple):
@@ -181,8 +182,10 @@ class Odd(nn.Module):
 
     def initial_state(self, batch_size, *, device=None, dtype=None):
         dtype = dtype or self.decay.dtype
-        return DNCState(*(torch.zeros(batch_size, self.hidden, dtype=dtype) for _ in range(2)),
-                        *(torch.ones(batch_size, 3, self.hidden, dtype=dtype) for _ in range(7)))
+        return DNCState(
+            *(torch.zeros(batch_size, self.hidden, dtype=dtype) for _ in range(2)),
+            *(torch.ones(batch_size, 3, self.hidden, dtype=dtype) for _ in range(7)),
+        )
 
     def forward(self, x, s):
         a = self.norm(self.first(x) + s.hidden * torch.sigmoid(self.decay))
@@ -202,5 +205,9 @@ class Odd(nn.Module):
         e[:, :, 2:4] = n[:, :, 1:3]
         first = (n.detach() * n).mean(1)
         return torch.tanh(first + b), s._replace(
-            hidden=torch.tanh(first), cell=torch.minimum(a, b), memory=torch.tanh(n), usage=e.tanh(), links=(n > 0) * 1.0 * n
+            hidden=torch.tanh(first),
+            cell=torch.minimum(a, b),
+            memory=torch.tanh(n),
+            usage=e.tanh(),
+            links=(n > 0) * 1.0 * n,
         )

@@ -1,6 +1,7 @@
 """The values of a graph's nodes computed one by one with NumPy: what generated code is compared with."""
 
 import numpy as np
+
 from memnets.kernels.generate.graph import Node, View
 
 ELEMENTWISE = {

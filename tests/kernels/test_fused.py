@@ -9,11 +9,11 @@ import math
 
 import pytest
 import torch
+from fused_cases import Case, assert_agree, distance
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from fused_cases import Case, assert_agree, distance
 from memnets import NTM, BackendUnavailableError, trace
 from memnets.base.state import state_tensors
 from memnets.kernels import autograd as function
@@ -128,9 +128,7 @@ def test_gradcheck(controller):
     key, *names = find(ntm.cell)
 
     def run(inputs, *tensors):
-        outputs, last = function.run(
-            key, inputs.transpose(0, 1), tensors[: len(start)], tensors[len(start) :], [3, 2]
-        )
+        outputs, last = function.run(key, inputs.transpose(0, 1), tensors[: len(start)], tensors[len(start) :], [3, 2])
         return outputs, *last
 
     parameters = [named(ntm.cell, name).detach().clone().requires_grad_() for name in names]

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from fused_cases import Case
 from torch import nn
 
-from fused_cases import Case
 from memnets import NTM
 from memnets.base.state import map_state
 from memnets.kernels import BackendUnavailableError

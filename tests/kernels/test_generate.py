@@ -2,6 +2,7 @@
 
 import math
 
+import cells
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-import cells
 from memnets import BackendUnavailableError, MemoryCell, Recurrent
 from memnets.base.state import map_state, state_tensors
 from memnets.kernels.generate import calls

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
-
 from fused_cases import Case, assert_agree, distance
+
 from memnets import NTM
 from memnets.base.state import state_tensors
 from memnets.kernels import handwritten as engine

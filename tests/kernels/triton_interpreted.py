@@ -11,15 +11,15 @@ import pytest
 import torch
 import triton
 import triton.language as tl
+from fused_cases import Case, assert_agree, distance
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fused_cases import Case, assert_agree, distance
 from memnets import NTM, BackendUnavailableError, kernels
 from memnets.base.state import state_tensors
 from memnets.kernels import dispatch as choice
-from memnets.kernels.handwritten.configuration import Plan, parameters_of
 from memnets.kernels.handwritten import calls, functions, sizes, support, trial
+from memnets.kernels.handwritten.configuration import Plan, parameters_of
 from memnets.kernels.handwritten.products import product
 
 assert os.environ.get("TRITON_INTERPRET") == "1", __doc__

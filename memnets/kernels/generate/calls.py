@@ -231,7 +231,9 @@ def backward(
     del held
     d_inputs = _input_gradient(layout, inputs, parameters, records, d_x) if needs[0] else None
     return Gradients(
-        d_inputs, d_state, _parameter_gradients(layout, inputs, parameters, kept, records, sums, needs[1 + len(state) :])
+        d_inputs,
+        d_state,
+        _parameter_gradients(layout, inputs, parameters, kept, records, sums, needs[1 + len(state) :]),
     )
 
 

@@ -141,15 +141,11 @@ def _try(cell: Any, kernel: GeneratedKernel) -> None:
     run = kernel.forward(inputs.detach(), given, parameters, None, True)
     needs = [True, *(False for _ in given), *(name in drawn for name in names)]
     back = kernel.backward(inputs.detach(), given, parameters, None, run.kept, weights[0], weights[1:], needs)
-    loss = sum((a * w).sum() for a, w in zip(want, weights))
-    grads = torch.autograd.grad(loss, [inputs, *wanted], allow_unused=True) if _has_graph(loss) else []
+    loss = torch.stack([(a * w).sum() for a, w in zip(want, weights)]).sum()
+    grads = torch.autograd.grad(loss, [inputs, *wanted], allow_unused=True) if loss.requires_grad else []
     got_grads = [back.inputs, *(g for g, name in zip(back.parameters, names) if name in drawn)]
     for a, b in [*zip([run.outputs, *run.last], want), *zip(got_grads, grads)]:
         _compare(a, b, 1e-3 if dtype == torch.float32 else 1e-6)
-
-
-def _has_graph(loss: Any) -> bool:
-    return isinstance(loss, Tensor) and loss.requires_grad
 
 
 def _compare(got: Tensor | None, want: Tensor | None, tolerance: float) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .graph import Node, View
-from .schedule import Buffer, Nest, Place, Plan, Statement, turned, turned_place
+from .schedule import Nest, Place, Plan, Statement, turned, turned_place
 
 INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
 COMPARE = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "==", "ne": "!="}
@@ -27,10 +27,10 @@ class Value(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A stretch of the vector axis: from vector ``first``, ``count`` tiles of ``tile`` vectors; ``last`` is partial."""
+    """A stretch of the vector axis: from vector ``first``, ``tiles`` of ``tile`` vectors; the last may be partial."""
 
     first: int
-    count: int
+    tiles: int
     tile: int
     partial: bool
 
@@ -44,6 +44,8 @@ class Writer:
             (s, turned(s.value, o), turned_place(s.place, o), frozenset(o[len(o) - s.reduced :]) if s.reduced else None)
             for s, o in zip(nest.statements, nest.orders)
         ]
+
+    order: tuple[int, ...]
 
     def write(self) -> list[str]:
         """The nest's lines."""
@@ -140,10 +142,10 @@ class Writer:
                 self._statement(k, *statement)
             lines = self._wrap(at + 1)
             start, step = part.first * self.lanes, part.tile * self.lanes
-            if part.count == 1:
+            if part.tiles == 1:
                 inner += ["{", f"const i64 v = {start};", *lines, "}"]
             else:
-                stop = start + part.count * step
+                stop = start + part.tiles * step
                 inner += [f"for (i64 v = {start}; v < {stop}; v += {step}) {{", *lines, "}"]
         for level in range(at, -1, -1):
             inner = [*self.bodies[level], *inner, *self.posts[level]]
@@ -252,7 +254,8 @@ class Writer:
         step = _place_strides(place)[self.axis]
         n = self.nest.range[self.axis]
         target = f"{place.buffer.base} + {self._index(place)}"
-        body = f"store_apart({target}, m{k}[({index}) * {vectors} + v / LANES], {step}, {n} - v < LANES ? {n} - v : LANES);"
+        count = f"{n} - v < LANES ? {n} - v : LANES"
+        body = f"store_apart({target}, m{k}[({index}) * {vectors} + v / LANES], {step}, {count});"
         return [f"{loops}for (i64 v = 0; v < {n}; v += LANES) {body}"]
 
     def _store(self, value: Value, place: Place, kind: str, level: int, lists: list[list[str]]) -> None:
@@ -334,7 +337,9 @@ class Writer:
         step = row[self.axis] if self.order else 0
         if not step:
             return self._emit("real", [f"(real)({scalar})"], self._level(view), False, False)
-        lines = [f"(real)({scalar} + (v + {u * self.lanes}) * {step}) + COUNT * R({step}.0)" for u in range(self.part.tile)]
+        lines = [
+            f"(real)({scalar} + (v + {u * self.lanes}) * {step}) + COUNT * R({step}.0)" for u in range(self.part.tile)
+        ]
         return self._emit("vec", lines, self._level(view), True, False)
 
     def _gather(self, view: View) -> Value:

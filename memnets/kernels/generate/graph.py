@@ -1,6 +1,6 @@
 """The graph of one sample's step: nodes whose arguments are affine views of other nodes.
 
-A view maps each index of its shape to one index of its node: ``source[s] = offset[s] + sum_j coefficient[s][j] * i[j]``.
+A view maps each index i of its shape to one index of its node: ``s -> offset[s] + sum_j coefficient[s][j] * i[j]``.
 Slices, transposes, broadcasts, splits, flips and windows are views and cost nothing. Nodes have no axes of size 1, are
 made once each (equal nodes are one node), and are numbered in an order in which arguments come first.
 """
@@ -79,10 +79,12 @@ class View:
         return j % len(self.shape) if self.shape else 0
 
     def permute(self, dims: Sequence[int]) -> "View":
+        """As ``torch.permute``."""
         dims = [self.axis(d) for d in dims]
         return self.columns([self.column(d) for d in dims], [self.shape[d] for d in dims])
 
     def unsqueeze(self, dim: int) -> "View":
+        """As ``torch.unsqueeze``."""
         dim = dim % (len(self.shape) + 1)
         columns = [self.column(j) for j in range(len(self.shape))]
         columns.insert(dim, (0,) * len(self.offset))
@@ -95,6 +97,7 @@ class View:
         return self.columns([self.column(j) for j in stay], [self.shape[j] for j in stay])
 
     def slice(self, dim: int, start: int, size: int, step: int = 1) -> "View":
+        """``size`` indices of an axis, from ``start`` on; ``step`` may be negative."""
         dim = self.axis(dim)
         offset = [o + c * start for o, c in zip(self.offset, self.column(dim))]
         columns = [self.column(j) for j in range(len(self.shape))]
@@ -102,15 +105,18 @@ class View:
         return self.columns(columns, [size if j == dim else n for j, n in enumerate(self.shape)], offset)
 
     def select(self, dim: int, index: int) -> "View":
+        """As ``torch.select``."""
         return self.slice(dim, index % self.shape[self.axis(dim)], 1).drop([dim])
 
     def flip(self, dims: Sequence[int]) -> "View":
+        """As ``torch.flip``."""
         view = self
         for d in dims:
             view = view.slice(d, view.shape[view.axis(d)] - 1, view.shape[view.axis(d)], -1)
         return view
 
     def unfold(self, dim: int, size: int, step: int) -> "View":
+        """As ``torch.Tensor.unfold``: windows along an axis, the last axis runs within them."""
         dim = self.axis(dim)
         columns = [self.column(j) for j in range(len(self.shape))]
         window = columns[dim]
@@ -120,6 +126,7 @@ class View:
         return self.columns([*columns, window], [*shape, size])
 
     def diagonal(self, offset: int, dim1: int, dim2: int) -> "View":
+        """As ``torch.diagonal``."""
         a, b = self.axis(dim1), self.axis(dim2)
         view = self.slice(b, max(offset, 0), self.shape[b] - max(offset, 0))
         view = view.slice(a, max(-offset, 0), self.shape[a] - max(-offset, 0))

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -53,9 +52,7 @@ class GeneratedKernel(Kernel):
     ) -> Run:
         """See :meth:`memnets.kernels.kernel.Kernel.forward`."""
         with torch.no_grad():
-            outputs, last, kept = calls.forward(
-                self.compiled, inputs, state, self._leaves(parameters), lengths, keep
-            )
+            outputs, last, kept = calls.forward(self.compiled, inputs, state, self._leaves(parameters), lengths, keep)
         return Run(outputs, last, list(kept))
 
     def shapes(self, inputs: Tensor, state: Sequence[Tensor], parameters: Sequence[Tensor], keep: bool) -> Run:
@@ -110,8 +107,5 @@ def _through_prologue(
     inner = [p for p, need in zip(given, wanted) if need]
     if not pairs or not inner:
         return [None] * len(given)
-    grads = iter(
-        torch.autograd.grad([leaf for leaf, _ in pairs], inner, [d for _, d in pairs], allow_unused=True)
-    )
+    grads = iter(torch.autograd.grad([leaf for leaf, _ in pairs], inner, [d for _, d in pairs], allow_unused=True))
     return [next(grads) if need else None for need in wanted]
-

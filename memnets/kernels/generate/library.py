@@ -14,15 +14,16 @@ class Args(ctypes.Structure):
     """Mirrors ``Args`` in driver.h."""
 
     _fields_ = [
-        *((name, ctypes.c_int64) for name in "batch steps every keep threads out_step out_row".split()),
+        *((name, ctypes.c_int64) for name in ["batch", "steps", "every", "keep", "threads", "out_step", "out_row"]),
         ("lengths", _Numbers),
-        *((name, ctypes.c_void_p) for name in "x out".split()),
+        *((name, ctypes.c_void_p) for name in ["x", "out"]),
         ("params", _Pointers),
         ("starts", _Pointers),
         ("start_strides", _Numbers),
         ("first", _Pointers),
         ("last", _Pointers),
-        *((name, ctypes.c_void_p) for name in "records big packed scratch d_out d_x d_records sums".split()),
+        *((name, ctypes.c_void_p) for name in ("records", "big", "packed", "scratch")),
+        *((name, ctypes.c_void_p) for name in ("d_out", "d_x", "d_records", "sums")),
     ]
 
 

@@ -48,8 +48,10 @@ def _scan(plan: Plan, node: Node, buffer: Buffer) -> list[str]:
         "exclusive": f"const real x = {x[0]}; {out} = run; run *= x;",
         "linear": f"run = {x[0]} + by * run; by = {x[-1]}; {out} = run;",
     }[kind]
-    loop = f"for (i64 i{axis} = {n - 1}; i{axis} >= 0; i{axis}--)" if reverse else (
-        f"for (i64 i{axis} = 0; i{axis} < {n}; i{axis}++)"
+    loop = (
+        f"for (i64 i{axis} = {n - 1}; i{axis} >= 0; i{axis}--)"
+        if reverse
+        else (f"for (i64 i{axis} = 0; i{axis} < {n}; i{axis}++)")
     )
     return [f"{_loops(node.shape, axis)}{{ real run = {start}, by = 0; (void)by; {loop} {{ {body} }} }}"]
 

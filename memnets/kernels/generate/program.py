@@ -165,9 +165,13 @@ class _Builder:
         for product in self.products:
             parts = [a for a in product.args if a.node.op != "x"]
             nodes = [a.node for a in parts]
-            if parts and len(set(nodes)) == len(nodes) and all(
-                a.is_whole() and any(n is s for s, _ in small) and n not in self.slots and len(n.shape) == 1
-                for a, n in zip(parts, nodes)
+            if (
+                parts
+                and len(set(nodes)) == len(nodes)
+                and all(
+                    a.is_whole() and any(n is s for s, _ in small) and n not in self.slots and len(n.shape) == 1
+                    for a, n in zip(parts, nodes)
+                )
             ):
                 self.inputs[product] = ("rec", self._side_by_side(nodes))
         for node, large in zip(self.states, self.large):
@@ -197,9 +201,7 @@ class _Builder:
         self.homes[value] = buffer._replace(base="next")
         for node, view in parts:
             first = buffer.first + sum(o * st for o, st in zip(view.offset, buffer.strides))
-            steps = [
-                sum(row[j] * st for row, st in zip(view.coef, buffer.strides)) for j in range(len(view.shape))
-            ]
+            steps = [sum(row[j] * st for row, st in zip(view.coef, buffer.strides)) for j in range(len(view.shape))]
             self.slots[node] = Buffer("rec", first, tuple(steps), 0)
 
     def _find_aliases(self) -> None:
@@ -208,8 +210,7 @@ class _Builder:
         for node in self.reachable:
             if node.op != "assemble" or node.attr[:2] != ("set", False) or not node.shape:
                 continue
-            mode, _, maps = node.attr
-            strides = layout(node.shape, self.lanes, False)
+            maps, strides = node.attr[2], layout(node.shape, self.lanes, False)
             firsts = set()
             for value, (_, offset, coef) in zip(node.args, maps):
                 slot = self.slots.get(value.node)
@@ -292,7 +293,8 @@ class _Builder:
                 body += Writer(plan, nest, self.lanes, self.counter, 28).write()
             text = "\n".join(body)
             pars = "".join(
-                f"const real *restrict par{k} = s->params[{k}]; " for k in range(len(self.trace.sources))
+                f"const real *restrict par{k} = s->params[{k}]; "
+                for k in range(len(self.trace.sources))
                 if f"par{k}" in text
             )
             given = "".join(f"real *restrict {f} = s->{f}; (void){f}; " for f in fields.split())
@@ -446,10 +448,9 @@ class _Builder:
         for name, back in (("forward", False), ("backward", True)):
             rows, terms = [], []
             for p in self._product_list(back):
-                rows.append(
-                    f"{{{p.phase}, {p.inner}, {p.outer}, {p.first}, {int(p.base == 'next')}, {int(p.out_base == 'rec')}, {p.out}, {p.start}, "
-                    f"{len(terms)}, {len(p.terms)}}}"
-                )
+                places = p.first, int(p.base == "next"), int(p.out_base == "rec"), p.out, p.start
+                row = p.phase, p.inner, p.outer, *places, len(terms), len(p.terms)
+                rows.append(f"{{{', '.join(map(str, row))}}}")
                 for param, turned, start, length in p.terms:
                     rank = self._columns(param)
                     terms.append(f"{{{param}, {int(turned)}, {start}, {length}, {rank}}}")
@@ -521,7 +522,13 @@ class _Builder:
                     given.append([p.base, param, turned, start, length, p.first + column, 1])
                     column += length
             products.append(
-                {"terms": given, "biases": list(biases), "size": product.size, "start": p.start, "d": self.d_rows[k].first}
+                {
+                    "terms": given,
+                    "biases": list(biases),
+                    "size": product.size,
+                    "start": p.start,
+                    "d": self.d_rows[k].first,
+                }
             )
         return {
             "input_shape": list(self.trace.input_shape),

@@ -134,9 +134,13 @@ def _times(a: View, b: View, value: float) -> View:
     return a * b if value == 1 else -(a * b) if value == -1 else a * b * value
 
 
+_SAME = (
+    *("exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "tanh", "sigmoid", "sin", "cos", "erf", "abs", "relu"),
+    *("sign", "neg", "maximum", "minimum", "gt", "ge", "lt", "le", "eq", "ne", "floor", "ceil", "round", "trunc"),
+)
+
 ELEMENTWISE: dict[str, Rule] = {
-    **{op: _map(op) for op in "exp log log1p expm1 sqrt rsqrt tanh sigmoid sin cos erf abs relu sign neg".split()},
-    **{op: _map(op) for op in "maximum minimum gt ge lt le eq ne floor ceil round trunc".split()},
+    **{op: _map(op) for op in _SAME},
     "add": _scaled("add"),
     "sub": _scaled("sub"),
     "rsub": lambda a, b, alpha=1: _graph(a, b).map("sub", b, a if alpha == 1 else a * alpha),
@@ -478,7 +482,9 @@ OTHERS: dict[str, Rule] = {
     "bmm": lambda a, b: a.node.graph.matmul(a, b),
     "addmm": _addmm,
     "baddbmm": _addmm,
-    "linear": lambda x, weight, bias=None: x.node.graph.matmul(x, _transpose(weight, 0, 1)) + (0.0 if bias is None else bias),
+    "linear": lambda x, weight, bias=None: (
+        x.node.graph.matmul(x, _transpose(weight, 0, 1)) + (0.0 if bias is None else bias)
+    ),
     "mv": _mv,
     "dot": _dot,
     "cumsum": _cumulative("sum"),
@@ -501,9 +507,7 @@ OTHERS: dict[str, Rule] = {
     "unsafe_split": _split,
     "unsafe_split_with_sizes": _split,
     "cat": lambda views, dim=0: _graph(views).cat(views, dim),
-    "stack": lambda views, dim=0: _graph(views).cat(
-        [v.unsqueeze(dim) for v in views], dim % (len(views[0].shape) + 1)
-    ),
+    "stack": lambda views, dim=0: _graph(views).cat([v.unsqueeze(dim) for v in views], dim % (len(views[0].shape) + 1)),
     "tril": _triangle(False),
     "triu": _triangle(True),
     "slice_scatter": _scatter_slice,

@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from .graph import Node, Shape, View
 
-CHEAP = set("add sub mul neg stop copy where maximum minimum abs relu gt ge lt le eq ne sign".split())
-LEAVES = ("x", "state", "param", "grad", "before", "kept", "product", "product_t")
+CHEAP = frozenset("add sub mul neg stop copy where maximum minimum abs relu sign gt ge lt le eq ne".split())  # noqa: SIM905
+"""Operations that cost no more than reading a number."""
+
 LARGE = 1024
 """Values with more numbers are computed again rather than stored, where that is cheap."""
 
@@ -56,6 +57,7 @@ class Statement:
 
     @property
     def range(self) -> Shape:
+        """The range over which it runs: that of its result, then the reduced axes."""
         return self.value.shape
 
 
@@ -159,9 +161,8 @@ class Plan:
         order = sorted(seen, key=lambda n: n.id)
         made = {node: place for _, place, node in results if node is not None}
         for node in order:
-            if node in made or node in forced:
-                self.stored.add(node)
-            elif node.op not in ("const", "iota") and self._wants_store(node, users[node]):
+            wanted = node.op not in ("const", "iota") and self._wants_store(node, users[node])
+            if node in made or node in forced or wanted:
                 self.stored.add(node)
         self._delay(order, users, early)
         self._find_crossing(order, users)
@@ -218,7 +219,7 @@ class Plan:
             mode, based, maps = node.attr
             if based:
                 self._add(Statement("set", node, node.args[-1], home))
-            for value, (shape, offset, coef) in zip(node.args, maps):
+            for value, (_, offset, coef) in zip(node.args, maps):
                 part = Statement(mode, node, value, Place(buffer, offset, coef), base=node if based else None)
                 self._add(part)
         elif node.op in OPAQUE:
@@ -303,8 +304,10 @@ class Plan:
                         continue
                     at = first[buffer.first]
                     view = turned(read, order)
-                    same = all(p.offset == view.offset and p.coef == view.coef for j, p in places[buffer.first] if j == k)
-                    if k > at or (k == at and not same) or statement.reduced and k == at and not same:
+                    same = all(
+                        p.offset == view.offset and p.coef == view.coef for j, p in places[buffer.first] if j == k
+                    )
+                    if k > at or (k == at and not same) or (statement.reduced and k == at and not same):
                         return False
         return True
 
@@ -412,9 +415,8 @@ class Plan:
         keys = set()
         for read in statement.reads:
             view = turned(read, order)
-            if read.node in nest.made:
-                if view.key not in nest.made[read.node]:
-                    return None
+            if view.key not in nest.made.get(read.node, (view.key,)):
+                return None
             keys.add(view.key)
         there = {turned(r, o).key for s, o in zip(nest.statements, nest.orders) for r in s.reads}
         return len(keys & there)

@@ -40,6 +40,7 @@ class Entry(NamedTuple):
     chain: tuple[Callable[[View], View], ...]
 
     def view(self) -> View:
+        """It in the graph."""
         assert self.base.value is not None
         view = self.base.value
         for rule in self.chain:
@@ -107,6 +108,7 @@ class _Tracer(TorchDispatchMode):
         self.wants: set[int] = set()  # tensors outside the step that may want a gradient, by id
         self.shapes: list[tuple[int, ...]] = []
         self.given: dict[int, Tensor] = {}
+        self.constants: set[int] = set()  # slots of tensors that the step made of nothing
         self.calls: list[Call] = []
 
     def add(self, tensor: Tensor, entry: Entry) -> None:
@@ -150,11 +152,11 @@ class _Tracer(TorchDispatchMode):
         if value.numel() and bool((value == value.flatten()[0]).all()):
             return self.graph.const(float(value.flatten()[0])).expand(value.shape)
         for index, slot in enumerate(self.sources):
-            known = self.given.get(slot)
-            if known is not None and known.shape == value.shape and known.dtype == value.dtype:
-                if torch.equal(known, value) and not known.requires_grad:
-                    return self.graph.leaf("param", value.shape, index)
+            known = self.given[slot] if slot in self.constants else None
+            if known is not None and known.dtype == value.dtype and torch.equal(known, value):
+                return self.graph.leaf("param", value.shape, index)
         self.given[self.number(value)] = value
+        self.constants.add(self.number(value))
         return self.outside(value, False).view()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -188,8 +190,8 @@ class _Tracer(TorchDispatchMode):
             given = [a for a in _flat((args, kwargs)) if isinstance(a, Tensor)]
             learnt = torch.is_grad_enabled() and any(id(t) in self.wants for t in given)
             self.wants |= {id(t) for t in outs} if learnt else set()
-            slots = _replaced((args, kwargs), lambda t: Slot(self._slot(t)))
-            self.calls.append(Call(func, *slots, tuple(self.number(t) for t in outs)))
+            slots, named = _replaced((args, kwargs), lambda t: Slot(self._slot(t)))
+            self.calls.append(Call(func, slots, named, tuple(self.number(t) for t in outs)))
             for k, out in enumerate(outs):
                 if view:
                     self.add(out, Entry(entries[0].base, (*entries[0].chain, _rule(name, args[1:], kwargs, k))))
@@ -427,7 +429,5 @@ def listing(graph: Graph, roots: list[View]) -> str:
         if node not in seen:
             seen.add(node)
             queue += [a.node for a in node.args]
-    lines = [
-        f"{n.id} {n.op} {n.shape} {n.attr} {[a.key for a in n.args]}" for n in sorted(seen, key=lambda n: n.id)
-    ]
+    lines = [f"{n.id} {n.op} {n.shape} {n.attr} {[a.key for a in n.args]}" for n in sorted(seen, key=lambda n: n.id)]
     return "\n".join([*lines, repr([v.key for v in roots])])

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from ..kernel import Gradients
-from .configuration import Plan, bias_of, layer_parameters
-from .gradients import input_gradient, parameter_gradients
 from . import backward as _backward
 from . import forward as _forward
+from .configuration import Plan, bias_of, layer_parameters
+from .gradients import input_gradient, parameter_gradients
 from .sizes import Sizes, block, power_of_two, settings, sizes_of
 
 forward_kernel: Any = _forward.forward_kernel  # Triton's annotations say what the kernel sees, not what it is given
