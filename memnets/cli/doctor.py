@@ -17,7 +17,7 @@ def run(options: argparse.Namespace) -> int:
 
     from .. import NTM, __version__
     from ..experiments.catalogue import config_folder, experiments
-    from ..kernels.triton import unavailable as cuda_missing
+    from ..kernels.handwritten import unavailable as cuda_missing
 
     rows = [
         ("memnets", __version__),

@@ -1,7 +1,7 @@
 """How a sequence is computed, and the choice between the ways.
 
 ``reference``: the cell in plain PyTorch, the truth, works everywhere. ``compiled``: ``torch.compile`` of one step.
-``fused``: the whole sequence in hand-written code, forward and backward.
+``fused``: the whole sequence in compiled code, forward and backward, generated from the cell.
 """
 
 from .dispatch import (
@@ -10,12 +10,13 @@ from .dispatch import (
     check_name,
     choose,
     engine_of,
+    find,
     hooked,
     report,
     step_function,
     transformed,
 )
-from .fused import run_sequence
+from .sequence import run_sequence
 
 __all__ = [
     "BACKENDS",
@@ -23,6 +24,7 @@ __all__ = [
     "check_name",
     "choose",
     "engine_of",
+    "find",
     "hooked",
     "report",
     "run_sequence",

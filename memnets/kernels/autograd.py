@@ -1,33 +1,26 @@
-"""The fused NTM for torch: its gradient, ``torch.compile``, and errors for what it cannot do."""
+"""Fused kernels for torch: their gradient, ``torch.compile``, and errors for what they cannot do."""
 
-import importlib
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .configuration import Plan
+from .kernel import KERNELS
 
 _NO_SECOND = (
-    "the fused NTM has no second derivative: use backend='reference' where gradients of gradients are needed "
+    "the fused kernel has no second derivative: use backend='reference' where gradients of gradients are needed "
     "(create_graph=True, double backward)"
 )
 
 _NO_BATCHES = (
-    "the fused NTM takes no batches of gradients: use backend='reference' where they are needed "
+    "the fused kernel takes no batches of gradients: use backend='reference' where they are needed "
     "(is_grads_batched=True, jacobian with vectorize=True)"
 )
 
 
-def _calls(engine: str) -> Any:
-    """The two calls of a kernel, and their buffers: memnets.kernels.cpu.calls or memnets.kernels.triton.calls."""
-    return importlib.import_module(f"{__package__}.{engine}.calls")
-
-
 def run(
-    engine: str,
-    plan: Plan,
+    key: str,
     inputs: Tensor,
     state: Sequence[Tensor],
     parameters: Sequence[Tensor],
@@ -38,29 +31,27 @@ def run(
     """A sequence, differentiable.
 
     Args:
-        engine: "cpu" or "triton".
-        plan: the configuration.
+        key: the kernel's.
         inputs: ``(T, B, I)``.
-        state: as ``forward`` of the engine's calls takes it.
-        parameters: each layer's, then the interface's weight and bias.
+        state: each of its tensors.
+        parameters: as the kernel names them.
         lengths: longest first, or None; under ``torch.compile`` a tensor ``(B,)``, in the order of the batch or not.
         repeat: keep only the starting state, and run forward again before going back.
 
     Returns:
-        ``[h, reads] (T, B, C + R M)``, and the last state.
+        The outputs ``(T, B, F)``, and the last state.
     """
     if torch.compiler.is_compiling():
         lengths = None if lengths is None else torch.as_tensor(lengths)
-        sizes = [int(plan.lstm), plan.layers, plan.shifts]
         keep = torch.is_grad_enabled() and not repeat
-        outputs, *rest = _forward_op(engine, inputs, list(state), list(parameters), sizes, lengths, keep)
-        return outputs[1:], rest[: len(state)]
+        outputs, *rest = _forward_op(key, inputs, list(state), list(parameters), lengths, keep)
+        return outputs, rest[: len(state)]
     lengths = None if lengths is None else [int(n) for n in lengths]
     if not torch.is_grad_enabled() or not any(t.requires_grad for t in (inputs, *state, *parameters)):
         with torch.no_grad():
-            last, kept = _calls(engine).forward(plan, inputs, state, parameters, lengths, keep=False)
-        return kept.outputs[1:], last
-    outputs, *last = _Sequence.apply(engine, plan, lengths, repeat, len(state), inputs, *state, *parameters)
+            outputs, last, _ = KERNELS[key].forward(inputs, state, parameters, lengths, keep=False)
+        return outputs, last
+    outputs, *last = _Sequence.apply(key, lengths, repeat, len(state), inputs, *state, *parameters)
     return outputs, last
 
 
@@ -68,8 +59,7 @@ class _Sequence(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        engine: str,
-        plan: Plan,
+        key: str,
         lengths: list[int] | None,
         repeat: bool,
         states: int,
@@ -77,47 +67,33 @@ class _Sequence(torch.autograd.Function):
         *tensors: Tensor,
     ) -> tuple[Tensor, ...]:
         ctx.set_materialize_grads(False)
-        ctx.settings = engine, plan, lengths, repeat, states
+        ctx.settings = key, KERNELS[key], lengths, repeat, states
         with torch.autocast(inputs.device.type, enabled=False):
-            last, kept = _calls(engine).forward(
-                plan, inputs, tensors[:states], tensors[states:], lengths, keep=not repeat
-            )
-        outputs = kept.outputs.new_empty(0).set_(
-            kept.outputs.untyped_storage(), kept.outputs.stride(0), kept.outputs[1:].shape, kept.outputs.stride()
-        )
-        ctx.save_for_backward(inputs, *tensors, *(() if repeat else (outputs, *kept)))
+            outputs, last, kept = KERNELS[key].forward(inputs, tensors[:states], tensors[states:], lengths, not repeat)
+        ctx.shape = outputs.shape
+        ctx.save_for_backward(inputs, *tensors, *(() if repeat else kept))
         return outputs, *last
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        engine, plan, lengths, repeat, states = ctx.settings
+        _, kernel, lengths, repeat, states = ctx.settings
         if any(_batched(g) for g in grads if g is not None):
             raise RuntimeError(_NO_BATCHES)
-        calls = _calls(engine)
-        given = len(ctx.needs_input_grad) - 5
+        given = len(ctx.needs_input_grad) - 4
         saved = ctx.saved_tensors
-        inputs, tensors, rest = saved[0], saved[1:given], saved[given:]
+        inputs, tensors, kept = saved[0], saved[1:given], saved[given:]
+        state, parameters = tensors[:states], tensors[states:]
         with torch.no_grad(), torch.autocast(inputs.device.type, enabled=False):
             if repeat:
-                _, kept = calls.forward(plan, inputs, tensors[:states], tensors[states:], lengths, keep=True)
-            else:
-                kept = calls.Kept(*rest[1:])
-            d_outputs = torch.zeros_like(kept.outputs[1:]) if grads[0] is None else grads[0]
-            found = calls.backward(
-                plan,
-                inputs,
-                tensors[:states],
-                tensors[states:],
-                lengths,
-                kept,
-                d_outputs,
-                grads[1:],
-                ctx.needs_input_grad[5:],
+                kept = kernel.forward(inputs, state, parameters, lengths, True).kept
+            d_outputs = inputs.new_zeros(ctx.shape) if grads[0] is None else grads[0]
+            found = kernel.backward(
+                inputs, state, parameters, lengths, kept, d_outputs, grads[1:], ctx.needs_input_grad[4:]
             )
         result = [found.inputs, *found.state, *found.parameters]
         if torch.is_grad_enabled():  # create_graph=True
             result = _refuse_second(result, [t for t in (*grads, *saved[:given]) if t is not None])
-        return None, None, None, None, None, *result
+        return None, None, None, None, *result
 
 
 def _batched(grad: Tensor) -> bool:
@@ -143,7 +119,7 @@ def _refuse_second(found: list[Tensor | None], sources: list[Tensor]) -> list[Te
     return [None if t is None else next(wrapped) for t in found]
 
 
-# torch.compile cannot look into the kernel: it sees two operators, each with the shapes of what it returns. Lengths are
+# torch.compile cannot look into a kernel: it sees two operators, each with the shapes of what it returns. Lengths are
 # a tensor there, which a graph can hold without being made anew for other lengths.
 
 
@@ -156,67 +132,49 @@ def _longest_first(lengths: Tensor | None, steps: int) -> list[int] | None:
     return ranked
 
 
-@torch.library.custom_op("memnets::ntm_forward", mutates_args=())
+@torch.library.custom_op("memnets::fused_forward", mutates_args=())
 def _forward_op(
-    engine: str,
-    inputs: Tensor,
-    state: list[Tensor],
-    parameters: list[Tensor],
-    sizes: list[int],
-    lengths: Tensor | None,
-    keep: bool,
+    key: str, inputs: Tensor, state: list[Tensor], parameters: list[Tensor], lengths: Tensor | None, keep: bool
 ) -> list[Tensor]:
-    plan = Plan(bool(sizes[0]), *sizes[1:])
-    last, kept = _calls(engine).forward(plan, inputs, state, parameters, _longest_first(lengths, len(inputs)), keep)
-    return [kept.outputs, *last, *(kept[1:] if keep else ())]
+    run = KERNELS[key].forward(inputs, state, parameters, _longest_first(lengths, len(inputs)), keep)
+    return [run.outputs, *run.last, *(run.kept if keep else ())]
 
 
 @_forward_op.register_fake
 def _(
-    engine: str,
-    inputs: Tensor,
-    state: list[Tensor],
-    parameters: list[Tensor],
-    sizes: list[int],
-    lengths: Tensor | None,
-    keep: bool,
+    key: str, inputs: Tensor, state: list[Tensor], parameters: list[Tensor], lengths: Tensor | None, keep: bool
 ) -> list[Tensor]:
-    plan = Plan(bool(sizes[0]), *sizes[1:])
-    kept = _calls(engine).shapes(plan, inputs, state, parameters, keep)
-    last = [s.new_empty(s.shape) for s in state]
-    return [kept.outputs, *last, *(kept[1:] if keep else ())]
+    run = KERNELS[key].shapes(inputs, state, parameters, keep)
+    return [run.outputs, *run.last, *(run.kept if keep else ())]
 
 
-@torch.library.custom_op("memnets::ntm_backward", mutates_args=())
+@torch.library.custom_op("memnets::fused_backward", mutates_args=())
 def _backward_op(
-    engine: str,
+    key: str,
     inputs: Tensor,
     state: list[Tensor],
     parameters: list[Tensor],
-    sizes: list[int],
     lengths: Tensor | None,
     kept: list[Tensor],
     d_outputs: Tensor,
     d_last: list[Tensor],
 ) -> list[Tensor]:
-    plan = Plan(bool(sizes[0]), *sizes[1:])
     needs = [True] * (1 + len(state) + len(parameters))
-    calls, ranked = _calls(engine), _longest_first(lengths, len(inputs))
-    if kept:
-        known = calls.Kept(*kept)
-    else:  # run again here, not in an operator of its own, which the compiler would move to the forward pass
-        _, known = calls.forward(plan, inputs, state, parameters, ranked, True)
-    found = calls.backward(plan, inputs, state, parameters, ranked, known, d_outputs[1:], d_last, needs)
-    return [t for t in (found.inputs, *found.state, *found.parameters) if t is not None]
+    kernel, ranked = KERNELS[key], _longest_first(lengths, len(inputs))
+    if not kept:  # run again here, not in an operator of its own, which the compiler would move to the forward pass
+        kept = kernel.forward(inputs, state, parameters, ranked, True).kept
+    found = kernel.backward(inputs, state, parameters, ranked, kept, d_outputs, d_last, needs)
+    tensors = [inputs, *state, *parameters]
+    grads = [found.inputs, *found.state, *found.parameters]
+    return [torch.zeros_like(t) if g is None else g for t, g in zip(tensors, grads)]
 
 
 @_backward_op.register_fake
 def _(
-    engine: str,
+    key: str,
     inputs: Tensor,
     state: list[Tensor],
     parameters: list[Tensor],
-    sizes: list[int],
     lengths: Tensor | None,
     kept: list[Tensor],
     d_outputs: Tensor,
@@ -226,19 +184,19 @@ def _(
 
 
 def _keep_for_backward(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
-    engine, x, state, parameters, sizes, lengths, keep = inputs
-    ctx.settings = engine, sizes, lengths, len(state)
-    ctx.save_for_backward(x, *state, *parameters, *([output[0], *output[1 + len(state) :]] if keep else []))
+    key, x, state, parameters, lengths, keep = inputs
+    ctx.settings = key, lengths, len(state)
+    ctx.save_for_backward(x, *state, *parameters, *(output[1 + len(state) :] if keep else []))
     ctx.given = 1 + len(state) + len(parameters)
 
 
 def _op_gradient(ctx: Any, grads: list[Tensor]) -> tuple[Any, ...]:
-    engine, sizes, lengths, states = ctx.settings
+    key, lengths, states = ctx.settings
     saved = ctx.saved_tensors
     x, state, parameters = saved[0], list(saved[1 : 1 + states]), list(saved[1 + states : ctx.given])
     kept = list(saved[ctx.given :])
-    found = _backward_op(engine, x, state, parameters, sizes, lengths, kept, grads[0], list(grads[1 : 1 + states]))
-    return None, found[0], found[1 : 1 + states], found[1 + states :], None, None, None
+    found = _backward_op(key, x, state, parameters, lengths, kept, grads[0], list(grads[1 : 1 + states]))
+    return None, found[0], found[1 : 1 + states], found[1 + states :], None, None
 
 
 _forward_op.register_autograd(_op_gradient, setup_context=_keep_for_backward)

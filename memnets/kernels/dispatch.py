@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from ..base.errors import BackendUnavailableError
 from ..base.transforms import transformed
-from ..controllers import CONTROLLERS
-from . import cpu, triton
+from . import handwritten
+from .generate import cells
+from .kernel import Kernel, Refusal
 
 BACKENDS = ("reference", "compiled", "fused")
 
@@ -77,62 +78,67 @@ def hooked(cell: nn.Module) -> bool:
 
 
 def engine_of(cell: Any) -> str:
-    """The fused kernel for the device of ``cell``'s parameters: "triton" on CUDA, "cpu" anywhere else."""
+    """Where the cell's kernel comes from: "triton" on CUDA, "generated" anywhere else."""
     parameter = next(cell.parameters(), None)
-    return "triton" if parameter is not None and parameter.device.type == "cuda" else "cpu"
+    return "triton" if parameter is not None and parameter.device.type == "cuda" else "generated"
 
 
-def _unsupported(cell: Any) -> str | None:
-    """Why the fused kernel does not know the cell's configuration, or None."""
-    return triton.unsupported(cell) if engine_of(cell) == "triton" else cpu.unsupported(cell)
+def kernel_of(cell: Any) -> Kernel | Refusal:
+    """The cell's kernel, made at the first call, or why there is none."""
+    return handwritten.kernel_of(cell) if engine_of(cell) == "triton" else cells.kernel_of(cell)
 
 
-@torch.compiler.assume_constant_result
-def _kernel_missing(engine: str, dtype: torch.dtype) -> str | None:
-    """Why the fused kernel cannot run on this machine, or None."""
-    return triton.unavailable() if engine == "triton" else cpu.unavailable(dtype)
+def find(cell: Any) -> tuple[str, ...]:
+    """The key of the cell's kernel and the names of the tensors that it reads; or "", "cell" or "here", and a reason.
+
+    In plain text, which a graph of ``torch.compile`` can hold.
+    """
+    found = kernel_of(cell)
+    if isinstance(found, Refusal):
+        return "", "here" if found.here else "cell", found.reason
+    return found.key, *found.names(cell)
 
 
-def choose(cell: Any, backend: str, inputs: Tensor) -> str:
-    """The backend that runs this call: "reference", "compiled" or "fused".
+def choose(cell: Any, find: Callable[[], tuple[str, ...]], backend: str, inputs: Tensor) -> tuple[str, tuple[str, ...]]:
+    """The backend that runs this call: "reference", "compiled" or "fused"; and for the last what ``find`` gave.
 
     "auto" takes the fused kernel where it can run. What a single call forbids (a trace that is being recorded)
     makes it run the reference, which is said once.
 
+    Args:
+        cell: the cell.
+        find: gives what :func:`find` does; called only where a kernel may run.
+        backend: as asked for.
+        inputs: of the call.
+
     Raises:
-        BackendUnavailableError: "fused" was asked for and does not know this configuration, or meets torch.func.
+        BackendUnavailableError: "fused" was asked for and there is no kernel, or it meets torch.func.
     """
     check_name(backend)
     if backend in ("reference", "compiled"):
-        return backend
-    unsupported = _unsupported(cell)
-    reason = unsupported or _kernel_missing(engine_of(cell), cell.interface.weight.dtype)
-    if reason is None:
-        if transformed():
-            if backend == "auto":
-                return "reference"
-            raise BackendUnavailableError(
-                "backend 'fused' cannot run under torch.func or forward-mode differentiation, which do not reach into "
-                "it; use backend='reference'"
-            )
-        passing = _passing_reason(cell, inputs)
-        if passing:
-            _say(passing)
-        return "reference" if passing else "fused"
-    if backend == "fused" and not _custom_controller(cell):
+        return backend, ()
+    passing = _passing_reason(cell, inputs)
+    if passing:
+        _say(passing)
+        return "reference", ()
+    if transformed():
+        if backend == "auto":
+            return "reference", ()
+        raise BackendUnavailableError(
+            "backend 'fused' cannot run under torch.func or forward-mode differentiation, which do not reach into "
+            "it; use backend='reference'"
+        )
+    found = find()
+    if found[0]:
+        return "fused", found
+    _, where, reason = found
+    if backend == "fused":
         raise BackendUnavailableError(f"backend 'fused' cannot run: {reason}; use backend='auto'")
-    if unsupported is None:
+    if where == "here":
         _warn(reason)
-    elif backend == "auto":
-        _say(unsupported)
-    elif backend == "fused":
-        _say(f"the controller {type(cell.controller).__name__} is not one the fused kernel knows")
-    return "reference"
-
-
-def _custom_controller(cell: Any) -> bool:
-    controller = getattr(cell, "controller", None)
-    return controller is not None and type(controller) not in CONTROLLERS.values()
+    else:
+        _say(reason)
+    return "reference", ()
 
 
 def _passing_reason(cell: Any, inputs: Tensor) -> str | None:
@@ -143,7 +149,7 @@ def _passing_reason(cell: Any, inputs: Tensor) -> str | None:
         return None
     if torch.jit.is_tracing():
         return "torch.jit.trace cannot look into the kernel"
-    weight = cell.interface.weight
+    weight = next(iter(cell.parameters()))
     if type(inputs) not in (Tensor, nn.Parameter) or inputs.device != weight.device:
         return f"inputs are a {type(inputs).__name__} on {inputs.device}, parameters on {weight.device}"
     if inputs.dtype != weight.dtype and not torch.is_autocast_enabled(inputs.device.type):
@@ -172,7 +178,8 @@ def report(cell: Any, backend: str) -> dict[str, str]:
     """For each backend whether it was chosen, and otherwise why not."""
     check_name(backend)
     missing = _compiler_missing()
-    no_fused = _unsupported(cell) or _kernel_missing(engine_of(cell), next(cell.parameters()).dtype)
+    found = kernel_of(cell)
+    no_fused = found.reason if isinstance(found, Refusal) else None
     if backend == "auto":
         chosen, why = ("reference", "starts at once, runs anywhere") if no_fused else ("fused", "the fastest here")
     else:

@@ -102,15 +102,15 @@ class Recurrent(SequenceModule):
         """As a list; as a tensor where a graph of ``torch.compile`` must serve any lengths."""
         if not isinstance(lengths, Tensor) or not torch.compiler.is_compiling():
             return super().read_lengths(lengths, inputs)
-        if kernels.choose(self.cell, self.backend, inputs) == "fused":
+        if kernels.choose(self.cell, self._kernel, self.backend, inputs)[0] == "fused":
             return check_length_tensor(lengths, len(inputs))
         return super().read_lengths(lengths, inputs)
 
     def run(self, inputs: Tensor, state: Any, lengths: Any) -> tuple[Tensor, Any]:
         """The cell over ``inputs (B, T, I)``."""
-        backend = kernels.choose(self.cell, self.backend, inputs)
+        backend, found = kernels.choose(self.cell, self._kernel, self.backend, inputs)
         if backend == "fused":
-            return self._run_fused(inputs, state, lengths)
+            return self._run_fused(found, inputs, state, lengths)
         return self._run_steps(kernels.step_function(self.cell, backend), inputs, state, lengths)
 
     def auxiliary_loss(self, state: Any) -> Tensor | None:
@@ -135,18 +135,26 @@ class Recurrent(SequenceModule):
         """Which backend runs, and for each other one why not: ``{"reference": "chosen: ...", ...}``."""
         return kernels.report(self.cell, self.backend)
 
-    def _run_fused(self, inputs: Tensor, state: Any, counts: list[int] | Tensor | None) -> tuple[Tensor, Any]:
+    @torch.compiler.assume_constant_result
+    def _kernel(self) -> tuple[str, ...]:
+        return kernels.find(self.cell)
+
+    def _run_fused(
+        self, found: tuple[str, ...], inputs: Tensor, state: Any, counts: list[int] | Tensor | None
+    ) -> tuple[Tensor, Any]:
+        key, *names = found
         outputs, state = kernels.run_sequence(
             self.cell,
+            key,
+            names,
             inputs,
             state,
             counts,
-            engine=kernels.engine_of(self.cell),
             detach_every=self.truncated_bptt_steps,
             checkpoint_every=self.checkpoint_every,
         )  # (T, B, F)
         if self.output is None and torch.is_grad_enabled():
-            outputs = outputs.clone()  # the kernel needs its own on the way back, and users may change theirs in place
+            outputs = outputs.clone()  # users may change theirs in place, which no output of several can bear
         return outputs.transpose(0, 1), state  # (B, T, F)
 
     def _run_steps(self, step: Step, inputs: Tensor, state: Any, counts: list[int] | None) -> tuple[Tensor, Any]:

@@ -1,0 +1,340 @@
+"""The two calls of a generated program, with the tensors they need. Nothing here knows of autograd."""
+
+import ctypes
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..kernel import Gradients
+from .library import Args, numbers, pointers
+
+EVERY = 8
+"""Large parts of the state are kept before each such step; those between are computed again on the way back."""
+
+SPARE = 16
+"""Numbers behind an array that whole vectors may read."""
+
+
+class Kept(NamedTuple):
+    """What a backward pass needs of the forward pass."""
+
+    records: Tensor  # (T + 1, B, record)
+    big: Tensor  # (ceil(T / EVERY), B, big)
+
+
+class Compiled(NamedTuple):
+    """A program that can be called: its library, and what is known of it (see ``program.build``)."""
+
+    library: ctypes.CDLL
+    layout: dict[str, Any]
+
+
+def empty(like: Tensor, *shape: int) -> Tensor:
+    """Every buffer is made here, so that a test can poison them all."""
+    size = math.prod(shape)
+    return like.new_empty(size + SPARE)[:size].view(shape)
+
+
+def _room(like: Tensor, ragged: bool, *shape: int) -> Tensor:
+    """A buffer over time: with lengths, what no step writes must be zero in products over all steps."""
+    if not ragged:
+        return empty(like, *shape)
+    size = math.prod(shape)
+    return like.new_zeros(size + SPARE)[:size].view(shape)
+
+
+def _checked(program: Compiled, inputs: Tensor, state: Sequence[Tensor], parameters: Sequence[Tensor]) -> None:
+    """Raise where a tensor is not what the program was made for: it would be read past its end."""
+    layout, batch = program.layout, inputs.shape[1]
+    found = [tuple(inputs.shape[2:]), *(tuple(s.shape) for s in state), *(tuple(p.shape) for p in parameters)]
+    wanted = [
+        tuple(layout["input_shape"]),
+        *((batch, *shape) for shape in layout["state_shapes"]),
+        *map(tuple, layout["parameter_shapes"]),
+    ]
+    if found != wanted:
+        raise ValueError(f"a cell that was generated for tensors of shapes {wanted} was given {found}")
+    tensors = [inputs, *state, *parameters]
+    if any(t.dtype != inputs.dtype or t.device != inputs.device or t.layout != torch.strided for t in tensors):
+        raise ValueError(f"a generated cell takes dense tensors of one dtype and device, not {inputs.dtype} and others")
+
+
+def _part(matrix: Tensor, param: int, turned: bool, start: int, length: int) -> Tensor:
+    """The columns of a parameter that a term of a product takes, (out, length)."""
+    matrix = matrix.reshape([n for n in matrix.shape if n != 1])
+    return matrix[:, start : start + length] if turned else matrix[start : start + length].t()
+
+
+def _columns(inputs: Tensor, offset: int, step: int, length: int) -> Tensor:
+    """Columns of the inputs as rows over all steps, (T B, length)."""
+    flat = inputs.reshape(-1, inputs.shape[-1])
+    if step > 0:
+        return flat[:, offset : offset + (length - 1) * step + 1 : step]
+    return flat[:, [offset + k * step for k in range(length)]]
+
+
+def _starts(program: Compiled, inputs: Tensor, parameters: Sequence[Tensor]) -> tuple[list[Tensor], list[int]]:
+    """What the sums of products start from: the inputs' share and the biases."""
+    arrays, strides = [], []
+    for product in program.layout["products"]:
+        if product["start"] < 0:
+            continue
+        size = product["size"]
+        bias = None
+        for index in product["biases"]:
+            bias = parameters[index].reshape(-1) if bias is None else bias + parameters[index].reshape(-1)
+        terms = [t for t in product["terms"] if t[0] == "x"]
+        rows = inputs.shape[0] * inputs.shape[1] if terms else 1
+        start = empty(inputs, rows, size)
+        for k, (_, param, turned, first, length, offset, step) in enumerate(terms):
+            given = _columns(inputs, offset, step, length)
+            weight = _part(parameters[param], param, turned, first, length).t()
+            if k == 0 and bias is not None:
+                torch.addmm(bias, given, weight, out=start)
+            elif k == 0:
+                torch.mm(given, weight, out=start)
+            else:
+                start.addmm_(given, weight)
+        if not terms:
+            assert bias is not None
+            start[0] = bias
+        arrays.append(start)
+        strides.append(size if terms else 0)
+    return arrays, strides
+
+
+def _arguments(
+    program: Compiled, inputs: Tensor, parameters: Sequence[Tensor], lengths: Sequence[int] | None, back: bool
+) -> tuple[Args, list[object]]:
+    """The structure but for what differs between the calls, and what must outlive it."""
+    steps, batch, _ = inputs.shape
+    held: list[object] = [pointers(parameters), numbers(lengths) if lengths is not None else None]
+    args = Args(batch=batch, steps=steps, every=EVERY, keep=1, threads=max(1, min(torch.get_num_threads(), batch)))
+    args.x, args.params = inputs.data_ptr(), held[0]
+    if lengths is not None:
+        args.lengths = held[1]
+    return args, held
+
+
+def _add_room(args: Args, program: Compiled, like: Tensor, back: bool) -> list[Tensor]:
+    sizes = numbers([0, 0])
+    program.library.memnets_sizes(args, int(back), sizes)
+    packed, scratch = empty(like, sizes[0]), empty(like, sizes[1] * args.threads)
+    args.packed, args.scratch = packed.data_ptr(), scratch.data_ptr()
+    return [packed, scratch]
+
+
+def shapes(
+    program: Compiled, inputs: Tensor, state: Sequence[Tensor], keep: bool
+) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    """Tensors like those that :func:`forward` gives, empty."""
+    steps, batch, _ = inputs.shape
+    outputs = inputs.new_empty(batch, steps, program.layout["outputs"]).transpose(0, 1)
+    record, big = _kept_shapes(program, steps, batch, keep)
+    return outputs, [s.new_empty(s.shape) for s in state], [inputs.new_empty(record), inputs.new_empty(big)]
+
+
+def _kept_shapes(program: Compiled, steps: int, batch: int, keep: bool) -> tuple[Any, Any]:
+    layout = program.layout
+    if not keep:
+        return (0, 0, 0), (0, 0, 0)
+    return (steps + 1, batch, layout["record"]), (-(-steps // EVERY), batch, layout["big"])
+
+
+def forward(
+    program: Compiled,
+    inputs: Tensor,
+    state: Sequence[Tensor],
+    parameters: Sequence[Tensor],
+    lengths: Sequence[int] | None,
+    keep: bool,
+) -> tuple[Tensor, list[Tensor], Kept]:
+    """The whole sequence.
+
+    Args:
+        program: the cell's.
+        inputs: ``(T, B, I)``.
+        state: each of its tensors, ``(B, ...)``.
+        parameters: as the trace's prologue gives them.
+        lengths: of the sequences, longest first, or None.
+        keep: whether :func:`backward` follows.
+
+    Returns:
+        The outputs ``(T, B, F)``, the state after each sequence's last step, and what was kept.
+    """
+    _checked(program, inputs, state, parameters)
+    inputs, layout = inputs.contiguous(), program.layout
+    state, parameters = [s.contiguous() for s in state], [p.contiguous() for p in parameters]
+    (steps, batch, _), ragged = inputs.shape, lengths is not None
+    args, held = _arguments(program, inputs, parameters, lengths, False)
+    starts, strides = _starts(program, inputs, parameters)
+    outputs = _room(inputs, ragged, batch, steps, layout["outputs"]).transpose(0, 1)  # as users have it
+    last = [empty(s, *s.shape) for s in state]
+    record, big = _kept_shapes(program, steps, batch, keep)
+    kept = Kept(_room(inputs, ragged, *record), empty(inputs, *big))
+    args.keep, args.out, args.out_step, args.out_row = int(keep), outputs.data_ptr(), *outputs.stride()[:2]
+    held += [pointers(starts), numbers(strides), pointers(state), pointers(last), starts]
+    args.starts, args.start_strides, args.first, args.last = held[2:6]
+    args.records, args.big = kept.records.data_ptr(), kept.big.data_ptr()
+    held += _add_room(args, program, inputs, False)
+    program.library.memnets_forward(args)
+    del held
+    return outputs, last, kept
+
+
+def backward(
+    program: Compiled,
+    inputs: Tensor,
+    state: Sequence[Tensor],
+    parameters: Sequence[Tensor],
+    lengths: Sequence[int] | None,
+    kept: Kept,
+    d_outputs: Tensor,
+    d_last: Sequence[Tensor | None],
+    needs: Sequence[bool],
+) -> Gradients:
+    """The gradients.
+
+    Args:
+        program: and the following, as given to :func:`forward`.
+        inputs: ``(T, B, I)``.
+        state: the starting state.
+        parameters: all of them.
+        lengths: or None.
+        kept: from :func:`forward`.
+        d_outputs: ``(T, B, F)``.
+        d_last: of the last state; None counts as zero.
+        needs: for the inputs, each tensor of the state and each parameter, whether its gradient is wanted.
+    """
+    _checked(program, inputs, state, parameters)
+    layout, inputs = program.layout, inputs.contiguous()
+    d_outputs = d_outputs if d_outputs.stride(2) == 1 else d_outputs.contiguous()
+    parameters = [p.contiguous() for p in parameters]
+    d_last = [None if d is None else d.contiguous() for d in d_last]
+    (steps, batch, _), ragged = inputs.shape, lengths is not None
+    args, held = _arguments(program, inputs, parameters, lengths, True)
+    d_state = [empty(s, *s.shape) if need else None for s, need in zip(state, needs[1 : 1 + len(state)])]
+    records = _room(inputs, ragged, steps, batch, layout["d_record"])
+    d_x = _room(inputs, ragged, *inputs.shape) if layout["has_dx"] else None
+    sums = inputs.new_zeros(args.threads, layout["accumulators"])
+    held += [pointers(d_last), pointers(d_state)]
+    args.first, args.last = held[2:4]
+    args.records, args.big = kept.records.data_ptr(), kept.big.data_ptr()
+    args.out_step, args.out_row = d_outputs.stride()[:2]
+    args.d_out, args.d_records, args.sums = d_outputs.data_ptr(), records.data_ptr(), sums.data_ptr()
+    args.d_x = None if d_x is None else d_x.data_ptr()
+    held += _add_room(args, program, inputs, True)
+    program.library.memnets_backward(args)
+    del held
+    d_inputs = _input_gradient(layout, inputs, parameters, records, d_x) if needs[0] else None
+    return Gradients(
+        d_inputs,
+        d_state,
+        _parameter_gradients(layout, inputs, parameters, kept, records, sums, needs[1 + len(state) :]),
+    )
+
+
+def _rows(records: Tensor, steps: int, base: str, first: int, size: int) -> Tensor:
+    """A slot of all records as a matrix, (T B, size)."""
+    _, batch, record = records.shape
+    start = batch * record if base == "next" else 0
+    return records.as_strided((steps * batch, size), (record, 1), records.storage_offset() + start + first)
+
+
+def _input_gradient(
+    layout: dict[str, Any], inputs: Tensor, parameters: Sequence[Tensor], d_records: Tensor, d_x: Tensor | None
+) -> Tensor:
+    total = torch.zeros_like(inputs) if d_x is None else d_x
+    fresh = d_x is None
+    flat = total.view(-1, inputs.shape[-1])
+    for product in layout["products"]:
+        for base, param, turned, first, length, offset, step in product["terms"]:
+            if base == "x":
+                d = _rows(d_records, len(inputs), "rec", product["d"], product["size"])
+                weight = _part(parameters[param], param, turned, first, length)
+                if fresh and length == flat.shape[1] and step == 1:
+                    torch.mm(d, weight, out=flat)
+                else:
+                    places = [offset + k * step for k in range(length)]
+                    flat[:, places] += torch.mm(d, weight)
+                fresh = False
+    return total
+
+
+def _parameter_gradients(
+    layout: dict[str, Any],
+    inputs: Tensor,
+    parameters: Sequence[Tensor],
+    kept: Kept,
+    d_records: Tensor,
+    sums: Tensor,
+    needs: Sequence[bool],
+) -> list[Tensor | None]:
+    """Each as a product over all steps and samples of a product's gradient with what the product was given."""
+    steps = len(inputs)
+    found: list[Tensor | None] = [None] * len(parameters)
+
+    def add(index: int, value: Tensor) -> None:
+        value = value.reshape(parameters[index].shape)
+        known = found[index]
+        found[index] = value if known is None else known + value
+
+    total = sums.sum(0)
+    for index, (first, size) in layout["accumulated"].items():
+        if needs[int(index)]:
+            add(int(index), total[first : first + size])
+    for product in layout["products"]:
+        d = _rows(d_records, steps, "rec", product["d"], product["size"])
+        if any(needs[b] for b in product["biases"]):
+            bias = d.sum(0)
+            for b in product["biases"]:
+                if needs[b]:
+                    add(b, bias.clone() if len(product["biases"]) > 1 else bias)
+        for param, (turned, parts) in _weight_parts(product, inputs, kept, d, needs).items():
+            add(param, _joined(parts, parameters[param], turned))
+    return found
+
+
+def _weight_parts(
+    product: dict[str, Any], inputs: Tensor, kept: Kept, d: Tensor, needs: Sequence[bool]
+) -> dict[int, tuple[bool, list[tuple[int, Tensor]]]]:
+    """For each parameter whether it lies (out, in), and its gradient in parts (in, out), each with its first column.
+
+    Taken with the product's outputs as columns, then turned: with few rows that is several times faster.
+    """
+    steps, inner = len(inputs), [t for t in product["terms"] if t[0] != "x"]
+    whole = None
+    if any(needs[t[1]] for t in inner):
+        size = sum(t[4] for t in inner)
+        whole = torch.mm(_rows(kept.records, steps, inner[0][0], inner[0][5], size).t(), d)  # (in, out)
+    parts: dict[int, tuple[bool, list[tuple[int, Tensor]]]] = {}
+    at = 0
+    for base, param, turned, first, length, offset, step in product["terms"]:
+        if not needs[param]:
+            part = None
+        elif base == "x":
+            part = torch.mm(_columns(inputs, offset, step, length).t(), d)
+        else:
+            assert whole is not None
+            part = whole[at : at + length]
+        at += length if base != "x" else 0
+        if part is not None:
+            parts.setdefault(param, (turned, []))[1].append((first, part))
+    return parts
+
+
+def _joined(parts: list[tuple[int, Tensor]], weight: Tensor, turned: bool) -> Tensor:
+    """A parameter's gradient from those of its columns."""
+    parts = sorted(parts, key=lambda p: p[0])
+    sizes = [n for n in weight.shape if n != 1]
+    ends = [first + len(part) for first, part in parts]
+    if [0, *ends[:-1]] == [first for first, _ in parts] and ends[-1] == sizes[1 if turned else 0]:
+        result = parts[0][1] if len(parts) == 1 else torch.cat([part for _, part in parts])
+    else:  # some columns twice, or not at all
+        result = weight.new_zeros(sizes[1 if turned else 0], sizes[0 if turned else 1])
+        for first, part in parts:
+            result[first : first + len(part)] += part
+    return result.t().contiguous() if turned else result.contiguous()

@@ -1,0 +1,210 @@
+"""The kernel of a cell: traced, generated, compiled, tried once against the plain cell, and remembered.
+
+A cell that was changed by hand since is traced anew: what is remembered holds for the types and plain values of its
+modules and the shapes of its tensors.
+"""
+
+import hashlib
+import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...base.state import map_state, state_tensors
+from ..kernel import Refusal, named
+from . import build, library, program
+from .calls import Compiled
+from .kernel import GeneratedKernel
+from .trace import Trace, UntraceableError, listing, trace
+
+_known: weakref.WeakKeyDictionary[nn.Module, tuple[Any, GeneratedKernel | Refusal]] = weakref.WeakKeyDictionary()
+_lock = threading.RLock()
+
+_OWN = frozenset(nn.Module().__dict__) - {"training"}
+
+
+def kernel_of(cell: nn.Module) -> GeneratedKernel | Refusal:
+    """The kernel of a cell, made at the first call, or why there is none."""
+    with _lock:
+        mark = _mark(cell)
+        known = _known.get(cell)
+        if known is None or known[0] != mark:
+            known = mark, _make(cell)
+            _known[cell] = known
+        return known[1]
+
+
+def _make(cell: nn.Module) -> GeneratedKernel | Refusal:
+    """In a thread of its own, which knows nothing of the caller's modes, autocast, or function transforms."""
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(_build, cell).result()
+    except Refusal as refusal:
+        return refusal
+
+
+def _build(cell: Any) -> GeneratedKernel:
+    dtype = _dtype(cell)
+    with torch.random.fork_rng(devices=[]):  # a user's seeded run must not notice
+        found = _trace(cell, dtype)
+    names = _names(cell, found)
+    listed = listing(found.graph, [found.output, *found.state])
+    name = hashlib.sha256(f"{dtype} {found.shapes} {found.learnt} {found.input_shape} {listed}".encode()).hexdigest()
+
+    def make() -> tuple[str, dict[str, Any]]:
+        double = dtype == torch.float64
+        made = program.build(found, double=double, vector_bytes=build.vector_bytes(tuple(build.compiler())))
+        return made.source, made.layout
+
+    def check(built: build.Built) -> None:
+        _try(cell, GeneratedKernel(found, names, _loaded(built), name))
+
+    try:
+        return GeneratedKernel(found, names, _loaded(build.fetch(name, make, check)), name)
+    except build.BuildError as error:
+        raise Refusal(str(error), here=True) from error
+
+
+def _loaded(built: build.Built) -> Compiled:
+    try:
+        return Compiled(library.load(str(built.path)), built.layout)
+    except OSError as error:
+        raise build.BuildError(f"the compiled kernel cannot be loaded: {error}") from error
+
+
+def _dtype(cell: nn.Module) -> torch.dtype:
+    tensors = list(cell.parameters())
+    if not tensors:
+        raise Refusal("the cell has no parameters")
+    devices, dtypes = {t.device.type for t in tensors}, {t.dtype for t in tensors}
+    if devices != {"cpu"}:
+        raise Refusal(f"it runs on the CPU only, and parameters are on {', '.join(sorted(devices))}")
+    if len(dtypes) > 1 or dtypes & {torch.float32, torch.float64} != dtypes:
+        raise Refusal(f"it computes in float32 or float64, and parameters are {', '.join(sorted(map(str, dtypes)))}")
+    return dtypes.pop()
+
+
+def _trace(cell: Any, dtype: torch.dtype) -> Trace:
+    state = cell.initial_state(1)
+    if any(t.dtype != dtype or t.device.type != "cpu" for t in state_tensors(state)):
+        raise Refusal(f"a tensor of the state is not {dtype} on the CPU, as the parameters are")
+    if getattr(cell, "growing", False):
+        raise Refusal("the state grows from step to step")
+    try:
+        return trace(cell, torch.linspace(-1, 1, cell.input_size, dtype=dtype).unsqueeze(0), state)
+    except UntraceableError as error:
+        raise Refusal(str(error)) from error
+    except Exception as error:
+        line = (str(error).splitlines() or [""])[0]
+        raise Refusal(f"a step of the cell fails with {type(error).__name__}: {line}") from error
+
+
+def _names(cell: nn.Module, found: Trace) -> dict[int, str]:
+    """The cell's own tensors among those that the trace was given."""
+    own = {id(t): name for name, t in [*cell.named_parameters(), *cell.named_buffers()]}
+    names = {slot: own[id(t)] for slot, t in found.given.items() if id(t) in own}
+    for slot, tensor in found.given.items():
+        if slot not in names and tensor.requires_grad:
+            raise Refusal("the step uses a tensor with a gradient that is no parameter of the cell")
+    return names
+
+
+def _try(cell: Any, kernel: GeneratedKernel) -> None:
+    """Raise Refusal where the kernel does not give what the plain cell gives over a few steps of two samples.
+
+    Samples that see each other, which a trace of one sample cannot show, come to light here.
+    """
+    dtype = _dtype(cell)
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(shape, dtype=dtype, generator=generator)
+
+    names, own = kernel.names(cell), dict(cell.named_parameters())
+    drawn = {name: (0.3 * draw(*own[name].shape)).requires_grad_() for name in names if name in own}
+    inputs = draw(3, 2, cell.input_size).requires_grad_()
+    # Not the initial state itself: an unstable sort may order its equal numbers in any way.
+    start = map_state(lambda t: t + 0.1 * torch.rand(t.shape, dtype=dtype, generator=generator), cell.initial_state(2))
+    state, outputs = start, []
+    with torch.random.fork_rng(devices=[]):
+        for x in inputs:
+            out, state = torch.func.functional_call(cell, drawn, (x, state))
+            outputs.append(out)
+    want = [torch.stack(outputs), *state_tensors(state)]
+    weights = [draw(*t.shape) for t in want]
+    parameters = [drawn[name] if name in drawn else named(cell, name) for name in names]
+    wanted = list(drawn.values())
+    given = [t.detach() for t in state_tensors(start)]
+    run = kernel.forward(inputs.detach(), given, parameters, None, True)
+    needs = [True, *(False for _ in given), *(name in drawn for name in names)]
+    back = kernel.backward(inputs.detach(), given, parameters, None, run.kept, weights[0], weights[1:], needs)
+    loss = torch.stack([(a * w).sum() for a, w in zip(want, weights)]).sum()
+    grads = torch.autograd.grad(loss, [inputs, *wanted], allow_unused=True) if loss.requires_grad else []
+    got_grads = [back.inputs, *(g for g, name in zip(back.parameters, names) if name in drawn)]
+    for a, b in [*zip([run.outputs, *run.last], want), *zip(got_grads, grads)]:
+        _compare(a, b, 1e-3 if dtype == torch.float32 else 1e-6)
+
+
+def _compare(got: Tensor | None, want: Tensor | None, tolerance: float) -> None:
+    if got is None or want is None:
+        other = want if got is None else got
+        apart = 0.0 if other is None else float(other.detach().abs().max())
+    else:
+        got, want = got.detach(), want.detach()
+        close = torch.isclose(got, want, rtol=tolerance, atol=tolerance * (1 + _largest(want)), equal_nan=True)
+        apart = 0.0 if bool(close.all()) else _largest(got - want)
+    if not apart < tolerance:
+        raise Refusal(
+            f"generated code comes out {apart:.1e} apart from the plain cell: does a sample depend on others of its "
+            "batch?"
+        )
+
+
+def _largest(t: Tensor) -> float:
+    finite = t[torch.isfinite(t)]
+    return float(finite.abs().max()) if finite.numel() else float("inf") if t.numel() else 0.0
+
+
+def _mark(cell: nn.Module) -> list[Any]:
+    """Changes where a module of the cell is changed by hand: types, plain values, shapes of tensors."""
+    found: list[Any] = []
+    for module in cell.modules():
+        found.append(type(module).forward)
+        for name, value in module.__dict__.items():
+            if name not in _OWN:
+                found.append(value if type(value) in _PLAIN else _value(value))
+        for tensor in module._parameters.values():
+            found.append(None if tensor is None else (tensor.shape, tensor.dtype, tensor.device.type))
+        for tensor in module._buffers.values():
+            found.append(None if tensor is None else (tensor.shape, tensor.dtype, tensor.requires_grad))
+    return found
+
+
+_PLAIN = frozenset((int, bool, str, float, type(None)))
+
+
+class _Same:
+    """An object compared by identity, and kept alive so that no other can take its place."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: object):
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.value is self.value
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]
+
+
+def _value(value: object) -> object:
+    if type(value) in _PLAIN:
+        return value
+    if isinstance(value, (tuple, list)) and len(value) < 32:
+        return [_value(v) for v in value]
+    if isinstance(value, dict) and len(value) < 32:
+        return [(k, _value(v)) for k, v in value.items()]
+    return _Same(value)

@@ -1,0 +1,111 @@
+"""A generated program as a kernel: which of a cell's tensors it reads, and the gradients of its prologue."""
+
+import itertools
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ..kernel import KERNELS, Gradients, Kernel, Run
+from . import calls
+from .trace import Trace, run_prologue
+
+_numbers = itertools.count()
+
+
+class GeneratedKernel(Kernel):
+    """A cell's program.
+
+    Args:
+        trace: of the cell's step.
+        names: for each tensor that the trace was given and that is the cell's own, its name there, by slot.
+        compiled: the program.
+        key: of the program.
+    """
+
+    def __init__(self, trace: Trace, names: dict[int, str], compiled: calls.Compiled, key: str):
+        self.compiled = compiled
+        self.slots = names
+        self.prologue = trace.prologue
+        self.sources = trace.sources
+        self.learnt = trace.learnt
+        self.constants = {slot: tensor for slot, tensor in trace.given.items() if slot not in names}
+        self.key = f"{key}-{next(_numbers)}"
+        KERNELS[self.key] = self
+
+    def names(self, cell: nn.Module) -> list[str]:
+        """See :meth:`memnets.kernels.kernel.Kernel.names`."""
+        return list(self.slots.values())
+
+    def _leaves(self, parameters: Sequence[Tensor]) -> list[Tensor]:
+        """What the program's ``param`` leaves are."""
+        env = {**self.constants, **dict(zip(self.slots, parameters))}
+        return [t.to(parameters[0].dtype) for t in run_prologue(self.prologue, self.sources, env)]
+
+    def forward(
+        self,
+        inputs: Tensor,
+        state: Sequence[Tensor],
+        parameters: Sequence[Tensor],
+        lengths: Sequence[int] | None,
+        keep: bool,
+    ) -> Run:
+        """See :meth:`memnets.kernels.kernel.Kernel.forward`."""
+        with torch.no_grad():
+            outputs, last, kept = calls.forward(self.compiled, inputs, state, self._leaves(parameters), lengths, keep)
+        return Run(outputs, last, list(kept))
+
+    def shapes(self, inputs: Tensor, state: Sequence[Tensor], parameters: Sequence[Tensor], keep: bool) -> Run:
+        """See :meth:`memnets.kernels.kernel.Kernel.shapes`."""
+        return Run(*calls.shapes(self.compiled, inputs, state, keep))
+
+    def backward(
+        self,
+        inputs: Tensor,
+        state: Sequence[Tensor],
+        parameters: Sequence[Tensor],
+        lengths: Sequence[int] | None,
+        kept: Sequence[Tensor],
+        d_outputs: Tensor,
+        d_last: Sequence[Tensor | None],
+        needs: Sequence[bool],
+    ) -> Gradients:
+        """See :meth:`memnets.kernels.kernel.Kernel.backward`."""
+        wanted = needs[1 + len(state) :]
+        if self.prologue:
+            with torch.enable_grad():
+                given = [p.detach().requires_grad_(need) for p, need in zip(parameters, wanted)]
+                leaves = self._leaves(given)
+            leaf_needs = [leaf.requires_grad and learnt for leaf, learnt in zip(leaves, self.learnt)]
+        else:
+            by_slot = dict(zip(self.slots, wanted))
+            given, leaves = [], self._leaves(parameters)
+            leaf_needs = [by_slot.get(slot, False) for slot in self.sources]
+        plain = [leaf.detach() for leaf in leaves]
+        found = calls.backward(
+            self.compiled,
+            inputs,
+            state,
+            plain,
+            lengths,
+            calls.Kept(*kept),
+            d_outputs,
+            d_last,
+            [*needs[: 1 + len(state)], *leaf_needs],
+        )
+        if not self.prologue:
+            by_slot = dict(zip(self.sources, found.parameters))
+            return found._replace(parameters=[by_slot.get(slot) for slot in self.slots])
+        return found._replace(parameters=_through_prologue(given, wanted, leaves, found.parameters))
+
+
+def _through_prologue(
+    given: Sequence[Tensor], wanted: Sequence[bool], leaves: Sequence[Tensor], d_leaves: Sequence[Tensor | None]
+) -> list[Tensor | None]:
+    """The gradients of a cell's parameters from those of what the prologue makes of them."""
+    pairs = [(leaf, d) for leaf, d in zip(leaves, d_leaves) if d is not None]
+    inner = [p for p, need in zip(given, wanted) if need]
+    if not pairs or not inner:
+        return [None] * len(given)
+    grads = iter(torch.autograd.grad([leaf for leaf, _ in pairs], inner, [d for _, d in pairs], allow_unused=True))
+    return [next(grads) if need else None for need in wanted]

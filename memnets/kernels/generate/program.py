@@ -1,0 +1,561 @@
+"""The program of a sequence: what a step computes forward, back and again, where each number lies, and its C text.
+
+A step is cut at its products with parameters: between them each sample runs a function of its own (a phase), the
+products take a block of samples at once. For each step and sample there is a record: the state before the step (but
+for large parts), what the products are given, and what the way back needs. Large parts of the state are kept every few
+steps and computed again in between from the records ("replay").
+"""
+
+import itertools
+import math
+from typing import Any, NamedTuple
+
+from .emit import Writer
+from .gradient import gradients
+from .graph import Graph, Node, View
+from .saving import choose_saved
+from .schedule import LARGE, Buffer, Place, Plan, Room, layout
+from .trace import Trace
+
+FORWARD = "x out rec next cur nxt row loc"
+BACKWARD = "x dout dx rec next seg drec dcur dnxt row loc dpar"
+REPLAY = "x rec next cur nxt loc"
+
+
+class Product(NamedTuple):
+    """A product of a block of samples with parameters.
+
+    Attributes:
+        phase: before which it runs.
+        inner, outer: sizes of what it takes and gives.
+        base, first: where its input lies: in the step's record ("rec"), the next one ("next") or "drec".
+        out_base, out: where its output lies: among a sample's shared numbers ("row"), or in the step's record ("rec").
+        terms: (parameter, whether it lies (out, in), first column, columns) for each part of the input (of the output
+            on the way back).
+        start: what its sums start from: index of the array made before the loop, or -1.
+    """
+
+    phase: int
+    inner: int
+    outer: int
+    base: str
+    first: int
+    out_base: str
+    out: int
+    terms: tuple[tuple[int, bool, int, int], ...]
+    start: int
+
+
+class Program(NamedTuple):
+    """C text, and what the calling side must know (plain values, kept beside the library as JSON)."""
+
+    source: str
+    layout: dict[str, Any]
+
+
+def build(trace: Trace, *, double: bool, vector_bytes: int = 64) -> Program:
+    """The program of a traced step."""
+    lanes = vector_bytes // (8 if double else 4)
+    made = _Builder(trace, lanes).program()
+    return made._replace(source=_file(made.source, lanes, vector_bytes, double))
+
+
+def _file(text: str, lanes: int, vector_bytes: int, double: bool) -> str:
+    """The whole C file around a program's own text."""
+    masks = [f"static const mask LAST_{k} = {{{', '.join(['-1'] * k)}}};" for k in range(1, lanes)]
+    head = [
+        *(["#define MEMNETS_DOUBLE"] if double else []),
+        f"#define MEMNETS_BYTES {vector_bytes}",
+        '#include "step.h"',
+        *masks,
+        f"static const vec COUNT = {{{', '.join(map(str, range(lanes)))}}};",
+    ]
+    return "\n".join([*head, text, '#include "driver.h"', ""])
+
+
+def dense(base: str, first: int, shape: tuple[int, ...]) -> Buffer:
+    """A buffer whose last axis is innermost, without gaps."""
+    return Buffer(base, first, layout(shape, 1, True), 0)
+
+
+def whole_place(node_shape: tuple[int, ...], buffer: Buffer) -> Place:
+    """All of a buffer."""
+    n = len(node_shape)
+    return Place(buffer, (0,) * n, tuple(tuple(int(s == j) for j in range(n)) for s in range(n)))
+
+
+def bare(view: View) -> View:
+    """Without axes of size 1."""
+    return view.drop([j for j, n in enumerate(view.shape) if n == 1])
+
+
+class _Builder:
+    def __init__(self, trace: Trace, lanes: int):
+        self.graph: Graph = trace.graph
+        self.lanes, self.trace = lanes, trace
+        self.output, self.after = bare(trace.output), [bare(v) for v in trace.state]
+        self.reachable = _reachable([self.output, *self.after])
+        self.states = [self._state(k, v) for k, v in enumerate(self.after)]
+        self.forward_end = len(self.graph.nodes)
+        self.large = [n.size > LARGE and len(n.shape) > 1 for n in self.states]
+        self.rec, self.big, self.drec, self.dst = (Room(b, lanes) for b in ("rec", "cur", "drec", "dcur"))
+        self.row, self.row_back = Room("row", lanes), Room("row", lanes)
+        self.locals: list[Room] = []
+        self.counter = itertools.count()
+        self.in_place: dict[str, bool] = {}
+
+    def _local(self) -> Room:
+        self.locals.append(Room("loc", self.lanes))
+        return self.locals[-1]
+
+    def _state(self, k: int, after: View) -> Node:
+        return self.graph.make("state", after.shape, (), k)
+
+    def program(self) -> Program:
+        """All parts, in the order in which they need each other."""
+        self.forward_phase = self._phases("product")
+        self.products = [n for n in self.reachable if n.op == "product"]
+        self.products.sort(key=lambda n: (self.forward_phase[n], n.id))
+        self._differentiate()
+        self._place_states()
+        self._find_aliases()
+        self._choose_saved()
+        self._place_inputs()
+        forward = self._forward()
+        backward = self._backward()
+        replay = self._replay()
+        return Program("\n".join([*forward, *backward, *replay, *self._tables()]), self._layout())
+
+    # ---- The gradient ----
+
+    def _differentiate(self) -> None:
+        graph = self.graph
+        roots = [self.output, *self.after]
+        grads = [graph.make("grad", v.shape, (), k).whole() for k, v in enumerate(roots)]
+        found = gradients(zip(roots, grads), graph)
+        zero = graph.const(0.0)
+        self.d_state = [bare(found.get(n, zero.expand(n.shape))) for n in self.states]
+        self.d_product = [found.get(n, zero.expand(n.shape)) for n in self.products]
+        self.d_x = next((d for n, d in found.items() if n.op == "x"), None)
+        self.d_params = {n.attr: (n, d) for n, d in found.items() if n.op == "param" and self.trace.learnt[n.attr]}
+        self.back_roots = [*self.d_state, *self.d_product, *(d for _, d in self.d_params.values())]
+        self.back_roots += [self.d_x] if self.d_x is not None else []
+
+    # ---- What the way back needs ----
+
+    def _is_forward(self, node: Node) -> bool:
+        return node.id < self.forward_end and node.op not in ("const", "iota")
+
+    def _choose_saved(self) -> None:
+        free = {n for n in self.graph.nodes if n.op in ("x", "param", "state")}
+        free |= {n for n, b in self.homes.items() if b.base == "next"} | set(self.aliases)
+        replay = [v.node for v, large in zip(self.after, self.large) if large]
+        self.saved = choose_saved([v.node for v in self.back_roots], replay, self._is_forward, free)
+        for node in self.saved:
+            self.homes[node] = self.rec.take(node.shape)
+
+    # ---- Where things lie ----
+
+    def _place_states(self) -> None:
+        """Slots of the state in a record: states that a product takes side by side, parts of one value together."""
+        self.slots: dict[Node, Buffer] = {}  # in the record of the step before which they stand
+        self.inputs: dict[Node, tuple[str, int]] = {}  # of products: where their input lies
+        self.homes: dict[Node, Buffer] = {}  # of values of the step, in its record or the next one
+        small = [(n, v) for n, v, large in zip(self.states, self.after, self.large) if not large]
+        for product in self.products:
+            parts = [a for a in product.args if a.node.op != "x"]
+            nodes = [a.node for a in parts]
+            if (
+                parts
+                and len(set(nodes)) == len(nodes)
+                and all(
+                    a.is_whole() and any(n is s for s, _ in small) and n not in self.slots and len(n.shape) == 1
+                    for a, n in zip(parts, nodes)
+                )
+            ):
+                self.inputs[product] = ("rec", self._side_by_side(nodes))
+        for node, large in zip(self.states, self.large):
+            if large:
+                self.slots[node] = self.big.take(node.shape)
+        left = [(n, v) for n, v in small if n not in self.slots]
+        for node, view in left:
+            if node not in self.slots:
+                self._take_together([(n, v) for n, v in left if v.node is view.node])
+        for node, view in small:
+            if view.is_whole() and self._can_be_home(view.node):
+                self.homes[view.node] = self.slots[node]._replace(base="next")
+
+    def _can_be_home(self, node: Node) -> bool:
+        return node.op not in ("x", "param", "const", "state", "product") and node not in self.homes
+
+    def _take_together(self, parts: list[tuple[Node, View]]) -> None:
+        """One slot for states that are parts of one value, which then lies there whole."""
+        value = parts[0][1].node
+        places = [v.flat_indices() for _, v in parts]
+        covered = len(set().union(*(p.ravel().tolist() for p in places)))
+        if len(parts) == 1 or covered != sum(p.size for p in places) or not self._can_be_home(value):
+            for node, _ in parts:
+                self.slots[node] = self.rec.take(node.shape)
+            return
+        buffer = self.rec.take(value.shape)
+        self.homes[value] = buffer._replace(base="next")
+        for node, view in parts:
+            first = buffer.first + sum(o * st for o, st in zip(view.offset, buffer.strides))
+            steps = [sum(row[j] * st for row, st in zip(view.coef, buffer.strides)) for j in range(len(view.shape))]
+            self.slots[node] = Buffer("rec", first, tuple(steps), 0)
+
+    def _find_aliases(self) -> None:
+        """Values put together from parts of the state that lie together already."""
+        self.aliases: dict[Node, Buffer] = {}
+        for node in self.reachable:
+            if node.op != "assemble" or node.attr[:2] != ("set", False) or not node.shape:
+                continue
+            maps, strides = node.attr[2], layout(node.shape, self.lanes, False)
+            firsts = set()
+            for value, (_, offset, coef) in zip(node.args, maps):
+                slot = self.slots.get(value.node)
+                if slot is None or slot.base != "rec":
+                    break
+                first = slot.first + sum(o * st for o, st in zip(value.offset, slot.strides))
+                steps = [sum(r[j] * st for r, st in zip(value.coef, slot.strides)) for j in range(len(value.shape))]
+                wanted = [sum(r[j] * st for r, st in zip(coef, strides)) for j in range(len(value.shape))]
+                if steps != wanted:
+                    break
+                firsts.add(first - sum(o * st for o, st in zip(offset, strides)))
+            else:
+                if len(firsts) == 1:
+                    self.aliases[node] = Buffer("rec", firsts.pop(), strides, 0)
+
+    def _place_inputs(self) -> None:
+        self.copies: list[tuple[View, Buffer]] = []
+        for product in self.products:
+            if product not in self.inputs:
+                self.inputs[product] = self._gathered([a for a in product.args if a.node.op != "x"])
+
+    def _side_by_side(self, nodes: list[Node]) -> int:
+        size = sum(n.size for n in nodes)
+        region = self.rec.take((size,))
+        first = region.first
+        for node in nodes:
+            self.slots[node] = Buffer("rec", first, (1,), 0)
+            first += node.size
+        return region.first
+
+    def _gathered(self, parts: list[View]) -> tuple[str, int]:
+        """Where a product finds its input: where a single part lies anyway, or where copies are put together."""
+        if not parts:
+            return "rec", 0
+        if len(parts) == 1 and len(parts[0].node.shape) == 1 and parts[0].is_whole():
+            buffer = self.homes.get(parts[0].node) or self.slots.get(parts[0].node)
+            if buffer is not None:
+                return buffer.base, buffer.first
+        region = self.rec.take((sum(p.shape[0] for p in parts),))
+        first = region.first
+        for part in parts:
+            self.copies.append((part, Buffer("rec", first, (1,), 0)))
+            first += part.shape[0]
+        return "rec", region.first
+
+    def _phases(self, kind: str) -> dict[Node, int]:
+        """How many products come before each node."""
+        phases: dict[Node, int] = {}
+        for node in self.graph.nodes:
+            last = max((phases.get(a.node, 0) for a in node.args), default=0)
+            phases[node] = last + (node.op == kind)
+        return phases
+
+    # ---- The three programs ----
+
+    def _leaves(self) -> dict[Node, Buffer]:
+        leaves = {}
+        for node in self.graph.nodes:
+            if node.op == "x":
+                leaves[node] = dense("x", 0, node.shape)
+            elif node.op == "param":
+                leaves[node] = dense(f"par{node.attr}", 0, node.shape)
+        return leaves
+
+    def _functions(self, name: str, fields: str, plan: Plan, over: tuple[str, str] | None = None) -> list[str]:
+        nests = plan.nests()
+        if over is not None:
+            before, after = over
+            self.in_place[name] = plan.may_overwrite(nests, before, after)
+            if self.in_place[name]:
+                for statement in plan.statements:
+                    buffer = statement.place.buffer
+                    if buffer.base == after:
+                        statement.place = statement.place._replace(buffer=buffer._replace(base=before))
+        last = max(nests, default=0)
+        lines = []
+        for phase in range(last + 1):
+            body: list[str] = []
+            for nest in nests.get(phase, []):
+                body += Writer(plan, nest, self.lanes, self.counter, 28).write()
+            text = "\n".join(body)
+            pars = "".join(
+                f"const real *restrict par{k} = s->params[{k}]; "
+                for k in range(len(self.trace.sources))
+                if f"par{k}" in text
+            )
+            given = "".join(f"real *restrict {f} = s->{f}; (void){f}; " for f in fields.split())
+            lines.append(f"static void {name}_{phase}(const Step *s) {{ {given}{pars}\n{text}\n}}")
+        table = ", ".join(f"{name}_{phase}" for phase in range(last + 1))
+        lines.append(f"static const Phase {name}_phases[] = {{{table}}};")
+        lines.append(f"enum {{ {name.upper()}_PHASES = {last + 1} }};")
+        return lines
+
+    def _forward(self) -> list[str]:
+        leaves = self._leaves()
+        for node in self.states:
+            leaves[node] = self.slots[node]
+        for product in self.products:
+            home = self.homes.get(product)
+            leaves[product] = home or Buffer("row", self.row.take(product.shape).first, (1,), 0)
+        leaves |= self.aliases
+        self.product_rows = {p: leaves[p] for p in self.products}
+        plan = Plan(leaves, self._local(), self.row, self.forward_phase)
+        results: list[tuple[View, Place, Node | None]] = []
+        placed: set[Node] = set()
+
+        def put(view: View, buffer: Buffer) -> None:
+            node = view.node
+            first = view.is_whole() and node not in placed and node not in leaves and node.op not in ("const", "iota")
+            if first:
+                placed.add(node)
+            results.append((view, whole_place(view.shape, buffer), node if first else None))
+
+        for node, buffer in self.homes.items():
+            if node.op != "product":
+                put(node.whole(), buffer)
+        for node, view, large in zip(self.states, self.after, self.large):
+            base = "nxt" if large else "next"
+            if not self._lies_there(view, self.slots[node]._replace(base=base)):
+                put(view, self.slots[node]._replace(base=base))
+        for view, buffer in self.copies:
+            put(view, buffer)
+        put(self.output, dense("out", 0, self.output.shape))
+        early = {a.node for p in self.products for a in p.args} | {view.node for view, _ in self.copies}
+        plan.decide(results, early)
+        return self._functions("forward", FORWARD, plan, ("cur", "nxt"))
+
+    def _lies_there(self, view: View, slot: Buffer) -> bool:
+        """Whether a state is part of a value that lies in its slot anyway."""
+        home = self.homes.get(view.node)
+        if home is None or home.base != slot.base:
+            return False
+        first = home.first + sum(o * st for o, st in zip(view.offset, home.strides))
+        steps = [sum(r[j] * st for r, st in zip(view.coef, home.strides)) for j in range(len(view.shape))]
+        return first == slot.first and tuple(steps) == slot.strides
+
+    def _kept_leaves(self, large: str) -> dict[Node, Buffer]:
+        leaves = self._leaves()
+        for node, is_large in zip(self.states, self.large):
+            leaves[node] = self.slots[node]._replace(base=large) if is_large else self.slots[node]
+        leaves |= self.homes | self.aliases
+        return leaves
+
+    def _backward(self) -> list[str]:
+        leaves = self._kept_leaves("seg")
+        order = {n: k for k, n in enumerate(self.products)}
+        self.d_slots = [self.dst.take(n.shape) for n in self.states]
+        self.d_rows = [self.drec.take(p.shape) for p in self.products]
+        for node in self.graph.nodes:
+            if node.op == "grad":
+                k = node.attr
+                leaves[node] = dense("dout", 0, node.shape) if k == 0 else self.d_slots[k - 1]
+        self.back_products = []
+        phases = self._phases("product_t")
+        reached = _reachable(self.back_roots)
+        for node in reached:
+            if node.op == "product_t":
+                leaves[node] = Buffer("row", self.row_back.take(node.shape).first, (1,), 0)
+                of = next(p for p in self.products if p.id == node.attr[0])
+                self.back_products.append((node, order[of], phases[node], leaves[node].first))
+        self.back_products.sort(key=lambda p: p[2])
+        plan = Plan(leaves, self._local(), self.row_back, phases)
+        results: list[tuple[View, Place, Node | None]] = []
+        placed: set[Node] = set()
+
+        def put(view: View, buffer: Buffer, kind: str = "set") -> None:
+            node = view.node
+            first = view.is_whole() and node not in placed and node not in leaves and kind == "set"
+            first = first and node.op not in ("const", "iota")
+            if first:
+                placed.add(node)
+            results.append((view, whole_place(view.shape, buffer), node if first else None))
+            if kind == "add":
+                adding.append(len(results) - 1)
+
+        adding: list[int] = []
+        for k, d in enumerate(self.d_product):
+            put(d, self.d_rows[k])
+        for k, d in enumerate(self.d_state):
+            put(d, self.d_slots[k]._replace(base="dnxt"))
+        if self.d_x is not None:
+            put(self.d_x, dense("dx", 0, self.d_x.shape))
+        self.accumulated = {}
+        total = 0
+        for index, (node, d) in sorted(self.d_params.items()):
+            self.accumulated[index] = (total, node.size)
+            put(d, dense("dpar", total, node.shape), "add")
+            total += node.size
+        self.accumulators = total
+        plan.decide(results, {d.node for d in self.d_product}, adding)
+        return self._functions("backward", BACKWARD, plan, ("dcur", "dnxt"))
+
+    def _replay(self) -> list[str]:
+        plan = Plan(self._kept_leaves("cur"), self._local(), self.row, {})
+        results: list[tuple[View, Place, Node | None]] = []
+        for node, view, large in zip(self.states, self.after, self.large):
+            if large:
+                results.append((view, whole_place(view.shape, self.slots[node]._replace(base="nxt")), None))
+        plan.decide(results)
+        return self._functions("replay", REPLAY, plan)
+
+    # ---- Tables ----
+
+    def _product_list(self, back: bool) -> list[Product]:
+        found = []
+        if back:
+            for node, k, phase, out in self.back_products:
+                size = self.products[k].size
+                terms = node.attr[1]
+                found.append(Product(phase, size, node.size, "drec", self.d_rows[k].first, "row", out, terms, -1))
+            return found
+        starts = itertools.count()
+        for product in self.products:
+            terms, biases = product.attr
+            inner = tuple(t for t, a in zip(terms, product.args) if a.node.op != "x")
+            begun = bool(biases) or len(inner) < len(terms)
+            base, first = self.inputs[product]
+            found.append(
+                Product(
+                    self.forward_phase[product],
+                    sum(t[3] for t in inner),
+                    product.size,
+                    base,
+                    first,
+                    self.product_rows[product].base,
+                    self.product_rows[product].first,
+                    inner,
+                    next(starts) if begun else -1,
+                )
+            )
+        return found
+
+    def _tables(self) -> list[str]:
+        lines = []
+        for name, back in (("forward", False), ("backward", True)):
+            rows, terms = [], []
+            for p in self._product_list(back):
+                places = p.first, int(p.base == "next"), int(p.out_base == "rec"), p.out, p.start
+                row = p.phase, p.inner, p.outer, *places, len(terms), len(p.terms)
+                rows.append(f"{{{', '.join(map(str, row))}}}")
+                for param, turned, start, length in p.terms:
+                    rank = self._columns(param)
+                    terms.append(f"{{{param}, {int(turned)}, {start}, {length}, {rank}}}")
+            lines.append(f"static const Product {name}_products[] = {{{', '.join(rows) or '{0}'}}};")
+            lines.append(f"static const Term {name}_terms[] = {{{', '.join(terms) or '{0}'}}};")
+            lines.append(f"enum {{ {name.upper()}_PRODUCTS = {len(rows)} }};")
+        sizes = {
+            "INPUTS": self._input_size(),
+            "OUTPUTS": self.output.node.size if self.output.is_whole() else math.prod(self.output.shape),
+            "RECORD": self.rec.size,
+            "BIG": self.big.size,
+            "BIG_COPIES": 1 if self.in_place["forward"] else 2,
+            "D_STATE_COPIES": 1 if self.in_place["backward"] else 2,
+            "D_RECORD": self.drec.size,
+            "D_STATE": self.dst.size,
+            "ROW": max(self.row.size, self.row_back.size),
+            "LOCAL": max(room.size for room in self.locals),
+            "STATES": len(self.states),
+            "ACCUMULATORS": self.accumulators,
+            "HAS_DX": int(self.d_x is not None),
+        }
+        lines.append("enum { " + ", ".join(f"{k} = {v}" for k, v in sizes.items()) + " };")
+        lines += self._state_copies()
+        return lines
+
+    def _columns(self, param: int) -> int:
+        node = next(n for n in self.graph.nodes if n.op == "param" and n.attr == param)
+        return node.shape[1]
+
+    def _input_size(self) -> int:
+        return next((n.size for n in self.graph.nodes if n.op == "x"), 0)
+
+    def _state_copies(self) -> list[str]:
+        """Between the layout of users and that of records: into, out of, and the same for gradients."""
+        into, out, d_into, d_out = [], [], [], []
+        for k, (node, large) in enumerate(zip(self.states, self.large)):
+            shape = node.shape
+            loops = "".join(f"for (i64 i{a} = 0; i{a} < {n}; i{a}++) " for a, n in enumerate(shape))
+            user = _plain(dense("", 0, shape), len(shape))
+            inside = _plain(self.slots[node], len(shape))
+            place = f"{'big' if large else 'rec'}[{inside}]"
+            given = f"states[{k}][b * {node.size} + {user}]"
+            into.append(f"{loops}{place} = {given};")
+            out.append(f"{loops}{given} = {place};")
+            d_place = f"d[{_plain(self.d_slots[k], len(shape))}]"
+            d_into.append(f"{loops}{d_place} = states[{k}] ? {given} : 0;")
+            d_out.append(f"if (states[{k}]) {loops}{given} = {d_place};")
+
+        def function(head: str, lines: list[str]) -> str:
+            return f"static void {head} {{ (void)b; " + "\n".join(lines) + "}"
+
+        return [
+            function("state_in(const real *const *states, i64 b, real *rec, real *big)", into),
+            function("state_out(real *const *states, i64 b, const real *rec, const real *big)", out),
+            function("d_state_in(const real *const *states, i64 b, real *d)", d_into),
+            function("d_state_out(real *const *states, i64 b, const real *d)", d_out),
+        ]
+
+    def _layout(self) -> dict[str, Any]:
+        products = []
+        for k, (product, p) in enumerate(zip(self.products, self._product_list(False))):
+            terms, biases = product.attr
+            given, column = [], 0
+            for (param, turned, start, length), arg in zip(terms, product.args):
+                if arg.node.op == "x":
+                    offset, step = (arg.offset[0], arg.coef[0][0]) if arg.node.shape else (0, 1)
+                    given.append(["x", param, turned, start, length, offset, step])
+                else:
+                    given.append([p.base, param, turned, start, length, p.first + column, 1])
+                    column += length
+            products.append(
+                {
+                    "terms": given,
+                    "biases": list(biases),
+                    "size": product.size,
+                    "start": p.start,
+                    "d": self.d_rows[k].first,
+                }
+            )
+        return {
+            "input_shape": list(self.trace.input_shape),
+            "state_shapes": [list(v.shape) for v in self.trace.state],
+            "parameter_shapes": [list(s) for s in self.trace.shapes],
+            "outputs": math.prod(self.output.shape),
+            "record": self.rec.size,
+            "big": self.big.size,
+            "d_record": self.drec.size,
+            "accumulated": {str(k): list(v) for k, v in self.accumulated.items()},
+            "accumulators": self.accumulators,
+            "has_dx": self.d_x is not None,
+            "products": products,
+        }
+
+
+def _plain(buffer: Buffer, axes: int) -> str:
+    terms = [f"i{a} * {st}" for a, st in zip(range(axes), buffer.strides)]
+    return " + ".join([*terms, str(buffer.first)])
+
+
+def _reachable(roots: list[View]) -> list[Node]:
+    seen: set[Node] = set()
+    queue = [v.node for v in roots]
+    while queue:
+        node = queue.pop()
+        if node not in seen:
+            seen.add(node)
+            queue += [a.node for a in node.args]
+    return sorted(seen, key=lambda n: n.id)

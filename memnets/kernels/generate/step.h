@@ -1,0 +1,26 @@
+/* What generated code is written in: the pointers of one step of one sample, and tables of products. */
+#ifndef MEMNETS_STEP_H
+#define MEMNETS_STEP_H
+
+#include "product.h"
+
+/* rec, next: the records of this step and the next; cur, nxt: large parts of the state before and after; row: numbers
+ * of the sample that outlive a phase; loc: of the thread; seg: large parts of the state before the step, on the way
+ * back; dcur, dnxt: gradients of the state after and before; dpar: sums for parameters that are no product's. */
+typedef struct {
+    real *x, *out, *rec, *next, *cur, *nxt, *row, *loc, *dout, *dx, *seg, *drec, *dcur, *dnxt, *dpar;
+    const real *const *params;
+} Step;
+
+typedef void (*Phase)(const Step *);
+
+typedef struct {
+    i64 phase, inner, outer, first, next, kept, out, start, term, terms;
+} Product;
+
+/* Columns `start` to `start + length` of a parameter that lies (out, in) if turned, else (in, out). */
+typedef struct {
+    i64 param, turned, start, length, columns;
+} Term;
+
+#endif

@@ -1,0 +1,364 @@
+/* Vectors of the machine's width in the compilers' own vector types, and the functions of them that C lacks.
+ *
+ * MEMNETS_BYTES is a vector's width; with MEMNETS_DOUBLE numbers are doubles. Functions of vectors begin with v_, those
+ * of single numbers with s_; both treat NaN, infinities and the ends of their range as C's own do. */
+#ifndef MEMNETS_VECTOR_H
+#define MEMNETS_VECTOR_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__AVX512F__) && MEMNETS_BYTES == 64
+#include <immintrin.h>
+#endif
+
+#ifdef MEMNETS_DOUBLE
+typedef double real;
+typedef int64_t whole;
+typedef uint64_t bits;
+#define LANES (MEMNETS_BYTES / 8)
+#define R(x) x
+#define MANTISSA 52
+#define EXPONENT_BIAS 1023
+#define ROUND_TO_WHOLE 6755399441055744.0 /* 1.5 * 2^52: adding and subtracting it rounds */
+#define EXP_LOWEST (-750.0)
+#define EXP_HIGHEST 710.0
+#define LEAST_NORMAL 2.2250738585072014e-308
+#define LN2_HIGH 0.693145751953125
+#define LN2_LOW 1.4286068203094172e-06
+#define SQRT_HALF_BITS 0x3fe6a09e667f3bcdULL
+#define C(name) name
+#else
+typedef float real;
+typedef int32_t whole;
+typedef uint32_t bits;
+#define LANES (MEMNETS_BYTES / 4)
+#define R(x) x##f
+#define MANTISSA 23
+#define EXPONENT_BIAS 127
+#define ROUND_TO_WHOLE 12582912.0f /* 1.5 * 2^23 */
+#define EXP_LOWEST (-105.0f)
+#define EXP_HIGHEST 89.0f
+#define LEAST_NORMAL 1.17549435e-38f
+#define LN2_HIGH 0.693145751953125f
+#define LN2_LOW 1.4286068203094172e-06f
+#define SQRT_HALF_BITS 0x3f3504f3U
+#define C(name) name##f
+#endif
+
+typedef int64_t i64;
+typedef real vec __attribute__((vector_size(MEMNETS_BYTES), may_alias));
+typedef real loose __attribute__((vector_size(MEMNETS_BYTES), aligned(sizeof(real)), may_alias));
+typedef whole mask __attribute__((vector_size(MEMNETS_BYTES), may_alias));
+typedef bits raw __attribute__((vector_size(MEMNETS_BYTES), may_alias));
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE i64 padded(i64 n) { return (n + LANES - 1) / LANES * LANES; }
+INLINE vec splat(real x) { return x - (vec){0}; }
+INLINE vec load(const real *p) { return *(const loose *)p; }
+INLINE void store(real *p, vec x) { *(loose *)p = x; }
+INLINE vec choose(mask m, vec yes, vec no) { return (vec)(((mask)yes & m) | ((mask)no & ~m)); }
+
+/* The first n lanes, n < LANES; the others are zero, and not touched in memory. */
+#if defined(__AVX512F__) && MEMNETS_BYTES == 64 && !defined(MEMNETS_DOUBLE)
+INLINE vec load_some(const real *p, i64 n) { return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
+INLINE void store_some(real *p, vec x, i64 n) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)x); }
+#elif defined(__AVX512F__) && MEMNETS_BYTES == 64
+INLINE vec load_some(const real *p, i64 n) { return (vec)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), p); }
+INLINE void store_some(real *p, vec x, i64 n) { _mm512_mask_storeu_pd(p, (__mmask8)((1u << n) - 1), (__m512d)x); }
+#else
+INLINE vec load_some(const real *p, i64 n) {
+    vec x = {0};
+    for (i64 i = 0; i < n; i++) x[i] = p[i];
+    return x;
+}
+INLINE void store_some(real *p, vec x, i64 n) {
+    for (i64 i = 0; i < n; i++) p[i] = x[i];
+}
+#endif
+INLINE vec load_apart(const real *p, i64 step, i64 n) {
+    vec x = {0};
+    for (i64 i = 0; i < n; i++) x[i] = p[i * step];
+    return x;
+}
+INLINE void store_apart(real *p, vec x, i64 step, i64 n) {
+    for (i64 i = 0; i < n; i++) p[i * step] = x[i];
+}
+
+/* Where a gather or scatter goes: a whole number within 0..n-1, whatever x is. */
+INLINE i64 s_place(real x, i64 n) { return x > R(0.0) ? (x < (real)n ? (i64)x : n - 1) : 0; }
+INLINE vec load_at(const real *p, vec index, i64 size, i64 step, i64 along, i64 n) {
+    vec x = {0};
+    for (i64 i = 0; i < n; i++) x[i] = p[i * along + s_place(index[i], size) * step];
+    return x;
+}
+
+INLINE mask v_lt(vec a, vec b) { return a < b; }
+INLINE mask v_le(vec a, vec b) { return a <= b; }
+INLINE mask v_gt(vec a, vec b) { return a > b; }
+INLINE mask v_ge(vec a, vec b) { return a >= b; }
+INLINE mask v_eq(vec a, vec b) { return a == b; }
+INLINE mask v_ne(vec a, vec b) { return a != b; }
+INLINE vec v_bool(mask m) { return (vec)((mask)splat(R(1.0)) & m); }
+INLINE vec v_abs(vec x) { return (vec)((mask)x & ~(mask)splat(R(-0.0))); }
+INLINE vec v_maximum(vec a, vec b) { return choose((a > b) | (a != a), a, b); }
+INLINE vec v_minimum(vec a, vec b) { return choose((a < b) | (a != a), a, b); }
+INLINE vec v_relu(vec x) { return choose(x <= R(0.0), (vec){0}, x); }
+INLINE vec v_sign(vec x) { return v_bool(x > R(0.0)) - v_bool(x < R(0.0)); }
+
+INLINE vec v_sqrt(vec x) {
+#if defined(__AVX512F__) && MEMNETS_BYTES == 64 && !defined(MEMNETS_DOUBLE)
+    return (vec)_mm512_sqrt_ps((__m512)x);
+#elif defined(__AVX512F__) && MEMNETS_BYTES == 64
+    return (vec)_mm512_sqrt_pd((__m512d)x);
+#else
+    for (int i = 0; i < LANES; i++) x[i] = C(sqrt)(x[i]);
+    return x;
+#endif
+}
+INLINE vec v_rsqrt(vec x) { return R(1.0) / v_sqrt(x); }
+
+/* e^x = 2^n e^r with |r| <= ln(2) / 2, e^r by its series; 2^n in two factors, so that the ends of the range come out. */
+INLINE vec v_exp(vec x) {
+    vec y = choose(x < EXP_LOWEST, splat(EXP_LOWEST), choose(x > EXP_HIGHEST, splat(EXP_HIGHEST), x));
+    vec n = y * R(1.4426950408889634) + ROUND_TO_WHOLE;
+    n -= ROUND_TO_WHOLE;
+    vec r = y - n * LN2_HIGH;
+    r -= n * LN2_LOW;
+#ifdef MEMNETS_DOUBLE
+    vec p = splat(1.0 / 6227020800.0);
+    p = p * r + 1.0 / 479001600.0;
+    p = p * r + 1.0 / 39916800.0;
+    p = p * r + 1.0 / 3628800.0;
+    p = p * r + 1.0 / 362880.0;
+    p = p * r + 1.0 / 40320.0;
+    p = p * r + 1.0 / 5040.0;
+#else
+    vec p = splat(1.0f / 5040.0f);
+#endif
+    p = p * r + R(1.0) / R(720.0);
+    p = p * r + R(1.0) / R(120.0);
+    p = p * r + R(1.0) / R(24.0);
+    p = p * r + R(1.0) / R(6.0);
+    p = p * r + R(0.5);
+    p = p * r + R(1.0);
+    p = p * r + R(1.0);
+    mask e = __builtin_convertvector(n, mask), half = e >> 1;
+    raw first = ((raw)half + EXPONENT_BIAS) << MANTISSA, second = ((raw)e - (raw)half + EXPONENT_BIAS) << MANTISSA;
+    return p * (vec)first * (vec)second;
+}
+
+/* x = 2^e m with m within [sqrt(1/2), sqrt(2)), log m = 2 artanh(s). */
+INLINE vec v_log(vec x) {
+    raw b = (raw)x;
+    mask e = (mask)(b - SQRT_HALF_BITS) >> MANTISSA;
+    vec m = (vec)(b - ((raw)e << MANTISSA));
+    vec s = (m - R(1.0)) / (m + R(1.0)), q = s * s;
+#ifdef MEMNETS_DOUBLE
+    vec p = splat(1.0 / 23.0);
+    p = p * q + 1.0 / 21.0;
+    p = p * q + 1.0 / 19.0;
+    p = p * q + 1.0 / 17.0;
+    p = p * q + 1.0 / 15.0;
+    p = p * q + 1.0 / 13.0;
+    p = p * q + 1.0 / 11.0;
+#else
+    vec p = splat(1.0f / 11.0f);
+#endif
+    p = p * q + R(1.0) / R(9.0);
+    p = p * q + R(1.0) / R(7.0);
+    p = p * q + R(1.0) / R(5.0);
+    p = p * q + R(1.0) / R(3.0);
+    vec power = __builtin_convertvector(e, vec), log_m = R(2.0) * (s + s * q * p);
+    vec y = power * LN2_HIGH + (log_m + power * LN2_LOW);
+    vec low = choose(x < R(0.0), splat((real)NAN), splat(-(real)INFINITY));
+    y = choose(x < LEAST_NORMAL, low, y);
+    return choose((x == (real)INFINITY) | (x != x), x, y);
+}
+
+INLINE vec v_log1p(vec x) {
+    vec u = x + R(1.0), d = u - R(1.0);
+    vec y = v_log(u) * (x / d);
+    return choose((d == R(0.0)) | (x == (real)INFINITY), x, y);
+}
+
+INLINE vec v_sigmoid(vec x) {
+    vec z = v_exp(-v_abs(x));
+    return choose(x < R(0.0), z, splat(R(1.0))) / (z + R(1.0));
+}
+
+INLINE vec v_softplus(vec x) {
+    vec y = v_log1p(v_exp(-v_abs(x)));
+    return choose(x > R(20.0), x, choose(x < R(0.0), y, x + y));
+}
+
+/* Lambert's fraction below 1/2, where 1 - e^(-2x) would cancel. */
+INLINE vec v_tanh(vec x) {
+    vec y = v_abs(x), q = x * x, z = v_exp(R(-2.0) * y);
+    vec small_top = y * (((q + R(378.0)) * q + R(17325.0)) * q + R(135135.0));
+    vec small_bottom = ((R(28.0) * q + R(3150.0)) * q + R(62370.0)) * q + R(135135.0);
+#ifdef MEMNETS_DOUBLE
+    const real limit = 0.125;
+#else
+    const real limit = 0.5f;
+#endif
+    mask small = y < limit;
+    vec result = choose(small, small_top, R(1.0) - z) / choose(small, small_bottom, R(1.0) + z);
+    return (vec)((mask)result | ((mask)x & (mask)splat(R(-0.0))));
+}
+
+INLINE vec v_expm1(vec x) {
+    vec t = v_tanh(x * R(0.5));
+    return choose(v_abs(x) < R(0.5), R(2.0) * t / (R(1.0) - t), v_exp(x) - R(1.0));
+}
+
+#define EACH_LANE(name)                                          \
+    INLINE vec v_##name(vec x) {                                 \
+        for (int i = 0; i < LANES; i++) x[i] = s_##name(x[i]);   \
+        return x;                                                \
+    }
+INLINE real s_sin(real x) { return C(sin)(x); }
+INLINE real s_cos(real x) { return C(cos)(x); }
+INLINE real s_erf(real x) { return C(erf)(x); }
+INLINE real s_floor(real x) { return C(floor)(x); }
+INLINE real s_ceil(real x) { return C(ceil)(x); }
+INLINE real s_round(real x) { return C(rint)(x); }
+INLINE real s_trunc(real x) { return C(trunc)(x); }
+EACH_LANE(sin)
+EACH_LANE(cos)
+EACH_LANE(erf)
+EACH_LANE(floor)
+EACH_LANE(ceil)
+EACH_LANE(round)
+EACH_LANE(trunc)
+INLINE real s_pow(real x, real p) { return C(pow)(x, p); }
+INLINE vec v_pow(vec x, vec p) {
+    for (int i = 0; i < LANES; i++) x[i] = s_pow(x[i], p[i]);
+    return x;
+}
+
+INLINE real s_exp(real x) { return C(exp)(x); }
+INLINE real s_log(real x) { return C(log)(x); }
+INLINE real s_log1p(real x) { return C(log1p)(x); }
+INLINE real s_expm1(real x) { return C(expm1)(x); }
+INLINE real s_sqrt(real x) { return C(sqrt)(x); }
+INLINE real s_rsqrt(real x) { return R(1.0) / C(sqrt)(x); }
+INLINE real s_tanh(real x) { return C(tanh)(x); }
+INLINE real s_abs(real x) { return C(fabs)(x); }
+INLINE real s_sigmoid(real x) { return x < 0 ? s_exp(x) / (R(1.0) + s_exp(x)) : R(1.0) / (R(1.0) + s_exp(-x)); }
+INLINE real s_softplus(real x) { return x > R(20.0) ? x : x < 0 ? s_log1p(s_exp(x)) : x + s_log1p(s_exp(-x)); }
+INLINE real s_relu(real x) { return x <= 0 ? 0 : x; }
+INLINE real s_sign(real x) { return (real)((x > 0) - (x < 0)); }
+INLINE real s_maximum(real a, real b) { return a > b || a != a ? a : b; }
+INLINE real s_minimum(real a, real b) { return a < b || a != a ? a : b; }
+
+#ifdef __clang__
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (mask){__VA_ARGS__})
+#endif
+#define KEEP(i, s) ((i) & (s) ? LANES + (i) : (i))
+#define SWAP(i, s) ((i) & (s) ? LANES + ((i) ^ (s)) : ((i) ^ (s)))
+#if LANES == 16
+#define EACH(f, s) f(0, s), f(1, s), f(2, s), f(3, s), f(4, s), f(5, s), f(6, s), f(7, s), f(8, s), f(9, s), \
+    f(10, s), f(11, s), f(12, s), f(13, s), f(14, s), f(15, s)
+#elif LANES == 8
+#define EACH(f, s) f(0, s), f(1, s), f(2, s), f(3, s), f(4, s), f(5, s), f(6, s), f(7, s)
+#elif LANES == 4
+#define EACH(f, s) f(0, s), f(1, s), f(2, s), f(3, s)
+#else
+#define EACH(f, s) f(0, s), f(1, s)
+#endif
+/* Halves the number of lanes that are still to be summed: lanes with bit s come from b, the others from a. */
+#define FOLD(a, b, s) (SHUFFLE(a, b, EACH(KEEP, s)) + SHUFFLE(a, b, EACH(SWAP, s)))
+
+INLINE real fold_sum(vec x) {
+    x = FOLD(x, x, 1);
+#if LANES >= 4
+    x = FOLD(x, x, 2);
+#endif
+#if LANES >= 8
+    x = FOLD(x, x, 4);
+#endif
+#if LANES >= 16
+    x = FOLD(x, x, 8);
+#endif
+    return x[0];
+}
+
+INLINE real fold_max(vec x) {
+    x = v_maximum(x, SHUFFLE(x, x, EACH(SWAP, 1)));
+#if LANES >= 4
+    x = v_maximum(x, SHUFFLE(x, x, EACH(SWAP, 2)));
+#endif
+#if LANES >= 8
+    x = v_maximum(x, SHUFFLE(x, x, EACH(SWAP, 4)));
+#endif
+#if LANES >= 16
+    x = v_maximum(x, SHUFFLE(x, x, EACH(SWAP, 8)));
+#endif
+    return x[0];
+}
+
+/* out[i * step] = sum of the lanes of rows[i], LANES of them at a time; rows has room for whole groups. */
+static inline void sum_rows(const vec *rows, i64 n, real *out, i64 step) {
+    for (i64 first = 0; first < n; first += LANES) {
+        vec t[LANES];
+        for (int i = 0; i < LANES; i += 2) t[i] = FOLD(rows[first + i], rows[first + i + 1], 1);
+#if LANES >= 4
+        for (int i = 0; i < LANES; i += 4) t[i] = FOLD(t[i], t[i + 2], 2);
+#endif
+#if LANES >= 8
+        for (int i = 0; i < LANES; i += 8) t[i] = FOLD(t[i], t[i + 4], 4);
+#endif
+#if LANES >= 16
+        t[0] = FOLD(t[0], t[8], 8);
+#endif
+        i64 left = n - first;
+        if (step != 1) store_apart(out + first * step, t[0], step, left < LANES ? left : LANES);
+        else if (left < LANES) store_some(out + first, t[0], left);
+        else store(out + first, t[0]);
+    }
+}
+
+/* The order of n numbers, equal ones as they stand; NaN counts as the largest. Each number's place is how many come
+ * before it, counted for a vector of numbers at once; beyond a few hundred they are merged instead. */
+static inline void sort_row(i64 n, const real *x, real *order, real *room, int descending) {
+    real *key = room;
+    for (i64 i = 0; i < n; i++) {
+        real k = x[i] != x[i] ? (real)INFINITY : x[i];
+        key[i] = descending ? -k : k;
+    }
+    if (n <= 512) {
+        for (i64 i = n; i < padded(n); i++) key[i] = (real)INFINITY;
+        for (i64 i = 0; i < n; i += LANES) {
+            vec own = load(key + i), count = {0}, at = {0};
+            for (int l = 0; l < LANES; l++) at[l] = (real)(i + l);
+            for (i64 j = 0; j < n; j++) {
+                vec other = splat(key[j]);
+                count += v_bool((other < own) | ((other == own) & (splat((real)j) < at)));
+            }
+            for (i64 l = 0; l < LANES && i + l < n; l++) order[(i64)count[l]] = (real)(i + l);
+        }
+        return;
+    }
+    real *from = order, *to = room + padded(n);
+    for (i64 i = 0; i < n; i++) from[i] = (real)i;
+    for (i64 width = 1; width < n; width *= 2) {
+        for (i64 low = 0; low < n; low += 2 * width) {
+            i64 middle = low + width < n ? low + width : n, high = low + 2 * width < n ? low + 2 * width : n;
+            i64 a = low, b = middle, k = low;
+            while (k < high) {
+                int left = a < middle && (b >= high || key[(i64)from[a]] <= key[(i64)from[b]]);
+                to[k++] = left ? from[a++] : from[b++];
+            }
+        }
+        real *swap = from;
+        from = to, to = swap;
+    }
+    if (from != order) memcpy(order, from, sizeof(real) * n);
+}
+
+#endif

@@ -1,0 +1,273 @@
+"""Generated kernels of cells that nobody foresaw, against the plain cell; and what cannot be generated."""
+
+import math
+
+import cells
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from memnets import BackendUnavailableError, MemoryCell, Recurrent
+from memnets.base.state import map_state, state_tensors
+from memnets.kernels.generate import calls
+from memnets.memories import DeltaMemory, DNCMemory, NTMMemory, StackMemory
+
+TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
+
+
+@pytest.fixture(autouse=True)
+def poison(monkeypatch):
+    """Every buffer starts as NaN, so that a number read before it is written shows."""
+
+    def empty(like, *shape):
+        size = math.prod(shape)
+        return like.new_full((size + calls.SPARE,), float("nan"))[:size].view(shape)
+
+    monkeypatch.setattr(calls, "empty", empty)
+
+
+def results(module: Recurrent, inputs: Tensor, state, lengths) -> dict[str, Tensor]:
+    """Outputs, last state and the gradients of all that can have one, each weighted differently."""
+    inputs = inputs.clone().requires_grad_()
+    state = map_state(lambda t: t.clone().requires_grad_(), state)
+    output, last = module(inputs, state, lengths)
+    found = {"output": output, **{f"last {i}": t for i, t in enumerate(state_tensors(last))}}
+    generator = torch.Generator().manual_seed(5)
+    weights = [torch.randn(t.shape, generator=generator, dtype=t.dtype) for t in found.values()]
+    loss = sum((t * w).sum() for t, w in zip(found.values(), weights))
+    leaves = {"d inputs": inputs, **{f"d first {i}": t for i, t in enumerate(state_tensors(state))}}
+    leaves |= {f"d {name}": p for name, p in module.named_parameters()}
+    grads = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
+    found |= {n: torch.zeros_like(x) if g is None else g for (n, x), g in zip(leaves.items(), grads)}
+    return {name: tensor.detach() for name, tensor in found.items()}
+
+
+def agree(cell: nn.Module, batch=3, steps=6, lengths=None, dtype=torch.float64, seed=0, **options) -> None:
+    """The generated kernel gives what the plain cell gives, in everything."""
+    generator = torch.Generator().manual_seed(seed)
+    module = Recurrent(cell, **options).to(dtype)
+    inputs = torch.randn(batch, steps, cell.input_size, generator=generator, dtype=dtype)
+
+    def used(t: Tensor) -> Tensor:
+        return t + 0.1 * torch.rand(t.shape, generator=generator, dtype=dtype) / t[0].numel() ** 0.5
+
+    state = map_state(used, module.initial_state(batch))
+    found = []
+    for module.backend in ("reference", "fused"):
+        found.append(results(module, inputs, state, lengths))
+    for name, want in found[0].items():
+        got = found[1][name]
+        assert torch.isfinite(got).all(), name
+        apart = float((got - want).norm() / want.norm().clamp(min=1e-6 * want.numel() ** 0.5))
+        assert apart < TOLERANCE[dtype], f"{name} lies {apart:.1e} apart"
+
+
+CELLS = {
+    "dnc": lambda: cells.DNC(4, 10, slots=11, width=5, heads=2),
+    "stack": lambda: cells.Stack(4, 7, stacks=2, depth=5, width=3),
+    "delta rule": lambda: cells.Delta(6, heads=2, key=5, value=3),
+    "queue": lambda: cells.Queue(4, 6, slots=3, width=5),
+    "many operators": cells.Odd,
+}
+
+
+@pytest.mark.parametrize("make", CELLS.values(), ids=CELLS.keys())
+@pytest.mark.parametrize("lengths", [None, [6, 2, 0]], ids=str)
+def test_cells_that_nobody_foresaw(make, lengths):
+    torch.manual_seed(0)
+    agree(make(), lengths=lengths)
+
+
+@pytest.mark.parametrize("make", CELLS.values(), ids=CELLS.keys())
+def test_checkpoints_truncation_and_single_precision(make):
+    torch.manual_seed(0)
+    agree(make(), batch=2, steps=5, truncated_bptt_steps=3, checkpoint_every=2)
+    agree(make(), batch=9, steps=4, dtype=torch.float32)
+
+
+@pytest.mark.parametrize("slots", [33, 64])
+def test_large_states_are_kept_every_few_steps(slots):
+    """Large enough that the state is recomputed between checkpoints, over more than one of them."""
+    torch.manual_seed(0)
+    agree(cells.DNC(3, 8, slots=slots, width=33), batch=2, steps=19, lengths=[19, 10])
+
+
+@st.composite
+def memory_cells(draw):
+    size = st.sampled_from([1, 2, 3, 5, 8, 13])
+    heads = st.integers(1, 3)
+    memory = draw(
+        st.one_of(
+            st.builds(NTMMemory, size, size, heads, heads, st.integers(0, 2)),
+            st.builds(DNCMemory, size, size, heads, heads, st.booleans(), st.booleans(), st.booleans()),
+            st.builds(StackMemory, size, size, stacks=heads),
+            st.builds(DeltaMemory, size, size, heads=heads),
+        )
+    )
+    controller = draw(st.sampled_from(["lstm", "gru", "rnn", "feedforward"]))
+    layers, hidden = draw(st.integers(1, 3)), draw(st.sampled_from([1, 2, 7, 17]))
+    return MemoryCell(draw(st.integers(1, 3)), memory, controller=controller, hidden_size=hidden, num_layers=layers)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(
+    cell=memory_cells(),
+    batch=st.integers(1, 10),
+    steps=st.integers(1, 10),
+    double=st.booleans(),
+    ragged=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_random_cells(cell, batch, steps, double, ragged, seed):
+    generator = torch.Generator().manual_seed(seed)
+    lengths = torch.randint(0, steps + 1, (batch,), generator=generator).tolist() if ragged else None
+    if lengths and not any(lengths):
+        lengths[0] = 1
+    agree(cell, batch, steps, lengths, torch.float64 if double else torch.float32, seed)
+
+
+class Function(nn.Module):
+    """A cell around a function of (x (B, 3), hidden (B, 3))."""
+
+    def __init__(self, function, size=3):
+        super().__init__()
+        self.input_size = self.output_size = size
+        self.function, self.weight = function, nn.Parameter(torch.randn(size, size) * 0.3)
+
+    def initial_state(self, batch_size, *, device=None, dtype=None):
+        dtype = dtype or self.weight.dtype
+        return cells.DeltaState(torch.zeros(batch_size, self.input_size, device=device, dtype=dtype))
+
+    def forward(self, x, state):
+        hidden = self.function(x @ self.weight.t(), state.memory)
+        return hidden, cells.DeltaState(hidden)
+
+
+def reported(function) -> str:
+    """Why the cell has no kernel; the plain one runs."""
+    module = Recurrent(Function(function))
+    assert module(torch.randn(2, 3, 3))[0].shape == (2, 3, 3)
+    report = module.backend_report()
+    assert report["reference"].startswith("chosen")
+    module.backend = "fused"
+    with pytest.raises(BackendUnavailableError):
+        module(torch.randn(2, 3, 3))
+    return report["fused"]
+
+
+def branches(x, hidden):
+    return x + hidden if bool((x.sum() > 0).item()) else x
+
+
+def searches(x, hidden):
+    return torch.searchsorted(hidden.detach(), x.detach()) * 0.1 + x
+
+
+class Straight(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.round()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad
+
+
+def clips(x, hidden):
+    hidden = hidden + x
+    if hidden.requires_grad:
+        hidden.register_hook(lambda g: g.clamp(-1, 1))
+    return hidden
+
+
+def test_what_cannot_be_generated_is_named_with_its_line():
+    assert "_local_scalar_dense" in reported(branches)
+    assert "test_generate.py:" in reported(branches)
+    assert "searchsorted" in reported(searches)
+    assert "Straight" in reported(lambda x, h: Straight.apply(x + h))
+    assert "register_hook" in reported(clips)
+
+
+def test_samples_that_see_each_other_are_found_out():
+    assert "batch" in reported(lambda x, h: torch.tanh(x + h - x.mean(0)))
+
+
+def test_values_drawn_at_random_are_not_generated():
+    assert "has no rule" in reported(lambda x, h: F.dropout(x + h, 0.5, True))
+
+
+ROWS = {
+    "sorted": lambda x, h: torch.sort(x + h, dim=-1, descending=True)[0],
+    "ties": lambda x, h: torch.cummax(x.relu() + h, -1)[0] if False else torch.sort(x.relu() + h.round(), -1)[0] + h,
+    "cumulative product with zeros": lambda x, h: torch.cumprod(torch.cat([x, h], -1), -1)[:, :3] + x,
+    "product": lambda x, h: x.prod(-1, keepdim=True) * h + x,
+    "largest": lambda x, h: (x + h).max(-1, keepdim=True)[0] - x,
+    "where": lambda x, h: torch.where(x > h, x, h * 0.5),
+    "powers": lambda x, h: (x.abs() + 0.1).pow(1.7) * 0.1 + h.abs().clamp(min=0.1).sqrt(),
+    "norms": lambda x, h: F.normalize(x + h, dim=-1),
+    "outer": lambda x, h: torch.einsum("bi,bj,bj->bi", x, h, x).tanh(),
+    "flips": lambda x, h: x.flip(-1) + torch.roll(h, -2, -1).tanh(),
+    "in place": lambda x, h: x.clone().mul_(0.5).add_(h.tanh()),
+    "unfold": lambda x, h: F.pad(x + h, (1, 1)).unfold(-1, 3, 1).sum(-1).tanh(),
+    "cut": lambda x, h: (x + h).detach() * x,
+    "no grad": lambda x, h: x + _without_grad(h),
+    "error function": lambda x, h: F.gelu(x) + torch.erf(h),
+    "softmax": lambda x, h: torch.softmax(x, -1) * torch.log_softmax(h, -1).exp() + x,
+    "index": lambda x, h: x[:, [2, 0, 0]] + h[:, torch.tensor([1, 1, 2])].tanh(),
+}
+
+
+def _without_grad(h):
+    with torch.no_grad():
+        return h.tanh()
+
+
+@pytest.mark.parametrize("function", ROWS.values(), ids=ROWS.keys())
+def test_operators(function):
+    torch.manual_seed(0)
+    agree(Function(function), batch=2, steps=4)
+
+
+def test_nan_and_infinity_pass_as_in_the_plain_cell():
+    module = Recurrent(Function(lambda x, h: torch.tanh(x) + torch.log(h.exp()) + torch.sigmoid(x * 3)))
+    inputs = torch.zeros(1, 5, 3)
+    inputs[0, :, 0] = torch.tensor([1.0, float("inf"), 0.0, float("nan"), 2.0])
+    with torch.no_grad():
+        module.cell.weight.copy_(torch.eye(3))
+        found = []
+        for module.backend in ("reference", "fused"):
+            found.append(module(inputs)[0])
+    assert torch.allclose(*found, equal_nan=True, atol=1e-6)
+
+
+def test_parameters_that_change_are_seen():
+    """In place, as an optimiser does, and replaced by others."""
+    module = Recurrent(Function(lambda x, h: torch.tanh(x + h)))
+    inputs = torch.randn(2, 4, 3)
+    for change in (
+        lambda: module.cell.weight.data.mul_(2),
+        lambda: setattr(module.cell, "weight", nn.Parameter(torch.ones(3, 3))),
+        lambda: setattr(module.cell, "function", lambda x, h: torch.tanh(x - h)),
+    ):
+        change()
+        found = []
+        for module.backend in ("reference", "fused"):
+            found.append(module(inputs)[0].detach())
+        assert torch.allclose(*found, atol=1e-6)
+
+
+def test_a_tensor_of_another_shape_is_refused():
+    cell = cells.Queue(4, 6, slots=3, width=5)
+    module = Recurrent(cell, backend="fused")
+    module(torch.randn(2, 3, 4))
+    from memnets import kernels
+
+    key, *names = kernels.find(cell)
+    state = map_state(lambda t: t[:, :1], cell.initial_state(2))
+    with pytest.raises(ValueError, match="was generated for tensors of shapes"):
+        kernels.run_sequence(cell, key, names, torch.randn(2, 3, 4), state, None)
+    with pytest.raises(ValueError, match="was generated for tensors of shapes"):
+        kernels.run_sequence(cell, key, names, torch.randn(2, 3, 5), cell.initial_state(2), None)
