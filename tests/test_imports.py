@@ -99,7 +99,8 @@ def test_a_memory_runs_without_triton():
     loaded = loaded_by(
         "import sys; sys.modules['triton'] = None\n"
         "from memnets import NTM; import torch; ntm = NTM(3, 5); ntm(torch.zeros(1, 1, 3)); ntm.backend_report()\n"
-        "from memnets.kernels.handwritten import unavailable; assert 'memnets[triton]' in unavailable(), unavailable()\n"
+        "from memnets.kernels.handwritten import unavailable\n"
+        "assert 'memnets[triton]' in unavailable(), unavailable()\n"
         "del sys.modules['triton']"
     )
     assert not [name for name in loaded if name.startswith("triton")]
