@@ -12,10 +12,10 @@ from ..training.inspection import example_text
 from ..training.learner import SequenceLearner
 from ..training.lengths import Table, evaluate_lengths
 from ..training.loggers import Wandb, log_picture, log_table
-from .config import TrainingOptions
 from .evaluate import Scores, evaluate_all, in_columns, skipped_items
 from .figures import draw_run
 from .loggers import close
+from .options import TrainingOptions
 from .printing import print_evaluations, print_lengths, print_paths
 from .run_dir import RunDir
 

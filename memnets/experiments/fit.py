@@ -128,7 +128,8 @@ class Fit:
         with lock(run.path):
             self.config.run_id = self.config.run_id or run.name
             self.write_config(run)
-            run.vouch()  # it was named by the user
+            if getattr(self.parser, "trusted", False):
+                run.vouch()  # what it names was named by the user
             return self.run(run)
 
     def write_config(self, run: RunDir) -> None:

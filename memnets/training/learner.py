@@ -15,6 +15,7 @@ from ..base.seeding import generator
 from ..base.task import Curriculum, Task
 from .adapters import check_task, predict, validation_numbers
 from .clipping import Clipping, SpikeClip
+from .lightning_shell import LightningShell
 from .parameter_order import in_order
 from .step import DivergedError, Numbers, TrainingStep
 
@@ -41,46 +42,6 @@ def rmsprop(parameters: Iterable[Any]) -> Optimizer:
 
 def _named(stage: str, numbers: Numbers) -> Numbers:
     return {f"{stage}/{name}": value.detach() for name, value in numbers.items()}
-
-
-class _LightningShell:
-    """What the plain step asks for, of a Lightning trainer (``memnets.training.step.Shell``)."""
-
-    def __init__(self, learner: "SequenceLearner"):
-        trainer = learner.trainer
-        self.learner, self.trainer = learner, trainer
-        self.step = trainer.global_step
-        self.rank, self.processes = trainer.global_rank, trainer.world_size
-        self.scaler: Any = getattr(trainer.precision_plugin, "scaler", None)
-        self.scaled = self.scaler is not None
-        self.optimizer: Any = learner.optimizers()
-
-    def zero_grad(self) -> None:
-        self.learner.zero_grad(set_to_none=True)
-
-    def backward(self, loss: Tensor) -> None:
-        self.learner.manual_backward(loss)
-
-    def unscale(self) -> None:
-        if self.scaled:
-            self.scaler.unscale_(self.optimizer.optimizer)
-
-    def take_step(self) -> None:
-        if not self.scaled:
-            self.optimizer.step()
-            return
-        # Lightning's own way would take the factor out a second time.
-        self.optimizer._on_before_step()
-        self.trainer.precision_plugin._after_closure(self.learner, self.optimizer.optimizer)
-        self.scaler.step(self.optimizer.optimizer)
-        self.scaler.update()
-        self.optimizer._on_after_step()
-
-    def mean(self, numbers: Numbers) -> Numbers:
-        if self.processes == 1:
-            return numbers
-        means: Any = self.trainer.strategy.reduce(torch.stack([*numbers.values()]), reduce_op="mean")
-        return dict(zip(numbers, means))
 
 
 class SequenceLearner(pl.LightningModule):
@@ -212,7 +173,7 @@ class SequenceLearner(pl.LightningModule):
         trainer: Any = self.trainer
         every = trainer.log_every_n_steps
         report = bool(every) and (self.batches + 1) % every == 0
-        numbers = self.train_on_batch(_LightningShell(self), self.device, report=report)
+        numbers = self.train_on_batch(LightningShell(self), self.device, report=report)
         self._numbers = _named("train", numbers) if report else {}
         if report:
             shown = {

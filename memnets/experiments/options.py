@@ -1,0 +1,59 @@
+"""Settings of an experiment that are none of its classes': how to train, and where W&B runs go."""
+
+import dataclasses
+
+
+@dataclasses.dataclass
+class TrainingOptions:
+    """How to train.
+
+    Args:
+        batch_size: sequences a step.
+        validation_size: fresh sequences at each validation.
+        checks: validations in a row below the threshold that make a run solved.
+        threshold: errors per sequence; the task's own by default.
+        anneal_steps: steps after that, over which the learning rate falls to zero.
+        anneal_below: errors per sequence below which, as many times in a row, annealing begins; null for the threshold.
+        collapse_rise: errors per sequence above the best that, at three validations in a row, take training back to its
+            best weights at half the rate, and so does a run that would end as diverged; null for never.
+        spike_clip: clip the gradient's norm at this many times the median of the last 100; null for not.
+        spike_floor: but never below this norm, so that rare mistakes can still be learnt from.
+        skip_nonfinite: steps in a row that may be left out as their gradient is NaN or Inf; one more ends the run.
+        min_slots: train each step on a number of slots drawn from this to the model's own; null for the latter. Without
+            effect on a model that has no memory, or no more slots.
+        evaluation_sequences: sequences of each length in the table at the end.
+        pictures_every: validations between pictures of the memory; 0 for none.
+    """
+
+    batch_size: int = 16
+    validation_size: int = 256
+    checks: int = 3
+    threshold: float | None = None
+    anneal_steps: int = 0
+    anneal_below: float | None = None
+    collapse_rise: float | None = None
+    spike_clip: float | None = None
+    spike_floor: float = 0.0
+    skip_nonfinite: int = 0
+    min_slots: int | None = None
+    evaluation_sequences: int = 100
+    pictures_every: int = 5
+
+
+@dataclasses.dataclass
+class WandbOptions:
+    """Where W&B runs go.
+
+    Args:
+        mode: online, offline or disabled; WANDB_MODE goes first, offline is the default.
+        project: W&B project.
+        entity: W&B user or team.
+        group: W&B group.
+        log_checkpoint: also keep the last checkpoint as a W&B artifact.
+    """
+
+    mode: str | None = None
+    project: str = "memnets"
+    entity: str | None = None
+    group: str | None = None
+    log_checkpoint: bool = False
