@@ -163,5 +163,5 @@ def test_a_language_of_ones_own():
 
 
 def test_a_language_that_there_is_not_is_named():
-    with pytest.raises(ValueError, match="language is 'dyck'; give one of majority, .*; did you mean dyck-2-3"):
+    with pytest.raises(ValueError, match=r"language is 'dyck'; give one of majority, .*; did you mean dyck-2-3"):
         Recognition(language="dyck")
