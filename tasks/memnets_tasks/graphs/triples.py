@@ -121,7 +121,8 @@ def question(
     count, device = len(edges), edges.device
     triples = torch.cat([edges, asked, edges.new_full((count, planning + wanted.shape[1], 3), BLANK)], dim=1)
     plans = there.new_ones((count, planning))
-    present = torch.cat([there, asked_there, plans, wanted[..., 0] >= 0], dim=1)  # (B, S)
+    answered = wanted[..., 0] >= 0
+    present = torch.cat([there, asked_there, plans, answered], dim=1)  # (B, S)
     sizes = edges.shape[1], asked.shape[1], planning, wanted.shape[1]
     first, answers = _first_steps(sizes, device), sum(sizes[:3])
     placed = order(present)
@@ -129,8 +130,8 @@ def question(
     mask = (source >= answers) & placed.inside
     channels = torch.stack([first[source] * placed.inside, mask.float()], dim=-1)  # (B, T, 2)
     given = triples.gather(1, source.unsqueeze(-1).expand(-1, -1, 3)).masked_fill(outside, BLANK)
-    answer = wanted.gather(1, (source - answers).clamp_min(0).unsqueeze(-1).expand(-1, -1, 3))
-    targets = encode(answer.masked_fill(~mask.unsqueeze(-1), BLANK))
+    targets = channels.new_zeros((*mask.shape, TRIPLE))
+    targets[mask] = encode(wanted[answered])  # in the same order: sequence by sequence, step by step
     return Batch(torch.cat([encode(given), channels], dim=-1), targets, mask, placed.lengths)
 
 
