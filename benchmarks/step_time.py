@@ -1,6 +1,7 @@
-"""Step time and peak memory of the NTM's backends, as ratios to nn.LSTM of the same hidden size in the same run.
+"""Step time and peak memory of memories' backends, as ratios to nn.LSTM of the same hidden size in the same run.
 
     python benchmarks/step_time.py --quick
+    python benchmarks/step_time.py --memories
     python benchmarks/step_time.py --json step_time.json
 
 Each configuration is timed in rounds that take all backends in turn, some steps each, so that a busy machine slows all
@@ -26,14 +27,24 @@ from typing import Any
 import torch
 from torch import nn
 
-from memnets import NTM
+from memnets import NTM, DeltaMemory, DNCMemory, MemoryNetwork, StackMemory
 
 FEATURES, OUTPUTS, HIDDEN, WIDTH = 9, 8, 100, 20
 BACKENDS = ("fused", "reference", "compiled")
 PLAIN_LIMIT = 2 * 10**8
 """Numbers in all steps' memories from which the plain cell is left out: it keeps some eight copies of them."""
+MEMORIES: dict[str, Callable[..., nn.Module]] = {
+    **{
+        f"ntm-{name}": lambda name=name, **options: NTM(FEATURES, HIDDEN, controller=name, **options)
+        for name in ("lstm", "gru", "rnn", "feedforward")
+    },
+    "dnc": lambda **options: MemoryNetwork(FEATURES, HIDDEN, memory=DNCMemory(128, WIDTH), **options),
+    "stack": lambda **options: MemoryNetwork(FEATURES, HIDDEN, memory=StackMemory(128, WIDTH), **options),
+    "delta": lambda **options: MemoryNetwork(FEATURES, HIDDEN, memory=DeltaMemory(WIDTH, WIDTH), **options),
+}
+"""All that have a kernel, with as many slots and units as the paper's copy task."""
 TURN = 0.02
-Config = dict[str, int]
+Config = dict[str, Any]
 
 
 def configurations(quick: bool) -> list[Config]:
@@ -50,6 +61,8 @@ def model(backend: str, config: Config) -> nn.Module:
     torch.manual_seed(0)
     if backend == "nn.LSTM":
         return nn.LSTM(FEATURES + WIDTH, HIDDEN, batch_first=True)
+    if "memory" in config:
+        return MEMORIES[str(config["memory"])](output_size=OUTPUTS, backend=backend)
     heads = config["heads"]
     return NTM(
         FEATURES,
@@ -192,6 +205,26 @@ def measure(config: Config, backends: list[str], seconds: float, memory: bool) -
     return row
 
 
+def compare_memories(seconds: float) -> list[dict[str, Any]]:
+    """A training step of each memory in the fused kernel and in the plain cell, at batch 1, 16 and 64."""
+    torch.set_num_threads(1)
+    rows = []
+    print(
+        f"{'memory':<16}{'batch':>6}{'nn.LSTM':>12}{'fused':>12}{'reference':>12}   fused : nn.LSTM, reference : fused"
+    )
+    for name, batch in itertools.product(MEMORIES, (1, 16, 64)):
+        config: dict[str, Any] = {"batch": batch, "steps": 41, "memory": name}
+        found = times({kind: step(kind, config, True) for kind in ("nn.LSTM", "fused", "reference")}, seconds)
+        lstm, fused, plain = (1e3 * found[kind] for kind in ("nn.LSTM", "fused", "reference"))
+        taken = f"{lstm:>9.2f} ms{fused:>9.2f} ms{plain:>9.1f} ms"
+        print(
+            f"{name:<16}{batch:>6}{taken}{fused / lstm:>12.2f}{plain / fused:>10.1f}",
+            flush=True,
+        )
+        rows.append({**config, "ms": {kind: 1e3 * t for kind, t in found.items()}})
+    return rows
+
+
 def show(row: dict[str, Any], backends: list[str]) -> None:
     for kind in ("train", "inference"):
         found = [row[kind].get(name) for name in backends]
@@ -213,6 +246,7 @@ def show(row: dict[str, Any], backends: list[str]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="four rows in about a minute, not the whole grid")
+    parser.add_argument("--memories", action="store_true", help="every memory's training step, and nothing else")
     parser.add_argument("--backends", default="fused,reference", help=f"some of {','.join(BACKENDS)}")
     parser.add_argument("--seconds", type=float, default=2.0, help="for each row and kind of step")
     parser.add_argument("--no-memory", action="store_true", help="leave out the peak memory")
@@ -226,6 +260,12 @@ def main() -> None:
         parser.error(f"no backend {', '.join(sorted(unknown))}: choose among {', '.join(BACKENDS)}")
     about = {"date": str(date.today()), "torch": torch.__version__, "processor": processor()}
     print(", ".join(about.values()))
+    if given.memories:
+        found = compare_memories(given.seconds)
+        if given.json:
+            with open(given.json, "w") as file:
+                json.dump({**about, "memories": found}, file, indent=1)
+        return None
     sizes = "".join(f"{name:>8}" for name in ("batch", "steps", "heads", "slots", "threads"))
     print(f"{sizes}  {'step':<9}  {'nn.LSTM':>12}  " + "  ".join(f"{name:>20}" for name in backends))
     rows = []
