@@ -5,7 +5,7 @@ like ``torch.nn.LSTM``: ``model(inputs (B, T, I), lengths=(B,)) -> (outputs (B, 
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -40,11 +40,35 @@ def _run(model: nn.Module, batch: Any) -> Tensor:
     return model(as_parameters(model, batch.inputs), lengths=batch.lengths)[0]
 
 
-def training_loss(model: nn.Module, task: Task, batch: Any) -> tuple[Tensor, Callable[[], Numbers]]:
-    """The task's loss of a batch and the model's own beside it, and a call that gives the other numbers to report."""
+class TrainingLoss(NamedTuple):
+    """What came of a training batch.
+
+    Attributes:
+        loss: the task's, and the model's own beside it.
+        numbers: a call that gives the other numbers to report.
+        errors: a call that gives the errors of each sequence ``(B,)``; of a model that does not predict what it is
+            trained on, of a run of its own.
+    """
+
+    loss: Tensor
+    numbers: Callable[[], Numbers]
+    errors: Callable[[], Tensor]
+
+
+def training_loss(model: nn.Module, task: Task, batch: Any) -> TrainingLoss:
+    """The loss of a batch, and what else may be asked of it."""
     made = training_outputs(model, batch)
-    loss = _total(made, task, batch)
-    return loss, lambda: {**made.numbers, **({} if made.predictions is None else task.scores(made.predictions, batch))}
+
+    def numbers() -> Numbers:
+        return {**made.numbers, **({} if made.predictions is None else task.scores(made.predictions, batch))}
+
+    def errors() -> Tensor:
+        if made.predictions is not None:
+            return task.errors(made.predictions, batch)
+        with evaluating(model), torch.no_grad():
+            return task.errors(predict(model, batch), batch)
+
+    return TrainingLoss(_total(made, task, batch), numbers, errors)
 
 
 def _total(made: TrainingOutputs, task: Task, batch: Any) -> Tensor:

@@ -108,12 +108,15 @@ class TrainingStep:
         """
         whole = self.draw(self.batches, shell.processes, device)
         batch = whole if shell.processes == 1 else whole.shard(shell.rank, shell.processes)
-        loss, numbers_of = training_loss(self.model, self.task, batch)
-        loss = loss * self._weight(batch, whole, shell)  # so that the mean over processes is that of the whole batch
+        made = training_loss(self.model, self.task, batch)
+        loss = made.loss * self._weight(batch, whole, shell)  # so that the mean over processes is of the whole batch
         self.batches += 1
         numbers = {"loss": loss.detach()}
         if report:
-            numbers = shell.mean({**numbers, **numbers_of()})
+            numbers = shell.mean({**numbers, **made.numbers()})
+        if self.curriculum is not None and type(self.curriculum).observe is not Curriculum.observe:
+            error = shell.mean({"errors": made.errors().detach().mean()})["errors"]  # shares are equally large
+            self.curriculum.observe(error.expand(len(whole)))
 
         if (self.batches - 1) % self.accumulate == 0:
             shell.zero_grad()
@@ -184,6 +187,7 @@ class TrainingStep:
             "batches": self.batches,
             "spikes": self.clipping.spikes.state_dict() if self.clipping.spikes else None,
             "skipped": [self.skipped, self.skipped_in_row],
+            "curriculum": self.curriculum.state_dict() if self.curriculum else {},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -192,3 +196,5 @@ class TrainingStep:
         if self.clipping.spikes and state.get("spikes"):
             self.clipping.spikes.load_state_dict(state["spikes"])
         self.skipped, self.skipped_in_row = state.get("skipped", (0, 0))
+        if self.curriculum and state.get("curriculum"):
+            self.curriculum.load_state_dict(state["curriculum"])

@@ -72,11 +72,13 @@ def test_training_outputs_have_the_auxiliary_loss_and_predictions_not():
         lengths: torch.Tensor
 
     module, batch = RunningSum(2), Batch(INPUTS.double(), torch.tensor([2, 5, 1]))
-    outputs, auxiliary, numbers = module.training_outputs(batch)  # in the precision of the parameters
+    outputs, auxiliary, numbers, predictions = module.training_outputs(batch)  # in the precision of the parameters
     expected, state = module(INPUTS, lengths=batch.lengths)
     assert_close(outputs, expected)
     assert_close(auxiliary, detach_state(state).total.square().mean())
     assert dict(numbers) == {}
+    assert torch.equal(predictions, outputs)
+    assert not predictions.requires_grad
     assert_close(module.predict(batch), expected)
     assert TrainingOutputs(outputs).auxiliary_loss is None
 
@@ -90,7 +92,7 @@ def test_sizes_that_are_not_the_tasks_are_named():
     RunningSum(3).check_task(Task())
     with pytest.raises(ValueError, match="batch_first=False"):
         RunningSum(3, batch_first=False).check_task(Task())
-    Task.vocabulary = 9
+    Task.input_size, Task.vocabulary = None, 9
     with pytest.raises(ValueError, match="vocabulary is 8, but Task needs 9"):
         RunningSum(2, vocabulary=8).check_task(Task())
 

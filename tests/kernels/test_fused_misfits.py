@@ -25,7 +25,9 @@ def change_layer(ntm):
 
 
 @pytest.mark.parametrize(
-    "change", [lambda n: change_interface(n, -3), lambda n: change_interface(n, 3), change_layer], ids=str
+    "change",
+    [lambda n: change_interface(n, -3), lambda n: change_interface(n, 3), change_layer],
+    ids=["smaller", "larger", "layer"],
 )
 def test_parts_that_do_not_fit_never_reach_the_kernel(change):
     ntm, inputs = NTM(4, 8, slots=10, width=5, backend="fused"), torch.zeros(2, 3, 4)
@@ -35,7 +37,9 @@ def test_parts_that_do_not_fit_never_reach_the_kernel(change):
         ntm(inputs)
 
 
-@pytest.mark.parametrize("change", [change_width, change_shifts, lambda n: n.resize(4)], ids=str)
+@pytest.mark.parametrize(
+    "change", [change_width, change_shifts, lambda n: n.resize(4)], ids=["width", "shifts", "resize"]
+)
 def test_a_memory_changed_by_hand_is_generated_anew(change):
     ntm, inputs = NTM(4, 8, slots=10, width=5, backend="fused"), torch.randn(2, 3, 4)
     ntm(inputs)

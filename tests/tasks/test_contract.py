@@ -226,7 +226,8 @@ def test_figures_of_a_tasks_own_are_of_the_predictions_themselves():
 def test_tokens_are_trained_on(kind):
     task, model = Tokens(), kind(6, 7, output_size=2, vocabulary=5)
     work = SequenceLearner(model, task, batch_size=4)
-    loss, numbers = training_loss(model, task, work.training_batch(0))
+    loss, numbers, errors = training_loss(model, task, work.training_batch(0))
+    assert errors().shape == (4,)
     loss.backward()
     assert model.embedding.weight.grad.any()
     assert numbers().keys() == {"accuracy"}

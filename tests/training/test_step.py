@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from learners import learner, trainer
+from memnets.base.task import Curriculum
 from memnets.training.clipping import Clipping, SpikeClip
 from memnets.training.step import DivergedError, TrainingStep
 
@@ -171,3 +172,32 @@ def test_batches_of_different_steps_differ():
     step = learner().train_on_batch
     batches = [step.draw(n, 1, "cpu").inputs for n in range(4)]
     assert not any(a.shape == b.shape and torch.equal(a, b) for a, b in itertools.combinations(batches, 2))
+
+
+def test_a_curriculum_of_mastery_rises_with_what_is_learnt_and_goes_on_where_it_was():
+    class Seen(Curriculum):
+        """Keeps what it is shown."""
+
+        def __init__(self):
+            self.shown = []
+
+        def max_length(self, step, task):
+            return min(1 + len(self.shown), task.max_length)
+
+        def observe(self, errors):
+            self.shown.append(errors.tolist())
+
+        def state_dict(self):
+            return {"shown": self.shown}
+
+        def load_state_dict(self, state):
+            self.shown = list(state["shown"])
+
+    work = learner(curriculum=Seen())
+    trainer(max_steps=3).fit(work)
+    assert len(work.train_on_batch.curriculum.shown) == 3
+    assert all(len(errors) == 4 and errors[0] > 0 for errors in work.train_on_batch.curriculum.shown)
+    again = learner(curriculum=Seen())
+    again.train_on_batch.load_state_dict(work.train_on_batch.state_dict())
+    assert again.train_on_batch.curriculum.shown == work.train_on_batch.curriculum.shown
+    assert again.train_on_batch.curriculum.max_length(3, again.task) == 4
