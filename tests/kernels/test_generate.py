@@ -259,6 +259,14 @@ def test_parameters_that_change_are_seen():
         assert torch.allclose(*found, atol=1e-6)
 
 
+def test_a_sequence_within_a_step():
+    """A cell whose step runs another cell over a sequence: generated as one, without waiting for itself."""
+    inner = Recurrent(Function(lambda x, h: torch.tanh(x + h)), backend="auto")
+    cell = Function(lambda x, h: inner(torch.stack([x, h], 1))[0][:, -1] + x)
+    cell.inner = inner
+    agree(cell, batch=2, steps=3)
+
+
 def test_a_tensor_of_another_shape_is_refused():
     cell = cells.Queue(4, 6, slots=3, width=5)
     module = Recurrent(cell, backend="fused")

@@ -22,12 +22,15 @@ from .trace import Trace, UntraceableError, listing, trace
 
 _known: weakref.WeakKeyDictionary[nn.Module, tuple[Any, GeneratedKernel | Refusal]] = weakref.WeakKeyDictionary()
 _lock = threading.RLock()
+_making = threading.local()  # whether this thread makes a kernel, of a cell that may hold others
 
 _OWN = frozenset(nn.Module().__dict__) - {"training"}
 
 
 def kernel_of(cell: nn.Module) -> GeneratedKernel | Refusal:
     """The kernel of a cell, made at the first call, or why there is none."""
+    if getattr(_making, "now", False):
+        return Refusal("it is part of a cell that is being generated")
     with _lock:
         mark = _mark(cell)
         known = _known.get(cell)
@@ -47,6 +50,7 @@ def _make(cell: nn.Module) -> GeneratedKernel | Refusal:
 
 
 def _build(cell: Any) -> GeneratedKernel:
+    _making.now = True  # of a thread that ends with this
     dtype = _dtype(cell)
     with torch.random.fork_rng(devices=[]):  # a user's seeded run must not notice
         found = _trace(cell, dtype)
