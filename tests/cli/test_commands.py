@@ -17,7 +17,6 @@ import yaml
 from PIL import Image
 
 from memnets.cli import main
-from memnets.experiments.catalogue import experiments
 from memnets.training.learner import SequenceLearner
 from memnets.training.lengths import evaluate_lengths
 from running import ROOT, TINY, TINY_TASK, command, environment, fit, result
@@ -186,17 +185,6 @@ def test_doctor(capsys, monkeypatch):
     )
     assert "mode disabled" in lines["W&B"]
     assert "chosen" in lines["backend reference"] or "available" in lines["backend reference"]
-
-
-@pytest.mark.parametrize("name", sorted(experiments()))
-def test_every_experiment_trains(name, tmp_path):
-    settings = ["--trainer.max_steps", "2", "--training.validation_size", "2", "--training.evaluation_sequences", "1"]
-    length = {"caption": "[3]", "selective": "[20]"}.get(name.split("-")[0], "[6]")
-    shorter = ["--trainer.val_check_interval", "2", "--task.evaluation_lengths", length, "--wandb.mode", "disabled"]
-    if name.startswith(("ocr", "caption")):
-        shorter += ["--training.batch_size", "4"]
-    assert main(["fit", name, *settings, *shorter, "--runs", str(tmp_path), "--run_id", "a"]) == 0
-    assert result(tmp_path / name / "a")["steps"] == 2
 
 
 def test_a_class_of_ones_own_in_the_current_directory(tmp_path):
