@@ -6,6 +6,7 @@ from memnets.experiments.catalogue import config_folder
 from running import result
 
 SMALL = ["--trainer.max_steps", "2", "--training.validation_size", "2", "--training.evaluation_sequences", "1"]
+PLAIN = ("-ntm", "-ntm-ff", "-dnc", "-stack", "-delta")
 LENGTHS = {"caption": "[3]", "selective": "[20]"}
 
 
@@ -17,6 +18,10 @@ def names(*families: str) -> list[str]:
 def train(name: str, folder, monkeypatch, *more: str, figures: bool = True) -> None:
     if not figures:
         monkeypatch.setattr(finish, "draw_run", lambda *args, **kwargs: {})
+    if name.endswith(PLAIN) and not name.startswith(
+        ("ocr", "caption", "copy-ntm")
+    ):  # each would compile a kernel of its own
+        more = (*more, "--model.backend", "reference")
     length = LENGTHS.get(name.split("-")[0], "[6]")
     shorter = ["--trainer.val_check_interval", "2", "--task.evaluation_lengths", length, "--wandb.mode", "disabled"]
     assert main(["fit", name, *SMALL, *shorter, *more, "--runs", str(folder), "--run_id", "a"]) == 0

@@ -7,6 +7,5 @@ from cli.experiment_cases import names, train
 
 @pytest.mark.parametrize("name", names("formal"))
 def test_an_experiment_trains(name, tmp_path, monkeypatch):
-    few = ["--training.batch_size", "4", "--model.backend", "reference"] if not name.endswith("-lstm") else []
-    short = ["--task.min_length", "1", "--task.max_length", "6"]
-    train(name, tmp_path, monkeypatch, *few, *short, figures=name.endswith("-stack"))
+    few = ["--training.batch_size", "4", "--task.min_length", "1", "--task.max_length", "6"]
+    train(name, tmp_path, monkeypatch, *few, figures=name.endswith("-stack"))
