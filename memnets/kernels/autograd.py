@@ -166,7 +166,19 @@ def _backward_op(
     found = kernel.backward(inputs, state, parameters, ranked, kept, d_outputs, d_last, needs)
     tensors = [inputs, *state, *parameters]
     grads = [found.inputs, *found.state, *found.parameters]
-    return [torch.zeros_like(t) if g is None else g for t, g in zip(tensors, grads)]
+    whole = [torch.zeros_like(t) if g is None else g for t, g in zip(tensors, grads)]
+    return _apart(whole, [*tensors, *kept, d_outputs, *d_last])
+
+
+def _apart(results: list[Tensor], others: list[Tensor]) -> list[Tensor]:
+    """The results, of which none shares its storage with another or with ``others``, as an operator's must not."""
+    seen = {tensor.untyped_storage().data_ptr() for tensor in others}
+    found = []
+    for tensor in results:
+        place = tensor.untyped_storage().data_ptr()
+        found.append(tensor.clone() if place in seen else tensor)
+        seen.add(place)
+    return found
 
 
 @_backward_op.register_fake

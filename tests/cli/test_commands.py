@@ -67,7 +67,17 @@ def test_run_directory_holds_everything(run):
     assert {"config.yaml", "metrics.csv", "checkpoints", "figures", "result.json"} <= {p.name for p in run.iterdir()}
     assert {p.name for p in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     names = {p.stem for p in (run / "figures").iterdir()}
-    expected = {"sequence", "memory-at-work", "weightings", "memory", "gates", "lengths", "training", "step-000020"}
+    expected = {
+        "sequence",
+        "memory-at-work",
+        "weightings",
+        "memory",
+        "gates",
+        "vectors",
+        "lengths",
+        "training",
+        "step-000020",
+    }
     assert names == expected
     for path in (run / "figures").iterdir():
         with Image.open(path) as image:
@@ -171,7 +181,7 @@ def test_show(run, capsys):
     (run / "figures" / "gates.png").unlink()
     assert main(["show", str(run), "--length", "7"]) == 0
     printed = capsys.readouterr().out
-    assert "write head 0" in printed
+    assert "write weights" in printed
     assert str(run / "figures" / "gates.png") in printed
     assert (run / "figures" / "gates.png").is_file()
 

@@ -23,7 +23,7 @@ def reader(tmp_path_factory):
     """Has learnt to read most lines of one or two digits."""
     task = ["--task.max_length", "2", "--task.distortion", "0", "--task.evaluation_lengths", "[2]"]
     model = ["--model.hidden_size", "32", "--optimizer.lr", "5e-3"]
-    return fit_images(tmp_path_factory.mktemp("runs"), "ocr-digits", 250, *task, *model)
+    return fit_images(tmp_path_factory.mktemp("runs"), "ocr-digits", 350, *task, *model)
 
 
 @pytest.fixture(scope="module")

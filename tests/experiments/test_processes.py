@@ -1,5 +1,6 @@
 """Two processes that train one run take the steps of one process with the whole batch, and stop and resume together."""
 
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -155,6 +156,7 @@ TASKS = [
     if isinstance(kind, type)
     and issubclass(kind, memnets_tasks.Task)
     and not kind.__abstractmethods__
+    and "folder" not in inspect.signature(kind).parameters
     and not issubclass(kind, memnets_tasks.ImageTask)  # whose losses are of a model's own outputs: see below
 ]
 
