@@ -6,6 +6,7 @@ from torch import nn
 
 from memnets import NTM
 from memnets.kernels import BackendUnavailableError
+from memnets.kernels.generate.cells import kernel_of
 
 
 def change_interface(ntm, by):
@@ -116,3 +117,12 @@ def test_the_most_extreme_numbers(name):
     for ntm.backend in ("reference", "fused"):
         outputs.append(ntm(torch.randn(2, 7, 3, generator=torch.Generator().manual_seed(0)))[0])
     assert torch.allclose(*outputs, atol=1e-5)
+
+
+def test_a_memory_resized_to_and_fro_is_traced_once_for_each_size():
+    ntm = NTM(4, 8, slots=10, width=5, backend="fused")
+    first = kernel_of(ntm.cell)
+    second = kernel_of(ntm.resize(7).cell)
+    assert second is not first
+    assert kernel_of(ntm.resize(10).cell) is first
+    assert kernel_of(ntm.resize(7).cell) is second

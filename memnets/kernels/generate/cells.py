@@ -20,7 +20,10 @@ from .calls import Compiled
 from .kernel import GeneratedKernel
 from .trace import Trace, UntraceableError, listing, trace
 
-_known: weakref.WeakKeyDictionary[nn.Module, tuple[Any, GeneratedKernel | Refusal]] = weakref.WeakKeyDictionary()
+_known: weakref.WeakKeyDictionary[nn.Module, list[tuple[Any, GeneratedKernel | Refusal]]] = weakref.WeakKeyDictionary()
+KEPT = 256
+"""Kernels of a cell that are remembered, the last used first: a memory may be resized to and fro at every step."""
+
 _lock = threading.RLock()
 _making = threading.local()  # whether this thread makes a kernel, of a cell that may hold others
 
@@ -33,11 +36,12 @@ def kernel_of(cell: nn.Module) -> GeneratedKernel | Refusal:
         return Refusal("it is part of a cell that is being generated")
     with _lock:
         mark = _mark(cell)
-        known = _known.get(cell)
-        if known is None or known[0] != mark:
-            known = mark, _make(cell)
-            _known[cell] = known
-        return known[1]
+        known = _known.setdefault(cell, [])
+        place = next((n for n, (own, _) in enumerate(known) if own == mark), None)
+        latest = (mark, _make(cell)) if place is None else known.pop(place)
+        known.insert(0, latest)
+        del known[KEPT:]
+        return latest[1]
 
 
 def _make(cell: nn.Module) -> GeneratedKernel | Refusal:
