@@ -50,6 +50,7 @@ _HOMES = {
     "HiddenState": "base.state",
     "LSTMState": "base.state",
     "NTMState": "memories",
+    "load": "loading",
     "map_state": "base.state",
     "detach_state": "base.state",
     "index_state": "base.state",
@@ -114,6 +115,7 @@ __all__ = [
     "clear_padding",
     "detach_state",
     "index_state",
+    "load",
     "map_state",
     "ops",
     "stack_states",
@@ -136,6 +138,7 @@ if TYPE_CHECKING:
         stack_states,
     )
     from .layers import AttentionState, DeltaNetState, FastWeightsState, LinearAttentionState
+    from .loading import load
     from .memories import (
         DeltaMemory,
         DeltaState,

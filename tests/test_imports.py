@@ -24,7 +24,7 @@ ORDER = (
     {"models"},
     {"testing", "training"},
     {"experiments"},
-    {"cli"},
+    {"cli", "loading"},
     {"__main__"},
 )
 """Parts of memnets: each may import itself and what stands in the sets before its own."""

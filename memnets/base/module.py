@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from .adopting import Adopted, adopt_matching
 from .checks import (
     check_dtype,
     check_finite,
@@ -66,6 +67,19 @@ class Model(nn.Module, abc.ABC):
         """
         del batch, predictions
         return {}
+
+    def adopt_state(self, weights: Mapping[str, Any], config: Mapping[str, Any]) -> Adopted:
+        """Start from the weights of another training (``memnets fit --init_from``); the tensors that fit, by default.
+
+        A model that can make more of them, such as a reader whose characters are others now, overrides this.
+
+        Args:
+            weights: the ``state_dict`` of the other model, on the CPU. It may be changed.
+            config: the other's ``class_path`` and ``init_args``, as its run's ``config.yaml`` has them; empty where
+                that is not known.
+        """
+        del config
+        return adopt_matching(self, weights)
 
     def backend_report(self) -> dict[str, str]:
         """How the model is computed, by backend: ``"chosen: ..."`` for the one that runs."""

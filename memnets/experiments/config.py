@@ -144,6 +144,12 @@ def make_parser() -> _ExperimentParser:
     parser.add_argument(
         "--run_id", type=str | None, default=None, help="name of the run directory; by default the time"
     )
+    parser.add_argument(
+        "--init_from",
+        type=str | None,
+        default=None,
+        help="a run directory, a checkpoint in one, or a save_pretrained folder: start from its weights where they fit",
+    )
     parser.add_argument("--task", type=KINDS["task"], required=True, help="what to learn, such as memnets_tasks.Copy")
     parser.add_argument("--model", type=nn.Module, required=True, help="what learns it, such as memnets.NTM")
     parser.add_argument("--optimizer", type=Callable[[Iterable], Optimizer], required=True, help="a torch optimizer")

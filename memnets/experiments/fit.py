@@ -49,6 +49,7 @@ class Fit:
         objects: what it names, instantiated.
         mode: W&B's, resolved.
         optimizer_changes: settings of the optimiser that a resumed run goes on with in place of its checkpoint's.
+        start: what is to be said of the weights that training starts from, where they are another run's.
 
     Raises:
         UsageError: something does not go together.
@@ -62,7 +63,9 @@ class Fit:
         objects: Namespace,
         mode: str,
         optimizer_changes: dict[str, float] | None = None,
+        start: str | None = None,
     ):
+        self.start_line = start
         self.experiment, self.parser, self.config, self.mode = experiment, parser, config, mode
         resolve_defaults(config, objects.model)
         self.plain = to_plain(parser, config)
@@ -224,6 +227,8 @@ class Fit:
             f"{self.experiment}: {parameters:,} parameters, seed {self.config.seed}, device "
             f"{trainer.strategy.root_device.type}{together}, backend {chosen_backend(self.learner.model)}"
         )
+        if self.start_line:
+            print(self.start_line)
         again = f" (resumed from {Path(checkpoint).name})" if checkpoint else ""
         print(f"run directory: {run.path}{again}; W&B {self.mode}", flush=True)
 

@@ -61,7 +61,7 @@ def load_reader(path: str, *, which: str = "last", vouched: bool = False) -> tup
                 return run, run.load_weights(made, which=which), loader
     except UsageError as error:
         raise UsageError(f"{run.config}: {error}") from error
-    run, _, objects = load_run(path, which=which)
+    run, _, objects = load_run(path, which=which, vouched=vouched)
     return run, objects.model, objects.task if isinstance(objects.task, ImageTask) else None
 
 

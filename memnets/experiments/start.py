@@ -14,6 +14,7 @@ from .catalogue import find_experiment
 from .changes import check_changes, describe_changes, find_changes, lengthens, optimizer_changes
 from .config import describe_class, instantiate, parse_experiment, to_plain
 from .fit import Fit
+from .init_from import start_from
 from .lock import hold
 from .run_dir import RunDir
 from .sweeps.machine import is_follower
@@ -43,8 +44,9 @@ def prepare(
     parser, config = parse_experiment(path, overrides, defaults, trusted=trusted)
     mode = resolve_wandb_mode(config.wandb.mode)
     objects = _make(parser, config)
+    start = start_from(config.init_from, objects.model) if config.init_from else None
     config.experiment = config.experiment or experiment
-    return Fit(config.experiment, parser, config, objects, mode)
+    return Fit(config.experiment, parser, config, objects, mode, start=start)
 
 
 def resume_run(run: RunDir, overrides: Sequence[str] = (), *, trusted: bool = False) -> int:
@@ -67,10 +69,13 @@ def resume_run(run: RunDir, overrides: Sequence[str] = (), *, trusted: bool = Fa
             f"--trainer.max_steps N`, or start a new run with `memnets fit {run.config}`"
         )
     mode = resolve_wandb_mode(config.wandb.mode)
+    start = None
     if run.last.is_file():
         run.load_weights(objects.model)
+    elif config.init_from:  # stopped before the first checkpoint: it begins as it did
+        start = start_from(config.init_from, objects.model)
     name = config.experiment or run.path.resolve().parent.name
-    fit = Fit(name, parser, config, objects, mode, optimizer_changes(changes))
+    fit = Fit(name, parser, config, objects, mode, optimizer_changes(changes), start)
     if changes and fit.leads:
         print(f"changed: {describe_changes(changes)}")
     if fit.leads and (overrides or changes):
