@@ -12,6 +12,9 @@ from memnets_tasks.images.glyphs import check_glyphs
 PRINTABLE = "".join(chr(code) for code in range(33, 127))
 """The 94 printable ASCII characters, without the space."""
 
+WESTERN = "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝßàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿŒœ£€§°¿¡«»"
+"""Letters with accents, ligatures and signs that the languages of Western Europe have beside ASCII."""
+
 DEFAULT_HELD_OUT = "STIXGeneral"
 """Family of matplotlib's fonts that is kept from training."""
 
@@ -99,6 +102,15 @@ def _default_fonts(charset: str, sizes: Sequence[int]) -> list[Font]:
     return found
 
 
+def _system_fonts(charset: str, sizes: Sequence[int]) -> list[Font]:
+    """Those of the system's fonts that have every character."""
+    folders = (Path(folder).expanduser() for folder in _SYSTEM_FOLDERS)
+    return [font for folder in folders for font in _covering(_font_files(folder), charset, sizes)]
+
+
+_NAMED = {"matplotlib": _default_fonts, "system": _system_fonts}
+
+
 def _font_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
 
@@ -121,9 +133,10 @@ def find_fonts(fonts: Sequence[str | Path] | None, charset: str, sizes: Sequence
 
     Args:
         fonts: Font files, and folders which are searched, subfolders included. A file must have every character;
-            of a folder those fonts are taken that have. None takes matplotlib's DejaVu and STIX fonts, and its
-            Computer Modern for the characters that it has, if most; or, where none of DejaVu and STIX has every
-            character (as with Chinese), those of the system's fonts that have.
+            of a folder those fonts are taken that have. "matplotlib" stands for its DejaVu and STIX fonts, and its
+            Computer Modern for the characters that it has, if most; "system" for the folders of the system's fonts.
+            None takes matplotlib's, or, where none of DejaVu and STIX has every character (as with Chinese), those of
+            the system's fonts that have.
         charset: The characters wanted.
         sizes: Pixels to the em at which each of them is drawn once, to find out what is damaged.
 
@@ -134,13 +147,11 @@ def find_fonts(fonts: Sequence[str | Path] | None, charset: str, sizes: Sequence
         ValueError: If a file is no font, is damaged or lacks a character, a path is not there, or no font is left.
     """
     if fonts is None:
-        found = _default_fonts(charset, sizes)
-        for folder in _SYSTEM_FOLDERS if not found else ():
-            found += _covering(_font_files(Path(folder).expanduser()), charset, sizes)
+        found = _default_fonts(charset, sizes) or _system_fonts(charset, sizes)
     elif isinstance(fonts, (str, Path)):
         raise ValueError(f"fonts is {str(fonts)!r}; give a list of files and folders, such as [{str(fonts)!r}]")
     else:
-        found = [font for path in fonts for font in _given(Path(path).expanduser(), charset, sizes)]
+        found = [font for path in fonts for font in _given(path, charset, sizes)]
     if not found:
         where = "among matplotlib's and the system's fonts" if fonts is None else f"in {[str(path) for path in fonts]}"
         raise ValueError(
@@ -150,7 +161,10 @@ def find_fonts(fonts: Sequence[str | Path] | None, charset: str, sizes: Sequence
     return list(dict.fromkeys(found))
 
 
-def _given(path: Path, charset: str, sizes: Sequence[int]) -> list[Font]:
+def _given(name: str | Path, charset: str, sizes: Sequence[int]) -> list[Font]:
+    if name in _NAMED:
+        return _NAMED[str(name)](charset, sizes)
+    path = Path(name).expanduser()
     if path.is_dir():
         return _covering(_font_files(path), charset, sizes)
     if not path.is_file():

@@ -16,7 +16,7 @@ from memnets_tasks.images.base import TextTask
 from memnets_tasks.images.batches import TextLineBatch
 from memnets_tasks.images.checks import check_not_negative, check_split, in_single_precision, numpy_generator
 from memnets_tasks.images.font_augmentation import ROOM, TALLER, WIDER, augment_strokes, lift_signs
-from memnets_tasks.images.fonts import DEFAULT_HELD_OUT, PRINTABLE, check_charset, find_fonts, split_fonts
+from memnets_tasks.images.fonts import DEFAULT_HELD_OUT, PRINTABLE, WESTERN, check_charset, find_fonts, split_fonts
 from memnets_tasks.images.glyphs import GlyphCache, Line, stack_lines
 from memnets_tasks.images.loading import LineLoader, with_defaults
 from memnets_tasks.images.page_lines import page_lines
@@ -46,13 +46,14 @@ class TextLines(TextTask):
     Args:
         height: Rows of the images, in pixels.
         words: None for random strings of the charset; a list of words, the path of a UTF-8 file with one on each
-            line, "generated" for made-up ones of lower-case letters, or "mixed" for such of all 94 printable ASCII
-            characters. A line of several is as long as asked, in characters.
+            line, "generated" for made-up ones of lower-case letters, "mixed" for such of all 94 printable ASCII
+            characters, or "western" for those and the letters of Western Europe. A line of several is as long as
+            asked, in characters.
         charset: Characters that may occur. None takes the 94 printable ASCII characters, or with a list of words
             the characters of the words. The separator is added where there are words; a space stands only between
             words, never in a random string.
         separator: What stands between words; "" for scripts without spaces.
-        fonts: Font files and folders; None takes matplotlib's DejaVu and STIX, and its Computer Modern for lines
+        fonts: Font files and folders, "matplotlib" for its fonts and "system" for the system's; None takes matplotlib's DejaVu and STIX, and its Computer Modern for lines
             that it has every character of, or for a charset that DejaVu and STIX lack, such as Chinese, the system's
             fonts that have it. A file that lacks a character is refused; in a folder such fonts are passed over.
         held_out_family: The family of fonts kept from training.
@@ -99,7 +100,7 @@ class TextLines(TextTask):
             check_not_negative(name, value)
         check_split(split, SPLITS)
         known = None if words is None else load_words(words)
-        self.charset = _charset(charset, known, separator, taken_from_words=words not in (None, "generated", "mixed"))
+        self.charset = _charset(charset or _charset_of(words), known, separator)
         self._lines = None if known is None else WordLines(_words_of(known, split), separator)
         self._words, self._separator = known or [], separator
         self._letters, self._held_out_family = self.charset.replace(" ", ""), held_out_family
@@ -214,9 +215,16 @@ class TextLines(TextTask):
         return bend_matrices(sizes, bend, height=self.height, margins=margins, place=draw(0, 1))
 
 
-def _charset(charset: str | None, words: list[str] | None, separator: str, *, taken_from_words: bool) -> str:
+def _charset_of(words: Any) -> str | None:
+    """The characters of words that are made up, or of random strings; None where they are those of given words."""
+    if words == "western":
+        return PRINTABLE + WESTERN
+    return PRINTABLE if words in (None, "generated", "mixed") else None
+
+
+def _charset(charset: str | None, words: list[str] | None, separator: str) -> str:
     if charset is None:
-        charset = "".join(sorted(set("".join(words)))) if words and taken_from_words else PRINTABLE
+        charset = "".join(sorted(set("".join(words or []))))
     if words is not None:
         charset += "".join(character for character in dict.fromkeys(separator) if character not in charset)
         for word in words:

@@ -8,7 +8,7 @@ from string import digits, punctuation
 
 import numpy as np
 
-from memnets_tasks.images.fonts import PRINTABLE
+from memnets_tasks.images.fonts import PRINTABLE, WESTERN
 from memnets_tasks.images.list_files import MAX_BYTES, oversize
 from memnets_tasks.images.regular_files import UnusableFile, read_regular
 from memnets_tasks.images.skipped_items import shown
@@ -89,6 +89,39 @@ def mixed_words(count: int = 4000, seed: int = 0) -> list[str]:
     return list(words)
 
 
+def western_words(count: int = 12000, seed: int = 0) -> list[str]:
+    """``mixed_words``, a quarter of them as Western Europe writes: one letter with an accent, or a sign at one end.
+
+    Args:
+        count: How many, at most 100000.
+        seed: The same seed gives the same words.
+
+    Raises:
+        ValueError: If ``count`` is out of range.
+    """
+    random = np.random.default_rng([seed, 1252])
+    marked: dict[str, list[str]] = {"s": ["ß"], "O": ["Ø", "Œ"], "o": ["ø", "œ"], "A": ["Æ"], "a": ["æ"]}
+    for letter in WESTERN:
+        base = unicodedata.normalize("NFD", letter)[0]
+        if base != letter:
+            marked.setdefault(base, []).append(letter)
+
+    def changed(word: str) -> str:
+        places = [n for n, letter in enumerate(word) if letter in marked]
+        kind = random.integers(20)
+        if kind == 0:
+            return "£€§¿¡«"[random.integers(6)] + word
+        if kind == 1:
+            return word + "€°»"[random.integers(3)]
+        if kind > 4 or not places:
+            return word
+        place = places[random.integers(len(places))]
+        letters = marked[word[place]]
+        return word[:place] + letters[random.integers(len(letters))] + word[place + 1 :]
+
+    return list(dict.fromkeys(changed(word) for word in mixed_words(count, seed)))
+
+
 def split_of(word: str) -> str:
     """Whether a word is for training, or of the tenth for "validation" or "test": a function of its letters alone."""
     tenth = zlib.crc32(unicodedata.normalize("NFC", word).encode()) % 10
@@ -99,14 +132,14 @@ def load_words(words: Iterable[str] | str | Path) -> list[str]:
     """Words in normal form C, without blanks around them, each once.
 
     Args:
-        words: "generated" for ``pseudo_words()``, "mixed" for ``mixed_words()``, the path of a UTF-8 file with a word
-            on each line, or words.
+        words: "generated" for ``pseudo_words()``, "mixed" for ``mixed_words()``, "western" for ``western_words()``,
+            the path of a UTF-8 file with a word on each line, or words.
 
     Raises:
         ValueError: If the file is not there or not UTF-8, a word is no string, or there is no word.
     """
     if isinstance(words, (str, Path)):
-        made = {"generated": pseudo_words, "mixed": mixed_words}.get(str(words))
+        made = {"generated": pseudo_words, "mixed": mixed_words, "western": western_words}.get(str(words))
         words = made() if made else _lines(Path(words))
     found = list(words)
     bad = [word for word in found if not isinstance(word, str)]
@@ -118,7 +151,9 @@ def load_words(words: Iterable[str] | str | Path) -> list[str]:
     cleaned = dict.fromkeys(unicodedata.normalize("NFC", word.strip()) for word in found)
     cleaned.pop("", None)
     if not cleaned:
-        raise ValueError("words holds no word; give a list, a file with a word on each line, 'generated' or 'mixed'")
+        raise ValueError(
+            "words holds no word; give a list, a file with a word on each line, 'generated', 'mixed' or 'western'"
+        )
     return list(cleaned)
 
 
