@@ -53,9 +53,10 @@ class TextLines(TextTask):
             the characters of the words. The separator is added where there are words; a space stands only between
             words, never in a random string.
         separator: What stands between words; "" for scripts without spaces.
-        fonts: Font files and folders, "matplotlib" for its fonts and "system" for the system's; None takes matplotlib's DejaVu and STIX, and its Computer Modern for lines
-            that it has every character of, or for a charset that DejaVu and STIX lack, such as Chinese, the system's
-            fonts that have it. A file that lacks a character is refused; in a folder such fonts are passed over.
+        fonts: Font files and folders, "matplotlib" for its fonts and "system" for the system's. None takes
+            matplotlib's DejaVu and STIX, and its Computer Modern for lines that it has every character of, or for a
+            charset that DejaVu and STIX lack, such as Chinese, the system's fonts that have it. A file that lacks a
+            character is refused; in a folder such fonts are passed over.
         held_out_family: The family of fonts kept from training.
         font_split: "train" draws with the other families, "held-out" with that one.
         split: With words: "validation" and "test" draw only a tenth of them each, "train" the others, and
@@ -100,7 +101,7 @@ class TextLines(TextTask):
             check_not_negative(name, value)
         check_split(split, SPLITS)
         known = None if words is None else load_words(words)
-        self.charset = _charset(charset or _charset_of(words), known, separator)
+        self.charset = _charset(_charset_of(words) if charset is None else charset, known, separator)
         self._lines = None if known is None else WordLines(_words_of(known, split), separator)
         self._words, self._separator = known or [], separator
         self._letters, self._held_out_family = self.charset.replace(" ", ""), held_out_family
