@@ -90,7 +90,7 @@ def mixed_words(count: int = 4000, seed: int = 0) -> list[str]:
 
 
 def western_words(count: int = 12000, seed: int = 0) -> list[str]:
-    """``mixed_words``, a quarter of them as Western Europe writes: one letter with an accent, or a sign at one end.
+    """``mixed_words``, three of ten as Western Europe writes: with one of its letters, or a sign at one end.
 
     Args:
         count: How many, at most 100000.
@@ -100,23 +100,20 @@ def western_words(count: int = 12000, seed: int = 0) -> list[str]:
         ValueError: If ``count`` is out of range.
     """
     random = np.random.default_rng([seed, 1252])
-    marked: dict[str, list[str]] = {"s": ["ß"], "O": ["Ø", "Œ"], "o": ["ø", "œ"], "A": ["Æ"], "a": ["æ"]}
-    for letter in WESTERN:
-        base = unicodedata.normalize("NFD", letter)[0]
-        if base != letter:
-            marked.setdefault(base, []).append(letter)
+    large, small = ([letter for letter in WESTERN if change(letter)] for change in (str.isupper, str.islower))
 
     def changed(word: str) -> str:
-        places = [n for n, letter in enumerate(word) if letter in marked]
         kind = random.integers(20)
         if kind == 0:
             return "£€§¿¡«"[random.integers(6)] + word
         if kind == 1:
             return word + "€°»"[random.integers(3)]
-        if kind > 4 or not places:
+        places = [n for n, letter in enumerate(word) if letter.isalpha()]
+        if kind > 5 or not places:
             return word
+        word = word.upper() if kind == 2 else word
         place = places[random.integers(len(places))]
-        letters = marked[word[place]]
+        letters = large if word[place].isupper() else small
         return word[:place] + letters[random.integers(len(letters))] + word[place + 1 :]
 
     return list(dict.fromkeys(changed(word) for word in mixed_words(count, seed)))

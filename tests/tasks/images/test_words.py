@@ -36,6 +36,14 @@ class TestWords:
         assert task.charset == fonts.PRINTABLE + " "
         assert not set("".join(task.sample(8, 12, seeded()).texts)) - set(task.charset)
 
+    def test_western_words_have_every_letter_of_western_europe(self):
+        found = words.western_words()
+        assert found == words.western_words() != words.western_words(seed=1)
+        train = "".join(word for word in found if words.split_of(word) == "train")
+        assert min(train.count(letter) for letter in fonts.WESTERN) >= 5
+        assert 0.15 < np.mean([not word.isascii() for word in found]) < 0.35
+        assert TextLines(words="western").charset == fonts.PRINTABLE + fonts.WESTERN + " "
+
     def test_test_words_are_never_trained_on(self):
         tasks = [TextLines(words="generated", split=split) for split in ("train", "validation", "test")]
         assert {task.charset for task in tasks} == {fonts.PRINTABLE + " "}
