@@ -32,12 +32,14 @@ class TrainingOutputs(NamedTuple):
         numbers: scalars to report beside the loss.
         predictions: what :meth:`Model.predict` would give, where the outputs are that already, without a gradient;
             None where predicting takes a run of its own.
+        state: after the last step, of a model that can go on from it; None of others.
     """
 
     outputs: Any
     auxiliary_loss: Tensor | None = None
     numbers: Mapping[str, Tensor] = {}
     predictions: Any = None
+    state: Any = None
 
 
 class Model(nn.Module, abc.ABC):
@@ -45,7 +47,14 @@ class Model(nn.Module, abc.ABC):
 
     What a model gives at training may be something else than what it predicts: a decoder is fed the right symbols
     while it learns, and its own when it is scored.
+
+    Attributes:
+        carries_state: whether ``training_outputs`` takes a second argument, the state that it gave for the piece of a
+            sequence before (None for the first), and the model has ``initial_state(batch_size)``. Training on a
+            :class:`memnets_tasks.StreamTask` then carries it over.
     """
+
+    carries_state: bool = False
 
     @abc.abstractmethod
     def training_outputs(self, batch: Any) -> TrainingOutputs:
@@ -103,6 +112,8 @@ class SequenceModule(Model, Pretrained):
     Raises:
         ValueError: a size below 1.
     """
+
+    carries_state = True
 
     def __init__(
         self,
@@ -231,10 +242,10 @@ class SequenceModule(Model, Pretrained):
         """The lengths as a list of whole numbers within 0..T, for ``inputs (B, T, I)``."""
         return check_lengths(lengths, *inputs.shape[:2])
 
-    def training_outputs(self, batch: Any) -> TrainingOutputs:
-        """Outputs ``(B, T, O)`` of a batch with ``inputs`` and ``lengths``, and the auxiliary loss."""
-        outputs, state = self(as_parameters(self, batch.inputs), lengths=batch.lengths)
-        return TrainingOutputs(outputs, self.auxiliary_loss(state), predictions=outputs.detach())
+    def training_outputs(self, batch: Any, state: Any = None) -> TrainingOutputs:
+        """Outputs ``(B, T, O)`` of a batch with ``inputs`` and ``lengths``, the auxiliary loss, and the state."""
+        outputs, state = self(as_parameters(self, batch.inputs), state, lengths=batch.lengths)
+        return TrainingOutputs(outputs, self.auxiliary_loss(state), predictions=outputs.detach(), state=state)
 
     def predict(self, batch: Any) -> Tensor:
         """Outputs ``(B, T, O)`` of a batch with ``inputs`` and ``lengths``."""

@@ -241,6 +241,28 @@ class FiniteTask(Task):
         return {}
 
 
+class StreamTask(Task):
+    """A task of sequences without an end, read piece by piece: each goes on where the step before left off.
+
+    Training takes its batches from :meth:`piece` in place of ``sample``, and hands the state of a model that can carry
+    it (:attr:`memnets.Model.carries_state`) from one step to the next, unless it grows with every step, as that of a
+    Transformer does: such a model starts afresh with each piece.
+    """
+
+    @abc.abstractmethod
+    def piece(self, batch_size: int, step: int, generator: torch.Generator) -> Any:
+        """What each of ``batch_size`` sequences goes on with at ``step``, a function of the arguments alone.
+
+        Args:
+            batch_size: B, the number of sequences.
+            step: from 0. Item b at ``step`` begins where item b at ``step - 1`` ended.
+            generator: the same at each step; it may say where sequences begin. Tensors are made on its device.
+
+        Returns:
+            What ``sample`` returns.
+        """
+
+
 class LoadedImages(NamedTuple):
     """What became of image files.
 

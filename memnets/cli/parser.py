@@ -16,6 +16,7 @@ COMMANDS = {
     "show": "figures of what the memory did",
     "read": "the text of images of lines, by a trained reader",
     "describe": "captions of images, by a trained captioner",
+    "sample": "text written by a trained language model",
     "sweep": "a grid of experiments, settings and seeds",
     "report": "tables and curves of a sweep",
     "trial": "run, or go on with, one trial of a sweep",

@@ -43,6 +43,15 @@ def check_trainer(trial: pl.Trainer, settings: Any) -> None:
     check_processes(trial, settings["strategy"])
 
 
+def check_stream(learner: SequenceLearner, trial: pl.Trainer) -> None:
+    """Refuse to carry states in several processes, of which a checkpoint would hold one's alone."""
+    if learner.train_on_batch.carried.is_carried and trial.world_size > 1:
+        raise UsageError(
+            f"{type(learner.task).__name__} is read by one process, which keeps what it has read so far, but "
+            f"{trial.world_size} are to train: set --trainer.devices 1"
+        )
+
+
 def check_model(learner: SequenceLearner) -> None:
     """Put one short sequence through the model: does it take and give what the task needs?"""
     task = learner.task

@@ -27,7 +27,7 @@ from ..training.callbacks import (
     stop_on_signals,
 )
 from ..training.learner import DivergedError, SequenceLearner
-from .checks import check_model, check_optimizer, check_trainer
+from .checks import check_model, check_optimizer, check_stream, check_trainer
 from .config import resolve_defaults, to_plain, to_yaml
 from .evaluate import check_evaluations
 from .finish import Trained, chosen_backend, conclude
@@ -89,6 +89,7 @@ class Fit:
             here = "; this machine has none: --trainer.accelerator cpu" if "No supported" in str(error) else ""
             raise UsageError(f"{error}{here}") from error
         check_trainer(trial, objects.trainer)
+        check_stream(self.learner, trial)
         self.leads = trial.is_global_zero
         """Whether this process makes and writes the run directory; the others of a run only train."""
 

@@ -7,6 +7,7 @@ from torch import nn
 
 from ..base.errors import UsageError
 from ..base.task import ImageTask
+from ..models.language_model import LanguageModel
 from ..text.symbol_tables import WithSymbols
 from .class_paths import find_class, importing
 from .config import instantiate, parse_reading
@@ -36,6 +37,30 @@ def load_run(path: str, *, which: str = "last", vouched: bool = False) -> tuple[
         raise UsageError(f"{run.config}: {error}") from error
     run.load_weights(objects.model, remap=True, which=which)
     return run, config, objects
+
+
+def load_language_model(path: str, *, which: str = "last", vouched: bool = False) -> tuple[RunDir, LanguageModel]:
+    """A run, and its language model with a checkpoint's weights; the text that it learnt from need not be there.
+
+    Raises:
+        RunError: it is no run, or its checkpoint cannot be used.
+        UsageError: what its configuration names cannot be made, or it is no language model.
+    """
+    run = RunDir.open(path)
+    trusted = run.is_trusted(vouched)
+    try:
+        _, config = parse_reading(run.config, trusted=trusted)
+        kind = find_class(config.model.class_path)
+        if not issubclass(kind, LanguageModel):
+            raise UsageError(
+                f"the model is a {kind.__name__}, which writes no text: give a run of a LanguageModel, such as "
+                "runs/chars-lstm/<id>"
+            )
+        codes = run.read_checkpoint(which)["state_dict"]["model._extra_state"]
+        model = _make(config.model, kind.symbols_of(codes), trusted)
+    except UsageError as error:
+        raise UsageError(f"{run.config}: {error}") from error
+    return run, run.load_weights(model, which=which)
 
 
 def load_reader(path: str, *, which: str = "last", vouched: bool = False) -> tuple[RunDir, Any, Any]:

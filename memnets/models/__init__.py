@@ -5,6 +5,7 @@ from .captioner import Caption, Captioner, CaptionerOutput
 from .delta_net import DeltaNet, GatedDeltaNet
 from .dnc import DNC
 from .fast_weights import FastWeights
+from .language_model import LanguageModel
 from .linear_attention import LinearAttention
 from .memory_network import MemoryNetwork
 from .ntm import NTM
@@ -23,6 +24,7 @@ __all__ = [
     "DeltaNet",
     "FastWeights",
     "GatedDeltaNet",
+    "LanguageModel",
     "LinearAttention",
     "MemoryNetwork",
     "ReaderOutput",

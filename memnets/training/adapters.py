@@ -22,12 +22,17 @@ def is_sequence_module(model: nn.Module) -> bool:
     return isinstance(model, SequenceModule) or not isinstance(model, Model)
 
 
-def training_outputs(model: nn.Module, batch: Any) -> TrainingOutputs:
-    """What the task's loss of a batch is computed of."""
+def training_outputs(model: nn.Module, batch: Any, state: Any = None) -> TrainingOutputs:
+    """What the task's loss of a batch is computed of; ``state`` is that of a model that carries one, or None."""
     if isinstance(model, Model):
-        return model.training_outputs(batch)
+        return model.training_outputs(batch) if state is None else carrying(model)(batch, state)
     outputs = _run(model, batch)
     return TrainingOutputs(outputs, predictions=outputs.detach())
+
+
+def carrying(model: Model) -> Callable[[Any, Any], TrainingOutputs]:
+    """``model.training_outputs``, of a model that takes the state before a batch as well."""
+    return model.training_outputs  # pyright: ignore[reportReturnType]
 
 
 def predict(model: nn.Module, batch: Any) -> Any:
@@ -48,16 +53,18 @@ class TrainingLoss(NamedTuple):
         numbers: a call that gives the other numbers to report.
         errors: a call that gives the errors of each sequence ``(B,)``; of a model that does not predict what it is
             trained on, of a run of its own.
+        state: what the model's state is afterwards, where it has one; with its gradient.
     """
 
     loss: Tensor
     numbers: Callable[[], Numbers]
     errors: Callable[[], Tensor]
+    state: Any = None
 
 
-def training_loss(model: nn.Module, task: Task, batch: Any) -> TrainingLoss:
-    """The loss of a batch, and what else may be asked of it."""
-    made = training_outputs(model, batch)
+def training_loss(model: nn.Module, task: Task, batch: Any, state: Any = None) -> TrainingLoss:
+    """The loss of a batch, and what else may be asked of it; ``state`` is what the batch before left behind."""
+    made = training_outputs(model, batch, state)
 
     def numbers() -> Numbers:
         return {**made.numbers, **({} if made.predictions is None else task.scores(made.predictions, batch))}
@@ -68,7 +75,7 @@ def training_loss(model: nn.Module, task: Task, batch: Any) -> TrainingLoss:
         with evaluating(model), torch.no_grad():
             return task.errors(predict(model, batch), batch)
 
-    return TrainingLoss(_total(made, task, batch), numbers, errors)
+    return TrainingLoss(_total(made, task, batch), numbers, errors, made.state)
 
 
 def _total(made: TrainingOutputs, task: Task, batch: Any) -> Tensor:

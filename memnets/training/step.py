@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from ..base.seeding import generator
-from ..base.task import Curriculum, Task
+from ..base.task import Curriculum, StreamTask, Task
 from .adapters import training_loss
+from .carried_state import CarriedState
 from .clipping import Clipping
 
 Numbers = dict[str, Tensor]
@@ -63,6 +64,9 @@ class TrainingStep:
         clipping: of the gradient.
         skip_nonfinite: steps in a row that may be left out as their gradient is not finite.
         accumulate: batches whose gradients are summed, to their mean, for one step.
+
+    Raises:
+        ValueError: a curriculum for a task of streams, whose pieces have one length.
     """
 
     def __init__(
@@ -77,7 +81,13 @@ class TrainingStep:
         skip_nonfinite: int = 0,
         accumulate: int = 1,
     ):
+        if curriculum is not None and isinstance(task, StreamTask):
+            raise ValueError(
+                f"{type(task).__name__} is read piece by piece, each as long as any: leave the curriculum out"
+            )
         self.model, self.task = model, task
+        self.carried = CarriedState(model, task)
+        """What a model that reads a stream knows of what came before the next batch."""
         self.seed, self.batch_size, self.curriculum = seed, batch_size, curriculum
         self.clipping = clipping or Clipping()
         self.skip_nonfinite, self.accumulate = skip_nonfinite, accumulate
@@ -108,7 +118,8 @@ class TrainingStep:
         """
         whole = self.draw(self.batches, shell.processes, device)
         batch = whole if shell.processes == 1 else whole.shard(shell.rank, shell.processes)
-        made = training_loss(self.model, self.task, batch)
+        made = training_loss(self.model, self.task, batch, self.carried.before(batch))
+        self.carried.keep(made.state)
         loss = made.loss * self._weight(batch, whole, shell)  # so that the mean over processes is of the whole batch
         self.batches += 1
         numbers = {"loss": loss.detach()}
@@ -129,6 +140,7 @@ class TrainingStep:
         if self._is_sound(loss.detach(), norm, batch, shell):
             self.clipping(self.model.parameters(), norm)
         else:
+            self.carried.forget()  # it may be what went wrong
             shell.zero_grad()  # an optimiser passes over parameters without a gradient
         shell.take_step()
         if report:
@@ -139,6 +151,8 @@ class TrainingStep:
 
     def draw(self, step: int, processes: int, device: torch.device | str) -> Any:
         """The batch of all processes at ``step`` (from 0): a function of the seed and the step alone."""
+        if isinstance(self.task, StreamTask):
+            return self.task.piece(self.batch_size * processes, step, generator(self.seed, "stream", 0, device))
         random = generator(self.seed, "train", step, device)
         longest = self.curriculum.max_length(step, self.task) if self.curriculum else None
         count = self.batch_size * processes
@@ -188,6 +202,7 @@ class TrainingStep:
             "spikes": self.clipping.spikes.state_dict() if self.clipping.spikes else None,
             "skipped": [self.skipped, self.skipped_in_row],
             "curriculum": self.curriculum.state_dict() if self.curriculum else {},
+            "carried": self.carried.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -198,3 +213,4 @@ class TrainingStep:
         self.skipped, self.skipped_in_row = state.get("skipped", (0, 0))
         if self.curriculum and state.get("curriculum"):
             self.curriculum.load_state_dict(state["curriculum"])
+        self.carried.load_state_dict(state.get("carried", []))

@@ -23,7 +23,7 @@ from memnets_tasks.algorithmic.dynamic_ngrams import DynamicNGrams
 from memnets_tasks.algorithmic.optimal import optimal_predictions
 from memnets_tasks.algorithmic.priority_sort import PrioritySort
 from memnets_tasks.algorithmic.repeat_copy import RepeatCopy
-from memnets_tasks.base import Batch, Curriculum, FiniteTask, ImageTask, Items, Splits, Task
+from memnets_tasks.base import Batch, Curriculum, FiniteTask, ImageTask, Items, Splits, StreamTask, Task
 from memnets_tasks.curriculum import Fixed, Growing, Mastery, Mixture, Uniform
 from memnets_tasks.formal.binary_arithmetic import BinaryAddition, BinaryMultiplication, ComputeSqrt
 from memnets_tasks.formal.brackets import ModularArithmeticBrackets, SolveEquation
@@ -38,6 +38,7 @@ from memnets_tasks.formal.word_problem import WordProblem
 from memnets_tasks.graphs.family import FamilyRelations
 from memnets_tasks.graphs.shortest_path import ShortestPath
 from memnets_tasks.graphs.traversal import GraphTraversal
+from memnets_tasks.language.characters import Characters
 from memnets_tasks.recall.adding import Adding
 from memnets_tasks.recall.fuzzy_recall import FuzzyRecall
 from memnets_tasks.recall.induction_heads import InductionHeads
@@ -71,6 +72,7 @@ __all__ = [
     "BinaryTask",
     "BucketSort",
     "CaptionFiles",
+    "Characters",
     "ComputeSqrt",
     "Copy",
     "Curriculum",
@@ -122,6 +124,7 @@ __all__ = [
     "Splits",
     "StackManipulation",
     "StepTask",
+    "StreamTask",
     "StringTask",
     "SymbolTask",
     "Task",

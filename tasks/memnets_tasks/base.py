@@ -8,7 +8,8 @@ from memnets.base.task import (
     Items,
     LoadedImages,
     Splits,
+    StreamTask,
     Task,
 )
 
-__all__ = ["Batch", "Curriculum", "FiniteTask", "ImageTask", "Items", "LoadedImages", "Splits", "Task"]
+__all__ = ["Batch", "Curriculum", "FiniteTask", "ImageTask", "Items", "LoadedImages", "Splits", "StreamTask", "Task"]

@@ -72,7 +72,7 @@ def test_training_outputs_have_the_auxiliary_loss_and_predictions_not():
         lengths: torch.Tensor
 
     module, batch = RunningSum(2), Batch(INPUTS.double(), torch.tensor([2, 5, 1]))
-    outputs, auxiliary, numbers, predictions = module.training_outputs(batch)  # in the precision of the parameters
+    outputs, auxiliary, numbers, predictions, _ = module.training_outputs(batch)  # in the precision of the parameters
     expected, state = module(INPUTS, lengths=batch.lengths)
     assert_close(outputs, expected)
     assert_close(auxiliary, detach_state(state).total.square().mean())

@@ -21,7 +21,8 @@ def train(name: str, folder, monkeypatch, *more: str, figures: bool = True) -> N
     if name.endswith(PLAIN) and not name.startswith(
         ("ocr", "caption", "copy-ntm")
     ):  # each would compile a kernel of its own
-        more = (*more, "--model.backend", "reference")
+        inner = "network." if name.startswith("chars") else ""
+        more = (*more, f"--model.{inner}backend", "reference")
     length = LENGTHS.get(name.split("-")[0], "[6]")
     shorter = ["--trainer.val_check_interval", "2", "--task.evaluation_lengths", length, "--wandb.mode", "disabled"]
     assert main(["fit", name, *SMALL, *shorter, *more, "--runs", str(folder), "--run_id", "a"]) == 0

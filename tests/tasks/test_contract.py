@@ -18,6 +18,7 @@ from memnets_tasks import (
     AssociativeRecall,
     Batch,
     CaptionFiles,
+    Characters,
     Copy,
     DigitLines,
     DynamicNGrams,
@@ -75,10 +76,15 @@ IMAGES = {
 }
 
 
+LANGUAGE = {
+    "Characters": lambda: Characters(max_characters=30_000, length=10, evaluation_lengths=(20,), ngram_order=3),
+}
+
+
 def test_no_task_is_missing_from_the_lists():
     kinds = [getattr(memnets_tasks, name) for name in memnets_tasks.__all__]
     concrete = {k for k in kinds if isinstance(k, type) and issubclass(k, Task) and not k.__abstractmethods__}
-    assert {kind.__name__ for kind in concrete} == {*ALGORITHMIC, *FORMAL, *IMAGES, *RECALL, *FILES}
+    assert {kind.__name__ for kind in concrete} == {*ALGORITHMIC, *FORMAL, *IMAGES, *RECALL, *FILES, *LANGUAGE}
 
 
 @pytest.mark.parametrize("name", ALGORITHMIC)
@@ -94,6 +100,11 @@ def test_a_task_of_symbols_keeps_the_contract(name):
 @pytest.mark.parametrize("name", RECALL)
 def test_a_task_of_recall_keeps_the_contract(name):
     check_task(RECALL[name]())
+
+
+@pytest.mark.parametrize("name", LANGUAGE)
+def test_a_task_of_language_keeps_the_contract(name):
+    check_task(LANGUAGE[name]())
 
 
 @pytest.mark.parametrize("name", IMAGES)
@@ -226,7 +237,7 @@ def test_figures_of_a_tasks_own_are_of_the_predictions_themselves():
 def test_tokens_are_trained_on(kind):
     task, model = Tokens(), kind(6, 7, output_size=2, vocabulary=5)
     work = SequenceLearner(model, task, batch_size=4)
-    loss, numbers, errors = training_loss(model, task, work.training_batch(0))
+    loss, numbers, errors, _ = training_loss(model, task, work.training_batch(0))
     assert errors().shape == (4,)
     loss.backward()
     assert model.embedding.weight.grad.any()

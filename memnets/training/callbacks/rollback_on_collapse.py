@@ -129,6 +129,7 @@ class RollbackOnCollapse(pl.Callback):
         if step.clipping.spikes is not None:
             step.clipping.spikes.norms.clear()
         step.skipped_in_row = 0
+        step.carried.forget()
         self.went_on = trainer.global_step
         self.solved.begin_again(trainer)
         self.high = 0
