@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "ACT": "models",
     "DNC": "models",
     "MemoryNetwork": "models",
+    "Repeat": "models",
     "NTM": "models",
     "DeltaNet": "models",
     "FastWeights": "models",
@@ -46,7 +48,10 @@ _HOMES = {
     "Model": "base.module",
     "TrainingOutputs": "base.module",
     "NTMMemory": "memories",
+    "ACTCell": "recurrent",
     "CellState": "recurrent",
+    "PonderState": "recurrent",
+    "RepeatCell": "recurrent",
     "FeedforwardState": "base.state",
     "HiddenState": "base.state",
     "LSTMState": "base.state",
@@ -73,11 +78,13 @@ _MODULES = (
 )
 
 __all__ = [
+    "ACT",
     "DNC",
     "GRU",
     "LSTM",
     "NTM",
     "RNN",
+    "ACTCell",
     "AttentionState",
     "BackendUnavailableError",
     "Captioner",
@@ -105,8 +112,11 @@ __all__ = [
     "NTMMemory",
     "NTMState",
     "Part",
+    "PonderState",
     "Record",
     "Recurrent",
+    "Repeat",
+    "RepeatCell",
     "SequenceModule",
     "StackMemory",
     "StackState",
@@ -155,6 +165,7 @@ if TYPE_CHECKING:
         StackState,
     )
     from .models import (
+        ACT,
         DNC,
         NTM,
         Captioner,
@@ -164,10 +175,23 @@ if TYPE_CHECKING:
         LanguageModel,
         LinearAttention,
         MemoryNetwork,
+        Repeat,
         TextReader,
         Transformer,
     )
-    from .recurrent import GRU, LSTM, RNN, CellState, MemoryCell, Recurrent, Trace, trace
+    from .recurrent import (
+        GRU,
+        LSTM,
+        RNN,
+        ACTCell,
+        CellState,
+        MemoryCell,
+        PonderState,
+        Recurrent,
+        RepeatCell,
+        Trace,
+        trace,
+    )
 
 
 def __getattr__(name: str) -> Any:

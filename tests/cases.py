@@ -14,7 +14,7 @@ import oracles
 from memnets.base.state import map_state, state_tensors
 from memnets.layers import AttentionLayer, DeltaLayer, FastWeightsCell, LinearAttentionLayer
 from memnets.models.blocks import BlockNetwork
-from oracles import layers, memories
+from oracles import halting, layers, memories
 
 INPUTS, HIDDEN, BATCH, STEPS = 3, 5, 3, 5
 BASELINES = {memnets.LSTM: "lstm", memnets.GRU: "gru", memnets.RNN: "rnn"}
@@ -41,6 +41,10 @@ def network(name: str, memory: memnets.Memory, **arguments: Any) -> Case:
         return memnets.MemoryNetwork(INPUTS, HIDDEN, memory=copy.deepcopy(memory), **arguments, **options)
 
     return Case(name, build)
+
+
+def pondering(kind: type[nn.Module], name: str, **arguments: Any) -> Case:
+    return Case(name, lambda **options: kind(INPUTS, HIDDEN, **copy.deepcopy(arguments), **options))
 
 
 def baseline(kind: type[nn.Module], name: str, **arguments: Any) -> Case:
@@ -77,6 +81,11 @@ CASES = [
     network("stacks-gru", memnets.StackMemory(3, 2, stacks=3), controller="gru"),
     network("delta", memnets.DeltaMemory(4, 3), output_size=2),
     network("delta-many-heads-feedforward", memnets.DeltaMemory(3, 5, heads=2), controller="feedforward"),
+    pondering(memnets.ACT, "act-rnn", controller="rnn", max_passes=3, output_size=2),
+    pondering(
+        memnets.ACT, "act-stack", memory=memnets.StackMemory(3, 2), controller="rnn", max_passes=2, backend="reference"
+    ),
+    pondering(memnets.Repeat, "repeat-delta", memory=memnets.DeltaMemory(3, 2), repeats=2, backend="reference"),
     baseline(memnets.LSTM, "lstm"),
     baseline(memnets.LSTM, "lstm-2-layers", num_layers=2, output_size=2),
     baseline(memnets.GRU, "gru", output_size=2),
@@ -120,6 +129,11 @@ def numbers_of(state: Any) -> list[Tensor]:
     return [tensor for tensor in state_tensors(state) if tensor.is_floating_point()]
 
 
+def carried(state: Any) -> list[Tensor]:
+    """Those numbers of a state on which the outputs that follow depend: of a tally of passes they do not."""
+    return numbers_of(state.cell if isinstance(state, memnets.PonderState) else state)
+
+
 def leaves_of(state: Any) -> Any:
     """A state whose numbers have gradients; counts have none."""
     return map_state(lambda tensor: tensor.clone().requires_grad_(tensor.is_floating_point()), state)
@@ -141,7 +155,8 @@ def filled_up(tensor: Tensor, other: Tensor) -> Tensor:
 
 
 def is_memory(module: nn.Module) -> bool:
-    return any(isinstance(part, memnets.Memory) for part in module.modules())
+    """Whether it is one controller with one memory."""
+    return isinstance(getattr(module, "cell", None), memnets.MemoryCell)
 
 
 def run_oracle(module: Any, inputs: Tensor) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -157,6 +172,8 @@ def run_oracle(module: Any, inputs: Tensor) -> tuple[np.ndarray, list[np.ndarray
         return layers.network(array, weights, loops_of_layer(module.layers[0]))
     if isinstance(module.cell, FastWeightsCell):
         return layers.fast_weights(array, weights, module.cell.inner_steps, module.cell.decay, module.cell.rate)
+    if isinstance(module.cell, (memnets.ACTCell, memnets.RepeatCell)):
+        return halting.network(array, weights, module.cell, loops_of)
     kind = type(module.cell.controller).__name__.removesuffix("Controller").lower()
     outputs, controller, last, reads = memories.network(kind, array, weights, loops_of(module.cell.memory))
     return outputs, [*controller.values(), *last, reads]

@@ -19,6 +19,7 @@ from cases import (
     CASES,
     STEPS,
     assert_same_state,
+    carried,
     clone_state,
     leaves_of,
     numbers_of,
@@ -304,7 +305,7 @@ def test_gradient_reaches_parameters_inputs_and_state(case):
         assert parameter.grad is not None, name
         assert parameter.grad.ne(0).any(), name
     assert inputs.grad.ne(0).any(-1).all()
-    for tensor in numbers_of(start):
+    for tensor in carried(start):
         assert tensor.grad is not None
         assert tensor.grad.flatten(1).ne(0).any(1).all()
 
@@ -336,7 +337,7 @@ def test_truncated_bptt_cuts_exactly_where_said(case, lengths):
     for t in range(STEPS):
         loss = weighted([outputs[:2, t]])
         gradient, *to_state = torch.autograd.grad(
-            loss, [inputs, *numbers_of(start)], retain_graph=True, allow_unused=True, materialize_grads=True
+            loss, [inputs, *carried(start)], retain_graph=True, allow_unused=True, materialize_grads=True
         )
         first = t // every * every
         reached = gradient[:2].ne(0).any(-1)  # (2, T)

@@ -109,6 +109,16 @@ def where_state(chosen: Tensor, one: StateT, other: StateT) -> StateT:
     return type(one)(*(where_state(chosen, a, b) for a, b in pairs))
 
 
+def weighted_state(weights: Sequence[Tensor], states: Sequence[StateT]) -> StateT:
+    """The sum of each state times its weights ``(B,)``, tensor by tensor."""
+    first = states[0]
+    if isinstance(first, Tensor):
+        tensors: Any = states
+        return sum(w.view(-1, *[1] * (first.dim() - 1)) * tensor for w, tensor in zip(weights, tensors))  # pyright: ignore[reportReturnType]
+    parts = zip(*states)  # pyright: ignore[reportArgumentType]
+    return type(first)(*(weighted_state(weights, part) for part in parts))
+
+
 def _padded(tensors: Sequence[Any]) -> list[Tensor]:
     sizes = [max(sizes) for sizes in zip(*(tensor.shape[1:] for tensor in tensors))]
     if all(list(tensor.shape[1:]) == sizes for tensor in tensors):

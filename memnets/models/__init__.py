@@ -9,10 +9,12 @@ from .language_model import LanguageModel
 from .linear_attention import LinearAttention
 from .memory_network import MemoryNetwork
 from .ntm import NTM
+from .pondering import ACT, Repeat
 from .text_reader import ReaderOutput, TextReader
 from .transformer import Transformer
 
 __all__ = [
+    "ACT",
     "DNC",
     "GRU",
     "LSTM",
@@ -28,6 +30,7 @@ __all__ = [
     "LinearAttention",
     "MemoryNetwork",
     "ReaderOutput",
+    "Repeat",
     "TextReader",
     "Transformer",
 ]

@@ -1,8 +1,21 @@
 """A cell over time: the step, the unrolling (lengths, carried state, truncated BPTT), and traces of it."""
 
 from .cell import CellState, MemoryCell
+from .halting import ACTCell, PonderState, RepeatCell
 from .torch_layers import GRU, LSTM, RNN
 from .trace import Trace, trace
 from .unroll import Recurrent
 
-__all__ = ["GRU", "LSTM", "RNN", "CellState", "MemoryCell", "Recurrent", "Trace", "trace"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "ACTCell",
+    "CellState",
+    "MemoryCell",
+    "PonderState",
+    "Recurrent",
+    "RepeatCell",
+    "Trace",
+    "trace",
+]

@@ -1,5 +1,6 @@
 """Looking into a memory: one record a step, stacked over time."""
 
+import math
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from ..base.records import KINDS, Record
 from ..base.state import named_tensors
 from ..memories.base import Memory
+from .halting import ACTCell
 from .unroll import Recurrent
 
 Steps = list[dict[str, Record]]
@@ -23,7 +25,8 @@ class Trace(Mapping[str, Tensor]):
     ``sharpening (B, T, H)``, ``shift (B, T, H, S)``, ``erase`` and ``add (B, T, W, M)``, with the read heads first
     in H; of any memory what its ``record`` gives, by default every part of its interface and every tensor of its
     state. And ``lengths (B,)``. Steps past a sequence's length are zero. Tensors are detached. Where a module has
-    several memories, names begin with the memory's own: ``first.read_weights``.
+    several memories, names begin with the memory's own: ``first.read_weights``. A cell that ponders has
+    ``ponder.shares (B, T, P)`` and ``ponder.passes (B, T)``; a memory accessed in each pass ``pass1.reads`` and so on.
 
     Several calls within one ``with`` block are joined over time, so a sequence fed in parts gives one trace. Of a
     decoder all steps within the block are one sequence, which is there when the block ends.
@@ -32,8 +35,9 @@ class Trace(Mapping[str, Tensor]):
         kinds: how each record is drawn, one of :data:`memnets.base.records.KINDS` by name.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, passes: Mapping[str, int] | None = None) -> None:
         self.kinds: dict[str, str] = {}
+        self._passes = passes or {}  # accesses a step, of a memory that is accessed more than once
         self._steps: dict[str, Steps] = {}
         self._calls: list[tuple[dict[str, Tensor], Tensor]] = []
 
@@ -63,10 +67,20 @@ class Trace(Mapping[str, Tensor]):
         with torch.no_grad(), torch.autocast(emission.device.type, enabled=False):
             parts = memory.interface(emission.to(next(t for _, t in named_tensors(after)).dtype))
             records = {"reads": Record(reads, "vector"), **memory.record(parts, before, after)}
+        passes = self._passes.get(prefix, 1)
+        if passes > 1:
+            before = sum(len(taken) for own, taken in self._steps.items() if own.startswith(f"{prefix}pass"))
+            prefix = f"{prefix}pass{before % passes + 1}."
+        self._keep(prefix, memory, records)
+
+    def _record_cell(self, prefix: str, cell: Any, args: tuple[Any, ...], result: tuple[Tensor, Any]) -> None:
+        self._keep(prefix, cell, cell.record(args[1], result[1]))
+
+    def _keep(self, prefix: str, module: nn.Module, records: dict[str, Record]) -> None:
         for name, record in records.items():
             if record.kind not in KINDS:
                 raise ValueError(
-                    f"{type(memory).__name__}.record says that {name} is a {record.kind!r}, but a kind is one of "
+                    f"{type(module).__name__}.record says that {name} is a {record.kind!r}, but a kind is one of "
                     f"{', '.join(KINDS)}"
                 )
             self.kinds[prefix + name] = record.kind
@@ -143,7 +157,7 @@ def _past(records: dict[str, Tensor], lengths: Tensor) -> Tensor:
 
 
 class trace:
-    """Record what ``module``'s memories do while the block runs.
+    """Record what ``module``'s memories do while the block runs, and its cells that ponder.
 
     >>> with memnets.trace(ntm) as t:
     ...     output, state = ntm(inputs)
@@ -163,21 +177,22 @@ class trace:
     """
 
     def __init__(self, module: nn.Module):
-        found: list[Any] = [m for m in module.modules() if isinstance(m, Recurrent) and _memories(m)]
+        found: list[Any] = [m for m in module.modules() if isinstance(m, Recurrent) and (_memories(m) or _cells(m))]
         self.stepwise = not found  # a decoder's cell, which has no forward over a whole sequence
         within = module if self.stepwise else found[0].cell
-        self.memories = _memories(within)
-        if len(found) > 1 or not self.memories:
+        self.memories, self.cells = _memories(within), _cells(within)
+        if len(found) > 1 or not (self.memories or self.cells):
             raise ValueError(
                 f"{type(module).__name__} holds {len(found)} modules with a memory, but a trace needs exactly one: "
                 "pass that module itself"
             )
         self.recurrent = None if self.stepwise else found[0]
         self.handles: list[Any] = []
+        self.passes = {_prefix(name): _passes(within, memory) for name, memory in self.memories.items()}
         self.recorder = Trace()
 
     def __enter__(self) -> Trace:
-        recorder = self.recorder = Trace()
+        recorder = self.recorder = Trace(self.passes)
         thread = threading.get_ident()
 
         def before(module: Any, args: Any, kwargs: Any) -> None:
@@ -191,7 +206,9 @@ class trace:
                 recorder._finish(batch_size, steps, args[2] if len(args) > 2 else kwargs.get("lengths"))
 
         for name, memory in self.memories.items():
-            self.handles.append(memory.register_forward_hook(_recording(recorder, name, thread)))
+            self.handles.append(memory.register_forward_hook(_recording(recorder._record, _prefix(name), thread)))
+        for name, cell in self.cells.items():
+            self.handles.append(cell.register_forward_hook(_recording(recorder._record_cell, _prefix(name), thread)))
         if self.recurrent is not None:
             self.handles += [
                 self.recurrent.register_forward_pre_hook(before, with_kwargs=True),
@@ -216,11 +233,25 @@ def _memories(module: nn.Module) -> dict[str, Memory]:
     return found if len(found) > 1 else dict(zip([""], found.values()))
 
 
-def _recording(recorder: Trace, name: str, thread: int) -> Any:
-    prefix = f"{name}." if name else ""
+def _cells(module: nn.Module) -> dict[str, ACTCell]:
+    """Those that ponder, by what their records' names begin with."""
+    found = {f"{name}.ponder" if name else "ponder": m for name, m in module.named_modules() if isinstance(m, ACTCell)}
+    return found if len(found) > 1 else dict(zip(["ponder"], found.values()))
 
-    def hook(memory: Any, args: tuple[Any, ...], result: Any) -> None:
+
+def _passes(module: nn.Module, memory: Memory) -> int:
+    """How often a memory within ``module`` is accessed a step."""
+    around = [part for part in module.modules() if any(inner is memory for inner in part.modules())]
+    return math.prod(getattr(part, "passes", 1) for part in around)
+
+
+def _prefix(name: str) -> str:
+    return f"{name}." if name else ""
+
+
+def _recording(record: Any, prefix: str, thread: int) -> Any:
+    def hook(module: Any, args: tuple[Any, ...], result: Any) -> None:
         if threading.get_ident() == thread:
-            recorder._record(prefix, memory, args, result)
+            record(prefix, module, args, result)
 
     return hook

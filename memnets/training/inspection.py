@@ -21,6 +21,7 @@ from ..base.task import Task
 from ..memories.base import Memory
 from ..models.captioner import Captioner
 from ..models.text_reader import TextReader
+from ..recurrent.halting import ACTCell
 from ..recurrent.trace import Trace, trace
 from .adapters import is_sequence_module, predict
 
@@ -45,8 +46,8 @@ class Example(NamedTuple):
 
 
 def has_memory(model: nn.Module) -> bool:
-    """Whether there is a memory to look into."""
-    return any(isinstance(part, Memory) for part in model.modules())
+    """Whether there is a memory to look into, or a cell that ponders."""
+    return any(isinstance(part, (Memory, ACTCell)) for part in model.modules())
 
 
 def run_example(model: nn.Module, task: Task, *, seed: int = 0, length: int | None = None) -> Example:

@@ -23,6 +23,7 @@ from memnets_tasks.algorithmic.dynamic_ngrams import DynamicNGrams
 from memnets_tasks.algorithmic.optimal import optimal_predictions
 from memnets_tasks.algorithmic.priority_sort import PrioritySort
 from memnets_tasks.algorithmic.repeat_copy import RepeatCopy
+from memnets_tasks.algorithmic.vector_parity import VectorParity
 from memnets_tasks.base import Batch, Curriculum, FiniteTask, ImageTask, Items, Splits, StreamTask, Task
 from memnets_tasks.curriculum import Fixed, Growing, Mastery, Mixture, Uniform
 from memnets_tasks.formal.binary_arithmetic import BinaryAddition, BinaryMultiplication, ComputeSqrt
@@ -132,6 +133,7 @@ __all__ = [
     "TextLines",
     "TokenTask",
     "Uniform",
+    "VectorParity",
     "WordProblem",
     "generator",
     "length_score",

@@ -31,6 +31,7 @@ from memnets_tasks import (
     Task,
     TextLineFiles,
     TextLines,
+    VectorParity,
     WordProblem,
 )
 from memnets_tasks.images import write_captions, write_text_lines
@@ -57,6 +58,7 @@ ALGORITHMIC = {
     "AssociativeRecall": AssociativeRecall(max_items=3, evaluation_lengths=(4,)),
     "DynamicNGrams": DynamicNGrams(order=3, min_length=10, max_length=20, evaluation_lengths=(30,)),
     "PrioritySort": PrioritySort(vectors=5, outputs=3, min_length=2, evaluation_lengths=(7,)),
+    "VectorParity": VectorParity(size=6),
 }
 FORMAL = {
     "WordProblem": WordProblem(group="S3", min_length=1, max_length=20, evaluation_lengths=(30,)),
@@ -128,6 +130,7 @@ def test_a_task_of_images_keeps_the_contract(name, tmp_path):
         ("AssociativeRecall", 2, r"given ([01]{6} ?){3}, ([01]{6} ?){3}; query ([01]{6} ?){3}; wanted ([01]{6} ?){3}"),
         ("DynamicNGrams", 6, r"given [01]{2}; wanted [01]{4}"),
         ("PrioritySort", 2, r"given [01]{8} \([+-]\d\.\d\d\) [01]{8} \([+-]\d\.\d\d\); wanted [01]{8} [01]{8}"),
+        ("VectorParity", 2, r"given ([+-]1 |0 ){5}([+-]1|0); wanted [01]"),
     ],
 )
 def test_an_example_is_shown_to_people(name, length, example):
