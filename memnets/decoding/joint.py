@@ -24,7 +24,7 @@ class Reading(NamedTuple):
     """What was read of a line.
 
     Attributes:
-        text: in NFC.
+        text: in NFC and logical order, also where the line is written from the right.
         confidence: geometric mean probability of the characters and, where it was reached, of the end: within 0..1.
         weights: ``(L, C)``, where each character was looked for among the C columns of the padded image, zero past
             the line's own (what a row lacks to 1 went to the columns of the end); None where CTC alone has read.
@@ -127,7 +127,7 @@ def read_by_both(
         seen = weights[best, :length, : len(inside)].cpu() * inside
         mean = _mean_probability(totals[best], length + 1)
         scores = {"attention": float(spelled[best]), "ctc": float(aligned[best]), "joint": totals[best]}
-        readings.append(Reading(charset.decode(texts[best]), mean, seen, scores))
+        readings.append(Reading(charset.decode(texts[best]), mean, _by_character(charset, texts[best], seen), scores))
     return readings
 
 
@@ -142,7 +142,16 @@ def _of_best(charset: Charset, best: Hypothesis, inside: Tensor) -> Reading:
     """A hypothesis as a reading; ``inside`` (C,) is True at the line's own columns."""
     weights = torch.zeros(0, len(inside)) if best.record is None else best.record.weights[:, : len(inside)].cpu()
     mean = _mean_probability(best.log_probability, len(best.symbols) + best.finished)
-    return Reading(charset.decode(best.symbols), mean, weights * inside, {"attention": best.log_probability})
+    weights = _by_character(charset, best.symbols, weights * inside)
+    return Reading(charset.decode(best.symbols), mean, weights, {"attention": best.log_probability})
+
+
+def _by_character(charset: Charset, symbols: Sequence[int], weights: Tensor) -> Tensor:
+    """Weights (symbols, C), from the left, as those of the characters of the text (L, C), the mean of composed ones."""
+    places = charset.decoded_places(symbols)
+    if all(place == [n] for n, place in enumerate(places)):
+        return weights
+    return torch.stack([weights[place].mean(0) for place in places])
 
 
 def _mean_probability(log_probability: float, symbols: int) -> float:

@@ -28,6 +28,7 @@ from ..decoding.joint import DECODES, Attending, Reading, read_by_attention, rea
 from ..decoding.loss import IGNORED, column_targets, cross_entropy, pad_classes, with_end
 from ..decoding.rollout import teach
 from ..text.charset import Charset, SymbolChange
+from ..text.direction import has_right_to_left, visual_order
 from ..text.symbol_tables import WithSymbols
 from ..vision.base import Columns, check_features, check_floating, encode_line
 from ..vision.columns import ColumnEncoder
@@ -280,6 +281,7 @@ class TextReader(WithSymbols[Charset], Model, Pretrained):
         boxes = batch.boxes.to(log_probs.device)
         if not boxes.shape[1]:  # no place of this batch is known
             boxes = boxes.new_full((*classes.shape, 2), torch.nan)
+        boxes = _from_the_left(boxes, batch.texts)
         targets = column_targets(boxes, classes, lengths, counts, pixels)
         if bool((targets == IGNORED).all()):  # the mean over no column would be NaN
             raise ValueError("column_loss is 'boxes', but the batch knows no character's place: use column_loss='ctc'")
@@ -339,6 +341,15 @@ class TextReader(WithSymbols[Charset], Model, Pretrained):
     def predict(self, batch: Any) -> list[Reading]:
         """:meth:`read` of a batch's images, in the way of ``decode`` and ``beam_size``."""
         return self.read(batch.images, batch.widths, beam_size=self.beam_size)
+
+
+def _from_the_left(boxes: Tensor, texts: Sequence[str]) -> Tensor:
+    """Boxes (B, L, 2) of the characters of texts, in the order in which those stand on the page."""
+    boxes = boxes.clone()
+    for row, text in zip(boxes, texts):
+        if has_right_to_left(text):
+            row[: len(text)] = row[visual_order(text)]
+    return boxes
 
 
 def _attention(

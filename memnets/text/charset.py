@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from .direction import has_right_to_left, turned, visual_order
+
 
 class SymbolChange(NamedTuple):
     """What became of the symbols when one set was exchanged for another.
@@ -72,7 +74,7 @@ class Charset:
         return len(self.characters) + 1
 
     def encode(self, text: str) -> list[int]:
-        """The classes of a text, after NFC.
+        """The classes of a text, after NFC, in the order in which they stand on the page from the left.
 
         Raises:
             ValueError: a character is not in the charset; the message names it.
@@ -84,11 +86,30 @@ class Charset:
                     f"{text!r} holds {_named(character)}, which is not among the charset's {len(self.characters)} "
                     "characters: add it (change_charset keeps what was learnt), or leave the text out"
                 )
-        return [self.classes[character] for character in text]
+        return [self.classes[character] for character in self._turned(text)]
 
     def decode(self, classes: Iterable[int]) -> str:
-        """The text of classes 1 and above."""
-        return "".join(self.characters[n - 1] for n in classes)
+        """The text in NFC and logical order of classes 1 and above, from the left."""
+        return unicodedata.normalize("NFC", self._turned("".join(self.characters[n - 1] for n in classes)))
+
+    def decoded_places(self, classes: Sequence[int]) -> list[list[int]]:
+        """For each character of :meth:`decode`'s text the places of the classes that it was made of."""
+        shown = "".join(self.characters[n - 1] for n in classes)
+        order, text = visual_order(shown), self._turned(shown)
+        places: list[list[int]] = []
+        for n, place in enumerate(order):
+            composed = len(unicodedata.normalize("NFC", text[: n + 1]))
+            if composed > len(places):
+                places.append([place])
+            else:
+                places[-1].append(place)
+        return places
+
+    def _turned(self, text: str) -> str:
+        """A text as it stands on the page, or back; a bracket whose mirror image is unknown stays as it is."""
+        if not has_right_to_left(text):
+            return text
+        return "".join(new if new in self.classes else text[old] for new, old in zip(turned(text), visual_order(text)))
 
     def to_tensor(self) -> Tensor:
         """The characters as code points, int64: a tensor, so that checkpoints load without pickle."""

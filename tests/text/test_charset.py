@@ -24,6 +24,43 @@ def test_texts_are_composed_before_they_are_encoded():
     assert charset.decode([2]) == "\u00e9"
 
 
+def test_what_is_read_is_composed_and_each_character_knows_its_places():
+    """A charset of a foreign alphabet may hold a letter and its mark apart."""
+    charset = Charset("e\u0301b")
+    assert charset.decode([3, 1, 2, 3]) == "b\u00e9b"
+    assert charset.decoded_places([3, 1, 2, 3]) == [[0], [1, 2], [3]]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\u05d0\u05d1\u05d2", "\u05d2\u05d1\u05d0"),
+        ("\u05d0\u05d1 12.5", "12.5 \u05d1\u05d0"),
+        ("\u05d0\u05d1 ab \u05d2\u05d3", "\u05d3\u05d2 ab \u05d1\u05d0"),
+        ("abc \u05d0\u05d1", "abc \u05d1\u05d0"),
+        ("(\u05d0\u05d1)", "(\u05d1\u05d0)"),
+        ("\u0627\u0628 1,5", "1,5 \u0628\u0627"),
+        ("\u05e9\u05b8\u05dc", "\u05dc\u05e9\u05b8"),  # a point stays behind its letter
+        ("ab (1)", "ab (1)"),
+    ],
+)
+def test_lines_from_the_right_are_written_as_they_stand_and_come_back(text, shown):
+    charset = Charset("".join(sorted(set(text + shown))))
+    assert "".join(charset.characters[n - 1] for n in charset.encode(text)) == shown
+    assert charset.decode(charset.encode(text)) == text
+    places = charset.decoded_places(charset.encode(text))
+    assert len(places) == len(text)
+    assert sorted(place for each in places for place in each) == list(range(len(text)))
+
+
+@given(text=st.text(alphabet="\u05d0\u05d1\u0627 a1.", max_size=12))
+def test_any_mixture_comes_back_with_its_words(text):
+    charset = Charset("\u05d0\u05d1\u0627 a1.")
+    again = charset.decode(charset.encode(text))
+    assert sorted(again) == sorted(text)
+    assert charset.encode(again) == charset.encode(text)
+
+
 @given(text=st.text(alphabet="ab \\", max_size=20))
 def test_texts_come_back(text):
     charset = Charset("\\ ba")

@@ -124,7 +124,7 @@ class SceneTask(ImageTask):
     threshold = 0.05
 
     def load_images(self, paths: Sequence[str]) -> LoadedImages:
-        """Image files in colour: their middle square, at the task's size, what is transparent white.
+        """Image files in colour: their middle square, at the task's size, what is transparent as paper.
 
         Args:
             paths: The files, each a PNG, JPEG, PPM, PGM, BMP, GIF, TIFF or WebP.

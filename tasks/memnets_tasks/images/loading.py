@@ -13,16 +13,20 @@ from torch import Tensor
 
 from memnets_tasks.base import LoadedImages
 from memnets_tasks.images.batches import SceneBatch, TextLineBatch
-from memnets_tasks.images.pictures import MAX_BYTES, UnreadableImage, colour_square, grey_line
+from memnets_tasks.images.pictures import MAX_BYTES, UnreadableImage, check_ink, colour_square, grey_line
 from memnets_tasks.images.regular_files import UnusableFile, read_regular
+
+MOST_UPRIGHT = 5
+"""A single "1" or "l" is up to some four times as tall as wide."""
 
 Ink = Literal["light", "dark", "any"]
 """Whether a task's ink is lighter than its paper, darker, or now one, now the other."""
 
 
 class LineLoader(NamedTuple):
-    """Loads images of single lines: in grey, at a height, their aspect kept, what is transparent white.
+    """Loads images of single lines: in grey, at a height, their aspect kept, what is transparent as paper.
 
+    A blank image, and one that is ``MOST_UPRIGHT`` times as tall as wide, are no lines, and said to be none.
     An image is taken for dark ink on light paper where its median is lighter than the middle grey, and inverted where
     that is not as ``ink`` says. Blank columns at either end are cut to ``margin``: a reader that was always shown
     narrow ones takes wide ones for characters. Where ink is lower than two thirds of ``filled``, blank rows above and
@@ -48,14 +52,17 @@ class LineLoader(NamedTuple):
 
     def _decode(self, data: bytes) -> npt.NDArray[np.uint8]:
         crop = None if self.filled is None else partial(cut_blank_rows, filled=self.filled)
-        line = grey_line(data, self.height, self.max_width, crop)
+        line = check_ink(grey_line(data, self.height, self.max_width, crop))
+        if len(line) > MOST_UPRIGHT * line.shape[1]:
+            times = f"{len(line) / line.shape[1]:.1f} times as tall as wide"
+            raise UnreadableImage("image is no line", f"{times}; turn it, or crop it to one line")
         light_paper = bool(np.median(line) > 127)
         line = 255 - line if light_paper == (self.ink == "light") and self.ink != "any" else line
         return line if self.margin is None else cut_blank_ends(line, round(self.margin * self.height))
 
 
 class PictureLoader(NamedTuple):
-    """Loads pictures in colour: their middle squares, what is transparent white.
+    """Loads pictures in colour: their middle squares, what is transparent as paper.
 
     Attributes:
         size: Rows and columns, in pixels.

@@ -31,6 +31,13 @@ MAX_PASSES = 10
 one thousands."""
 
 
+ONE_GREY = 96
+"""Ink alone has greys that differ by less."""
+
+FLAT = 8
+"""An image whose greys differ by less than that, of 256, is blank."""
+
+
 class UnreadableImage(ValueError):
     """An image that cannot be used.
 
@@ -113,9 +120,12 @@ def _common_mode(image: "Image", bits: int) -> "Image":
 
 
 def _top_byte(values: npt.NDArray[Any], bits: int) -> npt.NDArray[np.uint8]:
-    """Greys of 16 bits; of 32 bits those of as few whole bytes as hold the largest, 31 bits counting as whole."""
+    """Greys of 16 bits, or of the 10, 12 or 14 of them that a camera or scanner fills; of 32 bits those of as few whole
+    bytes as hold the largest, 31 bits counting as whole.
+    """
     largest = 2**32 - 1 if values.min() < 0 else int(values.max())  # Pillow takes unsigned ones for signed
-    white = next(2**size - 1 for size in ((16,) if bits == 16 else (8, 16, 31, 32)) if largest < 2**size)
+    filled = ((10, 12, 14, 16) if largest > 255 else (16,)) if bits == 16 else (8, 16, 31, 32)
+    white = next(2**size - 1 for size in filled if largest < 2**size)
     greys = np.empty(values.shape, np.uint8)
     for row in range(0, len(values), 256):  # in parts, as eight bytes a pixel are many
         greys[row : row + 256] = values[row : row + 256].astype(np.int64) % 2**32 * 255 // white
@@ -131,14 +141,29 @@ def _grey_bytes(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
 
 
 def _opaque(image: "Image", mode: str) -> "Image":
-    """In the mode "L" or "RGB", what is transparent on white paper."""
+    """In the mode "L" or "RGB", what is transparent on the paper that :func:`_paper` finds."""
     from PIL import Image
 
     if image.mode in ("LA", "RGBA"):
         image = image.convert("RGBA")
-        paper = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(paper, image)
+        grey = _paper(np.asarray(image.convert("L")), np.asarray(image.getchannel("A")))
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (grey, grey, grey, 255)), image)
     return image.convert(mode)
+
+
+def _paper(greys: npt.NDArray[np.uint8], alpha: npt.NDArray[np.uint8]) -> int:
+    """The grey, white or black, of the paper behind what is transparent.
+
+    Where what can be seen is of about one grey, it is ink, and the paper is what contrasts with it. Where it is of
+    several, as a scan with transparent corners is, the paper is among it: as light or as dark as most of that.
+    """
+    seen = greys[alpha > 127]
+    seen = seen if len(seen) else greys[alpha > 0]
+    if not len(seen):
+        return 255
+    low, middle, high = np.percentile(seen, (5, 50, 95))
+    alone = high - low < ONE_GREY or 2 * len(seen) < greys.size
+    return 255 if (middle > 127) != alone else 0
 
 
 def grey_line(
@@ -158,8 +183,16 @@ def grey_line(
     image = image if crop is None else Image.fromarray(crop(np.asarray(image)))
     width = max(1, round(image.width * height / image.height))
     if width > max_width:
-        raise UnreadableImage(f"image wider than {max_width} pixels", f"{width} at height {height}")
+        detail = f"it would be {width} at height {height}; part it, or make the task with a larger max_width"
+        raise UnreadableImage(f"image wider than max_width, {max_width} pixels", detail)
     return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
+
+
+def check_ink(line: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """A line as it is; raises UnreadableImage where all of it is of one grey."""
+    if int(line.max()) - int(line.min()) < FLAT:
+        raise UnreadableImage("image is blank", f"all of it is of one grey, {int(line[0, 0])} of 255")
+    return line
 
 
 def colour_square(data: bytes, size: int) -> npt.NDArray[np.uint8]:

@@ -14,7 +14,7 @@ from memnets_tasks.images.batches import TextLineBatch
 from memnets_tasks.images.file_task import FileTask
 from memnets_tasks.images.folders import existing_file
 from memnets_tasks.images.loading import LineLoader, pad_lines, with_defaults
-from memnets_tasks.images.pictures import grey_line
+from memnets_tasks.images.pictures import check_ink, grey_line
 from memnets_tasks.images.skipped_items import SkippedItems
 from memnets_tasks.images.text_formats import TEXT_FORMATS, guess_text_format
 
@@ -126,7 +126,7 @@ class TextLineFiles(FileTask, TextTask):
         return not outside
 
     def _decode(self, position: int) -> npt.NDArray[np.uint8]:
-        return grey_line(self._source.read(self._keys[position]), self.height, self.max_width)
+        return check_ink(grey_line(self._source.read(self._keys[position]), self.height, self.max_width))
 
     def _batch(self, positions: list[int], images: list[npt.NDArray[np.uint8]]) -> TextLineBatch:
         padded, widths = pad_lines(images)

@@ -64,13 +64,30 @@ def test_only_lines_that_are_the_other_way_round_are_inverted(tmp_path, task, li
         np.testing.assert_allclose(loaded.batch.images[0, 0], expected / 255, atol=1e-6)
 
 
-def test_what_is_transparent_is_white_paper(tmp_path):
-    array = np.zeros((16, 30, 4), np.uint8)
-    array[:, 4:26:3, 3] = 255  # black ink on nothing
-    loaded = DigitLines().load_images([save(tmp_path / "a.png", array)])
-    expected = np.zeros((16, 30))
-    expected[:, 4:26:3] = 1
-    np.testing.assert_allclose(loaded.batch.images[0, 0], expected, atol=1e-6)
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+@pytest.mark.parametrize("ink", [0, 255])
+def test_what_is_transparent_is_paper_that_contrasts_with_the_ink(tmp_path, mode, ink):
+    """White ink on nothing, as icons and stickers have it, would be lost on white paper."""
+    line = np.zeros((16, 30), bool)
+    line[:, 4:26:3] = True
+    image = Image.fromarray(np.stack([np.where(line, ink, 128)] * 3 + [255 * line], 2).astype(np.uint8))
+    transparent = {"transparency": 0} if mode == "P" else {}
+    if mode == "P":
+        image = Image.fromarray(line.astype(np.uint8)).convert("P")
+        image.putpalette([90, 90, 90, ink, ink, ink])
+    image.convert(mode).save(tmp_path / "a.png", **transparent)
+    loaded = DigitLines().load_images([str(tmp_path / "a.png")])
+    np.testing.assert_allclose(loaded.batch.images[0, 0], line, atol=1e-6)
+
+
+def test_transparent_corners_are_paper_too(tmp_path):
+    """Of a scan both ink and paper can be seen."""
+    array = np.full((16, 40, 4), 255, np.uint8)
+    array[4:12, 6:34:3, :3] = 0
+    array[:4, :4, 3] = 0
+    loaded = LineLoader(16).load_images([save(tmp_path / "a.png", array)])
+    assert loaded.batch.images[0, 0, 0, 0] == 1
+    assert loaded.batch.images[0, 0].mean() > 0.7
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -114,13 +131,13 @@ def test_digits_of_the_task_are_never_cut(distortion):
         assert cut_blank_rows(line, 14 / 16) is line
 
 
-def test_a_blank_image_is_a_narrow_one(tmp_path):
-    for grey in (0, 255):
-        loaded = DigitLines().load_images([save(tmp_path / "a.png", np.full((16, 300), grey, np.uint8))])
-        assert loaded.batch.images.shape == (1, 1, 16, 8)
-        assert not loaded.batch.images.any()
-    loaded = DigitLines(max_spacing=0).load_images([str(tmp_path / "a.png")])
-    assert loaded.batch.widths.tolist() == [1]
+@pytest.mark.parametrize("task", [DigitLines(), TextLines(), LineLoader(16)], ids=["digits", "text", "files"])
+def test_what_is_no_line_is_said_to_be_none(tmp_path, task):
+    blank = [save(tmp_path / f"{grey}.png", np.full((16, 300), grey, np.uint8)) for grey in (0, 252)]
+    tall = save(tmp_path / "tall.png", striped(30, 200).T.copy())
+    problems = task.load_images([*blank, tall]).problems
+    assert all("image is blank" in problems[path] for path in blank)
+    assert "times as tall as wide; turn it, or crop it to one line" in problems[tall]
 
 
 def test_pictures_are_their_middle_squares_in_colour(tmp_path):
@@ -148,7 +165,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_there(tmp_path):
     reasons = (
         "image cannot be decoded",
         "empty image file",
-        "image wider than 4096 pixels",
+        "image wider than max_width, 4096 pixels",
         "image is no regular file",
         "image is no regular file (give the images in it, as DIR/*.png)",
     )

@@ -52,6 +52,15 @@ class TestPictures:
         Image.fromarray(np.full((8, 8), 250, kind)).save(file, format=format)
         assert pictures.grey_line(file.getvalue(), 8, 99).max() == 0
 
+    @pytest.mark.parametrize("bits", [10, 12, 14, 16])
+    def test_fewer_bits_in_a_file_of_16_are_stretched(self, bits):
+        """Cameras and scanners fill 10 to 14 of them, and such a file would be near black."""
+        greys = np.linspace(0, 2**bits - 1, 64).astype(np.uint16).reshape(8, 8)
+        file = io.BytesIO()
+        Image.fromarray(greys).save(file, format="PNG")
+        line = pictures.grey_line(file.getvalue(), 8, 99)
+        assert np.abs(line - greys / (2**bits - 1) * 255).max() <= 1
+
     def test_what_is_transparent_is_paper(self):
         image = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
         file = io.BytesIO()
@@ -154,7 +163,7 @@ def test_other_formats_are_not_opened_whatever_their_name(kind, name, tmp_path, 
 
 @pytest.mark.parametrize("kind", pictures.FORMATS)
 def test_each_format_named_is_opened_whatever_its_name(kind, tmp_path):
-    Image.new("RGB", (32, 32)).save(tmp_path / "a.eps", format=kind)
+    Image.linear_gradient("L").convert("RGB").save(tmp_path / "a.eps", format=kind)
     assert TextLines().load_images([str(tmp_path / "a.eps")]).problems == {}
 
 

@@ -340,7 +340,7 @@ class TestDrawing:
         (tmp_path / "3.png").write_bytes(png(9000, 10))
         with pytest.warns(UserWarning, match="skipped"):
             skipped = task.check_images()
-        assert skipped == {"image is not there": 1, "empty image file": 1, "image wider than 2048 pixels": 1}
+        assert skipped == {"image is not there": 1, "empty image file": 1, "image wider than max_width, 2048 pixels": 1}
         assert skipped == task.skipped
         assert task.skipped_keys["image is not there"] == ["0.png"]
         assert [batch.texts for batch in task.batches(2)] == [("bb", "eeeee"), ("f",)]
