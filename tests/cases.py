@@ -106,6 +106,13 @@ CASES = [
     blocks(memnets.Transformer, "transformer-alibi", positions="alibi", num_layers=2),
 ]
 
+TWO_WAYS = [
+    ntm("ntm-two-ways", controller="gru", output_size=2, bidirectional=True),
+    baseline(memnets.FastWeights, "fast-weights-two-ways", bidirectional=True),
+    baseline(memnets.LSTM, "lstm-two-ways", num_layers=2, bidirectional=True),
+]
+"""Modules that see the whole sequence at each step: their oracle is in ``tests/recurrent/test_directions.py``."""
+
 
 def sequences(batch: int = BATCH, steps: int = STEPS, seed: int = 2, dtype: torch.dtype = torch.float64) -> Tensor:
     generator = torch.Generator().manual_seed(seed)

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from .checks import check_whole
+from .checks import check_number, check_whole
 
 
 @contextmanager
@@ -73,6 +73,7 @@ def check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
 
 
 def check_share(name: str, value: float) -> None:
-    """Raise ValueError unless ``value`` lies within 0..1."""
+    """Raise TypeError unless ``value`` is a number, ValueError unless it lies within 0..1."""
+    check_number(name, value)
     if not 0 <= value <= 1:
         raise ValueError(f"{name} is {value}, but must lie within 0..1")

@@ -1,7 +1,7 @@
 """What training asks of a model, and sequence modules: used like ``torch.nn.LSTM``, whatever computes them."""
 
 import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -202,25 +202,16 @@ class SequenceModule(Model, Pretrained):
             outputs, state = self.run(inputs, state, counts)
         else:
             check_resets(resets, inputs, self.batch_first)
-            outputs, state = self._run_between(resets if self.batch_first else resets.t(), inputs, state, counts)
+            outputs, state = self.run_with_resets(resets if self.batch_first else resets.t(), inputs, state, counts)
         if self.output is not None:
             outputs = self.output(outputs)  # (B, T, O)
         if counts is not None:
             outputs = clear_padding(outputs, counts)
         return (outputs if self.batch_first else outputs.transpose(0, 1)), state
 
-    def _run_between(self, resets: Tensor, inputs: Tensor, state: Any, counts: Any) -> tuple[Tensor, Any]:
-        """:meth:`run` from each step at which a sequence starts afresh to the next."""
-        if counts is not None:  # past its end a sequence's state stays
-            resets = resets & (torch.arange(resets.shape[1], device=resets.device) < _column(counts, resets.device))
-        starts = sorted({0, *resets.any(0).nonzero().flatten().tolist()})
-        outputs = []
-        for start, stop in zip(starts, [*starts[1:], inputs.shape[1]]):
-            state = where_state(resets[:, start], self.make_state(len(inputs)), state)
-            within = None if counts is None else [min(max(int(n) - start, 0), stop - start) for n in counts]
-            part, state = self.run(inputs[:, start:stop], state, within)
-            outputs.append(part)
-        return torch.cat(outputs, dim=1), state
+    def run_with_resets(self, resets: Tensor, inputs: Tensor, state: Any, counts: Any) -> tuple[Tensor, Any]:
+        """:meth:`run` where sequences start afresh at steps ``resets (B, T)``."""
+        return run_between(self.run, self.make_state, resets, inputs, state, counts)
 
     def _prepare(self, inputs: Tensor) -> Tensor:
         """Checked, batch first, and tokens as their embeddings."""
@@ -254,6 +245,36 @@ class SequenceModule(Model, Pretrained):
     def check_task(self, task: Task) -> None:
         """Raise ValueError unless the sizes are those of ``task``, and the batch comes first."""
         check_sizes(self, task)
+
+
+def run_between(
+    run: Callable[[Tensor, Any, Any], tuple[Tensor, Any]],
+    make_state: Callable[[int], Any],
+    resets: Tensor,
+    inputs: Tensor,
+    state: Any,
+    counts: Any,
+) -> tuple[Tensor, Any]:
+    """``run`` from each step at which a sequence starts afresh, where ``resets (B, T)``, to the next.
+
+    Args:
+        run: as :meth:`SequenceModule.run`.
+        make_state: as :meth:`SequenceModule.make_state`.
+        resets: bool.
+        inputs: ``(B, T, I)``.
+        state: before the first step.
+        counts: the sequences' lengths, or None.
+    """
+    if counts is not None:  # past its end a sequence's state stays
+        resets = resets & (torch.arange(resets.shape[1], device=resets.device) < _column(counts, resets.device))
+    starts = sorted({0, *resets.any(0).nonzero().flatten().tolist()})
+    outputs = []
+    for start, stop in zip(starts, [*starts[1:], inputs.shape[1]]):
+        state = where_state(resets[:, start], make_state(len(inputs)), state)
+        within = None if counts is None else [min(max(int(n) - start, 0), stop - start) for n in counts]
+        part, state = run(inputs[:, start:stop], state, within)
+        outputs.append(part)
+    return torch.cat(outputs, dim=1), state
 
 
 def check_sizes(module: nn.Module, task: Task) -> None:

@@ -121,7 +121,8 @@ def arguments(cls: type) -> dict[str, Any]:
         parameters = [p for p in inspect.signature(kind.__init__).parameters.values() if p.name != "self"]
         first = not found
         for p in parameters:
-            if (first or p.kind is p.KEYWORD_ONLY) and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL):
+            passed_on = p.kind is p.KEYWORD_ONLY and p.default is not p.empty  # without one, the class itself gives it
+            if (first or passed_on) and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL):
                 found.setdefault(p.name, p.default)
         if all(p.kind is not p.VAR_KEYWORD for p in parameters):
             break

@@ -25,7 +25,7 @@ CONTROLLERS: dict[str, type[LSTMController | GRUController | RNNController | Fee
 }
 
 
-def make_controller(kind: str, input_size: int, hidden_size: int, num_layers: int = 1):
+def make_controller(kind: str, input_size: int, hidden_size: int, num_layers: int = 1, dropout: float = 0.0):
     """The controller called ``kind``: lstm, gru, rnn or feedforward.
 
     Raises:
@@ -33,4 +33,4 @@ def make_controller(kind: str, input_size: int, hidden_size: int, num_layers: in
     """
     if kind not in CONTROLLERS:
         raise ValueError(f"controller is {kind!r}, but must be one of {', '.join(CONTROLLERS)}")
-    return CONTROLLERS[kind](input_size, hidden_size, num_layers)
+    return CONTROLLERS[kind](input_size, hidden_size, num_layers, dropout)

@@ -12,8 +12,8 @@ from .linear import lstm_step
 class LSTMController(Controller):
     """One or more LSTM layers (``torch.nn.LSTMCell``)."""
 
-    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1):
-        super().__init__(input_size, hidden_size, num_layers)
+    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, dropout: float = 0.0):
+        super().__init__(input_size, hidden_size, num_layers, dropout)
         self.layers = nn.ModuleList(nn.LSTMCell(size, hidden_size) for size in self.layer_sizes())
 
     def initial_state(
@@ -26,10 +26,12 @@ class LSTMController(Controller):
         """The layers."""
         return list(self.layers)  # pyright: ignore[reportReturnType]
 
-    def forward(self, x: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
-        """One step: x (B, I) to h (B, H), the last layer's hidden state."""
+    def forward(self, x: Tensor, state: LSTMState, masks: Tensor | None = None) -> tuple[Tensor, LSTMState]:
+        """One step: x (B, I) to h (B, H), the last layer's hidden state; ``masks (B, (L - 1) H)`` of dropout."""
         hidden, cell, plain = [], [], transformed()
-        for layer, h, c in zip(self.cells(), state.hidden.unbind(1), state.cell.unbind(1)):
+        parts = zip(self.cells(), state.hidden.unbind(1), state.cell.unbind(1), self.split_masks(x, masks))
+        for layer, h, c, mask in parts:
+            x = x if mask is None else x * mask
             x, c = lstm_step(layer, x, h, c) if plain else layer(x, (h, c))
             hidden.append(x)
             cell.append(c)

@@ -11,6 +11,6 @@ class RNNController(HiddenController):
 
     step = staticmethod(rnn_step)
 
-    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1):
-        super().__init__(input_size, hidden_size, num_layers)
+    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, dropout: float = 0.0):
+        super().__init__(input_size, hidden_size, num_layers, dropout)
         self.layers = nn.ModuleList(nn.RNNCell(size, hidden_size) for size in self.layer_sizes())

@@ -23,12 +23,14 @@ class Memory(nn.Module, abc.ABC):
         interface: what the controller emits, part by part.
         reads_size: numbers that a step hands back to the controller and to the output.
         slots: how many places the memory has, where that can be changed after training; 0 elsewhere.
+        contents: fields of the state that hold what is remembered, of any value: what ``learned_memory`` learns.
         growing: whether the state's tensors change shape from step to step; fused kernels then leave it alone.
     """
 
     interface: Interface
     reads_size: int
     slots: int = 0
+    contents: tuple[str, ...] = ()
     growing: bool = False
 
     @abc.abstractmethod

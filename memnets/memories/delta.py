@@ -38,6 +38,8 @@ class DeltaMemory(Memory):
         author={Schlag, Imanol and Irie, Kazuki and Schmidhuber, Juergen}, booktitle={ICML}, year={2021}}, section 4.2.
     """
 
+    contents = ("memory",)
+
     def __init__(self, key_width: int = 16, width: int = 16, heads: int = 1):
         super().__init__()
         for name, value in {"key_width": key_width, "width": width, "heads": heads}.items():

@@ -60,6 +60,8 @@ class DNCMemory(Memory):
         Robert and Schmidhuber, Juergen}, booktitle={ICLR}, year={2019}}.
     """
 
+    contents = ("memory",)
+
     def __init__(
         self,
         slots: int = 128,

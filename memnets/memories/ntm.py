@@ -50,6 +50,8 @@ class NTMMemory(Memory):
         Danihelka, Ivo}, journal={arXiv:1410.5401}, year={2014}}, equations 2 to 9.
     """
 
+    contents = ("memory",)
+
     def __init__(
         self,
         slots: int = 128,

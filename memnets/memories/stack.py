@@ -37,6 +37,8 @@ class StackMemory(Memory):
         author={Joulin, Armand and Mikolov, Tomas}, booktitle={NeurIPS}, year={2015}}, section 3.
     """
 
+    contents = ("stack",)
+
     def __init__(self, slots: int = 64, width: int = 8, stacks: int = 1):
         super().__init__()
         for name, value in {"slots": slots, "width": width, "stacks": stacks}.items():

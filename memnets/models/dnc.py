@@ -3,11 +3,11 @@
 from typing import Unpack
 
 from ..memories import DNCMemory
-from ..recurrent.cell import MakeController, MemoryCell
-from ..recurrent.unroll import Recurrent, RecurrentOptions
+from ..recurrent.cell import MakeController
+from .memory_network import MemoryNetwork, NetworkOptions
 
 
-class DNC(Recurrent):
+class DNC(MemoryNetwork):
     """Differentiable Neural Computer, used like ``torch.nn.LSTM`` (but with the batch first).
 
     >>> dnc = DNC(input_size=9, hidden_size=100, output_size=8)
@@ -25,7 +25,8 @@ class DNC(Recurrent):
         sharpened: weightings along links are sharpened by an exponent of the controller's.
         controller: "lstm", "gru", "rnn" or "feedforward", or what makes one for a number of inputs.
         num_layers: layers of the controller.
-        options: those of :class:`memnets.Recurrent`: ``output_size``, ``vocabulary``, ``batch_first``, ``backend``,
+        options: those of :class:`memnets.MemoryNetwork`: ``dropout``, ``learned_state``, ``learned_memory``,
+            ``bidirectional``, ``output_size``, ``vocabulary``, ``batch_first``, ``backend``,
             ``truncated_bptt_steps``, ``checkpoint_every``, ``check_finite``.
 
     Raises:
@@ -50,8 +51,9 @@ class DNC(Recurrent):
         sharpened: bool = False,
         controller: MakeController = "lstm",
         num_layers: int = 1,
-        **options: Unpack[RecurrentOptions],
+        **options: Unpack[NetworkOptions],
     ):
         memory = DNCMemory(slots, width, read_heads, write_heads, masked, deallocation, sharpened)
-        cell = MemoryCell(input_size, memory, controller=controller, hidden_size=hidden_size, num_layers=num_layers)
-        super().__init__(cell, **options)
+        super().__init__(
+            input_size, hidden_size, memory=memory, controller=controller, num_layers=num_layers, **options
+        )

@@ -16,7 +16,7 @@ class FastWeights(Recurrent):
         decay: lambda, what is left of the fast weights after a step.
         rate: eta, how strongly a hidden state is written.
         options: those of :class:`memnets.Recurrent`: ``output_size``, ``vocabulary``, ``batch_first``, ``backend``,
-            ``truncated_bptt_steps``, ``checkpoint_every``, ``check_finite``.
+            ``truncated_bptt_steps``, ``checkpoint_every``, ``check_finite``, ``bidirectional``.
 
     Raises:
         ValueError: a size below 1.
@@ -37,5 +37,7 @@ class FastWeights(Recurrent):
         rate: float = 0.5,
         **options: Unpack[RecurrentOptions],
     ):
-        cell = FastWeightsCell(input_size, hidden_size, inner_steps=inner_steps, decay=decay, rate=rate)
-        super().__init__(cell, **options)
+        def make_cell() -> FastWeightsCell:
+            return FastWeightsCell(input_size, hidden_size, inner_steps=inner_steps, decay=decay, rate=rate)
+
+        super().__init__(make_cell, **options)

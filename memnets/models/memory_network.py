@@ -1,10 +1,19 @@
 """Any memory with any controller over time, under one name that a YAML file can give."""
 
+import copy
 from typing import Unpack
 
 from ..memories import Memory
 from ..recurrent.cell import MakeController, MemoryCell
 from ..recurrent.unroll import Recurrent, RecurrentOptions
+
+
+class NetworkOptions(RecurrentOptions, total=False):
+    """The arguments of :class:`MemoryNetwork` beside its sizes, memory and controller, for models that pass them on."""
+
+    dropout: float
+    learned_state: bool
+    learned_memory: bool
 
 
 class MemoryNetwork(Recurrent):
@@ -19,14 +28,18 @@ class MemoryNetwork(Recurrent):
     Args:
         input_size: I, features of a step; with ``vocabulary`` the size of a token's embedding.
         hidden_size: units of each controller layer.
-        memory: what the controller drives; one of your own is handed in again at ``from_pretrained``.
+        memory: what the controller drives; one of your own is handed in again at ``from_pretrained``. With
+            ``bidirectional`` the second direction has a copy of its own.
         controller: "lstm", "gru", "rnn" or "feedforward", or what makes one for a number of inputs.
         num_layers: layers of the controller.
+        dropout: share of what each layer of the controller, but the last, gives the next that is left out in training.
+        learned_state: the controller's state before the first step is learned, in place of zeros.
+        learned_memory: so is what the memory holds then.
         options: those of :class:`memnets.Recurrent`: ``output_size``, ``vocabulary``, ``batch_first``, ``backend``,
-            ``truncated_bptt_steps``, ``checkpoint_every``, ``check_finite``.
+            ``truncated_bptt_steps``, ``checkpoint_every``, ``check_finite``, ``bidirectional``.
 
     Raises:
-        ValueError: a size below its minimum, an unknown controller or backend.
+        ValueError: a size below its minimum, an unknown controller or backend, or nothing to be learned.
         TypeError: ``memory`` is none.
     """
 
@@ -38,7 +51,23 @@ class MemoryNetwork(Recurrent):
         memory: Memory,
         controller: MakeController = "lstm",
         num_layers: int = 1,
+        dropout: float = 0.0,
+        learned_state: bool = False,
+        learned_memory: bool = False,
         **options: Unpack[RecurrentOptions],
     ):
-        cell = MemoryCell(input_size, memory, controller=controller, hidden_size=hidden_size, num_layers=num_layers)
-        super().__init__(cell, **options)
+        bidirectional = options.get("bidirectional", False)
+
+        def make_cell() -> MemoryCell:
+            return MemoryCell(
+                input_size,
+                copy.deepcopy(memory) if bidirectional else memory,
+                controller=controller,
+                hidden_size=hidden_size,
+                num_layers=num_layers,
+                dropout=dropout,
+                learned_state=learned_state,
+                learned_memory=learned_memory,
+            )
+
+        super().__init__(make_cell, **options)

@@ -3,11 +3,11 @@
 from typing import Unpack
 
 from ..memories import NTMMemory
-from ..recurrent.cell import MakeController, MemoryCell
-from ..recurrent.unroll import Recurrent, RecurrentOptions
+from ..recurrent.cell import MakeController
+from .memory_network import MemoryNetwork, NetworkOptions
 
 
-class NTM(Recurrent):
+class NTM(MemoryNetwork):
     """Neural Turing Machine, used like ``torch.nn.LSTM`` (but with the batch first).
 
     >>> ntm = NTM(input_size=9, hidden_size=100, output_size=8)
@@ -28,7 +28,8 @@ class NTM(Recurrent):
             rather than look for content.
         controller: "lstm", "gru", "rnn" or "feedforward", or what makes one for a number of inputs.
         num_layers: layers of the controller.
-        options: those of :class:`memnets.Recurrent`: ``output_size`` (``[h, reads]``, ``hidden_size + read_heads *
+        options: those of :class:`memnets.MemoryNetwork`: ``dropout``, ``learned_state``, ``learned_memory``,
+            ``bidirectional``, ``output_size`` (``[h, reads]``, ``hidden_size + read_heads *
             width`` values, if None), ``vocabulary``, ``batch_first``, ``backend``, ``truncated_bptt_steps``,
             ``checkpoint_every``, ``check_finite``.
 
@@ -55,8 +56,9 @@ class NTM(Recurrent):
         gate_bias: float = 0.0,
         controller: MakeController = "lstm",
         num_layers: int = 1,
-        **options: Unpack[RecurrentOptions],
+        **options: Unpack[NetworkOptions],
     ):
         memory = NTMMemory(slots, width, read_heads, write_heads, shift_range, strength_bias, gate_bias)
-        cell = MemoryCell(input_size, memory, controller=controller, hidden_size=hidden_size, num_layers=num_layers)
-        super().__init__(cell, **options)
+        super().__init__(
+            input_size, hidden_size, memory=memory, controller=controller, num_layers=num_layers, **options
+        )

@@ -1,5 +1,6 @@
 """Networks that take several passes over each step: adaptive computation time, and a fixed number."""
 
+import copy
 from typing import Any, Unpack
 
 from ..controllers import Controller, make_controller
@@ -29,7 +30,7 @@ class ACT(Recurrent):
         epsilon: how far from 1 the halting units' sum may stay.
         max_passes: P, passes of a step at the most; all of them are computed.
         options: those of :class:`memnets.Recurrent`: ``output_size``, ``vocabulary``, ``batch_first``, ``backend``,
-            ``truncated_bptt_steps``, ``checkpoint_every``, ``check_finite``.
+            ``truncated_bptt_steps``, ``checkpoint_every``, ``check_finite``, ``bidirectional``.
 
     Raises:
         ValueError: a number out of its range, an unknown controller or backend.
@@ -52,8 +53,11 @@ class ACT(Recurrent):
         max_passes: int = 10,
         **options: Unpack[RecurrentOptions],
     ):
-        cell = _cell(input_size + 1, hidden_size, memory, controller, num_layers)
-        super().__init__(ACTCell(cell, ponder_cost=ponder_cost, epsilon=epsilon, max_passes=max_passes), **options)
+        def make_cell() -> ACTCell:
+            cell = _cell(input_size + 1, hidden_size, _own(memory, options), controller, num_layers)
+            return ACTCell(cell, ponder_cost=ponder_cost, epsilon=epsilon, max_passes=max_passes)
+
+        super().__init__(make_cell, **options)
 
 
 class Repeat(Recurrent):
@@ -69,7 +73,7 @@ class Repeat(Recurrent):
         controller: "lstm", "gru", "rnn" or "feedforward", or what makes one for a number of inputs.
         num_layers: layers of the controller.
         options: those of :class:`memnets.Recurrent`: ``output_size``, ``vocabulary``, ``batch_first``, ``backend``,
-            ``truncated_bptt_steps``, ``checkpoint_every``, ``check_finite``.
+            ``truncated_bptt_steps``, ``checkpoint_every``, ``check_finite``, ``bidirectional``.
 
     Raises:
         ValueError: a size below 1, an unknown controller or backend.
@@ -89,8 +93,17 @@ class Repeat(Recurrent):
         num_layers: int = 1,
         **options: Unpack[RecurrentOptions],
     ):
-        cell = _cell(input_size + 1, hidden_size, memory, controller, num_layers)
-        super().__init__(RepeatCell(cell, repeats), **options)
+        def make_cell() -> RepeatCell:
+            return RepeatCell(
+                _cell(input_size + 1, hidden_size, _own(memory, options), controller, num_layers), repeats
+            )
+
+        super().__init__(make_cell, **options)
+
+
+def _own(memory: Memory | None, options: RecurrentOptions) -> Memory | None:
+    """The memory itself, or a copy for each of two directions."""
+    return copy.deepcopy(memory) if options.get("bidirectional") else memory
 
 
 def _cell(inputs: int, hidden_size: int, memory: Memory | None, controller: Any, num_layers: int) -> Any:

@@ -1,6 +1,7 @@
 """A cell over time: the step, the unrolling (lengths, carried state, truncated BPTT), and traces of it."""
 
 from .cell import CellState, MemoryCell
+from .directions import BidirectionalState
 from .halting import ACTCell, PonderState, RepeatCell
 from .torch_layers import GRU, LSTM, RNN
 from .trace import Trace, trace
@@ -11,6 +12,7 @@ __all__ = [
     "LSTM",
     "RNN",
     "ACTCell",
+    "BidirectionalState",
     "CellState",
     "MemoryCell",
     "PonderState",

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..base.checks import check_whole
+from ..base.modes import check_share
 from ..base.module import SequenceModule
 from ..base.state import HiddenState, LSTMState, detach_state, map_state, stack_states
 from ..base.state_types import register_state
@@ -21,12 +22,15 @@ class TorchLayer(SequenceModule, abc.ABC):
         output_size: O, or None for the last layer's hidden state.
         vocabulary: number of tokens, for inputs of whole numbers (B, T); None for inputs of numbers.
         num_layers: layers.
+        dropout: share of what each layer, but the last, gives the next that is left out in training.
+        bidirectional: a second row of layers goes from a sequence's last step to its first; outputs are those of both,
+            side by side, and states have two entries a layer, as torch has them.
         batch_first: inputs and outputs are (B, T, .) if True, (T, B, .) if False.
         truncated_bptt_steps: cut the gradient each time this many steps have passed, or None for never.
         check_finite: refuse inputs with NaN or Inf.
 
     Raises:
-        ValueError: a size below 1.
+        ValueError: a size below 1, ``dropout`` outside 0..1, or ``truncated_bptt_steps`` with ``bidirectional``.
     """
 
     layer_type: type[nn.RNNBase]
@@ -40,17 +44,28 @@ class TorchLayer(SequenceModule, abc.ABC):
         output_size: int | None = None,
         vocabulary: int | None = None,
         num_layers: int = 1,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
         batch_first: bool = True,
         truncated_bptt_steps: int | None = None,
         check_finite: bool = False,
     ):
         for name, value in {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}.items():
             check_whole(name, value)
+        check_share("dropout", dropout)
+        if bidirectional and truncated_bptt_steps is not None:
+            raise ValueError(
+                f"truncated_bptt_steps is {truncated_bptt_steps}, but torch's layers go over all steps at once where "
+                "they are bidirectional: leave one of the two out"
+            )
         layer_type: Any = self.layer_type
-        layer: nn.RNNBase = layer_type(input_size, hidden_size, num_layers, batch_first=True)  # drawn before the output
+        between = dropout if num_layers > 1 else 0.0  # torch warns of one layer
+        layer: nn.RNNBase = layer_type(
+            input_size, hidden_size, num_layers, batch_first=True, dropout=between, bidirectional=bidirectional
+        )  # drawn before the output
         super().__init__(
             input_size,
-            hidden_size,
+            hidden_size * (2 if bidirectional else 1),
             output_size=output_size,
             vocabulary=vocabulary,
             batch_first=batch_first,
@@ -60,16 +75,16 @@ class TorchLayer(SequenceModule, abc.ABC):
             check_whole("truncated_bptt_steps", truncated_bptt_steps)
         self.hidden_size = hidden_size
         self.num_layers = num_layers
+        self.bidirectional = bidirectional
         self.truncated_bptt_steps = truncated_bptt_steps
         self.layer = layer
         register_state(self.make_state(1, device=torch.device("meta")))
 
     def make_state(self, batch_size: int, *, device: torch.device | None = None) -> Any:
-        """Zeros: ``hidden (B, L, H)``, and ``cell (B, L, H)`` for an LSTM."""
+        """Zeros: ``hidden (B, L, H)``, and ``cell (B, L, H)`` for an LSTM; with two directions ``(B, 2 L, H)``."""
         weight: Any = self.layer.weight_hh_l0
-        zeros = torch.zeros(
-            batch_size, self.num_layers, self.hidden_size, device=device or weight.device, dtype=weight.dtype
-        )
+        layers = self.num_layers * (2 if self.bidirectional else 1)
+        zeros = torch.zeros(batch_size, layers, self.hidden_size, device=device or weight.device, dtype=weight.dtype)
         return self.state_type(*(zeros.clone() for _ in self.state_type._fields))
 
     def run(self, inputs: Tensor, state: Any, lengths: list[int] | None) -> tuple[Tensor, Any]:
@@ -84,6 +99,15 @@ class TorchLayer(SequenceModule, abc.ABC):
             outputs.append(hidden)
         return (torch.cat(outputs, dim=1) if len(outputs) > 1 else outputs[0]), state
 
+    def run_with_resets(self, resets: Tensor, inputs: Tensor, state: Any, counts: Any) -> tuple[Tensor, Any]:
+        """The layer where sequences start afresh; of two directions in one layer that cannot be had."""
+        if self.bidirectional:
+            raise ValueError(
+                f"resets cannot be had of a bidirectional {type(self).__name__}, whose directions torch mixes between "
+                "layers: feed what stands between them as sequences of their own, with lengths"
+            )
+        return super().run_with_resets(resets, inputs, state, counts)
+
     def backend_report(self) -> dict[str, str]:
         """torch's own kernels are all there is."""
         return {"torch": f"chosen: torch.nn.{self.layer_type.__name__}"}
@@ -94,7 +118,7 @@ class TorchLayer(SequenceModule, abc.ABC):
             return hidden, self._from_torch(last)
         alive = torch.tensor([b for b, n in enumerate(counts) if n], dtype=torch.long, device=inputs.device)
         if not len(alive):
-            return inputs.new_zeros(*inputs.shape[:2], self.hidden_size), state
+            return inputs.new_zeros(*inputs.shape[:2], self.layer.hidden_size * (1 + self.bidirectional)), state
         packed = nn.utils.rnn.pack_padded_sequence(
             inputs[alive], torch.tensor([n for n in counts if n]), batch_first=True, enforce_sorted=False
         )
@@ -121,7 +145,7 @@ class LSTM(TorchLayer):
     """``torch.nn.LSTM`` with the contract of the memory modules; its state is an :class:`LSTMState`.
 
     Arguments as for :class:`memnets.recurrent.torch_layers.TorchLayer`: ``input_size, hidden_size, *, output_size,
-    vocabulary, num_layers, batch_first, truncated_bptt_steps, check_finite``.
+    vocabulary, num_layers, dropout, bidirectional, batch_first, truncated_bptt_steps, check_finite``.
     """
 
     layer_type = nn.LSTM

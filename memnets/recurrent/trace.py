@@ -11,10 +11,14 @@ from torch import Tensor, nn
 from ..base.records import KINDS, Record
 from ..base.state import named_tensors
 from ..memories.base import Memory
+from .directions import reverse
 from .halting import ACTCell
 from .unroll import Recurrent
 
 Steps = list[dict[str, Record]]
+
+BACKWARD = "backward_cell."
+"""What names begin with that are of the cell which goes from a sequence's last step to its first."""
 
 
 class Trace(Mapping[str, Tensor]):
@@ -25,8 +29,10 @@ class Trace(Mapping[str, Tensor]):
     ``sharpening (B, T, H)``, ``shift (B, T, H, S)``, ``erase`` and ``add (B, T, W, M)``, with the read heads first
     in H; of any memory what its ``record`` gives, by default every part of its interface and every tensor of its
     state. And ``lengths (B,)``. Steps past a sequence's length are zero. Tensors are detached. Where a module has
-    several memories, names begin with the memory's own: ``first.read_weights``. A cell that ponders has
-    ``ponder.shares (B, T, P)`` and ``ponder.passes (B, T)``; a memory accessed in each pass ``pass1.reads`` and so on.
+    several memories, names begin with the memory's own: ``first.read_weights``. A cell that ponders has ``ponder.shares
+    (B, T, P)`` and ``ponder.passes (B, T)``; a memory accessed in each pass ``pass1.reads`` and so on. several
+    memories, names begin with the memory's own: ``first.read_weights``. Of a module of two directions they begin with
+    ``cell.`` and ``backward_cell.``, and the steps of both are those of the inputs.
 
     Several calls within one ``with`` block are joined over time, so a sequence fed in parts gives one trace. Of a
     decoder all steps within the block are one sequence, which is there when the block ends.
@@ -111,7 +117,10 @@ class Trace(Mapping[str, Tensor]):
                     f"{name} was accessed {len(taken)} times in {int(counts.max())} steps, but a trace needs one "
                     "access a step"
                 )
-            records |= _stack(taken, steps, counts)
+            stacked = _stack(taken, steps, counts)
+            if prefix.startswith(BACKWARD):
+                stacked = {name: reverse(tensor, counts.to(tensor.device)) for name, tensor in stacked.items()}
+            records |= stacked
         self._steps = {}
         if records:
             self._calls.append((records, counts))
@@ -179,7 +188,9 @@ class trace:
     def __init__(self, module: nn.Module):
         found: list[Any] = [m for m in module.modules() if isinstance(m, Recurrent) and (_memories(m) or _cells(m))]
         self.stepwise = not found  # a decoder's cell, which has no forward over a whole sequence
-        within = module if self.stepwise else found[0].cell
+        within: Any = module if self.stepwise else found[0]
+        if not self.stepwise and within.backward_cell is None:
+            within = within.cell
         self.memories, self.cells = _memories(within), _cells(within)
         if len(found) > 1 or not (self.memories or self.cells):
             raise ValueError(

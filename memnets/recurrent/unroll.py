@@ -1,6 +1,7 @@
 """Any cell over time, used like ``torch.nn.LSTM``."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Self, TypedDict
 
 import torch
@@ -9,10 +10,11 @@ from torch.utils.checkpoint import checkpoint
 
 from .. import kernels
 from ..base.checks import check_length_tensor, check_state, check_whole
-from ..base.module import SequenceModule
+from ..base.module import SequenceModule, run_between
 from ..base.state import detach_state, index_state, stack_states
 from ..base.state_types import register_state
 from ..memories.base import Memory, resize
+from .directions import BidirectionalState, reverse, reverse_resets
 
 Step = Callable[[Tensor, Any], tuple[Tensor, Any]]
 
@@ -27,6 +29,7 @@ class RecurrentOptions(TypedDict, total=False):
     truncated_bptt_steps: int | None
     checkpoint_every: int | None
     check_finite: bool
+    bidirectional: bool
 
 
 class Recurrent(SequenceModule):
@@ -35,7 +38,7 @@ class Recurrent(SequenceModule):
     Args:
         cell: a module with ``input_size``, ``output_size``, ``initial_state(batch_size, device=None)`` and
             ``forward(x (B, I), state) -> (output (B, F), state)``, such as :class:`memnets.MemoryCell`. It may have
-            ``auxiliary_loss(state)``.
+            ``auxiliary_loss(state)``. With ``bidirectional`` a function that makes one, as there are two.
         output_size: O; outputs are projected to this size, or the cell's own outputs if None.
         vocabulary: number of tokens; inputs are then whole numbers (B, T) below it, each embedded in the cell's
             ``input_size`` numbers. None for inputs of numbers.
@@ -45,14 +48,17 @@ class Recurrent(SequenceModule):
         checkpoint_every: trade time for memory on long sequences: keep the state each time this many steps have
             passed and nothing between, and run those steps again on the way back.
         check_finite: refuse inputs with NaN or Inf (costs a pass over the inputs).
+        bidirectional: a second cell goes over each sequence from its last step to its first; outputs are those of both,
+            side by side, and the state is a :class:`BidirectionalState`.
 
     Raises:
         ValueError: a size below 1, or an unknown backend.
+        TypeError: ``bidirectional`` with one cell alone.
     """
 
     def __init__(
         self,
-        cell: nn.Module,
+        cell: nn.Module | Callable[[], nn.Module],
         *,
         output_size: int | None = None,
         vocabulary: int | None = None,
@@ -61,11 +67,17 @@ class Recurrent(SequenceModule):
         truncated_bptt_steps: int | None = None,
         checkpoint_every: int | None = None,
         check_finite: bool = False,
+        bidirectional: bool = False,
     ):
-        made: Any = cell
+        if bidirectional and isinstance(cell, nn.Module):
+            raise TypeError(
+                f"bidirectional needs two cells, but got one {type(cell).__name__}: give a function that makes one, "
+                f"such as lambda: {type(cell).__name__}(...)"
+            )
+        made: Any = cell if isinstance(cell, nn.Module) else cell()
         super().__init__(
             made.input_size,
-            made.output_size,
+            made.output_size * (2 if bidirectional else 1),
             output_size=output_size,
             vocabulary=vocabulary,
             batch_first=batch_first,
@@ -78,11 +90,14 @@ class Recurrent(SequenceModule):
             if value is not None:
                 check_whole(name, value)
         kernels.check_name(backend)
-        self.cell: Any = cell
-        register_state(made.initial_state(1, device=torch.device("meta")))
+        self.cell: Any = made
         self.backend = backend
         self.truncated_bptt_steps = truncated_bptt_steps
         self.checkpoint_every = checkpoint_every
+        self.bidirectional = bidirectional
+        make: Any = cell
+        self.backward_cell: Any = make() if bidirectional else None
+        register_state(self.make_state(1, device=torch.device("meta")))
 
     @property
     def growing(self) -> bool:
@@ -90,8 +105,11 @@ class Recurrent(SequenceModule):
         return any(isinstance(part, Memory) and part.growing for part in self.cell.modules())
 
     def make_state(self, batch_size: int, *, device: torch.device | None = None) -> Any:
-        """The cell's state before the first step."""
-        return self.cell.initial_state(batch_size, device=device)
+        """The cell's state before the first step; of two directions both."""
+        state = self.cell.initial_state(batch_size, device=device)
+        if self.backward_cell is None:
+            return state
+        return BidirectionalState(state, self.backward_cell.initial_state(batch_size, device=device))
 
     def check_state(self, state: Any, batch_size: int, device: torch.device) -> None:
         """Raise ValueError or TypeError unless ``state`` is one of this module's for ``batch_size`` sequences."""
@@ -107,16 +125,42 @@ class Recurrent(SequenceModule):
         return super().read_lengths(lengths, inputs)
 
     def run(self, inputs: Tensor, state: Any, lengths: Any) -> tuple[Tensor, Any]:
-        """The cell over ``inputs (B, T, I)``."""
-        backend, found = kernels.choose(self.cell, self._kernel, self.backend, inputs)
+        """The cell over ``inputs (B, T, I)``; of two directions both, side by side."""
+        if self.backward_cell is None:
+            return self._run_cell(self.cell, inputs, state, lengths)
+        outputs, after = self._run_cell(self.cell, inputs, state.forward, lengths)
+        other, before = self._run_cell(self.backward_cell, reverse(inputs, lengths), state.backward, lengths)
+        return torch.cat([outputs, reverse(other, lengths)], dim=-1), BidirectionalState(after, before)
+
+    def run_with_resets(self, resets: Tensor, inputs: Tensor, state: Any, counts: Any) -> tuple[Tensor, Any]:
+        """The same where sequences start afresh; what came before a start does not see what comes after it either."""
+        if self.backward_cell is None:
+            return super().run_with_resets(resets, inputs, state, counts)
+
+        def go(cell: Any, resets: Tensor, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+            make = partial(cell.initial_state, device=inputs.device)
+            return run_between(partial(self._run_cell, cell), make, resets, inputs, state, counts)
+
+        outputs, after = go(self.cell, resets, inputs, state.forward)
+        backward = reverse_resets(resets, counts), reverse(inputs, counts)
+        other, before = go(self.backward_cell, *backward, state.backward)
+        return torch.cat([outputs, reverse(other, counts)], dim=-1), BidirectionalState(after, before)
+
+    def _run_cell(self, cell: Any, inputs: Tensor, state: Any, lengths: Any) -> tuple[Tensor, Any]:
+        if getattr(cell, "masks_size", 0):
+            inputs = cell.add_masks(inputs)  # of all steps at once, so that every backend has the same
+        find = self._kernel if cell is self.cell else self._backward_kernel
+        backend, found = kernels.choose(cell, find, self.backend, inputs)
         if backend == "fused":
-            return self._run_fused(found, inputs, state, lengths)
-        return self._run_steps(kernels.step_function(self.cell, backend), inputs, state, lengths)
+            return self._run_fused(cell, found, inputs, state, lengths)
+        return self._run_steps(cell, kernels.step_function(cell, backend), inputs, state, lengths)
 
     def auxiliary_loss(self, state: Any) -> Tensor | None:
-        """The cell's own, where it has one."""
+        """The cell's own, where it has one; of two directions the sum."""
         own = getattr(self.cell, "auxiliary_loss", None)
-        return None if own is None else own(state)
+        if own is None or self.backward_cell is None:
+            return None if own is None else own(state)
+        return own(state.forward) + self.backward_cell.auxiliary_loss(state.backward)
 
     def resize(self, slots: int) -> Self:
         """Change the number of slots of every memory that has slots; no parameter depends on it.
@@ -139,12 +183,16 @@ class Recurrent(SequenceModule):
     def _kernel(self) -> tuple[str, ...]:
         return kernels.find(self.cell)
 
+    @torch.compiler.assume_constant_result
+    def _backward_kernel(self) -> tuple[str, ...]:
+        return kernels.find(self.backward_cell)
+
     def _run_fused(
-        self, found: tuple[str, ...], inputs: Tensor, state: Any, counts: list[int] | Tensor | None
+        self, cell: Any, found: tuple[str, ...], inputs: Tensor, state: Any, counts: list[int] | Tensor | None
     ) -> tuple[Tensor, Any]:
         key, *names = found
         outputs, state = kernels.run_sequence(
-            self.cell,
+            cell,
             key,
             names,
             inputs,
@@ -157,11 +205,13 @@ class Recurrent(SequenceModule):
             outputs = outputs.clone()  # users may change theirs in place, which no output of several can bear
         return outputs.transpose(0, 1), state  # (B, T, F)
 
-    def _run_steps(self, step: Step, inputs: Tensor, state: Any, counts: list[int] | None) -> tuple[Tensor, Any]:
+    def _run_steps(
+        self, cell: Any, step: Step, inputs: Tensor, state: Any, counts: list[int] | None
+    ) -> tuple[Tensor, Any]:
         steps = inputs.shape[1]
         every = self.checkpoint_every or steps
         # Hooks must see a step once, and function transforms know no checkpoints.
-        if every >= steps or not torch.is_grad_enabled() or kernels.hooked(self.cell) or kernels.transformed():
+        if every >= steps or not torch.is_grad_enabled() or kernels.hooked(cell) or kernels.transformed():
             return self._unroll(step, inputs, state, counts, 0)
         parts = []
         for start in range(0, steps, every):

@@ -4,6 +4,7 @@ import errno
 import inspect
 import json
 import os
+from typing import get_type_hints
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from safetensors.torch import load_file
 
 import memnets
 from cases import BASELINES, sequences
-from memnets.recurrent.unroll import RecurrentOptions
+from memnets.models.memory_network import NetworkOptions
 
 MODELS = {
     "ntm": lambda: memnets.NTM(
@@ -48,7 +49,7 @@ def test_every_argument_is_saved():
     for kind in (memnets.NTM, *BASELINES):
         arguments = set(inspect.signature(kind).parameters) - {"options"}
         if kind is memnets.NTM:
-            arguments |= set(RecurrentOptions.__annotations__)
+            arguments |= set(get_type_hints(NetworkOptions))
         assert set(kind(3, 5).config) == arguments, kind.__name__
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...base.state import map_state, state_tensors
+from ...base.state import detach_state, map_state, state_tensors
 from ..kernel import Refusal, named
 from . import build, library, program
 from .calls import Compiled
@@ -95,14 +95,19 @@ def _dtype(cell: nn.Module) -> torch.dtype:
     return dtypes.pop()
 
 
+def _width(cell: Any) -> int:
+    """Numbers that a step takes: inputs, and behind them what masks of dropout the cell is handed in training."""
+    return cell.input_size + getattr(cell, "masks_size", 0)
+
+
 def _trace(cell: Any, dtype: torch.dtype) -> Trace:
-    state = cell.initial_state(1)
+    state = detach_state(cell.initial_state(1))  # it may be learned
     if any(t.dtype != dtype or t.device.type != "cpu" for t in state_tensors(state)):
         raise Refusal(f"a tensor of the state is not {dtype} on the CPU, as the parameters are")
     if getattr(cell, "growing", False):
         raise Refusal("the state grows from step to step")
     try:
-        return trace(cell, torch.linspace(-1, 1, cell.input_size, dtype=dtype).unsqueeze(0), state)
+        return trace(cell, torch.linspace(-1, 1, _width(cell), dtype=dtype).unsqueeze(0), state)
     except UntraceableError as error:
         raise Refusal(str(error)) from error
     except Exception as error:
@@ -133,9 +138,11 @@ def _try(cell: Any, kernel: GeneratedKernel) -> None:
 
     names, own = kernel.names(cell), dict(cell.named_parameters())
     drawn = {name: (0.3 * draw(*own[name].shape)).requires_grad_() for name in names if name in own}
-    inputs = draw(3, 2, cell.input_size).requires_grad_()
+    inputs = draw(3, 2, _width(cell)).requires_grad_()
     # Not the initial state itself: an unstable sort may order its equal numbers in any way.
-    start = map_state(lambda t: t + 0.1 * torch.rand(t.shape, dtype=dtype, generator=generator), cell.initial_state(2))
+    start = map_state(
+        lambda t: t.detach() + 0.1 * torch.rand(t.shape, dtype=dtype, generator=generator), cell.initial_state(2)
+    )
     state, outputs = start, []
     with torch.random.fork_rng(devices=[]):
         for x in inputs:
@@ -178,7 +185,7 @@ def _largest(t: Tensor) -> float:
 
 def _mark(cell: nn.Module) -> list[Any]:
     """Changes where a module of the cell is changed by hand: types, plain values, shapes of tensors."""
-    found: list[Any] = []
+    found: list[Any] = [getattr(cell, "masks_size", 0)]
     for module in cell.modules():
         found.append(type(module).forward)
         for name, value in module.__dict__.items():

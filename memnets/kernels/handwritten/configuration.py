@@ -28,6 +28,8 @@ def unknown(cell: Any) -> str | None:
         return f"it knows the memory NTMMemory only, not {type(cell.memory).__name__}"
     if type(cell.controller) not in (LSTMController, FeedforwardController):
         return f"it knows the controllers lstm and feedforward only, not {type(cell.controller).__name__}"
+    if cell.masks_size:
+        return "it knows no dropout between the controller's layers"
     kind = nn.LSTMCell if type(cell.controller) is LSTMController else nn.Linear
     layers: Any = cell.controller.layers
     interface: Any = nn.Linear
