@@ -20,9 +20,11 @@ _HOMES = {
     "GatedDeltaNet": "models",
     "LanguageModel": "models",
     "LinearAttention": "models",
+    "Titans": "models",
     "Transformer": "models",
     "AttentionState": "layers",
     "DeltaNetState": "layers",
+    "NeuralMemoryState": "layers",
     "LinearAttentionState": "layers",
     "TextReader": "models",
     "Captioner": "models",
@@ -113,6 +115,7 @@ __all__ = [
     "Model",
     "NTMMemory",
     "NTMState",
+    "NeuralMemoryState",
     "Part",
     "PonderState",
     "Record",
@@ -123,6 +126,7 @@ __all__ = [
     "StackMemory",
     "StackState",
     "TextReader",
+    "Titans",
     "Trace",
     "TrainingOutputs",
     "Transformer",
@@ -151,7 +155,7 @@ if TYPE_CHECKING:
         map_state,
         stack_states,
     )
-    from .layers import AttentionState, DeltaNetState, FastWeightsState, LinearAttentionState
+    from .layers import AttentionState, DeltaNetState, FastWeightsState, LinearAttentionState, NeuralMemoryState
     from .loading import load
     from .memories import (
         DeltaMemory,
@@ -179,6 +183,7 @@ if TYPE_CHECKING:
         MemoryNetwork,
         Repeat,
         TextReader,
+        Titans,
         Transformer,
     )
     from .recurrent import (

@@ -12,7 +12,7 @@ from torch.testing import assert_close
 import memnets
 import oracles
 from memnets.base.state import map_state, state_tensors
-from memnets.layers import AttentionLayer, DeltaLayer, FastWeightsCell, LinearAttentionLayer
+from memnets.layers import AttentionLayer, DeltaLayer, FastWeightsCell, LinearAttentionLayer, TitansLayer
 from memnets.models.blocks import BlockNetwork
 from oracles import halting, layers, memories
 
@@ -98,6 +98,9 @@ CASES = [
     blocks(memnets.GatedDeltaNet, "gated-delta-product", products=2, num_layers=2, chunk=None),
     blocks(memnets.LinearAttention, "linear-attention", num_layers=2, chunk=2, output_size=2),
     blocks(memnets.LinearAttention, "linear-attention-step-by-step", chunk=None),
+    blocks(memnets.Titans, "titans", chunk=3),
+    blocks(memnets.Titans, "titans-deep-omega", depth=2, chunk=2, window=3, decay=False, output_size=2),
+    blocks(memnets.Titans, "titans-step-by-step", depth=2, chunk=1, momentum=False, parallel=False),
     baseline(memnets.FastWeights, "fast-weights", output_size=2),
     baseline(memnets.FastWeights, "fast-weights-settling", inner_steps=3, decay=0.8, rate=0.3),
     blocks(memnets.Transformer, "transformer", output_size=2),
@@ -138,7 +141,8 @@ def numbers_of(state: Any) -> list[Tensor]:
 
 def carried(state: Any) -> list[Tensor]:
     """Those numbers of a state on which the outputs that follow depend: of a tally of passes they do not."""
-    return numbers_of(state.cell if isinstance(state, memnets.PonderState) else state)
+    numbers = numbers_of(state.cell if isinstance(state, memnets.PonderState) else state)
+    return [tensor for tensor in numbers if tensor.numel()]
 
 
 def leaves_of(state: Any) -> Any:
@@ -194,6 +198,8 @@ def loops_of_layer(layer: Any) -> layers.Layer:
             return layers.delta_layer(heads, key, value, products, decay, negative)
         case LinearAttentionLayer():
             return layers.linear_attention_layer(layer.heads)
+        case TitansLayer(depth=depth, chunk=chunk, window=window):
+            return layers.titans_layer(layer.heads, depth, chunk, window)
         case AttentionLayer():
             return layers.attention_layer(layer.heads, layer.positions)
     raise AssertionError(f"write the loops of {type(layer).__name__} in tests/oracles/layers.py")

@@ -306,7 +306,8 @@ def test_gradient_reaches_parameters_inputs_and_state(case):
     module, inputs = case.make(), sequences().requires_grad_()
     start = leaves_of(used_state(module))
     outputs, _ = module(inputs, start)
-    weighted([outputs]).backward()
+    from_first, _ = module(inputs.detach())  # which a parameter may be
+    weighted([outputs, from_first]).backward()
     for name, parameter in module.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.ne(0).any(), name

@@ -9,6 +9,7 @@ from .delta import DeltaLayer, DeltaNetState
 from .fast_weights import FastWeightsCell, FastWeightsState
 from .linear_attention import LinearAttentionLayer, LinearAttentionState
 from .short_convolution import ShortConvolution
+from .titans import NeuralMemoryState, TitansLayer
 
 __all__ = [
     "AttentionLayer",
@@ -20,5 +21,7 @@ __all__ = [
     "Layer",
     "LinearAttentionLayer",
     "LinearAttentionState",
+    "NeuralMemoryState",
     "ShortConvolution",
+    "TitansLayer",
 ]

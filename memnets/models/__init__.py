@@ -11,6 +11,7 @@ from .memory_network import MemoryNetwork
 from .ntm import NTM
 from .pondering import ACT, Repeat
 from .text_reader import ReaderOutput, TextReader
+from .titans import Titans
 from .transformer import Transformer
 
 __all__ = [
@@ -32,5 +33,6 @@ __all__ = [
     "ReaderOutput",
     "Repeat",
     "TextReader",
+    "Titans",
     "Transformer",
 ]

@@ -19,6 +19,7 @@ from .linear_attention import linear_attention, linear_attention_step
 from .links import backward_weights, forward_weights, sharpen_links, update_links, update_precedence
 from .location import interpolate, sharpen, shift_weights
 from .masking import masked_content_weights, masked_cosine_similarity
+from .neural_memory import NeuralMemoryState, neural_memory
 from .neural_stack import neural_stack_read, neural_stack_step
 from .read_modes import read_weighting
 from .reading import read
@@ -27,6 +28,7 @@ from .writing import write
 
 __all__ = [
     "DELTA_CHUNK",
+    "NeuralMemoryState",
     "allocation_weights",
     "allocation_weights_by_head",
     "backward_weights",
@@ -45,6 +47,7 @@ __all__ = [
     "masked_cosine_similarity",
     "memory_retention",
     "memory_usage",
+    "neural_memory",
     "neural_stack_read",
     "neural_stack_step",
     "read",

@@ -104,6 +104,63 @@ def linear_attention_layer(heads: int) -> Layer:
     return run
 
 
+def titans_layer(heads: int, depth: int, chunk: int, window: int) -> Layer:
+    """Behrouz et al. 2024, equations 11 to 16; over a window Behrouz et al. 2025, equation 9: key by key."""
+
+    def gradients(network: list[Array], key: Array, value: Array) -> list[Array]:
+        """Of |M(k) - v|^2 / 2, by the chain rule."""
+        given, z = [key], [key @ network[0]]
+        for matrix in network[1:]:
+            given.append(silu(z[-1]))
+            z.append(given[-1] @ matrix)
+        error, found = z[-1] - value, []
+        for n in range(depth - 1, -1, -1):
+            found.insert(0, np.outer(given[n], error))
+            if n:
+                gate = oracles.sigmoid(z[n - 1])
+                error = network[n] @ error * (gate + z[n - 1] * gate * (1 - gate))
+        return found
+
+    def run(x: Array, w: Weights) -> tuple[Array, list[Array]]:
+        batch, steps, size = x.shape
+        width, o = size // heads, np.zeros((batch, steps, heads, size // heads))
+
+        def gate(name: str, without: float) -> Array:
+            if f"{name}.weight" not in w:
+                return np.full((batch, steps, heads), without)
+            return oracles.sigmoid(x @ w[f"{name}.weight"].T + w[f"{name}.bias"])
+
+        rate, eta, alpha, weight = gate("rate", 0), gate("momentum", 0), gate("decay", 0), gate("weight", 1)
+        q, k, v = np.moveaxis(silu(x @ w["project.weight"].T).reshape(batch, steps, 3, heads, width), 2, 0)
+        q, k = (part / np.sqrt((part**2).sum(-1, keepdims=True) + 1e-6) for part in (q, k))
+        last, slow, anchors = (np.zeros((batch, heads, depth, width, width)) for _ in range(3))
+        for b in range(batch):
+            for h in range(heads):
+                network, change = list(w["start"][h]), [np.zeros((width, width))] * depth
+                anchor = network
+                for t in range(steps):
+                    anchor = list(network) if t % chunk == 0 else anchor
+                    total = [np.zeros((width, width))] * depth
+                    for i in range(max(0, t - window + 1), t + 1):
+                        found = gradients(anchor, k[b, i, h], v[b, i, h])
+                        total = [a + weight[b, i, h] * g for a, g in zip(total, found)]
+                    change = [eta[b, t, h] * s - rate[b, t, h] * u for s, u in zip(change, total)]
+                    network = [(1 - alpha[b, t, h]) * m + s for m, s in zip(network, change)]
+                    y = q[b, t, h]
+                    for n, matrix in enumerate(network):
+                        y = (silu(y) if n else y) @ matrix
+                    o[b, t, h] = y
+                last[b, h], slow[b, h], anchors[b, h] = network, change, anchor
+        kept = [part[:, max(steps - window + 1, 0) :] if window > 1 else part[:, :0] for part in (k, v, weight)]
+        read = rms_norm(o, w["readout.norm.weight"]).reshape(batch, steps, -1)
+        y = (read * silu(x @ w["readout.gate.weight"].T)) @ w["readout.mix.weight"].T
+        slow = slow if "momentum.weight" in w else slow[:, :, :0]
+        anchors = anchors if chunk > 1 else anchors[:, :, :0]
+        return y, [last, slow, anchors, *kept, np.full(batch, steps % chunk)]
+
+    return run
+
+
 def turned(vector: Array, place: int) -> Array:
     """Su et al. 2021, equation 15: the pair (i, i + K/2) turned by place * 10000^(-2i/K), as complex numbers."""
     half = len(vector) // 2

@@ -1,0 +1,106 @@
+"""The neural memory of Titans as a layer: a network of each head that is trained on keys and values as it reads."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..base.checks import check_whole
+from ..ops.neural_memory import NeuralMemoryState, Steps, neural_memory
+from .base import Layer
+from .delta import unit_length
+from .gated_output import GatedOutput
+
+RATE_BIAS, MOMENTUM_BIAS, DECAY_BIAS = -1.0, -1.0, -4.0
+"""Starting biases of the gates: rates of a quarter, a quarter of the momentum kept, a fiftieth of the memory lost."""
+
+
+class TitansLayer(Layer):
+    """A memory of each head, written by gradient descent with momentum and decay, and read by a query.
+
+    ``q, k, v = silu(W x)`` with q and k of length 1; rate, eta and alpha are ``sigmoid(W' x + b)``; equations as in
+    :mod:`memnets.ops.neural_memory`. The memory before the first step is learned.
+
+    Args:
+        hidden_size: D.
+        heads: H.
+        depth: layers of a head's memory; 1 is a matrix.
+        chunk: b, steps whose gradient is taken at the memory before the first of them; 1 takes it anew at each step.
+        window: c, keys that each step learns again, weighted as they chose: the Omega rule. 1 is the last key alone.
+        momentum: carry on a share of the last change.
+        decay: let the memory fade.
+        parallel: compute a chunk at once; False takes the steps one by one, with the same result.
+
+    Raises:
+        ValueError: a size below 1, or ``hidden_size`` is no multiple of ``heads``.
+
+    Source:
+        Behrouz, Zhong & Mirrokni 2024, Titans, arXiv:2501.00663, section 3; Behrouz et al. 2025, ATLAS,
+        arXiv:2505.23735, section 3.2 (Omega rule). No code of theirs is public. What the papers leave open is chosen
+        so: half the squared error, layers without residuals, one rate, momentum and decay a head, a weight of the
+        window that its key alone decides, reading after writing, no short convolution.
+    """
+
+    def __init__(
+        self,
+        hidden_size: int,
+        heads: int = 4,
+        *,
+        depth: int = 1,
+        chunk: int = 16,
+        window: int = 1,
+        momentum: bool = True,
+        decay: bool = True,
+        parallel: bool = True,
+    ):
+        super().__init__(hidden_size, heads)
+        for name, value in {"depth": depth, "chunk": chunk, "window": window}.items():
+            check_whole(name, value)
+        self.depth, self.chunk, self.window, self.parallel = depth, chunk, window, parallel
+        self.project = nn.Linear(hidden_size, 3 * hidden_size, bias=False)
+        self.rate = _gate(hidden_size, heads, RATE_BIAS)
+        self.momentum = _gate(hidden_size, heads, MOMENTUM_BIAS) if momentum else None
+        self.decay = _gate(hidden_size, heads, DECAY_BIAS) if decay else None
+        self.weight = _gate(hidden_size, heads, 0.0) if window > 1 else None
+        start = torch.randn(heads, depth, self.width, self.width) * self.width**-0.5
+        self.start = nn.Parameter(start if depth > 1 else torch.zeros_like(start))
+        self.readout = GatedOutput(hidden_size, heads, self.width)
+
+    def initial_state(
+        self, batch_size: int, *, device: torch.device | None = None, dtype: torch.dtype | None = None
+    ) -> NeuralMemoryState:
+        """The learned memory, and no step taken."""
+        memory = self.start.to(device=device, dtype=dtype).expand(batch_size, *self.start.shape).clone()
+        keys = self.zeros(batch_size, self.window - 1, self.heads, self.width, device=device, dtype=dtype)
+        return NeuralMemoryState(
+            memory,
+            torch.zeros_like(memory[:, :, : self.depth if self.momentum else 0]),
+            memory[:, :, : self.depth if self.chunk > 1 else 0].clone(),
+            keys,
+            keys.clone(),
+            keys[..., 0].clone(),
+            self.zeros(batch_size, device=device, dtype=torch.int64),
+        )
+
+    def run(self, x: Tensor, state: NeuralMemoryState, lengths: Tensor | None) -> tuple[Tensor, NeuralMemoryState]:
+        """The layer over ``x (B, T, D)``."""
+        q, k, v = F.silu(self.project(x)).unflatten(-1, (3, self.heads, self.width)).unbind(2)  # (B, T, H, W) each
+        rate = self.rate(x).sigmoid()  # (B, T, H)
+        steps = Steps(
+            unit_length(q),
+            unit_length(k),
+            v,
+            rate,
+            torch.zeros_like(rate) if self.momentum is None else F.logsigmoid(self.momentum(x)),
+            torch.zeros_like(rate) if self.decay is None else F.logsigmoid(-self.decay(x)),
+            torch.ones_like(rate) if self.weight is None else self.weight(x).sigmoid(),
+        )
+        o, after = neural_memory(steps, state, self.chunk, lengths, parallel=self.parallel)
+        numbers = (part.to(state.memory.dtype) for part in after[:-1])
+        return self.readout(o, x), NeuralMemoryState(*numbers, after.place)
+
+
+def _gate(hidden_size: int, heads: int, bias: float) -> nn.Linear:
+    gate = nn.Linear(hidden_size, heads)
+    with torch.no_grad():
+        gate.bias.fill_(bias)
+    return gate
