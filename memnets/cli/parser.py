@@ -16,6 +16,8 @@ COMMANDS = {
     "show": "figures of what the memory did",
     "read": "the text of images of lines, by a trained reader",
     "describe": "captions of images, by a trained captioner",
+    "cells": "units of a language model that mean something",
+    "gradients": "how far back gradients reach, before and after training",
     "sample": "text written by a trained language model",
     "sweep": "a grid of experiments, settings and seeds",
     "report": "tables and curves of a sweep",

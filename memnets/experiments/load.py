@@ -46,28 +46,21 @@ def load_language_model(path: str, *, which: str = "last", vouched: bool = False
         RunError: it is no run, or its checkpoint cannot be used.
         UsageError: what its configuration names cannot be made, or it is no language model.
     """
-    run = RunDir.open(path)
-    trusted = run.is_trusted(vouched)
-    try:
-        _, config = parse_reading(run.config, trusted=trusted)
-        kind = find_class(config.model.class_path)
-        if not issubclass(kind, LanguageModel):
-            raise UsageError(
-                f"the model is a {kind.__name__}, which writes no text: give a run of a LanguageModel, such as "
-                "runs/chars-lstm/<id>"
-            )
-        codes = run.read_checkpoint(which)["state_dict"]["model._extra_state"]
-        model = _make(config.model, kind.symbols_of(codes), trusted)
-    except UsageError as error:
-        raise UsageError(f"{run.config}: {error}") from error
-    return run, run.load_weights(model, which=which)
+    run, model, _ = load_reader(path, which=which, vouched=vouched)
+    if not isinstance(model, LanguageModel):
+        raise UsageError(
+            f"{run.config}: the model is a {type(model).__name__}, which writes no text: give a run of a "
+            "LanguageModel, such as runs/chars-lstm/<id>"
+        )
+    return run, model
 
 
 def load_reader(path: str, *, which: str = "last", vouched: bool = False) -> tuple[RunDir, Any, Any]:
     """A run, its model with the last checkpoint's weights, and what has ``load_images(paths)`` for it, or None.
 
-    Where the task's class says from its settings alone how it loads images (``ImageTask.loader``), the task is not
-    made, and the symbols are those of the checkpoint: so a run directory is enough, wherever the data are.
+    Where the model has symbols, and the task is none of images or says from its settings alone how it loads them
+    (``ImageTask.loader``), the task is not made, and the symbols are those of the checkpoint: so a run directory is
+    enough, wherever the data are.
 
     Raises:
         RunError: it is no run, or its checkpoint cannot be used.
@@ -78,8 +71,9 @@ def load_reader(path: str, *, which: str = "last", vouched: bool = False) -> tup
     try:
         _, config = parse_reading(run.config, trusted=trusted)
         task, model = (find_class(part.class_path) for part in (config.task, config.model))
-        loader = task.loader(config.task.init_args.as_dict()) if issubclass(task, ImageTask) else None
-        if loader is not None and issubclass(model, WithSymbols):
+        of_images = issubclass(task, ImageTask)
+        loader = task.loader(config.task.init_args.as_dict()) if of_images else None
+        if issubclass(model, WithSymbols) and (loader is not None or not of_images):
             codes = run.read_checkpoint(which)["state_dict"].get("model._extra_state")
             if codes is not None:
                 made = _make(config.model, model.symbols_of(codes), trusted)

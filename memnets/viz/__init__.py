@@ -3,8 +3,10 @@
 from memnets.viz._records import TraceLike, drawable
 from memnets.viz.attention import caption_figure, reading_figure
 from memnets.viz.batches import batch_figure, sequence_figure
+from memnets.viz.characters import characters_figure
 from memnets.viz.curves import lengths_figure, training_figure
 from memnets.viz.gates import gates_figure
+from memnets.viz.gradients import gradients_figure
 from memnets.viz.memory import matrices_figure, memory_figure
 from memnets.viz.memory_work import memory_work_figure
 from memnets.viz.predictions import predictions_figure
@@ -21,8 +23,10 @@ __all__ = [
     "TraceLike",
     "batch_figure",
     "caption_figure",
+    "characters_figure",
     "drawable",
     "gates_figure",
+    "gradients_figure",
     "learning_seeds_figure",
     "lengths_figure",
     "lengths_seeds_figure",

@@ -158,6 +158,10 @@ class Characters(TokenTask, StreamTask):
         self._check_outputs(predictions, batch)
         return F.cross_entropy(predictions.float().transpose(1, 2), batch.targets, reduction="none") / math.log(2)
 
+    def whole_text(self) -> str:
+        """All of the part."""
+        return self.show(self._tape)
+
     def show(self, tokens: Tensor) -> str:
         """Tokens ``(T,)`` as text, the end of a file as a line feed."""
         return "".join(self.charset[n - 1] if n else "\n" for n in tokens.tolist())

@@ -58,10 +58,10 @@ def read_text(text: str | None, path: str | None, endings: tuple[str, ...], min_
         ValueError: there is no such file or folder, or nothing in it to read.
     """
     skipped: Counter[str] = Counter()
+    folder = Path(sysconfig.get_paths()["stdlib"]) if path is None else Path(path).expanduser()
     if text is not None:
         texts = [unicodedata.normalize("NFC", text)[:most]]
     else:
-        folder = Path(sysconfig.get_paths()["stdlib"]) if path is None else Path(path).expanduser()
         texts = list(_limited(_texts_of(folder, endings, skipped), most))
     if not any(texts):
         reasons = ", ".join(f"{count} {reason}" for reason, count in skipped.items()) or "no file has a character"
