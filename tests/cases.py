@@ -11,12 +11,14 @@ from torch.testing import assert_close
 
 import memnets
 import oracles
-from memnets.base.state import map_state, state_tensors
+from memnets.base.state import map_state, named_tensors, state_tensors
 from memnets.layers import AttentionLayer, DeltaLayer, FastWeightsCell, LinearAttentionLayer, TitansLayer
 from memnets.models.blocks import BlockNetwork
 from oracles import halting, layers, memories
 
 INPUTS, HIDDEN, BATCH, STEPS = 3, 5, 3, 5
+COUNTS = ("given",)
+"""Fields of states that count, though in the precision of the others."""
 BASELINES = {memnets.LSTM: "lstm", memnets.GRU: "gru", memnets.RNN: "rnn"}
 
 
@@ -78,7 +80,12 @@ CASES = [
     network("dnc-masked-deallocating-sharpened", memnets.DNCMemory(5, 4, 2, 1, True, True, True), controller="rnn"),
     Case("dnc-model", lambda **options: memnets.DNC(INPUTS, HIDDEN, slots=5, width=4, **options)),
     network("stack", memnets.StackMemory(6, 4), output_size=2),
-    network("stacks-gru", memnets.StackMemory(3, 2, stacks=3), controller="gru"),
+    network("stacks-gru", memnets.StackMemory(3, 2, stacks=3, joint=True), controller="gru"),
+    Case("stack-model", lambda **options: memnets.StackRNN(INPUTS, HIDDEN, slots=4, width=3, stacks=2, **options)),
+    network("tape", memnets.TapeMemory(6, 3), output_size=2),
+    Case(
+        "tape-model", lambda **options: memnets.TapeRNN(INPUTS, HIDDEN, slots=4, tapes=2, empty_channel=-1, **options)
+    ),
     network("delta", memnets.DeltaMemory(4, 3), output_size=2),
     network("delta-many-heads-feedforward", memnets.DeltaMemory(3, 5, heads=2), controller="feedforward"),
     pondering(memnets.ACT, "act-rnn", controller="rnn", max_passes=3, output_size=2),
@@ -136,7 +143,7 @@ def clone_state(state: Any) -> Any:
 
 def numbers_of(state: Any) -> list[Tensor]:
     """The tensors of a state that have a precision and gradients: a count of steps has neither."""
-    return [tensor for tensor in state_tensors(state) if tensor.is_floating_point()]
+    return [t for name, t in named_tensors(state) if t.is_floating_point() and name.split(".")[-1] not in COUNTS]
 
 
 def carried(state: Any) -> list[Tensor]:
@@ -215,7 +222,9 @@ def loops_of(memory: Any) -> memories.LoopMemory:
             sizes = m.slots, m.width, m.read_heads, m.write_heads
             return memories.dnc_memory(*sizes, m.masked, m.deallocation, m.sharpened)
         case memnets.StackMemory():
-            return memories.stack_memory(m.slots, m.width, m.stacks)
+            return memories.stack_memory(m.slots, m.width, m.stacks, m.joint)
+        case memnets.TapeMemory():
+            return memories.tape_memory(m.slots, m.width, m.tapes, m.empty_channel)
         case memnets.DeltaMemory():
             return memories.delta_memory(m.key_width, m.width, m.heads)
     raise AssertionError(f"write the loops of {type(memory).__name__} in tests/oracles/memories.py")

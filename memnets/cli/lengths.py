@@ -17,7 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("run_dir", metavar="RUN_DIR", nargs="+", help="run directories, such as runs/copy-ntm/<id>")
     add("--lengths", type=numbers, help="such as 20,40,80,120; the task's own by default")
-    add("--slots", type=positive, help="slots of memory to test with; as trained by default")
+    add(
+        "--slots",
+        type=positive,
+        help="slots of memory to test with; as trained by default, stacks and tapes as many as steps",
+    )
     add("--sequences", type=positive, default=100, help="sequences of each length (100)")
     add("--repeats", type=positive, help="how often each is asked for, in tasks that repeat")
     add("--split", help="other data of the task, such as unseen-font; what it keeps for the end")
@@ -52,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
 def _evaluate(options: argparse.Namespace, model: Any, task: Any, seed: int) -> Any:
     from ..training.lengths import drawable_lengths, evaluate_lengths
 
-    asked = {}
+    asked: dict[str, Any] = {"resize": not options.slots}
     if options.slots:
         if not hasattr(model, "resize"):
             raise UsageError(f"--slots needs a memory, but {type(model).__name__} has none")

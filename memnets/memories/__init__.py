@@ -6,6 +6,7 @@ from .dnc import DNCMemory, DNCState
 from .interface import Interface, Part
 from .ntm import NTMMemory, NTMState
 from .stack import StackMemory, StackState
+from .tape import TapeMemory, TapeState
 
 __all__ = [
     "DNCMemory",
@@ -19,4 +20,6 @@ __all__ = [
     "Part",
     "StackMemory",
     "StackState",
+    "TapeMemory",
+    "TapeState",
 ]

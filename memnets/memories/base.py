@@ -1,6 +1,8 @@
 """What every memory offers."""
 
 import abc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -24,6 +26,7 @@ class Memory(nn.Module, abc.ABC):
         reads_size: numbers that a step hands back to the controller and to the output.
         slots: how many places the memory has, where that can be changed after training; 0 elsewhere.
         contents: fields of the state that hold what is remembered, of any value: what ``learned_memory`` learns.
+        sized_by_input: whether longer inputs need more slots, so that evaluation gives it a slot a step.
         growing: whether the state's tensors change shape from step to step; fused kernels then leave it alone.
     """
 
@@ -31,6 +34,7 @@ class Memory(nn.Module, abc.ABC):
     reads_size: int
     slots: int = 0
     contents: tuple[str, ...] = ()
+    sized_by_input: bool = False
     growing: bool = False
 
     @abc.abstractmethod
@@ -42,6 +46,19 @@ class Memory(nn.Module, abc.ABC):
     @abc.abstractmethod
     def initial_reads(self, state: Any) -> Tensor:
         """What the controller sees at the first step as the last reads, ``(B, reads_size)``."""
+
+    def observe(self, x: Tensor, state: Any) -> Any:
+        """What the memory takes from the cell's input itself, before the step; by default nothing.
+
+        Args:
+            x: ``(B, I)``; embeddings where inputs are tokens.
+            state: of the step before.
+
+        Returns:
+            The state that :meth:`step` goes on from.
+        """
+        del x
+        return state
 
     @abc.abstractmethod
     def step(self, parts: Any, state: Any) -> tuple[Tensor, Any]:
@@ -113,3 +130,20 @@ def resize(module: nn.Module, slots: int) -> None:
         raise ValueError(f"{type(module).__name__} holds no memory with slots: they cannot be set to {slots}")
     for memory in sized:
         memory.resize(slots)
+
+
+@contextmanager
+def sized_for(module: nn.Module, steps: int) -> Iterator[None]:
+    """Within the block, memories of ``module`` that are ``sized_by_input`` have a slot a step, or what they have.
+
+    Their number is brought up to a power of two, so that inputs of many lengths need few kernels.
+    """
+    sized = [(part, part.slots) for part in module.modules() if isinstance(part, Memory) and part.sized_by_input]
+    try:
+        for memory, slots in sized:
+            if slots < steps:
+                memory.resize(1 << (steps - 1).bit_length())
+        yield
+    finally:
+        for memory, slots in sized:
+            memory.resize(slots)

@@ -21,13 +21,17 @@ class StackState(NamedTuple):
 class StackMemory(Memory):
     """Stacks of vectors, each a mixture of itself pushed, popped and left alone; the tops are read.
 
-    The interface has actions ``(stacks, 3)``, a distribution over push, pop and no-op for each stack (a public code
-    has one over all stacks together, which lets none of two be pushed wholly), and values ``(stacks, width)``.
+    The interface has actions ``(stacks, 3)``, a distribution over push, pop and no-op for each stack, and values
+    ``(stacks, width)``.
 
     Args:
-        slots: depth of each stack; what is pushed out of a full stack is lost. Can be changed after training.
+        slots: depth of each stack; what is pushed out of a full stack is lost. Can be changed after training, and is
+            where a model is evaluated on inputs that have more steps.
         width: numbers of a vector.
         stacks: how many.
+        joint: one distribution over the actions of all stacks together, as in the public code of Deletang et al. 2022,
+            and not one for each: what goes to one stack is taken from the others, so that of two none can be pushed
+            wholly while the other is, and what is on them fades. For comparison with figures got so.
 
     Raises:
         ValueError: a size is below 1.
@@ -38,15 +42,18 @@ class StackMemory(Memory):
     """
 
     contents = ("stack",)
+    sized_by_input = True
 
-    def __init__(self, slots: int = 64, width: int = 8, stacks: int = 1):
+    def __init__(self, slots: int = 64, width: int = 8, stacks: int = 1, joint: bool = False):
         super().__init__()
         for name, value in {"slots": slots, "width": width, "stacks": stacks}.items():
             check_whole(name, value)
         self.slots = slots
         self.width = width
         self.stacks = stacks
-        self.interface = Interface(values=Part((stacks, width), "sigmoid"), actions=Part((stacks, 3), "softmax"))
+        self.joint = joint
+        actions = Part((3 * stacks,) if joint else (stacks, 3), "softmax")
+        self.interface = Interface(values=Part((stacks, width), "sigmoid"), actions=actions)
         self.reads_size = stacks * width
 
     def initial_state(
@@ -61,7 +68,8 @@ class StackMemory(Memory):
 
     def step(self, parts: Any, state: StackState) -> tuple[Tensor, StackState]:
         """Push, pop, leave alone; read the tops."""
-        state = StackState(ops.stack_step(state.stack, parts.actions, parts.values))
+        actions = parts.actions.unflatten(1, (self.stacks, 3)) if self.joint else parts.actions  # (B, stacks, 3)
+        state = StackState(ops.stack_step(state.stack, actions, parts.values))
         return self.initial_reads(state), state
 
     def record(self, parts: Any, prev_state: StackState, state: StackState) -> dict[str, Record]:
@@ -71,4 +79,4 @@ class StackMemory(Memory):
 
     def extra_repr(self) -> str:
         """Sizes, for ``print``."""
-        return f"slots={self.slots}, width={self.width}, stacks={self.stacks}"
+        return f"slots={self.slots}, width={self.width}, stacks={self.stacks}" + ", joint" * self.joint

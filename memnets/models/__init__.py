@@ -10,6 +10,8 @@ from .linear_attention import LinearAttention
 from .memory_network import MemoryNetwork
 from .ntm import NTM
 from .pondering import ACT, Repeat
+from .stack_rnn import StackRNN
+from .tape_rnn import TapeRNN
 from .text_reader import ReaderOutput, TextReader
 from .titans import Titans
 from .transformer import Transformer
@@ -32,6 +34,8 @@ __all__ = [
     "MemoryNetwork",
     "ReaderOutput",
     "Repeat",
+    "StackRNN",
+    "TapeRNN",
     "TextReader",
     "Titans",
     "Transformer",

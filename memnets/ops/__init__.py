@@ -24,6 +24,7 @@ from .neural_stack import neural_stack_read, neural_stack_step
 from .read_modes import read_weighting
 from .reading import read
 from .stack import stack_step, stack_top
+from .tape import tape_read, tape_step
 from .writing import write
 
 __all__ = [
@@ -57,6 +58,8 @@ __all__ = [
     "shift_weights",
     "stack_step",
     "stack_top",
+    "tape_read",
+    "tape_step",
     "update_links",
     "update_precedence",
     "write",

@@ -137,7 +137,7 @@ class MemoryCell(nn.Module):
             h, controller = self.controller(torch.cat([x, state.reads], dim=-1), state.controller, masks)
         else:
             h, controller = self.controller(torch.cat([x, state.reads], dim=-1), state.controller)
-        reads, memory = self.memory(self.interface(h), state.memory)
+        reads, memory = self.memory(self.interface(h), self.memory.observe(x, state.memory))
         return torch.cat([h, reads], dim=-1), CellState(controller, memory, reads)
 
 

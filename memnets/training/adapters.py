@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..base.modes import evaluating
 from ..base.module import Model, SequenceModule, TrainingOutputs, as_parameters, check_sizes
 from ..base.task import Task
+from ..memories.base import sized_for
 
 Numbers = dict[str, Tensor]
 
@@ -94,10 +95,25 @@ def validation_numbers(model: nn.Module, task: Task, batch: Any) -> tuple[Tensor
     return task.errors(predictions, batch), numbers
 
 
-def corpus_scores(model: nn.Module, task: Task, batches: Iterable[Any]) -> dict[str, float]:
-    """The task's scores of the model's predictions over batches, as one corpus."""
-    scores = task.corpus_scores((predict(model, batch), batch) for batch in batches)
+def corpus_scores(model: nn.Module, task: Task, batches: Iterable[Any], *, resize: bool = True) -> dict[str, float]:
+    """The task's scores of the model's predictions over batches, as one corpus.
+
+    Args:
+        model: a trained module.
+        task: the task.
+        batches: of the task.
+        resize: give memories that are ``sized_by_input`` as many slots as a batch has steps, while it is scored.
+    """
+    run = _predict_resized if resize else predict
+    scores = task.corpus_scores((run(model, batch), batch) for batch in batches)
     return {name: float(value) for name, value in scores.items()}
+
+
+def _predict_resized(model: nn.Module, batch: Any) -> Any:
+    if not is_sequence_module(model):
+        return predict(model, batch)
+    with sized_for(model, batch.inputs.shape[1]):
+        return predict(model, batch)
 
 
 def check_task(model: nn.Module, task: Task) -> None:

@@ -41,6 +41,7 @@ def evaluate_lengths(
     sequences: int = 100,
     seed: int = 0,
     batch_size: int = 100,
+    resize: bool = True,
     **asked: Any,
 ) -> Table:
     """Errors on fresh sequences of each length.
@@ -52,6 +53,7 @@ def evaluate_lengths(
         sequences: how many of each length.
         seed: of the sequences; the same seed gives the same ones.
         batch_size: sequences at a time.
+        resize: give stacks, tapes and whatever else is ``sized_by_input`` as many slots as there are steps.
         asked: passed to ``task.sample``, such as ``repeats=20`` of repeat copy.
 
     Returns:
@@ -73,7 +75,8 @@ def evaluate_lengths(
         for length in lengths:
             random = generator(seed, "evaluate", length, device)
             counts = [min(batch_size, sequences - start) for start in range(0, sequences, batch_size)]
-            table[length] = corpus_scores(model, task, (task.sample(n, length, random, **asked) for n in counts))
+            batches = (task.sample(n, length, random, **asked) for n in counts)
+            table[length] = corpus_scores(model, task, batches, resize=resize)
     names = dict.fromkeys(name for row in table.values() for name in row)
     return {length: {name: row.get(name, math.nan) for name in names} for length, row in table.items()}
 

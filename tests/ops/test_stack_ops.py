@@ -149,3 +149,46 @@ def test_a_neural_stack_at_extremes(gate):
     gates = torch.full((2, 3), gate)
     finite_with_gradients(ops.neural_stack_step, 1e3 * values, torch.full((2, 3, 4), gate), 1e3 * value, gates, gates)
     finite_with_gradients(ops.neural_stack_read, 1e3 * values, torch.full((2, 3, 4), gate))
+
+
+# Deletang et al. 2022.
+
+
+def tape_arguments(batch, tapes, slots, width, seed=0):
+    jump = torch.randint(0, 2 * slots, (batch,), generator=torch.Generator().manual_seed(seed)).double()
+    return (
+        normal(batch, tapes, slots, width, seed=seed),
+        distribution(batch, tapes, 5, seed=seed + 1),
+        normal(batch, tapes, width, seed=seed + 2),
+        jump,
+    )
+
+
+@given(batch=st.integers(1, 3), tapes=sizes, slots=sizes, width=sizes, seed=st.integers(0, 2**20))
+def test_a_tape_equals_its_loop(batch, tapes, slots, width, seed):
+    arguments = tape_arguments(batch, tapes, slots, width, seed)
+    assert_equals_oracle(ops.tape_step, oracle.tape_step, arguments)
+    assert_equals_oracle(ops.tape_read, oracle.tape_read, arguments[:1])
+
+
+def test_gradients_and_traces_of_the_tape():
+    tape, moves, values, jump = tape_arguments(2, 3, 4, 2)
+
+    def step(tape, moves, values):
+        return ops.tape_step(tape, moves, values, jump[: len(tape)])
+
+    assert_gradients(step, (tape, moves, values))
+    assert_traceable(ops.tape_read, (tape,))
+    compiled = torch.compile(ops.tape_step, fullgraph=True, backend="eager")
+    assert_close(compiled(tape, moves, values, jump), step(tape, moves, values))
+
+
+def test_certain_moves_are_those_of_a_head_on_a_tape():
+    """A string is written to the right, a jump goes back to its start, and it is read off by writing zeros over it."""
+    stay, _, right, back, _ = torch.eye(5, dtype=torch.float64)
+    tape, reads = torch.zeros(1, 1, 9, 1).double(), []
+    for value, move in [(1, right), (2, right), (3, right), (0, back), (0, right), (0, right), (0, stay)]:
+        written = torch.tensor([[[float(value)]]]).double()
+        tape = ops.tape_step(tape, move.reshape(1, 1, 5), written, torch.tensor([3.0]).double())
+        reads.append(ops.tape_read(tape).item())
+    assert reads == [0, 0, 0, 1, 2, 3, 0]

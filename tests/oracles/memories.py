@@ -1,7 +1,8 @@
 """Whole memories and memory networks: NumPy float64 loops over the steps, written from the papers' equations.
 
 A memory here is three functions: ``start(batch)`` gives its state, a list of arrays; ``first(state)`` the first reads;
-``step(interface, state)`` takes the raw emission (B, size) to reads (B, R) and the next state.
+``step(interface, state)`` takes the raw emission (B, size) to reads (B, R) and the next state. A fourth,
+``observe(x, state)``, is of those that see the input (B, I) itself, before the step.
 """
 
 from collections.abc import Callable
@@ -21,6 +22,7 @@ class LoopMemory(NamedTuple):
     start: Callable[[int], list[Array]]
     first: Callable[[list[Array]], Array]
     step: Callable[[Array, list[Array]], tuple[Array, list[Array]]]
+    observe: Callable[[Array, list[Array]], list[Array]] = lambda x, state: state
 
 
 class Reader:
@@ -114,7 +116,7 @@ def dnc_memory(
     return LoopMemory(start, first, step)
 
 
-def stack_memory(depth: int, width: int, stacks: int) -> LoopMemory:
+def stack_memory(depth: int, width: int, stacks: int, joint: bool) -> LoopMemory:
     """Joulin & Mikolov 2015, section 3."""
 
     def first(state: list[Array]) -> Array:
@@ -122,12 +124,39 @@ def stack_memory(depth: int, width: int, stacks: int) -> LoopMemory:
 
     def step(emission: Array, state: list[Array]) -> tuple[Array, list[Array]]:
         take = Reader(emission)
-        values, actions = oracles.sigmoid(take(stacks, width)), last_softmax(take(stacks, 3))
+        values, actions = oracles.sigmoid(take(stacks, width)), take(stacks, 3)
         take.end()
+        if joint:  # over all stacks together
+            actions = last_softmax(actions.reshape(len(actions), -1)).reshape(actions.shape)
+        else:
+            actions = last_softmax(actions)
         state = [stack.stack_step(state[0], actions, values)]
         return first(state), state
 
     return LoopMemory(lambda batch: [np.zeros((batch, stacks, depth, width))], first, step)
+
+
+def tape_memory(slots: int, width: int, tapes: int, empty_channel: int | None) -> LoopMemory:
+    """Deletang et al. 2022, appendix A; a jump goes as far as there were steps of input. State: tapes, that number."""
+
+    def first(state: list[Array]) -> Array:
+        return state[0][:, :, 0].reshape(len(state[0]), -1)
+
+    def observe(x: Array, state: list[Array]) -> list[Array]:
+        counted = [1.0 if empty_channel is None or row[empty_channel] <= 0.5 else 0.0 for row in x]
+        return [state[0], state[1] + np.array(counted)]
+
+    def step(emission: Array, state: list[Array]) -> tuple[Array, list[Array]]:
+        take = Reader(emission)
+        values, moves = take(tapes, width), last_softmax(take(tapes, 5))
+        take.end()
+        state = [stack.tape_step(state[0], moves, values, state[1]), state[1]]
+        return first(state), state
+
+    def start(batch: int) -> list[Array]:
+        return [np.zeros((batch, tapes, slots, width)), np.zeros(batch)]
+
+    return LoopMemory(start, first, step, observe)
 
 
 def delta_memory(key_width: int, width: int, heads: int) -> LoopMemory:
@@ -165,6 +194,6 @@ def network(
     for t in range(inputs.shape[1]):
         h = oracles.layered_step(kind, np.concatenate([inputs[:, t], reads], 1), controller, layers)
         emission = h @ weights["cell.interface.weight"].T + weights["cell.interface.bias"]
-        reads, state = memory.step(emission, state)
+        reads, state = memory.step(emission, memory.observe(inputs[:, t], state))
         outputs.append(oracles.project(np.concatenate([h, reads], 1), weights))
     return np.stack(outputs, axis=1), controller, state, reads

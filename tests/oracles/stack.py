@@ -1,4 +1,4 @@
-"""Stacks: NumPy float64 loops written from the papers, not from the code."""
+"""Stacks and tapes: NumPy float64 loops written from the papers, not from the code."""
 
 import numpy as np
 
@@ -22,6 +22,23 @@ def stack_top(stack: Array) -> Array:
     for b, s in np.ndindex(stack.shape[:2]):
         result[b, s] = stack[b, s, 0]
     return result
+
+
+def tape_step(tape: Array, moves: Array, values: Array, jump: Array) -> Array:
+    """Deletang et al. 2022, appendix A: the cell under the head is replaced, and each move turns the ring by itself."""
+    result = np.zeros(tape.shape)
+    batch, tapes, slots, _ = tape.shape
+    for b, k in np.ndindex(batch, tapes):
+        written = tape[b, k].copy()
+        written[0] = values[b, k]
+        for share, distance in zip(moves[b, k], (0, -1, 1, -int(jump[b]), int(jump[b]))):
+            for i in range(slots):
+                result[b, k, i] += share * written[(i + distance) % slots]
+    return result
+
+
+def tape_read(tape: Array) -> Array:
+    return stack_top(tape)
 
 
 class NeuralStack:
