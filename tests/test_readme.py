@@ -64,6 +64,11 @@ def test_command(line, run, tmp_path, monkeypatch, capsys, request):
         assert main(["sweep", "copy-ntm", "--name", words[1].split("/")[-1], "--engine", "commands"]) == 0
     if words[0] == "sweep":
         words += ["--engine", "commands"]  # trained in tests/test_sweep.py
+    if words[0] == "compare":
+        words = [word.replace("NTM,", "").replace("Copy,", "") for word in words]
+        words += ["--steps", "2", "--seeds", "1", "--sequences", "4"]
+    if words[0] == "atlas":
+        pytest.skip("drawn in tests/experiments/test_atlas.py")
     words = ["3" if word == "8000" else word for word in words]  # steps
     expected = 1 if words[0] == "resume" and len(words) == 2 else 0  # that run has ended, an error of one line
     assert main(words) == expected, capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The command line: ``memnets list | fit | resume | lengths | show | read | describe | sweep | ...``, a file each."""
+"""The command line: ``memnets list | tasks | fit | resume | lengths | show | read | sweep | ...``, a file each."""
 
 from .main import main
 

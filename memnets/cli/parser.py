@@ -10,6 +10,7 @@ from ..base.errors import UsageError, suggest
 
 COMMANDS = {
     "list": "experiments, one line each",
+    "tasks": "tasks, one line each; examples of one",
     "fit": "train one; --help after its name shows every key",
     "resume": "go on with a run that was stopped",
     "lengths": "length generalisation: table and plot",
@@ -21,6 +22,8 @@ COMMANDS = {
     "sample": "text written by a trained language model",
     "sweep": "a grid of experiments, settings and seeds",
     "report": "tables and curves of a sweep",
+    "compare": "memories against tasks under one protocol",
+    "atlas": "tables, figures and words of such a comparison",
     "trial": "run, or go on with, one trial of a sweep",
     "doctor": "devices, backends, compiler, versions, W&B mode",
 }

@@ -228,12 +228,47 @@ def parse_task(path: Path, *, trusted: bool = True) -> Any:
         UsageError: as :func:`parse_experiment`, or the task refuses a setting.
     """
     content = {key: value for key, value in move_old(load_mapping(path)).items() if key == "task"}
+    return make_task(content, trusted=trusted, path=path)
+
+
+def make_task(
+    content: dict[str, Any], overrides: Sequence[str] = (), *, trusted: bool = True, path: Path = Path("task")
+) -> Any:
+    """The task of plain settings such as ``{"task": {"class_path": ...}}``, made.
+
+    Args:
+        content: the settings.
+        overrides: ``--task.key value``, as on the command line.
+        trusted: whether classes of the user's own may be named.
+        path: the file that the settings are from; modules beside it are found.
+
+    Raises:
+        UsageError: as :func:`parse_experiment`, or the task refuses a setting.
+    """
     parser = _ExperimentParser(prog="memnets", allow_abbrev=False)
     parser.add_argument("--config", action="config")
     parser.add_argument("--task", type=KINDS["task"], required=True)
-    config = _parse(parser, content, [], trusted, path)
-    with importing(trusted):
-        return parser.instantiate(config).task
+    config = _parse(parser, content, list(overrides), trusted, path)
+    try:
+        with importing(trusted):
+            return parser.instantiate(config).task
+    except (ValueError, TypeError) as error:
+        raise UsageError(without_union(str(error)).strip()) from error
+
+
+def make_task_and_model(content: dict[str, Any], *, path: Path) -> tuple[Any, Any]:
+    """The task and the model of plain settings, made; the model's sizes are the task's.
+
+    Args:
+        content: ``{"task": {"class_path": ...}, "model": {...}}``.
+        path: the user's own file that the settings are from; modules beside it are found.
+
+    Raises:
+        UsageError: as :func:`parse_experiment`, or a class refuses a setting.
+    """
+    parser = _make_reading_parser()
+    objects = instantiate(parser, _parse(parser, content, [], True, path))
+    return objects.task, objects.model
 
 
 def _parse(

@@ -40,6 +40,10 @@ def one_line(message: str, overrides: Sequence[str], known: Iterable[str]) -> st
     if keys and expected:
         kind = re.sub(r"<class '([\w.]+)'>", r"\1", expected[0])
         return f"--{'.'.join(keys)}: {kind[0].lower()}{kind[1:]}".replace(" a int.", " an int.")
+    lacks = re.search(r"class_path '([\w.]+)':\s+the following arguments are required: ([\w., ]+)", whole)
+    if keys and lacks:
+        needed = " ".join(f"--{keys[0]}.{name} ..." for name in lacks[2].replace(",", " ").split())
+        return f"{lacks[1]} cannot be made without {needed}: add it"
     foreign = re.search(r"does not correspond to a subclass of (\w+)", message)
     if keys and foreign:
         named = re.search(r"Import path ([\w.]+) does|Given value: ([\w.]+)", whole)

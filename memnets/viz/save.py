@@ -44,14 +44,20 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:
         ValueError: ``path`` has another ending.
     """
     path = Path(path)
-    ending = path.suffix.lower()
-    if ending not in FORMATS:
-        raise ValueError(f"figures are saved as {', '.join(FORMATS)}: give a name that ends so, got '{path.name}'")
+    ending = check_ending(path)
     drawn = io.BytesIO()
     with _truetype() if ending == ".pdf" else nullcontext():
         figure.savefig(drawn, format=ending[1:], **FORMATS[ending])
     write_atomically({path: drawn.getvalue()})
     return path
+
+
+def check_ending(path: Path) -> str:
+    """The ending of a figure's name; ValueError unless figures are saved so."""
+    ending = path.suffix.lower()
+    if ending not in FORMATS:
+        raise ValueError(f"figures are saved as {', '.join(FORMATS)}: give a name that ends so, got '{path.name}'")
+    return ending
 
 
 @contextmanager

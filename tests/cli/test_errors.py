@@ -205,7 +205,7 @@ def test_of_a_setting_that_may_be_null_the_reason_alone_is_said(capsys):
     arguments = ["--curriculum", "memnets_tasks.Growing", "--curriculum.steps", "9"]
     assert main(["fit", "copy-ntm", *arguments]) == 2
     error = capsys.readouterr().err
-    assert "the following arguments are required: start" in error
+    assert "memnets_tasks.Growing cannot be made without --curriculum.start" in error
     assert "NoneType" not in error
     assert main(["fit", "copy-ntm", "--training.min_slots", "x"]) == 2
     assert capsys.readouterr().err == "memnets: error: fit: --training.min_slots: expected an int. Got value: x\n"

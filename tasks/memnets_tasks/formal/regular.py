@@ -43,7 +43,7 @@ class EvenPairs(StringTask):
 
 @final
 class ParityCheck(StringTask):
-    """Whether the number of ones is even.
+    """Whether the number of ones is odd.
 
     Deletang et al. 2022, "Parity Check": of a binary string, class 0 where it has an even number of ones, else class 1.
     Chance is 50 %.

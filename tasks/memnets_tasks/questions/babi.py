@@ -93,7 +93,7 @@ def _numbered(stories: Sequence[Story], numbers: Mapping[str, int]) -> Stories:
 
 @final
 class BAbI(TokenTask, FiniteTask):
-    """The bAbI question answering tasks, of the files in which they are published.
+    """The bAbI tasks, of the files in which they are published: answer questions about short stories.
 
     Weston et al. 2015, "Towards AI-Complete Question Answering" (arXiv:1502.05698), as Graves et al. 2016 (the DNC)
     show them: a sequence is a story with all of its questions, a word a step, in lower case, with full stops and

@@ -18,7 +18,7 @@ TOLERANCE = 0.04
 
 @final
 class Adding(StepTask):
-    """The adding problem.
+    """The adding problem: of a list of numbers, two of which are marked, the sum of these.
 
     Hochreiter & Schmidhuber 1997, "Long Short-Term Memory", section 5.4, in the format that Le et al. 2015
     (arXiv:1504.00941) and those after them use: numbers from 0 to 1, sequences of one length, one mark in each half.

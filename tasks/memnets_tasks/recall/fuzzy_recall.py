@@ -39,7 +39,7 @@ class Motifs:
 
 @final
 class FuzzyRecall(TokenTask):
-    """The fuzzy in-context recall task.
+    """Fuzzy in-context recall: pairs whose keys and values are several tokens long, of each key its value.
 
     Poli et al. 2024, "Mechanistic Design and Scaling of Hybrid Architectures" (MAD, arXiv:2403.17844), in the format of
     its code with many queries. A sequence of ``length`` L has T = L steps: padding (the token V - 1), then pairs of a

@@ -15,7 +15,7 @@ from memnets_tasks.token_task import TokenTask
 
 @final
 class InductionHeads(TokenTask):
-    """The induction heads task.
+    """Induction heads: the token that followed a special one, when that comes again.
 
     Gu & Dao 2023, "Mamba" (arXiv:2312.00752), section 4.1.2, after Dao et al. 2023, "Hungry Hungry Hippos"
     (arXiv:2212.14052) and Olsson et al. 2022. A sequence of ``length`` T:

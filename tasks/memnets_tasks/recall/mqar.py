@@ -22,7 +22,7 @@ TEST = ((64, 4), (64, 8), (64, 16), (128, 32), (256, 64), (512, 64), (512, 128),
 
 @final
 class MQAR(TokenTask):
-    """Multi-query associative recall (MQAR).
+    """Multi-query associative recall (MQAR): pairs of key and value, then each key, whose value is wanted.
 
     Arora, Eyuboglu et al. 2023, "Zoology" (arXiv:2312.04927), in the format of its code. A sequence of ``length`` T
     tokens with P pairs of V tokens in all:

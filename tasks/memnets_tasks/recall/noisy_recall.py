@@ -15,7 +15,7 @@ from memnets_tasks.token_task import TokenTask
 
 @final
 class NoisyRecall(TokenTask):
-    """The noisy in-context recall task; without noise, in-context recall.
+    """Noisy in-context recall: of each key that came before, its value; noise between the pairs, or none.
 
     Poli et al. 2024, "Mechanistic Design and Scaling of Hybrid Architectures" (MAD, arXiv:2403.17844), in the format of
     its code with many queries. A sequence of ``length`` L is L / 2 pairs without the last token, T = L - 1 steps. A

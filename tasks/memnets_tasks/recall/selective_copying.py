@@ -14,7 +14,7 @@ from memnets_tasks.token_task import TokenTask
 
 @final
 class SelectiveCopying(TokenTask):
-    """The selective copying task.
+    """Selective copying: give back, in order, the tokens that stood among blanks.
 
     Gu & Dao 2023, "Mamba" (arXiv:2312.00752), section 4.1.1, in the format of Poli et al. 2024, "Mechanistic Design and
     Scaling of Hybrid Architectures" (MAD, arXiv:2403.17844). With n tokens to copy, a sequence of ``length`` T is

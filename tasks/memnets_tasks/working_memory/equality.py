@@ -14,7 +14,9 @@ from memnets_tasks.working_memory.base import EVALUATED, WorkingMemoryTask
 
 @final
 class SequenceEquality(WorkingMemoryTask):
-    """Sequence equality. See :class:`WorkingMemoryTask` for the source and the encoding.
+    """Sequence equality: whether a second list is the first again.
+
+    See :class:`WorkingMemoryTask` for the source and the encoding.
 
     A sequence of ``length`` L has T = 2 L + 2 steps: a marker (control bit 0), the L items, a marker (control bit 1),
     and a list of L items: the first again, or, in half of the sequences, the first with each bit flipped at random
