@@ -35,8 +35,10 @@ def load(run_dir: str | Path, checkpoint: str = "last", *, trust: bool = False) 
         raise ValueError(f"checkpoint is {checkpoint!r}, but must be last or best")
     import torch
 
-    from .experiments.load import load_reader
+    from .base.extras import naming_extras
 
+    with naming_extras("memnets.load"):
+        from .experiments.load import load_reader
     with torch.random.fork_rng(devices=[]):  # making the model draws weights that are then replaced
         _, model, _ = load_reader(str(run_dir), which=checkpoint, vouched=trust)
     return model.eval()

@@ -205,3 +205,12 @@ def test_the_lists_of_public_names_agree():
 def test_a_name_that_is_not_there():
     with pytest.raises(AttributeError, match="module 'memnets' has no attribute 'NTMM'"):
         memnets.NTMM  # noqa: B018
+
+
+def test_every_figure_is_there():
+    import memnets.viz
+
+    assert set(memnets.viz._HOMES) == set(memnets.viz.__all__)
+    assert all(getattr(memnets.viz, name) is not None for name in memnets.viz.__all__)
+    with pytest.raises(AttributeError, match=r"has no attribute 'figure'"):
+        memnets.viz.figure  # noqa: B018

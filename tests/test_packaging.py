@@ -1,11 +1,14 @@
 """The wheel holds everything, and works from an empty directory."""
 
+import email
+import re
 import subprocess
 import sys
 import zipfile
 
 import pytest
 
+from memnets.base.extras import EXTRAS
 from running import ROOT, environment, result
 
 
@@ -31,6 +34,59 @@ def test_wheel_holds_every_source_file_and_config(wheel):
     wanted |= {f"memnets/{path.relative_to(ROOT)}" for path in (ROOT / "configs").glob("*/*.yaml")}
     assert wanted <= names
     assert not any(name.startswith(("tests/", "configs/", "tasks/")) for name in names)
+
+
+def test_a_plain_install_brings_three_libraries_and_the_extras_what_they_say(wheel):
+    archive = zipfile.ZipFile(wheel)
+    (name,) = [name for name in archive.namelist() if name.endswith("/METADATA")]
+    needs = email.message_from_bytes(archive.read(name)).get_all("Requires-Dist") or []
+    plain = {re.split(r"[^\w-]", need)[0] for need in needs if "extra ==" not in need}
+    assert plain == {"torch", "numpy", "safetensors"}
+    named = {"PIL": "pillow", "yaml": "pyyaml", "skimage": "scikit-image", "sklearn": "scikit-learn"}
+    for library, extra in EXTRAS.items():
+        wanted = re.compile(rf"{named.get(library, library)}\b.*extra == '{extra}'", re.IGNORECASE)
+        brought = any(wanted.match(need) for need in needs)
+        assert brought or (library, extra) == ("PIL", "images"), f"memnets[{extra}] does not bring {library}"
+
+
+CORE = """
+import sys
+from memnets.base.extras import EXTRAS
+for name in set(EXTRAS) - {"filelock", "triton"}:  # which torch may look for
+    sys.modules[name] = None
+import torch, memnets, memnets_tasks
+from memnets import *
+from memnets.training.step import TrainingStep
+from memnets_tasks import *
+task = memnets_tasks.Copy(bits=2, max_length=2)
+model = memnets.NTM(task.input_size, 4, output_size=2, slots=4, width=3, backend="reference")
+TrainingStep(model, task, seed=0, batch_size=2)
+model.save_pretrained(sys.argv[1])
+memnets.NTM.from_pretrained(sys.argv[1])
+from memnets.cli import main
+assert main(["list"]) == 0
+assert main(["doctor"]) == 0
+print("errors", file=sys.stderr)
+assert main(["fit", "copy-ntm"]) == 1
+assert main(["report", "."]) == 1
+random = torch.Generator().manual_seed(0)
+for use in (lambda: memnets.load("runs/a"), lambda: memnets.viz.save_figure, lambda: memnets.training.SequenceLearner,
+            lambda: memnets_tasks.TextLines().sample(1, 3, random), lambda: memnets_tasks.DigitLines()):
+    try:
+        use()
+    except ImportError as error:
+        print(error, file=sys.stderr)
+"""
+
+
+def test_the_core_works_without_the_extras_and_names_them(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", CORE, str(tmp_path / "saved")], capture_output=True, text=True, env=environment()
+    )
+    assert done.returncode == 0, done.stderr
+    errors = done.stderr.partition("errors\n")[2].splitlines()
+    extras = ["train", "train", "train", "figures", "train", "figures", "images"]
+    assert [re.findall(r'pip install "memnets\[(\w+)\]"', line) for line in errors] == [[extra] for extra in extras]
 
 
 def test_installed_wheel_lists_and_trains_in_an_empty_directory(wheel, tmp_path):

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Sequence
 
 from ..base.errors import UsageError
+from ..base.extras import remedy
 from .parser import parse
 
 KNOWN = (
@@ -40,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
+        if isinstance(error, ImportError) and (what := remedy(error.name)):
+            return _fail(f"{command}{what}", 1)
         if os.environ.get("MEMNETS_DEBUG") or not _is_known(error):
             raise
         return _fail(_reason(error), 1)

@@ -45,6 +45,9 @@ def make_parser() -> OneLineParser:
     """The whole command line."""
     parser = OneLineParser(prog="memnets", description="differentiable memory-augmented networks", allow_abbrev=False)
     parser.add_argument("--version", action="store_true", help="print the version")
+    parser.add_argument(
+        "--print-completion", choices=("bash", "zsh", "tcsh"), help="print what lets a shell complete commands by TAB"
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for name, text in COMMANDS.items():
         module: Any = importlib.import_module(f".{name}", __package__)
@@ -75,6 +78,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         raise UsageError(f"unknown command {first!r}{suggest(first, COMMANDS)} (one of {', '.join(COMMANDS)})")
     options, others = parser.parse_known_args(arguments)
     if options.command is None:
+        if options.print_completion:
+            from .completion import completion
+
+            print(completion(parser, options.print_completion))
+            raise SystemExit(0)
         if options.version:
             from .. import __version__
 

@@ -1,6 +1,7 @@
 """Mistakes in a user's own files and in Lightning's callbacks: one line that shows where, and nothing left behind."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -233,3 +234,17 @@ def test_a_second_signal_ends_at_once_and_says_how_to_go_on(tmp_path):
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     assert torch.is_tensor(torch.zeros(1))
+
+
+def test_a_shell_completes_commands_and_experiments(capsys):
+    pytest.importorskip("shtab", reason="the extra memnets[train] is not installed as it is now")
+    if shutil.which("bash") is None:
+        pytest.skip("no bash here")
+    with pytest.raises(SystemExit):
+        main(["--print-completion", "bash"])
+    script = capsys.readouterr().out
+    for words, wanted in (("memnets leng", "lengths"), ("memnets fit copy-ntm-", "copy-ntm-ff")):
+        line = words.split()
+        ask = f'COMP_WORDS=({words}); COMP_CWORD={len(line) - 1}; _shtab_memnets; echo "${{COMPREPLY[@]}}"'
+        done = subprocess.run(["bash", "-c", f"{script}\n{ask}"], capture_output=True, text=True)
+        assert wanted in done.stdout.split(), done.stderr

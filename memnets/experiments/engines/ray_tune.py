@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ...base.extras import remedy
 from ..sweeps.directory import SweepDir, TrialDir
 from ..sweeps.plan import PlanError, Trial
 from .base import Engine, EngineOptions
@@ -28,7 +29,7 @@ def check_ray() -> None:
         PlanError: with the command that installs it, or with the address.
     """
     if importlib.util.find_spec("ray") is None or importlib.util.find_spec("pyarrow") is None:
-        raise PlanError("--engine ray needs Ray Tune, which is not installed: pip install 'memnets[ray]'")
+        raise PlanError(f"--engine ray needs Ray Tune: {remedy('ray')}")
     if address := os.environ.get("RAY_ADDRESS"):
         _check_address(address)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from ...base.extras import remedy
 from .configuration import unknown
 from .sizes import power_of_two
 
@@ -42,7 +43,7 @@ def unavailable() -> str | None:
     """Why no kernel can be compiled or run here, or None. Compiles and tries one, at the first call on a GPU."""
     found = version()
     if found is None:
-        return "Triton is not installed: pip install 'memnets[triton]'"
+        return remedy("triton")
     if tuple(int(part) for part in found.split(".")[:2]) < OLDEST:
         return f"Triton {found} is older than {'.'.join(map(str, OLDEST))}: pip install --upgrade triton"
     if interpreted():

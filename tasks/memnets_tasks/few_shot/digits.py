@@ -5,6 +5,7 @@ from typing import Literal, final
 
 import torch
 
+from memnets.base.extras import require
 from memnets_tasks.few_shot.episodes import Classes, EpisodeTask, fitted, stacked
 
 TRAINED = (0, 1, 2, 3, 4)
@@ -13,10 +14,10 @@ TRAINED = (0, 1, 2, 3, 4)
 
 @lru_cache(maxsize=8)
 def _digits(size: int, split: str) -> Classes:
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise ImportError("DigitEpisodes needs scikit-learn; install memnets[images]") from error
+    require("sklearn", purpose="DigitEpisodes")
+
+    from sklearn.datasets import load_digits
+
     pixels, values = load_digits(return_X_y=True)
     images = torch.as_tensor(pixels, dtype=torch.float32).view(-1, 8, 8) / 16
     digits = [digit for digit in range(10) if (digit in TRAINED) == (split == "train")]

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from memnets.base.extras import require
 from memnets_tasks.few_shot.episodes import Classes, EpisodeTask, fitted, stacked
 
 FOLDERS = {"train": "images_background", "test": "images_evaluation"}
@@ -33,6 +34,8 @@ def _characters(folder: str, size: int, split: str) -> Classes:
 
 def _image(path: Path, size: int) -> Tensor:
     """One drawing, black on white, as ink of 0 to 1."""
+    require("PIL", purpose="reading Omniglot")
+
     from PIL import Image
 
     from memnets_tasks.images.regular_files import read_regular

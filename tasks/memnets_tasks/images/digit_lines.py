@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from memnets.base.extras import require
 from memnets_tasks._checks import check_at_least, check_range, expand_counts
 from memnets_tasks._lengths import set_lengths
 from memnets_tasks.base import Splits
@@ -44,10 +45,10 @@ ORDERS = ("forward", "backward", "twice")
 @lru_cache(maxsize=8)
 def _digits(size: int, split: str) -> Digits:
     """The images of one split."""
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise ImportError("DigitLines needs scikit-learn; install memnets[images]") from error
+    require("sklearn", purpose="DigitLines")
+
+    from sklearn.datasets import load_digits
+
     pixels, values = load_digits(return_X_y=True)
     images = torch.as_tensor(pixels, dtype=torch.float32).view(-1, 1, 8, 8) / 16
     images = F.interpolate(images, size=(size, size), mode="bilinear", align_corners=False).squeeze(1)

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from memnets.base.extras import require
 from memnets_tasks.images.glyphs import Change, Glyph
 
 WEIGHT = (-0.5, 0.8)
@@ -64,6 +65,8 @@ def is_tall_sign(character: str, glyph: Glyph, size: int) -> bool:
 
 def lift(glyph: Glyph, share: float) -> Glyph:
     """The same glyph, whose depth below the baseline is ``share`` of what it was; the rest is squeezed with it."""
+    require("PIL", purpose="drawing text")
+
     from PIL import Image
 
     depth = glyph.top + len(glyph.ink)

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from memnets.base.extras import require
 from memnets_tasks.images.regular_files import UnusableFile, read_regular
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def font_bytes(path: str) -> bytes:
 @lru_cache(maxsize=64)
 def family_and_glyphs(path: str) -> tuple[str, dict[int, str]]:
     """The family of a font file, and its glyphs' names by code point; ValueError if it cannot be read."""
+    require("fontTools", purpose="reading fonts")
+
     from fontTools.ttLib import TTFont
 
     try:
@@ -48,6 +51,8 @@ def family_and_glyphs(path: str) -> tuple[str, dict[int, str]]:
 
 def load_font(path: str, size: int) -> "FreeTypeFont":
     """A font at a size, in pixels to the em; ValueError if it cannot be read."""
+    require("PIL", purpose="reading fonts")
+
     from PIL import ImageFont
 
     try:

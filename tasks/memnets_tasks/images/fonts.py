@@ -4,8 +4,9 @@ import importlib.util
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from memnets.base.extras import require
 from memnets_tasks.images.font_files import family_and_glyphs
 from memnets_tasks.images.glyphs import check_glyphs
 
@@ -46,6 +47,8 @@ def lacking(path: str, charset: str) -> str:
     Raises:
         ValueError: If the file is not a font.
     """
+    require("fontTools", purpose="drawing text")
+
     from fontTools import agl
 
     glyphs = family_and_glyphs(path)[1]
@@ -83,9 +86,8 @@ def _stands_alone(character: str) -> bool:
 
 
 def _matplotlib_folder() -> Path:
-    spec = importlib.util.find_spec("matplotlib")
-    if spec is None or spec.origin is None:
-        raise ValueError("matplotlib, whose fonts are the default, is not installed; install it or give fonts=[...]")
+    require("matplotlib", purpose="fonts=None, which takes those of matplotlib,")
+    spec: Any = importlib.util.find_spec("matplotlib")
     return Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf"
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from memnets.base.extras import require
 from memnets_tasks.images.font_files import load_font
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ def draw_glyph(font: "FreeTypeFont", character: str, path: str) -> Glyph:
     Raises:
         ValueError: If it cannot be drawn, or is more than ``MAX_EMS`` wide or high, as none is that is not damaged.
     """
+    require("PIL", purpose="drawing text")
+
     from PIL import Image, ImageDraw
 
     try:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from memnets.base.extras import require
 from memnets_tasks.images.batches import Box
 from memnets_tasks.images.cider import cider
 
@@ -178,6 +179,8 @@ def bleu(predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str
     Raises:
         ValueError: If there is no image, or another number of predictions.
     """
+    require("torchmetrics", purpose="scoring captions")
+
     from torchmetrics.functional.text import bleu_score
 
     _check_counts(predictions, references)

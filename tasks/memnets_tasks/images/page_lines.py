@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from memnets.base.extras import require
 from memnets_tasks._checks import check_at_least
 from memnets_tasks.images.base import TextTask
 from memnets_tasks.images.batches import TextLineBatch
@@ -90,6 +91,8 @@ class PageLines(FileTask, TextTask):
 
 def unbend(page: npt.NDArray[np.uint8], line: PageLine, height: int) -> npt.NDArray[np.uint8]:
     """A line ``(height, w)`` cut out of the page ``(H, W)``, its left and its right half each as a quadrilateral."""
+    require("PIL", purpose="reading images")
+
     from PIL import Image
 
     width = round((line.right - line.left) * height / line.rows)
@@ -118,8 +121,8 @@ def _missing(charset: str) -> str:
 
 @lru_cache(maxsize=1)
 def _page() -> npt.NDArray[np.uint8]:
-    try:
-        from skimage import data
-    except ImportError as error:
-        raise ImportError("PageLines needs scikit-image; install memnets[images]") from error
+    require("skimage", purpose="PageLines")
+
+    from skimage import data
+
     return np.asarray(data.page())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from memnets.base.extras import require
 from memnets_tasks.images.regular_files import UnusableFile
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def decode(data: bytes) -> "Image":
     Raises:
         UnreadableImage: If the data is of none of ``FORMATS``, damaged, cut short, or larger than the bounds above.
     """
+    require("PIL", purpose="reading images")
+
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     if not data:
@@ -106,6 +109,8 @@ def _check_passes(image: "Image", data: bytes) -> None:
 
 def _common_mode(image: "Image", bits: int) -> "Image":
     """The image in one of four modes; one of integers wider than a byte has at most ``bits`` bits a pixel."""
+    require("PIL", purpose="reading images")
+
     from PIL import Image
 
     if image.mode.startswith("I"):  # which convert("L") would clip to white
@@ -142,6 +147,8 @@ def _grey_bytes(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
 
 def _opaque(image: "Image", mode: str) -> "Image":
     """In the mode "L" or "RGB", what is transparent on the paper that :func:`_paper` finds."""
+    require("PIL", purpose="reading images")
+
     from PIL import Image
 
     if image.mode in ("LA", "RGBA"):
@@ -177,6 +184,8 @@ def grey_line(
     Raises:
         UnreadableImage: If it cannot be decoded, or is wider than ``max_width`` at that height.
     """
+    require("PIL", purpose="reading images")
+
     from PIL import Image
 
     image = _opaque(decode(data), "L")
@@ -201,6 +210,8 @@ def colour_square(data: bytes, size: int) -> npt.NDArray[np.uint8]:
     Raises:
         UnreadableImage: If it cannot be decoded.
     """
+    require("PIL", purpose="reading images")
+
     from PIL import Image, ImageOps
 
     image = _opaque(decode(data), "RGB")
@@ -209,6 +220,8 @@ def colour_square(data: bytes, size: int) -> npt.NDArray[np.uint8]:
 
 def png(image: npt.NDArray[np.uint8]) -> bytes:
     """A PNG file of an image ``(H, W)`` or ``(H, W, 3)``."""
+    require("PIL", purpose="reading images")
+
     from PIL import Image
 
     file = io.BytesIO()

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from memnets.base.extras import require
 from memnets.base.files import write_atomically
 from memnets_tasks.images.batches import SceneBatch, TextLineBatch
 from memnets_tasks.images.caption_formats import FLICKR_LISTS, SPLITS
@@ -96,6 +97,8 @@ def _write_iam(folder: Path, lines: list[tuple[bytes, str]]) -> Path:
 
 
 def _write_lmdb(folder: Path, lines: list[tuple[bytes, str]]) -> Path:
+    require("lmdb", purpose="writing LMDB")
+
     import lmdb
 
     folder.parent.mkdir(parents=True, exist_ok=True)
