@@ -59,6 +59,7 @@ _HOMES = {
     "CellState": "recurrent",
     "PonderState": "recurrent",
     "RepeatCell": "recurrent",
+    "StackedCell": "recurrent",
     "FeedforwardState": "base.state",
     "HiddenState": "base.state",
     "LSTMState": "base.state",
@@ -130,6 +131,7 @@ __all__ = [
     "StackMemory",
     "StackRNN",
     "StackState",
+    "StackedCell",
     "TapeMemory",
     "TapeRNN",
     "TapeState",
@@ -209,6 +211,7 @@ if TYPE_CHECKING:
         PonderState,
         Recurrent,
         RepeatCell,
+        StackedCell,
         Trace,
         trace,
     )

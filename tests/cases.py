@@ -93,6 +93,7 @@ CASES = [
         memnets.ACT, "act-stack", memory=memnets.StackMemory(3, 2), controller="rnn", max_passes=2, backend="reference"
     ),
     pondering(memnets.Repeat, "repeat-delta", memory=memnets.DeltaMemory(3, 2), repeats=2, backend="reference"),
+    network("stack-upon-stack", memnets.StackMemory(3, 2), controller="rnn", memory_layers=2, output_size=2),
     baseline(memnets.LSTM, "lstm"),
     baseline(memnets.LSTM, "lstm-2-layers", num_layers=2, output_size=2),
     baseline(memnets.GRU, "gru", output_size=2),
@@ -192,6 +193,8 @@ def run_oracle(module: Any, inputs: Tensor) -> tuple[np.ndarray, list[np.ndarray
         return layers.fast_weights(array, weights, module.cell.inner_steps, module.cell.decay, module.cell.rate)
     if isinstance(module.cell, (memnets.ACTCell, memnets.RepeatCell)):
         return halting.network(array, weights, module.cell, loops_of)
+    if isinstance(module.cell, memnets.StackedCell):
+        return halting.stacked(array, weights, module.cell, loops_of)
     kind = type(module.cell.controller).__name__.removesuffix("Controller").lower()
     outputs, controller, last, reads = memories.network(kind, array, weights, loops_of(module.cell.memory))
     return outputs, [*controller.values(), *last, reads]

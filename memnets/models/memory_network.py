@@ -3,8 +3,10 @@
 import copy
 from typing import Unpack
 
+from ..base.checks import check_whole
 from ..memories import Memory
 from ..recurrent.cell import MakeController, MemoryCell
+from ..recurrent.stacked import StackedCell
 from ..recurrent.unroll import Recurrent, RecurrentOptions
 
 
@@ -35,6 +37,7 @@ class MemoryNetwork(Recurrent):
         dropout: share of what each layer of the controller, but the last, gives the next that is left out in training.
         learned_state: the controller's state before the first step is learned, in place of zeros.
         learned_memory: so is what the memory holds then.
+        memory_layers: cells one above the other, each a controller with a memory of its own (copies of ``memory``).
         options: those of :class:`memnets.Recurrent`: ``output_size``, ``vocabulary``, ``batch_first``, ``backend``,
             ``truncated_bptt_steps``, ``checkpoint_every``, ``check_finite``, ``bidirectional``.
 
@@ -54,14 +57,16 @@ class MemoryNetwork(Recurrent):
         dropout: float = 0.0,
         learned_state: bool = False,
         learned_memory: bool = False,
+        memory_layers: int = 1,
         **options: Unpack[RecurrentOptions],
     ):
-        bidirectional = options.get("bidirectional", False)
+        check_whole("memory_layers", memory_layers)
+        several = memory_layers > 1 or options.get("bidirectional", False)
 
-        def make_cell() -> MemoryCell:
+        def make_layer(inputs: int) -> MemoryCell:
             return MemoryCell(
-                input_size,
-                copy.deepcopy(memory) if bidirectional else memory,
+                inputs,
+                copy.deepcopy(memory) if several else memory,
                 controller=controller,
                 hidden_size=hidden_size,
                 num_layers=num_layers,
@@ -69,5 +74,11 @@ class MemoryNetwork(Recurrent):
                 learned_state=learned_state,
                 learned_memory=learned_memory,
             )
+
+        def make_cell() -> MemoryCell | StackedCell:
+            cells = [make_layer(input_size)]
+            while len(cells) < memory_layers:
+                cells.append(make_layer(cells[-1].output_size))
+            return StackedCell(cells) if memory_layers > 1 else cells[0]
 
         super().__init__(make_cell, **options)

@@ -107,8 +107,9 @@ def _own(memory: Memory | None, options: RecurrentOptions) -> Memory | None:
 
 
 def _cell(inputs: int, hidden_size: int, memory: Memory | None, controller: Any, num_layers: int) -> Any:
-    """A controller with a memory, or alone."""
+    """A controller with a copy of the memory, or alone."""
     if memory is not None:
+        memory = copy.deepcopy(memory)
         return MemoryCell(inputs, memory, controller=controller, hidden_size=hidden_size, num_layers=num_layers)
     if isinstance(controller, str):
         return make_controller(controller, inputs, hidden_size, num_layers)

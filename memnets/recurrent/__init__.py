@@ -3,6 +3,7 @@
 from .cell import CellState, MemoryCell
 from .directions import BidirectionalState
 from .halting import ACTCell, PonderState, RepeatCell
+from .stacked import StackedCell
 from .torch_layers import GRU, LSTM, RNN
 from .trace import Trace, trace
 from .unroll import Recurrent
@@ -18,6 +19,7 @@ __all__ = [
     "PonderState",
     "Recurrent",
     "RepeatCell",
+    "StackedCell",
     "Trace",
     "trace",
 ]

@@ -160,7 +160,8 @@ class Recurrent(SequenceModule):
         own = getattr(self.cell, "auxiliary_loss", None)
         if own is None or self.backward_cell is None:
             return None if own is None else own(state)
-        return own(state.forward) + self.backward_cell.auxiliary_loss(state.backward)
+        losses = own(state.forward), self.backward_cell.auxiliary_loss(state.backward)
+        return None if losses[0] is None else losses[0] + losses[1]
 
     def resize(self, slots: int) -> Self:
         """Change the number of slots of every memory that has slots; no parameter depends on it.

@@ -77,6 +77,24 @@ def with_memory(module: Any, weights: dict[str, Array], prefix: str, memory: mem
     return step, [*first, *start, memory.first(start)]
 
 
+def stacked(inputs: Array, weights: dict[str, Array], module: Any, loops_of: Any) -> tuple[Array, list[Array]]:
+    """Cells with memories one above the other over inputs (B, T, I), a cell after another: outputs and last state."""
+    made = [with_memory(c, weights, f"cell.cells.{n}.", loops_of(c.memory)) for n, c in enumerate(module.cells)]
+    outputs, states = [], []
+    for sequence in inputs:
+        ends = []
+        for cell, state in made:
+            above = []
+            for x in sequence:
+                y, state = cell(x, state)
+                above.append(y)
+            sequence = np.array(above)
+            ends.append(state)
+        outputs.append(oracles.project(sequence, weights))
+        states.append([np.stack(parts, axis=1) for parts in zip(*ends)])
+    return np.array(outputs), [np.concatenate(parts) for parts in zip(*states)]
+
+
 def network(inputs: Array, weights: dict[str, Array], module: Any, loops_of: Any) -> tuple[Array, list[Array]]:
     """A cell of ACT or Repeat over inputs (B, T, I): outputs and the last state's arrays."""
     make = with_memory if hasattr(module.cell, "memory") else controller_of
