@@ -95,8 +95,8 @@ class TitansLayer(Layer):
             torch.ones_like(rate) if self.weight is None else self.weight(x).sigmoid(),
         )
         o, after = neural_memory(steps, state, self.chunk, lengths, parallel=self.parallel)
-        numbers = (part.to(state.memory.dtype) for part in after[:-1])
-        return self.readout(o, x), NeuralMemoryState(*numbers, after.place)
+        numbers = [part.to(state.memory.dtype) for part in after[:-1]]
+        return self.readout(o, x), NeuralMemoryState._make([*numbers, after.place])
 
 
 def _gate(hidden_size: int, heads: int, bias: float) -> nn.Linear:

@@ -76,7 +76,7 @@ def neural_memory(
     """
     dtype, batch, count = steps.v.dtype, len(steps.v), steps.v.shape[1]
     numbers = in_float32(*steps, *state[:-1])
-    steps, state = Steps(*numbers[:7]), NeuralMemoryState(*numbers[7:], state.place)
+    steps, state = Steps._make(numbers[:7]), NeuralMemoryState._make([*numbers[7:], state.place])
     if lengths is None:
         lengths = torch.full((batch,), count, device=steps.v.device)
     with without_autocast(steps.v.device.type):
@@ -86,7 +86,7 @@ def neural_memory(
         _last(torch.cat([old, new], 1), lengths, old.shape[1])
         for old, new in zip(state[3:6], (steps.k, steps.v, steps.weight))
     ]
-    after = NeuralMemoryState(memory, momentum, anchor, *recent, (state.place + lengths) % chunk)
+    after = NeuralMemoryState._make([memory, momentum, anchor, *recent, (state.place + lengths) % chunk])
     return o.to(dtype), after
 
 
@@ -179,7 +179,7 @@ def in_chunks(steps: Steps, state: NeuralMemoryState, chunk: int, lengths: Tenso
         keep, kept = _between(log_keep[:, :, now])
         shares = _band(weight[:, :, near], window) * rate[:, :, now].unsqueeze(-1)  # (B, H, b, c - 1 + b)
         total = keep * real[:, :, now].unsqueeze(-2)
-        carried = None
+        carried = slow = slowed = None
         if momentum.shape[2]:
             slow, slowed = _between(log_momentum[:, :, now])
             carried = (total @ slowed.unsqueeze(-1)).squeeze(-1)  # what S_0 adds to each M_t, (B, H, b)
@@ -188,7 +188,7 @@ def in_chunks(steps: Steps, state: NeuralMemoryState, chunk: int, lengths: Tenso
         outputs.append(_read(q[:, :, now], memory, momentum, kept, carried, shares_of_memory, given, errors))
         last = kept[:, :, -1].view(*kept.shape[:2], 1, 1, 1)
         changed = last * memory - _outer(given, errors, shares_of_memory[:, :, -1])
-        if carried is not None:
+        if carried is not None and slow is not None and slowed is not None:
             changed = changed + carried[:, :, -1].view(*kept.shape[:2], 1, 1, 1) * momentum
             shares_of_momentum = (slow @ shares)[:, :, -1]
             slowest = slowed[:, :, -1].view(*kept.shape[:2], 1, 1, 1)
