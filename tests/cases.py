@@ -12,7 +12,15 @@ from torch.testing import assert_close
 import memnets
 import oracles
 from memnets.base.state import map_state, named_tensors, state_tensors
-from memnets.layers import AttentionLayer, DeltaLayer, FastWeightsCell, LinearAttentionLayer, TitansLayer
+from memnets.layers import (
+    AttentionLayer,
+    DeltaLayer,
+    FastWeightsCell,
+    LinearAttentionLayer,
+    TitansLayer,
+    WindowAttentionLayer,
+)
+from memnets.layers.titans_attention import TitansAttentionLayer
 from memnets.models.blocks import BlockNetwork
 from oracles import halting, layers, memories
 
@@ -108,6 +116,10 @@ CASES = [
     blocks(memnets.LinearAttention, "linear-attention-step-by-step", chunk=None),
     blocks(memnets.Titans, "titans", chunk=3),
     blocks(memnets.Titans, "titans-deep-omega", depth=2, chunk=2, window=3, decay=False, output_size=2),
+    blocks(memnets.Titans, "titans-gate", attention="gate", attention_window=3, persistent=2, chunk=2),
+    blocks(
+        memnets.Titans, "titans-layer", attention="layer", attention_window=4, persistent=0, chunk=1, momentum=False
+    ),
     blocks(memnets.Titans, "titans-step-by-step", depth=2, chunk=1, momentum=False, parallel=False),
     baseline(memnets.FastWeights, "fast-weights", output_size=2),
     baseline(memnets.FastWeights, "fast-weights-settling", inner_steps=3, decay=0.8, rate=0.3),
@@ -210,6 +222,10 @@ def loops_of_layer(layer: Any) -> layers.Layer:
             return layers.linear_attention_layer(layer.heads)
         case TitansLayer(depth=depth, chunk=chunk, window=window):
             return layers.titans_layer(layer.heads, depth, chunk, window)
+        case WindowAttentionLayer(heads=heads, window=window):
+            return layers.window_attention_layer(heads, window)
+        case TitansAttentionLayer(place=place):
+            return layers.titans_attention_layer(place, loops_of_layer(layer.memory), loops_of_layer(layer.attention))
         case AttentionLayer():
             return layers.attention_layer(layer.heads, layer.positions)
     raise AssertionError(f"write the loops of {type(layer).__name__} in tests/oracles/layers.py")

@@ -96,6 +96,20 @@ def stack_states(states: Sequence[StateT], *, pad: bool = False) -> StateT:
     return type(first)(*(stack_states(part, pad=pad) for part in parts))
 
 
+def join_layers(states: Sequence[StateT]) -> StateT:
+    """The states of several layers as one, with the layers as the second dimension of each tensor."""
+    first = states[0]
+    if isinstance(first, Tensor):
+        tensors: Any = list(states)
+        return torch.stack(tensors, dim=1)  # pyright: ignore[reportReturnType]
+    return type(first)(*(join_layers(parts) for parts in zip(*states)))  # pyright: ignore[reportArgumentType]
+
+
+def layer_of(state: StateT, number: int) -> StateT:
+    """The state of one layer, of that of all ``(B, L, ...)``."""
+    return map_state(lambda tensor: tensor[:, number], state)
+
+
 def where_state(chosen: Tensor, one: StateT, other: StateT) -> StateT:
     """The state ``one`` of the sequences where ``chosen (B,)`` is True, ``other`` elsewhere.
 

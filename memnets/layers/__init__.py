@@ -10,6 +10,8 @@ from .fast_weights import FastWeightsCell, FastWeightsState
 from .linear_attention import LinearAttentionLayer, LinearAttentionState
 from .short_convolution import ShortConvolution
 from .titans import NeuralMemoryState, TitansLayer
+from .titans_attention import TitansAttentionLayer, TitansAttentionState
+from .window_attention import WindowAttentionLayer, WindowState
 
 __all__ = [
     "AttentionLayer",
@@ -23,5 +25,9 @@ __all__ = [
     "LinearAttentionState",
     "NeuralMemoryState",
     "ShortConvolution",
+    "TitansAttentionLayer",
+    "TitansAttentionState",
     "TitansLayer",
+    "WindowAttentionLayer",
+    "WindowState",
 ]

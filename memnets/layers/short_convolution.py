@@ -32,12 +32,18 @@ class ShortConvolution(nn.Module):
         mixed = window[:, :steps] * self.weight[0]
         for i in range(1, self.steps):
             mixed = torch.addcmul(mixed, window[:, i : i + steps], self.weight[i])
-        return mixed, _last(window, self.steps - 1, lengths)
+        return mixed, last_steps(window, self.steps - 1, lengths)
 
 
-def _last(window: Tensor, count: int, lengths: Tensor | None) -> Tensor:
-    """The ``count`` steps of each sequence before its end, of a window that has as many before its first step."""
+def last_steps(window: Tensor, count: int, lengths: Tensor | None) -> Tensor:
+    """The ``count`` steps of each sequence before its end, of a window that has as many before its first step.
+
+    Args:
+        window: ``(B, count + T, ...)``.
+        count: how many.
+        lengths: ``(B,)``, or None for T.
+    """
     if lengths is None:
         return window[:, window.shape[1] - count :]
     index = lengths.unsqueeze(1) + torch.arange(count, device=lengths.device)  # (B, count)
-    return window.take_along_dim(index.unsqueeze(-1), dim=1)
+    return window.take_along_dim(index.view(*index.shape, *[1] * (window.dim() - 2)), dim=1)

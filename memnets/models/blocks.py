@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Sequence
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -10,12 +10,10 @@ from torch import Tensor, nn
 from ..base.checks import check_length_tensor, check_state, check_whole
 from ..base.modes import check_share
 from ..base.module import SequenceModule, clear_padding
-from ..base.state import detach_state, map_state
+from ..base.state import detach_state, join_layers, layer_of
 from ..base.state_types import register_state
 from ..layers import Layer
 from ..layers.gated_output import NORM_EPSILON
-
-StateT = TypeVar("StateT")
 
 
 class BlockOptions(TypedDict, total=False):
@@ -156,14 +154,3 @@ class BlockNetwork(SequenceModule, abc.ABC):
             x, own = block(x, layer_of(state, number), lengths)
             after.append(own)
         return self.norm(x), join_layers(after)
-
-
-def layer_of(state: StateT, number: int) -> StateT:
-    """The state of one layer, of that of all ``(B, L, ...)``."""
-    return map_state(lambda tensor: tensor[:, number], state)
-
-
-def join_layers(states: Sequence[StateT]) -> StateT:
-    """The state of all layers, with L as the second dimension."""
-    first: Any = states[0]
-    return type(first)(*(torch.stack(parts, dim=1) for parts in zip(*states)))  # pyright: ignore[reportArgumentType]

@@ -3,12 +3,14 @@
 from typing import Unpack
 
 from ..base.checks import check_whole
+from ..layers.base import Layer
 from ..layers.titans import TitansLayer
+from ..layers.titans_attention import NeuralMemoryOptions, TitansAttentionLayer
 from .blocks import BlockNetwork, BlockOptions
 
 
 class Titans(BlockNetwork):
-    """Blocks of neural memory, used like ``torch.nn.LSTM`` (but with the batch first); the papers' LMM, and OmegaNet.
+    """Blocks of neural memory, used like ``torch.nn.LSTM`` (batch first): the papers' LMM, MAG, MAL and OmegaNet.
 
     >>> model = Titans(input_size=9, hidden_size=64, output_size=8, depth=2)
     >>> output, state = model(torch.randn(4, 41, 9))  # (4, 41, 8)
@@ -25,6 +27,10 @@ class Titans(BlockNetwork):
         momentum: carry on a share of the last change.
         decay: let the memory fade.
         parallel: compute a chunk at once; False takes the steps one by one, with the same result.
+        attention: where attention to the last steps comes in: "none"; "gate", what it puts out is gated by the
+            memory's (MAG); "layer", it sees what the memory puts out (MAL).
+        attention_window: steps that it sees.
+        persistent: learned vectors that it sees beside them.
         options: those of :class:`memnets.models.blocks.BlockNetwork`: ``feedforward_size``, ``dropout``,
             ``output_size``, ``vocabulary``, ``batch_first``, ``truncated_bptt_steps``, ``check_finite``.
 
@@ -50,20 +56,26 @@ class Titans(BlockNetwork):
         momentum: bool = True,
         decay: bool = True,
         parallel: bool = True,
+        attention: str = "none",
+        attention_window: int = 32,
+        persistent: int = 4,
         **options: Unpack[BlockOptions],
     ):
         check_whole("num_layers", num_layers)
-        layers = [
-            TitansLayer(
-                hidden_size,
-                heads,
-                depth=depth,
-                chunk=chunk,
-                window=window,
-                momentum=momentum,
-                decay=decay,
-                parallel=parallel,
-            )
-            for _ in range(num_layers)
-        ]
+        memory: NeuralMemoryOptions = {
+            "depth": depth,
+            "chunk": chunk,
+            "window": window,
+            "momentum": momentum,
+            "decay": decay,
+            "parallel": parallel,
+        }
+
+        def make_layer() -> Layer:
+            if attention == "none":
+                return TitansLayer(hidden_size, heads, **memory)
+            more = {"attention_window": attention_window, "persistent": persistent}
+            return TitansAttentionLayer(hidden_size, heads, place=attention, **more, **memory)
+
+        layers = [make_layer() for _ in range(num_layers)]
         super().__init__(input_size, hidden_size, layers, **options)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..base.state import map_state, named_tensors
+from ..base.state import join_layers, layer_of, named_tensors
 
 
 class StackedCell(nn.Module):
@@ -55,22 +55,22 @@ class StackedCell(nn.Module):
     ) -> Any:
         """Those of all cells."""
         cells: list[Any] = list(self.cells)
-        return _join([cell.initial_state(batch_size, device=device, dtype=dtype) for cell in cells])
+        return join_layers([cell.initial_state(batch_size, device=device, dtype=dtype) for cell in cells])
 
     def forward(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
         """One step: ``x (B, I)`` to the output of the last cell."""
         after = []
         for number, cell in enumerate(self.cells):
-            x, own = cell(x, map_state(lambda tensor, n=number: tensor[:, n], state))
+            x, own = cell(x, layer_of(state, number))
             after.append(own)
-        return x, _join(after)
+        return x, join_layers(after)
 
     def auxiliary_loss(self, state: Any) -> Tensor | None:
         """The sum of the cells' own, where they have any."""
         losses = []
         for number, cell in enumerate(self.cells):
             own = getattr(cell, "auxiliary_loss", None)
-            loss = None if own is None else own(map_state(lambda tensor, n=number: tensor[:, n], state))
+            loss = None if own is None else own(layer_of(state, number))
             losses += [] if loss is None else [loss]
         return torch.stack(losses).sum() if losses else None
 
@@ -78,10 +78,3 @@ class StackedCell(nn.Module):
 def _shapes(cell: Any) -> list[tuple[int, ...]]:
     state = cell.initial_state(1, device=torch.device("meta"))
     return [tuple(tensor.shape[1:]) for _, tensor in named_tensors(state)]
-
-
-def _join(states: Sequence[Any]) -> Any:
-    """One state with the cells as the second dimension."""
-    if isinstance(states[0], Tensor):
-        return torch.stack(list(states), dim=1)
-    return type(states[0])(*(_join(parts) for parts in zip(*states)))

@@ -6,7 +6,7 @@ from torch.testing import assert_close
 
 import memnets
 from cases import assert_same_state, leaves_of, numbers_of, weighted
-from memnets.layers import TitansLayer
+from memnets.layers import AttentionLayer, TitansAttentionLayer, TitansLayer, WindowAttentionLayer
 from memnets.ops import delta_rule
 from memnets.ops.neural_memory import Steps, neural_memory
 
@@ -88,3 +88,23 @@ def test_an_untrained_memory_forgets_by_decay_alone():
 def test_what_does_not_fit(name):
     with pytest.raises(ValueError, match=f"{name} is 0, but must be at least 1"):
         memnets.Titans(3, 8, **{name: 0})
+
+
+def test_a_window_as_long_as_the_sequence_is_attention_to_all_of_it():
+    torch.manual_seed(0)
+    whole, window = AttentionLayer(8, 2).double(), WindowAttentionLayer(8, 2, window=6).double()
+    window.load_state_dict(whole.state_dict())
+    assert_close(window(inputs(6))[0], whole(inputs(6))[0])
+    assert not torch.allclose(window(inputs(7))[0][:, 6], whole(inputs(7))[0][:, 6])  # the first is out of sight
+    assert window(inputs(9), None, [9, 2, 0])[1].keys.shape == (3, 5, 2, 4)
+
+
+def test_a_closed_gate_puts_out_nothing():
+    layer = TitansAttentionLayer(8, 2, place="gate", attention_window=3)
+    with torch.no_grad():
+        layer.memory_norm.weight.zero_()  # a gate of a half
+        half, _ = layer(inputs(4).float())
+        y, _ = layer.attention(inputs(4).float())
+    assert_close(half, layer.attention_norm(y) / 2)
+    with pytest.raises(ValueError, match="attention is 'context', but must be one of none, gate, layer"):
+        memnets.Titans(3, 8, attention="context")

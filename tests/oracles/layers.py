@@ -203,6 +203,43 @@ def attention_layer(heads: int, positions: str) -> Layer:
     return run
 
 
+def window_attention_layer(heads: int, window: int) -> Layer:
+    """Attention over the last steps and the learned keys, a query at a time."""
+
+    def run(x: Array, w: Weights) -> tuple[Array, list[Array]]:
+        batch, steps, size = x.shape
+        q, k, v = np.moveaxis((x @ w["project.weight"].T).reshape(batch, steps, 3, heads, size // heads), 2, 0)
+        q, k = (np.array([[[turned(u, t) for u in row] for t, row in enumerate(s)] for s in p]) for p in (q, k))
+        learned_k, learned_v = w.get("persistent", np.zeros((2, heads, 0, size // heads)))
+        o = np.zeros((batch, steps, heads, size // heads))
+        for b in range(batch):
+            for h in range(heads):
+                for i in range(steps):
+                    near = range(max(0, i - window + 1), i + 1)
+                    keys = [*learned_k[h], *(k[b, j, h] for j in near)]
+                    values = [*learned_v[h], *(v[b, j, h] for j in near)]
+                    shares = oracles.softmax(np.array([q[b, i, h] @ key for key in keys]) / math.sqrt(size // heads))
+                    o[b, i, h] = sum(share * value for share, value in zip(shares, values))
+        kept = [np.concatenate([np.zeros((batch, window - 1, *p.shape[2:])), p], 1)[:, steps:] for p in (k, v)]
+        return o.reshape(batch, steps, size) @ w["mix.weight"].T, [*kept, np.full(batch, steps)]
+
+    return run
+
+
+def titans_attention_layer(place: str, memory: Layer, attention: Layer) -> Layer:
+    """Behrouz et al. 2024, sections 4.2 (gate) and 4.3 (layer)."""
+
+    def run(x: Array, w: Weights) -> tuple[Array, list[Array]]:
+        recalled, first = memory(x, below(w, "memory."))
+        y, second = attention(recalled if place == "layer" else x, below(w, "attention."))
+        if place == "gate":
+            gate = oracles.sigmoid(rms_norm(recalled, w["memory_norm.weight"]))
+            y = rms_norm(y, w["attention_norm.weight"]) * gate
+        return y, [*first, *second]
+
+    return run
+
+
 def network(inputs: Array, weights: Weights, layer: Layer) -> tuple[Array, list[Array]]:
     """Blocks of x + layer(norm(x)), then x + feedforward(norm(x)) over inputs (B, T, I); states (B, L, ...)."""
     x = inputs @ weights["inner.weight"].T + weights["inner.bias"]

@@ -1,0 +1,85 @@
+"""Causal attention over the last few steps, and over learned vectors that every step sees."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..base.checks import check_whole
+from .base import Layer
+from .positions import rotate
+from .short_convolution import last_steps
+
+
+class WindowState(NamedTuple):
+    """Keys and values of the last steps, the oldest first; of a model of L layers with L after B.
+
+    Attributes:
+        keys: ``(B, w - 1, H, K)``, zeros where there was no step.
+        values: ``(B, w - 1, H, K)``.
+        steps: how many there were of each sequence, ``(B,)``, int64.
+    """
+
+    keys: Tensor
+    values: Tensor
+    steps: Tensor
+
+
+class WindowAttentionLayer(Layer):
+    """``softmax(q k / sqrt(K)) v`` over the last w steps and P learned keys, for each head; rotary positions.
+
+    Its state is fixed, and so is the time of a step.
+
+    Args:
+        hidden_size: D.
+        heads: H.
+        window: w, steps seen, the present one included.
+        persistent: P, learned keys and values beside them.
+
+    Raises:
+        ValueError: a size below its minimum, or ``hidden_size`` is no multiple of ``heads``.
+
+    Source:
+        Beltagy, Peters & Cohan 2020, Longformer, arXiv:2004.05150 (the window); Behrouz, Zhong & Mirrokni 2024,
+        arXiv:2501.00663, section 3.3 (the learned vectors, there called persistent memory).
+    """
+
+    def __init__(self, hidden_size: int, heads: int = 4, *, window: int = 32, persistent: int = 0):
+        super().__init__(hidden_size, heads)
+        check_whole("window", window)
+        check_whole("persistent", persistent, 0)
+        self.window = window
+        self.project = nn.Linear(hidden_size, 3 * hidden_size, bias=False)
+        self.mix = nn.Linear(hidden_size, hidden_size, bias=False)
+        learned = torch.randn(2, heads, persistent, self.width) * self.width**-0.5
+        self.persistent = nn.Parameter(learned) if persistent else None  # keys and values
+
+    def initial_state(
+        self, batch_size: int, *, device: torch.device | None = None, dtype: torch.dtype | None = None
+    ) -> WindowState:
+        """No step yet."""
+        keys = self.zeros(batch_size, self.window - 1, self.heads, self.width, device=device, dtype=dtype)
+        return WindowState(keys, keys.clone(), self.zeros(batch_size, device=device, dtype=torch.int64))
+
+    def run(self, x: Tensor, state: WindowState, lengths: Tensor | None) -> tuple[Tensor, WindowState]:
+        """The layer over ``x (B, T, D)``."""
+        count, before = x.shape[1], self.window - 1
+        places = state.steps.unsqueeze(1) + torch.arange(count, device=x.device)  # (B, T)
+        q, k, v = self.project(x).unflatten(-1, (3, self.heads, self.width)).unbind(2)  # (B, T, H, K) each
+        q, k = rotate(q, places), rotate(k, places)
+        keys, values = (torch.cat([old, new.to(old.dtype)], 1) for old, new in ((state.keys, k), (state.values, v)))
+        seen = torch.arange(before + count, device=x.device)  # in ``keys``, where step t is at before + t
+        ages = torch.arange(count, device=x.device).unsqueeze(1) + before - seen  # (T, N)
+        real = seen >= before - state.steps.unsqueeze(1)  # (B, N)
+        visible = ((ages >= 0) & (ages < self.window)) & real.unsqueeze(1)  # (B, T, N)
+        q, wide_k, wide_v = (part.transpose(1, 2).to(q.dtype) for part in (q, keys, values))  # (B, H, ., K)
+        if self.persistent is not None:
+            learned = self.persistent.to(q.dtype).unsqueeze(1).expand(2, len(x), -1, -1, -1)  # (2, B, H, P, K)
+            wide_k, wide_v = (torch.cat([a, b], 2) for a, b in zip(learned, (wide_k, wide_v)))
+            visible = F.pad(visible, (learned.shape[3], 0), value=True)
+        added = torch.zeros_like(visible, dtype=q.dtype).masked_fill(~visible, float("-inf"))
+        o = F.scaled_dot_product_attention(q, wide_k, wide_v, attn_mask=added.unsqueeze(1))
+        total = state.steps + (count if lengths is None else lengths)
+        after = WindowState(last_steps(keys, before, lengths), last_steps(values, before, lengths), total)
+        return self.mix(o.transpose(1, 2).flatten(2)), after
