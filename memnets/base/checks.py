@@ -3,7 +3,7 @@
 import math
 import numbers
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import torch
@@ -26,11 +26,37 @@ def check_number(name: str, value: Any) -> None:
         raise ValueError(f"{name} is {value}, but must be a finite number")
 
 
+def check_dense(name: str, tensor: Tensor) -> None:
+    """Raise TypeError where ``tensor`` is nested or sparse, ValueError where its numbers are no longer there."""
+    if tensor.is_nested:
+        raise TypeError(
+            f"{name} is a nested tensor, but must be dense: torch.nested.to_padded_tensor({name}, 0.0) pads it, and "
+            "lengths says where its sequences end"
+        )
+    if tensor.layout is not torch.strided:
+        raise TypeError(f"{name} has the layout {tensor.layout}, but must be dense: call {name}.to_dense()")
+    if not torch.compiler.is_compiling() and lacks_storage(tensor):
+        raise ValueError(f"{name} has shape {tuple(tensor.shape)}, but its storage was freed or made smaller since")
+
+
+def lacks_storage(tensor: Tensor) -> bool:
+    """Whether a dense tensor's shape and strides reach past the end of its storage."""
+    if not tensor.numel() or tensor.device.type == "meta":
+        return False
+    try:
+        held = tensor.untyped_storage().nbytes()
+    except NotImplementedError:  # a wrapper, as of torch.func, which has none of its own
+        return False
+    last = tensor.storage_offset() + sum((n - 1) * s for n, s in zip(tensor.shape, tensor.stride()))
+    return held < (last + 1) * tensor.element_size()
+
+
 def check_inputs(inputs: Tensor, input_size: int, batch_first: bool = True) -> None:
     """Raise ValueError or TypeError unless ``inputs`` is a float (B, T, I) with I = input_size and B, T >= 1."""
     layout = "(batch, steps, features)" if batch_first else "(steps, batch, features)"
     if not isinstance(inputs, Tensor):
         raise TypeError(f"inputs must be a tensor {layout}, got {type(inputs).__name__}")
+    check_dense("inputs", inputs)
     shape = tuple(inputs.shape)
     if inputs.dim() != 3:
         raise ValueError(f"inputs has shape {shape}, but must have three dimensions {layout}")
@@ -51,6 +77,7 @@ def check_tokens(inputs: Tensor, vocabulary: int, batch_first: bool = True) -> N
     layout = "(batch, steps)" if batch_first else "(steps, batch)"
     if not isinstance(inputs, Tensor):
         raise TypeError(f"inputs must be a tensor of tokens {layout}, got {type(inputs).__name__}")
+    check_dense("inputs", inputs)
     shape = tuple(inputs.shape)
     if inputs.is_floating_point() or inputs.is_complex() or inputs.dtype == torch.bool:
         raise TypeError(
@@ -68,11 +95,21 @@ def check_tokens(inputs: Tensor, vocabulary: int, batch_first: bool = True) -> N
 
 
 def check_dtype(inputs: Tensor, module: nn.Module) -> None:
-    """Raise TypeError if ``inputs`` are not in the precision of ``module``'s parameters; autocast takes any."""
+    """Raise unless ``inputs`` are where ``module``'s parameters are, and in their precision; autocast takes any.
+
+    Raises:
+        TypeError: another precision.
+        ValueError: another device.
+    """
     parameter = next((p for p in module.parameters() if p.is_floating_point()), None)
     if parameter is None:  # quantised, or there are none
         return
     dtype = parameter.dtype
+    if inputs.device != parameter.device:
+        raise ValueError(
+            f"inputs is on {inputs.device}, but the module's parameters are on {parameter.device}: "
+            f"call inputs.to({str(parameter.device)!r}), or move the module"
+        )
     if inputs.dtype != dtype and not _casting(inputs.device):
         raise TypeError(
             f"inputs has dtype {inputs.dtype}, but the module's parameters are {dtype}: call inputs.to({dtype})"
@@ -92,7 +129,8 @@ def check_finite(inputs: Tensor) -> None:
 
 def check_length_tensor(lengths: Tensor, batch_size: int) -> Tensor:
     """The lengths as int64, with no look at their values; raises ValueError or TypeError."""
-    if lengths.is_floating_point() or lengths.dtype == torch.bool:
+    check_dense("lengths", lengths)
+    if lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool:
         raise TypeError(f"lengths has dtype {lengths.dtype}, but must hold integers")
     if lengths.shape != (batch_size,):
         raise ValueError(
@@ -106,6 +144,8 @@ def check_lengths(lengths: Tensor | Sequence[int], batch_size: int, steps: int) 
     if isinstance(lengths, Tensor):
         check_length_tensor(lengths, batch_size)
         values = lengths.tolist()
+    elif isinstance(lengths, (Set, Mapping, str, bytes)):
+        raise TypeError(f"lengths is a {type(lengths).__name__}, but must be a list or tensor in the batch's order")
     else:
         values = list(lengths) if isinstance(lengths, Iterable) else lengths
     if not isinstance(values, list) or len(values) != batch_size or any(isinstance(v, list) for v in values):
@@ -158,6 +198,10 @@ def _check_parts(state: Any, expected: Any, device: torch.device, growing: bool)
     if not isinstance(expected, Tensor):
         for part, expected_part in zip(state, expected):
             _check_parts(part, expected_part, device, growing)
+    elif state.is_nested or state.layout is not torch.strided:
+        raise TypeError(
+            f"state holds a tensor of layout {state.layout} where a dense one is needed: to_dense() makes it"
+        )
     elif state.shape != expected.shape and not (growing and _same_batch(state, expected)):
         raise ValueError(
             f"state holds a tensor of shape {tuple(state.shape)} where {tuple(expected.shape)} is needed: was it made "
@@ -173,6 +217,8 @@ def _check_parts(state: Any, expected: Any, device: torch.device, growing: bool)
             f"state holds a tensor on {state.device}, but the inputs are on {device}: move the one to the other "
             "(memnets.base.state.map_state moves a state)"
         )
+    else:
+        check_dense("a tensor of state", state)
 
 
 def _casting(device: torch.device) -> bool:

@@ -6,7 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .kernel import KERNELS
+from ..base.checks import check_length_tensor
+from .checks import check_sequence
+from .kernel import kernel_called
 
 _NO_SECOND = (
     "the fused kernel has no second derivative: use backend='reference' where gradients of gradients are needed "
@@ -49,7 +51,7 @@ def run(
     lengths = None if lengths is None else [int(n) for n in lengths]
     if not torch.is_grad_enabled() or not any(t.requires_grad for t in (inputs, *state, *parameters)):
         with torch.no_grad():
-            outputs, last, _ = KERNELS[key].forward(inputs, state, parameters, lengths, keep=False)
+            outputs, last, _ = kernel_called(key).forward(inputs, state, parameters, lengths, keep=False)
         return outputs, last
     outputs, *last = _Sequence.apply(key, lengths, repeat, len(state), inputs, *state, *parameters)
     return outputs, last
@@ -67,9 +69,11 @@ class _Sequence(torch.autograd.Function):
         *tensors: Tensor,
     ) -> tuple[Tensor, ...]:
         ctx.set_materialize_grads(False)
-        ctx.settings = key, KERNELS[key], lengths, repeat, states
+        ctx.settings = key, kernel_called(key), lengths, repeat, states
         with torch.autocast(inputs.device.type, enabled=False):
-            outputs, last, kept = KERNELS[key].forward(inputs, tensors[:states], tensors[states:], lengths, not repeat)
+            outputs, last, kept = kernel_called(key).forward(
+                inputs, tensors[:states], tensors[states:], lengths, not repeat
+            )
         ctx.shape = outputs.shape
         ctx.save_for_backward(inputs, *tensors, *(() if repeat else kept))
         return outputs, *last
@@ -123,20 +127,18 @@ def _refuse_second(found: list[Tensor | None], sources: list[Tensor]) -> list[Te
 # a tensor there, which a graph can hold without being made anew for other lengths.
 
 
-def _longest_first(lengths: Tensor | None, steps: int) -> list[int] | None:
+def _longest_first(lengths: Tensor | None, inputs: Tensor) -> list[int] | None:
     if lengths is None:
         return None
-    ranked = sorted(lengths.tolist(), reverse=True)
-    if ranked and not 0 <= ranked[-1] <= ranked[0] <= steps:
-        raise ValueError(f"lengths is {ranked}, but must lie within 0..{steps}, the steps of the inputs")
-    return ranked
+    check_sequence(inputs)
+    return sorted(check_length_tensor(lengths, inputs.shape[1]).tolist(), reverse=True)
 
 
 @torch.library.custom_op("memnets::fused_forward", mutates_args=())
 def _forward_op(
     key: str, inputs: Tensor, state: list[Tensor], parameters: list[Tensor], lengths: Tensor | None, keep: bool
 ) -> list[Tensor]:
-    run = KERNELS[key].forward(inputs, state, parameters, _longest_first(lengths, len(inputs)), keep)
+    run = kernel_called(key).forward(inputs, state, parameters, _longest_first(lengths, inputs), keep)
     return [run.outputs, *run.last, *(run.kept if keep else ())]
 
 
@@ -144,7 +146,7 @@ def _forward_op(
 def _(
     key: str, inputs: Tensor, state: list[Tensor], parameters: list[Tensor], lengths: Tensor | None, keep: bool
 ) -> list[Tensor]:
-    run = KERNELS[key].shapes(inputs, state, parameters, keep)
+    run = kernel_called(key).shapes(inputs, state, parameters, keep)
     return [run.outputs, *run.last, *(run.kept if keep else ())]
 
 
@@ -160,7 +162,7 @@ def _backward_op(
     d_last: list[Tensor],
 ) -> list[Tensor]:
     needs = [True] * (1 + len(state) + len(parameters))
-    kernel, ranked = KERNELS[key], _longest_first(lengths, len(inputs))
+    kernel, ranked = kernel_called(key), _longest_first(lengths, inputs)
     if not kept:  # run again here, not in an operator of its own, which the compiler would move to the forward pass
         kept = kernel.forward(inputs, state, parameters, ranked, True).kept
     found = kernel.backward(inputs, state, parameters, ranked, kept, d_outputs, d_last, needs)

@@ -100,6 +100,20 @@ KERNELS: weakref.WeakValueDictionary[str, Kernel] = weakref.WeakValueDictionary(
 """The kernels of this process by key, for operators that graphs of ``torch.compile`` hold."""
 
 
+def kernel_called(key: str) -> Kernel:
+    """The kernel of that key.
+
+    Raises:
+        ValueError: there is none.
+    """
+    found = KERNELS.get(key)
+    if found is None:
+        raise ValueError(
+            f"there is no kernel {key!r} in this process: it goes with the cell that it was made for; call the module"
+        )
+    return found
+
+
 def named(cell: Any, name: str) -> Tensor:
     """A parameter or buffer of a cell by name."""
     found = cell

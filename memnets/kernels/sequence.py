@@ -6,8 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..base.checks import check_lengths
 from ..base.state import detach_state, index_state, map_state, state_tensors
 from .autograd import run
+from .checks import check_sequence
 from .kernel import named
 
 
@@ -38,11 +40,12 @@ def run_sequence(
     Returns:
         The cell's outputs ``(T, B, F)``, zero past a sequence's length, and the state after each sequence's last step.
     """
+    _check(inputs, state)
     parameters = [named(cell, name) for name in names]
     dtype = next(iter(cell.parameters())).dtype
     order = ends = None
     if counts is not None:
-        order, counts = _longest_first(counts, inputs.device)
+        order, counts = _longest_first(counts, inputs)
     if order is not None:
         inputs, state = inputs[order], index_state(state, order)
     inputs = inputs.to(dtype).transpose(0, 1)  # (T, B, I)
@@ -71,16 +74,24 @@ def run_sequence(
     return outputs, state
 
 
-def _longest_first(counts: Any, device: torch.device) -> tuple[Tensor | None, Any]:
+def _check(inputs: Any, state: Any) -> None:
+    """Raise TypeError or ValueError where casting to the cell's precision would hide what was given."""
+    check_sequence(inputs)
+    for tensor in (inputs, *state_tensors(state)):
+        if not tensor.is_floating_point():
+            raise TypeError(f"a tensor of inputs or state has dtype {tensor.dtype}, but must be floating point")
+
+
+def _longest_first(counts: Any, inputs: Tensor) -> tuple[Tensor | None, Any]:
     """The order, None where it is so already, and the lengths in it: a tensor where a graph must serve any lengths."""
     if torch.compiler.is_compiling():
-        ends, order = torch.as_tensor(counts, device=device).sort(descending=True, stable=True)
+        ends, order = torch.as_tensor(counts, device=inputs.device).sort(descending=True, stable=True)
         return order, ends
-    counts = list(counts)
+    counts = check_lengths(counts, *inputs.shape[:2])
     ranked = sorted(range(len(counts)), key=counts.__getitem__, reverse=True)
     if ranked == list(range(len(counts))):
         return None, counts
-    return torch.tensor(ranked, device=device), [counts[b] for b in ranked]
+    return torch.tensor(ranked, device=inputs.device), [counts[b] for b in ranked]
 
 
 def _within(counts: Any, start: int, stop: int, steps: int) -> Any:

@@ -83,12 +83,6 @@ class Recurrent(SequenceModule):
             batch_first=batch_first,
             check_finite=check_finite,
         )
-        for name, value in (
-            ("truncated_bptt_steps", truncated_bptt_steps),
-            ("checkpoint_every", checkpoint_every),
-        ):
-            if value is not None:
-                check_whole(name, value)
         kernels.check_name(backend)
         self.cell: Any = made
         self.backend = backend
@@ -98,6 +92,12 @@ class Recurrent(SequenceModule):
         make: Any = cell
         self.backward_cell: Any = make() if bidirectional else None
         register_state(self.make_state(1, device=torch.device("meta")))
+        self._check_settings()
+
+    def _check_settings(self) -> None:
+        for name in ("truncated_bptt_steps", "checkpoint_every"):
+            if (value := getattr(self, name)) is not None:
+                check_whole(name, value)
 
     @property
     def growing(self) -> bool:
@@ -147,6 +147,12 @@ class Recurrent(SequenceModule):
         return torch.cat([outputs, reverse(other, counts)], dim=-1), BidirectionalState(after, before)
 
     def _run_cell(self, cell: Any, inputs: Tensor, state: Any, lengths: Any) -> tuple[Tensor, Any]:
+        self._check_settings()
+        if inputs.shape[2] != cell.input_size:
+            raise ValueError(
+                f"the module's input_size is {inputs.shape[2]} and its cell's {cell.input_size}: one was changed by "
+                "hand; make a new module of that size"
+            )
         if getattr(cell, "masks_size", 0):
             inputs = cell.add_masks(inputs)  # of all steps at once, so that every backend has the same
         find = self._kernel if cell is self.cell else self._backward_kernel

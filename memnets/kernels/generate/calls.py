@@ -8,11 +8,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ..checks import check_count, check_ranked, check_sequence, check_tensor
 from ..kernel import Gradients
 from .library import Args, numbers, pointers
 
 EVERY = 8
 """Large parts of the state are kept before each such step; those between are computed again on the way back."""
+
+_CPU = torch.device("cpu")
 
 SPARE = 16
 """Numbers behind an array that whole vectors may read."""
@@ -26,10 +29,11 @@ class Kept(NamedTuple):
 
 
 class Compiled(NamedTuple):
-    """A program that can be called: its library, and what is known of it (see ``program.build``)."""
+    """A program that can be called: its library, what is known of it (see ``program.build``), and its numbers."""
 
     library: ctypes.CDLL
     layout: dict[str, Any]
+    dtype: torch.dtype
 
 
 def empty(like: Tensor, *shape: int) -> Tensor:
@@ -46,20 +50,36 @@ def _room(like: Tensor, ragged: bool, *shape: int) -> Tensor:
     return like.new_zeros(size + SPARE)[:size].view(shape)
 
 
-def _checked(program: Compiled, inputs: Tensor, state: Sequence[Tensor], parameters: Sequence[Tensor]) -> None:
-    """Raise where a tensor is not what the program was made for: it would be read past its end."""
-    layout, batch = program.layout, inputs.shape[1]
-    found = [tuple(inputs.shape[2:]), *(tuple(s.shape) for s in state), *(tuple(p.shape) for p in parameters)]
-    wanted = [
-        tuple(layout["input_shape"]),
-        *((batch, *shape) for shape in layout["state_shapes"]),
-        *map(tuple, layout["parameter_shapes"]),
-    ]
-    if found != wanted:
-        raise ValueError(f"a cell that was generated for tensors of shapes {wanted} was given {found}")
-    tensors = [inputs, *state, *parameters]
-    if any(t.dtype != inputs.dtype or t.device != inputs.device or t.layout != torch.strided for t in tensors):
-        raise ValueError(f"a generated cell takes dense tensors of one dtype and device, not {inputs.dtype} and others")
+def _checked(
+    program: Compiled,
+    inputs: Tensor,
+    state: Sequence[Tensor],
+    parameters: Sequence[Tensor],
+    lengths: Sequence[int] | None,
+) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    """Inputs, state and parameters as one block of numbers each, once they are what the program was made for."""
+    layout = program.layout
+    check_sequence(inputs)
+    steps, batch = inputs.shape[:2]
+    check_ranked(lengths, steps, batch)
+    state_shapes = [(batch, *shape) for shape in layout["state_shapes"]]
+    return (
+        _dense(program, "inputs", inputs, (steps, batch, *layout["input_shape"])),
+        _all_dense(program, "state", state, state_shapes),
+        _all_dense(program, "parameters", parameters, layout["parameter_shapes"]),
+    )
+
+
+def _dense(program: Compiled, name: str, tensor: Tensor, shape: Sequence[int]) -> Tensor:
+    check_tensor(name, tensor, shape, program.dtype, _CPU)
+    return tensor.resolve_neg().contiguous()
+
+
+def _all_dense(
+    program: Compiled, name: str, tensors: Sequence[Tensor], shapes: Sequence[Sequence[int]]
+) -> list[Tensor]:
+    check_count(name, tensors, len(shapes))
+    return [_dense(program, f"{name}[{k}]", t, shape) for k, (t, shape) in enumerate(zip(tensors, shapes))]
 
 
 def _part(matrix: Tensor, param: int, turned: bool, start: int, length: int) -> Tensor:
@@ -144,6 +164,11 @@ def _kept_shapes(program: Compiled, steps: int, batch: int, keep: bool) -> tuple
     return (steps + 1, batch, layout["record"]), (-(-steps // EVERY), batch, layout["big"])
 
 
+def _checked_kept(program: Compiled, kept: Sequence[Tensor], steps: int, batch: int) -> Kept:
+    shapes = _kept_shapes(program, steps, batch, True)
+    return Kept(*_all_dense(program, "what forward kept", kept, shapes))
+
+
 def forward(
     program: Compiled,
     inputs: Tensor,
@@ -165,10 +190,8 @@ def forward(
     Returns:
         The outputs ``(T, B, F)``, the state after each sequence's last step, and what was kept.
     """
-    _checked(program, inputs, state, parameters)
-    inputs, layout = inputs.contiguous(), program.layout
-    state, parameters = [s.contiguous() for s in state], [p.contiguous() for p in parameters]
-    (steps, batch, _), ragged = inputs.shape, lengths is not None
+    inputs, state, parameters = _checked(program, inputs, state, parameters, lengths)
+    layout, (steps, batch, _), ragged = program.layout, inputs.shape, lengths is not None
     args, held = _arguments(program, inputs, parameters, lengths, False)
     starts, strides = _starts(program, inputs, parameters)
     outputs = _room(inputs, ragged, batch, steps, layout["outputs"]).transpose(0, 1)  # as users have it
@@ -191,7 +214,7 @@ def backward(
     state: Sequence[Tensor],
     parameters: Sequence[Tensor],
     lengths: Sequence[int] | None,
-    kept: Kept,
+    kept: Sequence[Tensor],
     d_outputs: Tensor,
     d_last: Sequence[Tensor | None],
     needs: Sequence[bool],
@@ -209,12 +232,17 @@ def backward(
         d_last: of the last state; None counts as zero.
         needs: for the inputs, each tensor of the state and each parameter, whether its gradient is wanted.
     """
-    _checked(program, inputs, state, parameters)
-    layout, inputs = program.layout, inputs.contiguous()
+    inputs, state, parameters = _checked(program, inputs, state, parameters, lengths)
+    layout, (steps, batch, _), ragged = program.layout, inputs.shape, lengths is not None
+    kept = _checked_kept(program, kept, steps, batch)
+    check_tensor("the gradient of the outputs", d_outputs, (steps, batch, layout["outputs"]), program.dtype, _CPU)
+    d_outputs = d_outputs.resolve_neg()
     d_outputs = d_outputs if d_outputs.stride(2) == 1 else d_outputs.contiguous()
-    parameters = [p.contiguous() for p in parameters]
-    d_last = [None if d is None else d.contiguous() for d in d_last]
-    (steps, batch, _), ragged = inputs.shape, lengths is not None
+    check_count("the gradient of the state", d_last, len(state))
+    d_last = [
+        None if d is None else _dense(program, f"the gradient of state[{k}]", d, s.shape)
+        for k, (d, s) in enumerate(zip(d_last, state))
+    ]
     args, held = _arguments(program, inputs, parameters, lengths, True)
     d_state = [empty(s, *s.shape) if need else None for s, need in zip(state, needs[1 : 1 + len(state)])]
     records = _room(inputs, ragged, steps, batch, layout["d_record"])

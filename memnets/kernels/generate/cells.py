@@ -68,17 +68,17 @@ def _build(cell: Any) -> GeneratedKernel:
         return made.source, made.layout
 
     def check(built: build.Built) -> None:
-        _try(cell, GeneratedKernel(found, names, _loaded(built), name))
+        _try(cell, GeneratedKernel(found, names, _loaded(built, dtype), name))
 
     try:
-        return GeneratedKernel(found, names, _loaded(build.fetch(name, make, check)), name)
+        return GeneratedKernel(found, names, _loaded(build.fetch(name, make, check), dtype), name)
     except build.BuildError as error:
         raise Refusal(str(error), here=True) from error
 
 
-def _loaded(built: build.Built) -> Compiled:
+def _loaded(built: build.Built, dtype: torch.dtype) -> Compiled:
     try:
-        return Compiled(library.load(str(built.path)), built.layout)
+        return Compiled(library.load(str(built.path)), built.layout, dtype)
     except OSError as error:
         raise build.BuildError(f"the compiled kernel cannot be loaded: {error}") from error
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ..checks import check_count
 from ..kernel import KERNELS, Gradients, Kernel, Run
 from . import calls
 from .trace import Trace, run_prologue
@@ -39,8 +40,9 @@ class GeneratedKernel(Kernel):
 
     def _leaves(self, parameters: Sequence[Tensor]) -> list[Tensor]:
         """What the program's ``param`` leaves are."""
+        check_count("parameters", parameters, len(self.slots))
         env = {**self.constants, **dict(zip(self.slots, parameters))}
-        return [t.to(parameters[0].dtype) for t in run_prologue(self.prologue, self.sources, env)]
+        return [t.to(self.compiled.dtype) for t in run_prologue(self.prologue, self.sources, env)]
 
     def forward(
         self,
@@ -88,7 +90,7 @@ class GeneratedKernel(Kernel):
             state,
             plain,
             lengths,
-            calls.Kept(*kept),
+            kept,
             d_outputs,
             d_last,
             [*needs[: 1 + len(state)], *leaf_needs],
