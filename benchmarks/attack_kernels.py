@@ -127,7 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", type=int, help="one call")
     parser.add_argument("--plain", action="store_true", help="without sanitisers")
     parser.add_argument("--cache", type=Path, help="a folder for compiled kernels; one for this run alone if not given")
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--json", type=Path, help="add the figures to this file")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.worker:
@@ -150,23 +150,25 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def write(options: argparse.Namespace, found: list[Found], seconds: float) -> None:
-    """The figures as JSON."""
+    """The figures as JSON, added to those of other calls of the same seed that the file holds."""
     import torch
 
-    groups: dict[str, dict[str, int]] = {}
+    known: dict[str, Any] = json.loads(options.json.read_text()) if options.json.exists() else {}
+    groups: dict[str, dict[str, int]] = known.get("outcomes", {})
     for f in found:
         row = groups.setdefault(f.group, {})
         row[f.word] = row.get(f.word, 0) + 1
+    calls = known.get("calls", 0) + len(found)
     figures = {
-        "command": f"python benchmarks/attack_kernels.py --calls {options.calls} --programs {options.programs} "
+        "command": f"python benchmarks/attack_kernels.py --calls {calls} --programs {options.programs} "
         f"--seed {options.seed}",
         "date": f"{datetime.date.today()}",
         "torch": torch.__version__,
         "system": f"{platform.system()} {platform.machine()}, 2 cores of an Intel Xeon",
-        "seconds": round(seconds),
+        "seconds": known.get("seconds", 0) + round(seconds),
         "sanitisers": [] if options.plain else ["address", "undefined"],
-        "calls": len(found),
-        "bad": sum(f.word in BAD for f in found),
+        "calls": calls,
+        "bad": known.get("bad", 0) + sum(f.word in BAD for f in found),
         "outcomes": groups,
     }
     options.json.write_text(json.dumps(figures, indent=2) + "\n")

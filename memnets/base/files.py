@@ -1,19 +1,29 @@
 """Writing files whole or not at all, and within their folder."""
 
+import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
-TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}(\.tmp|\.part)?")
+TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp")
 """What files in the making are called; a process that is killed leaves them."""
+
+ABANDONED = 3600.0
+"""Seconds after which a file in the making counts as left behind, where no lock says that nobody writes it."""
 
 
 def write_atomically(files: Mapping[Path, bytes]) -> None:
-    """Put each file in place whole; until all are on disk none is replaced, and nothing is left beside them."""
+    """Put each file in place whole; until all are on disk none is replaced, and nothing is left beside them.
+
+    What a process left that was killed while it wrote one of these files goes, too, an hour later.
+    """
     written: dict[Path, str] = {}
     try:
+        for folder in {path.parent for path in files}:
+            remove_leftovers(folder, {path.name for path in files if path.parent == folder}, ABANDONED)
         for path, data in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, written[path] = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
@@ -30,13 +40,25 @@ def write_atomically(files: Mapping[Path, bytes]) -> None:
         raise
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove what killed processes left of files in the making; of a folder in which no other process writes."""
+def remove_leftovers(folder: Path, names: Collection[str] | None = None, age: float = 0.0) -> None:
+    """Remove what killed processes left of files in the making.
+
+    Args:
+        folder: where; one in which no other process writes, unless ``age`` is given.
+        names: of the files that were to be; any if None.
+        age: seconds since they were last written.
+    """
     if not folder.is_dir() or folder.is_symlink():
         return
-    for path in folder.iterdir():
-        if TEMPORARY.fullmatch(path.name) and path.is_file() and not path.is_symlink():
-            path.unlink(missing_ok=True)
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:  # it may be written, not listed
+        return
+    for entry in entries:
+        if TEMPORARY.fullmatch(entry.name) and (names is None or entry.name[1:-13] in names):
+            with contextlib.suppress(OSError):  # another process was faster, or it is not ours to remove
+                if entry.is_file(follow_symlinks=False) and time.time() - entry.stat().st_mtime >= age:
+                    os.unlink(entry.path)
 
 
 def leads_out(path: Path, root: Path) -> bool:

@@ -136,14 +136,18 @@ def test_the_best_weights_are_kept_and_used_where_asked(run, capsys):
 
 
 def test_leftovers_of_killed_processes_are_removed_when_a_run_goes_on(run):
-    names = [run / "checkpoints" / ".last.ckpt.ab12_xyz.tmp", run / ".metrics.csv.abcdefgh"]
-    names += [run / "figures" / ".gates.png.0123abcd.part"]
-    for path in (*names, run / ".hidden", run / "checkpoints" / ".mine.ckpt"):
+    folders = (run, run / "checkpoints", run / "figures")
+    names = [
+        folder / f".{name}.ab12_xyz.tmp" for folder, name in zip(folders, ("metrics.csv", "last.ckpt", "gates.png"))
+    ]
+    users = [run / ".hidden", run / ".env.personal", run / "notes.tmp", run / "checkpoints" / ".mine.ckpt"]
+    for path in (*names, *users):
         path.write_text("")
+    (link := run / ".link.abcdefgh.tmp").symlink_to(run / ".hidden")
     assert main(["resume", str(run), "--trainer.max_steps", "21"]) == 0
     assert not any(path.exists() for path in names)
-    assert (run / ".hidden").exists()
-    assert (run / "checkpoints" / ".mine.ckpt").exists()
+    assert all(path.exists() for path in users)
+    assert link.is_symlink()
 
 
 def test_two_trainers_of_one_run(run, capsys):

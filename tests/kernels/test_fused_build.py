@@ -238,14 +238,20 @@ def test_a_relative_cache(cache, monkeypatch):
     assert files(cache) == [".json", ".so"]
 
 
-def test_what_killed_builds_left_is_removed(cache):
-    cache.mkdir(mode=0o700)
-    for name, age in (("build-old", 4000), ("build-new", 10)):
-        (cache / name).mkdir()
-        os.utime(cache / name, (time.time() - age,) * 2)
+def test_what_killed_builds_left_is_removed_at_the_next_start(cache):
+    """But not what is being built, or is no build's; and also where nothing has to be built."""
     fused()
-    assert not (cache / "build-old").exists()
-    assert (cache / "build-new").exists()
+    for name, age in (("build-killed", 20), ("build-at-work", 20), ("build-just-begun", 0), ("mine", 9000)):
+        (cache / name).mkdir()
+        (cache / name / "x.c").write_text("")
+        os.utime(cache / name, (time.time() - age,) * 2)
+    with build._at_work(str(cache / "build-at-work")):
+        fused()
+    assert sorted(path.name for path in cache.iterdir() if path.is_dir()) == [
+        "build-at-work",
+        "build-just-begun",
+        "mine",
+    ]
 
 
 def test_a_later_process_neither_generates_nor_compiles(cache):

@@ -5,10 +5,12 @@ noted beside it. Where the cache is not like that, or cannot be written, a priva
 """
 
 import atexit
+import contextlib
 import functools
 import hashlib
 import json
 import logging
+import math
 import os
 import platform
 import shlex
@@ -18,7 +20,7 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +32,7 @@ EXTRA_FLAGS = (("-march=native", "-fopenmp"), ("-march=native",), ("-fopenmp",),
 TIMEOUT = 600
 """Seconds for a compilation; sanitisers on a busy machine need some of them."""
 
+_PRIVATE = "memnets-kernels-"
 _log = logging.getLogger("memnets")
 
 
@@ -57,8 +60,11 @@ def cache_folder() -> Path:
 
 @functools.cache
 def _private_folder(reason: str) -> Path:
-    """A folder for this process, where the cache cannot be used."""
-    folder = Path(tempfile.mkdtemp(prefix="memnets-"))
+    """A folder for this process, where the cache cannot be used; those of processes that were killed go."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_PRIVATE}????????"):
+        _remove_unlocked(left)
+    folder = Path(tempfile.mkdtemp(prefix=_PRIVATE))
+    _locked(str(folder))  # while the process lives
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     _log.warning(
         "compiled kernels are made anew in each process: %s; set MEMNETS_CACHE to a folder that only you may write",
@@ -162,11 +168,12 @@ def fetch(name: str, make: Callable[[], tuple[str, dict[str, Any]]], check: Call
     folder = usable_folder()
     path = folder / f"{key}.so"
     layout = _noted(path)
+    _sweep(folder)
     if layout is not None:
         return Built(path, layout)
     source, layout = make()
     try:
-        with tempfile.TemporaryDirectory(dir=folder, prefix="build-") as place:
+        with tempfile.TemporaryDirectory(dir=folder, prefix="build-") as place, _at_work(place):
             library = Path(place) / path.name
             _compile(list(command), source, library)
             check(Built(library, layout))
@@ -175,7 +182,6 @@ def fetch(name: str, make: Callable[[], tuple[str, dict[str, Any]]], check: Call
             note.write_text(json.dumps({"sha256": digest, "layout": layout}))
             os.replace(library, path)
             os.replace(note, path.with_suffix(".json"))
-        _sweep(folder)
     except OSError as error:
         raise BuildError(
             f"the compiled kernel cannot be kept as {path} ({error.strerror}): remove what is there, or set "
@@ -200,14 +206,53 @@ def _noted(path: Path) -> dict[str, Any] | None:
         return None
 
 
+@contextlib.contextmanager
+def _at_work(place: str) -> Iterator[None]:
+    """Holds a lock on a build's folder, which ends with the process, however that ends."""
+    descriptor = _locked(place)
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _locked(place: str) -> int | None:
+    """A descriptor of the folder with its lock, or None where another has it, or there are no such locks."""
+    try:
+        import fcntl
+
+        descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except (ImportError, OSError):
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
 def _sweep(folder: Path) -> None:
-    """Remove what builds that were killed left behind an hour ago or more."""
+    """Remove what builds that were killed left behind."""
     for left in folder.glob("build-*"):
-        try:
-            if time.time() - left.lstat().st_mtime > 3600:
-                shutil.rmtree(left, ignore_errors=True)
-        except OSError:
-            continue
+        _remove_unlocked(left, 3600)
+
+
+def _remove_unlocked(left: Path, age: float = math.inf) -> None:
+    """Remove a folder of ours that no process has locked any more, or that is that many seconds old."""
+    try:
+        found = left.lstat()
+    except OSError:
+        return
+    passed = time.time() - found.st_mtime
+    if passed < 10 or (hasattr(os, "geteuid") and found.st_uid != os.geteuid()):  # it may be about to be locked
+        return
+    descriptor = _locked(str(left))
+    if descriptor is not None or passed > age:
+        shutil.rmtree(left, ignore_errors=True)
+    if descriptor is not None:
+        os.close(descriptor)
 
 
 def _compile(command: list[str], source: str, target: Path) -> None:
