@@ -1,12 +1,13 @@
 # make run    trains an NTM on copy and shows what its memory did
 # make test   formatting, lint, types, and the whole test suite
 # make test-ray   installs Ray Tune and runs a sweep on it
+# make test-floors   installs the oldest versions that pyproject.toml allows, and trains and draws with them
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test test-ray install format clean
+.PHONY: run test test-ray test-floors install format clean
 
 run: install
 	$(BIN)/memnets fit copy-ntm
@@ -20,6 +21,19 @@ test: install
 test-ray: install
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[ray]'
 	$(BIN)/pytest -n 0 tests/experiments/test_sweep_ray.py
+
+FLOORS := .venv-floors
+
+test-floors:
+	$(PYTHON) -m venv --clear $(FLOORS)
+	$(PYTHON) tests/floors.py > $(FLOORS)/floors.txt
+	$(FLOORS)/bin/python -m pip install --quiet --constraint constraints.txt torch
+	$(FLOORS)/bin/python -m pip install --quiet --constraint constraints.txt --constraint $(FLOORS)/floors.txt --editable '.[train,images]' pytest hypothesis pytest-xdist
+	$(FLOORS)/bin/pytest -n 0 $(FLOOR_TESTS)
+
+FLOOR_TESTS := tests/test_imports.py tests/test_packaging.py tests/base tests/cli/test_user_faults.py \
+	tests/experiments/test_init_from.py tests/experiments/test_loggers.py tests/viz/test_figures_saved.py \
+	tests/tasks/images/test_digit_lines.py tests/test_lmdb_file.py
 
 install: $(INSTALLED)
 
@@ -35,4 +49,4 @@ format: install
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) dist build
+	rm -rf $(VENV) $(FLOORS) dist build

@@ -15,7 +15,7 @@ def run(options: argparse.Namespace) -> int:
     """``memnets doctor``; the exit status is 0."""
     import torch
 
-    from .. import NTM, __version__
+    from .. import __version__
     from ..experiments.catalogue import config_folder, experiments
     from ..kernels.handwritten import unavailable as cuda_missing
 
@@ -31,10 +31,8 @@ def run(options: argparse.Namespace) -> int:
     devices = ["cpu"]
     devices += [f"cuda:{i} {torch.cuda.get_device_name(i)}" for i in range(torch.cuda.device_count())]
     rows.append(("devices", ", ".join(devices)))
-    compiler = next((path for name in ("cc", "gcc", "clang") if (path := shutil.which(name))), None)
-    rows.append(("C compiler", compiler or "none found"))
-    for backend, verdict in NTM(8, 100).backend_report().items():
-        rows.append((f"backend {backend}", verdict))
+    rows += _compiler()
+    rows += _backends()
     rows.append(("fused on CUDA", cuda_missing() or "available"))
     rows.append(("W&B", _wandb()))
     rows.append(("experiments", f"{len(experiments())} in {config_folder()}"))
@@ -42,6 +40,23 @@ def run(options: argparse.Namespace) -> int:
     for name, value in rows:
         print(f"{name:<{width}}  {value}")
     return 0
+
+
+def _backends() -> list[tuple[str, str]]:
+    from .. import NTM
+
+    return [(f"backend {name}", verdict) for name, verdict in NTM(8, 100).backend_report().items()]
+
+
+def _compiler() -> list[tuple[str, str]]:
+    from ..kernels.generate import build
+
+    try:
+        command = build.compiler()
+    except build.BuildError as error:
+        return [("C compiler", str(error))]
+    missing = build.openmp_missing(tuple(command))
+    return [("C compiler", shutil.which(command[0]) or command[0]), ("OpenMP", missing or "available")]
 
 
 def _version(name: str) -> str:

@@ -294,3 +294,22 @@ def test_two_processes_compile_at_once(cache):
         assert process.returncode == 0, err.decode()
         assert b"torch.Size([2, 3, 24])" in out
     assert files(cache) == [".json", ".so"]
+
+
+def test_a_compiler_without_openmp_says_so_and_the_remedy(cache, monkeypatch, tmp_path, capsys):
+    from memnets.cli import main
+
+    fake = tmp_path / "fake-cc"
+    real = " ".join(build.compiler())
+    fake.write_text(
+        '#!/bin/sh\ncase "$*" in *-fopenmp*) echo "x.c:1:10: fatal error: \'omp.h\' file not found"; exit 1;; esac\n'
+        f'exec {real} "$@"\n'
+    )
+    fake.chmod(0o755)
+    monkeypatch.setenv("CC", str(fake))
+    with pytest.warns(RuntimeWarning, match=r"one thread: .*fake-cc has no OpenMP.*omp\.h.*libomp"):
+        assert torch.allclose(fused(), want(), atol=1e-6)
+    assert build.openmp_missing(tuple(real.split())) is None
+    monkeypatch.setattr("memnets.cli.doctor._backends", lambda: [])
+    assert main(["doctor"]) == 0
+    assert "fake-cc has no OpenMP" in capsys.readouterr().out

@@ -20,6 +20,7 @@ import stat
 import subprocess
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -263,9 +264,27 @@ def _compile(command: list[str], source: str, target: Path) -> None:
         arguments = [*command, *BASE_FLAGS, *extra, f"-I{SOURCES}", str(written), "-o", str(target), "-lm"]
         code, said = _run(arguments)
         if code == 0:
+            if "-fopenmp" not in extra and (missing := openmp_missing(tuple(command))):
+                warnings.warn(f"the compiled kernel runs on one thread: {missing}", RuntimeWarning, stacklevel=2)
             return
         complaint = complaint or said.strip()[-400:]
     raise BuildError(f"the C compiler {command[0]} failed: {complaint}")
+
+
+@functools.cache
+def openmp_missing(command: tuple[str, ...]) -> str | None:
+    """Why kernels have one thread only, with the remedy, or None where the compiler knows OpenMP."""
+    with tempfile.TemporaryDirectory() as place:
+        source = Path(place) / "openmp.c"
+        source.write_text("#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n")
+        code, said = _run([*command, "-fopenmp", str(source), "-o", str(source.with_suffix(".out"))])
+    if code == 0:
+        return None
+    reason = next((line.strip() for line in said.splitlines() if "error" in line), f"it exits with {code}")
+    return (
+        f"the C compiler {command[0]} has no OpenMP ({reason}): install it (libomp-dev with clang, "
+        "libomp with Homebrew), or set CC to a compiler that has it, such as gcc"
+    )
 
 
 def _run(arguments: list[str]) -> tuple[int, str]:
