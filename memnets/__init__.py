@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "ACT": "models",
     "DNC": "models",
+    "MemoryMosaic": "models",
     "MemoryNetwork": "models",
     "Repeat": "models",
     "NTM": "models",
@@ -26,6 +27,7 @@ _HOMES = {
     "Transformer": "models",
     "AttentionState": "layers",
     "DeltaNetState": "layers",
+    "MosaicState": "layers",
     "NeuralMemoryState": "layers",
     "LinearAttentionState": "layers",
     "TextReader": "models",
@@ -116,8 +118,10 @@ __all__ = [
     "LinearAttentionState",
     "Memory",
     "MemoryCell",
+    "MemoryMosaic",
     "MemoryNetwork",
     "Model",
+    "MosaicState",
     "NTMMemory",
     "NTMState",
     "NeuralMemoryState",
@@ -165,7 +169,14 @@ if TYPE_CHECKING:
         map_state,
         stack_states,
     )
-    from .layers import AttentionState, DeltaNetState, FastWeightsState, LinearAttentionState, NeuralMemoryState
+    from .layers import (
+        AttentionState,
+        DeltaNetState,
+        FastWeightsState,
+        LinearAttentionState,
+        MosaicState,
+        NeuralMemoryState,
+    )
     from .loading import load
     from .memories import (
         DeltaMemory,
@@ -192,6 +203,7 @@ if TYPE_CHECKING:
         GatedDeltaNet,
         LanguageModel,
         LinearAttention,
+        MemoryMosaic,
         MemoryNetwork,
         Repeat,
         StackRNN,

@@ -17,6 +17,7 @@ from memnets.layers import (
     DeltaLayer,
     FastWeightsCell,
     LinearAttentionLayer,
+    MosaicLayer,
     TitansLayer,
     WindowAttentionLayer,
 )
@@ -114,6 +115,8 @@ CASES = [
     blocks(memnets.GatedDeltaNet, "gated-delta-product", products=2, num_layers=2, chunk=None),
     blocks(memnets.LinearAttention, "linear-attention", num_layers=2, chunk=2, output_size=2),
     blocks(memnets.LinearAttention, "linear-attention-step-by-step", chunk=None),
+    blocks(memnets.MemoryMosaic, "memory-mosaic", num_layers=2, output_size=2),
+    blocks(memnets.DeltaNet, "delta-net-product-keys", product_keys=8, chunk=None, convolution=1),
     blocks(memnets.Titans, "titans", chunk=3),
     blocks(memnets.Titans, "titans-deep-omega", depth=2, chunk=2, window=3, decay=False, output_size=2),
     blocks(memnets.Titans, "titans-gate", attention="gate", attention_window=3, persistent=2, chunk=2),
@@ -174,7 +177,7 @@ def assert_same_state(got: Any, want: Any, **tolerance: float) -> None:
     """Equal up to rounding; what of a state that grows is filled up with zeros is none of it."""
     assert type(got) is type(want)
     for a, b in zip(state_tensors(got), state_tensors(want), strict=True):
-        if isinstance(got, memnets.AttentionState):
+        if isinstance(got, (memnets.AttentionState, memnets.MosaicState)):
             a, b = filled_up(a, b), filled_up(b, a)
         assert_close(a, b, **tolerance)
 
@@ -226,6 +229,8 @@ def loops_of_layer(layer: Any) -> layers.Layer:
             return layers.window_attention_layer(heads, window)
         case TitansAttentionLayer(place=place):
             return layers.titans_attention_layer(place, loops_of_layer(layer.memory), loops_of_layer(layer.attention))
+        case MosaicLayer():
+            return layers.mosaic_layer(layer.heads)
         case AttentionLayer():
             return layers.attention_layer(layer.heads, layer.positions)
     raise AssertionError(f"write the loops of {type(layer).__name__} in tests/oracles/layers.py")

@@ -8,6 +8,8 @@ from .base import Layer
 from .delta import DeltaLayer, DeltaNetState
 from .fast_weights import FastWeightsCell, FastWeightsState
 from .linear_attention import LinearAttentionLayer, LinearAttentionState
+from .mosaic import MosaicLayer, MosaicState
+from .product_keys import ProductKeyMemory
 from .short_convolution import ShortConvolution
 from .titans import NeuralMemoryState, TitansLayer
 from .titans_attention import TitansAttentionLayer, TitansAttentionState
@@ -23,7 +25,10 @@ __all__ = [
     "Layer",
     "LinearAttentionLayer",
     "LinearAttentionState",
+    "MosaicLayer",
+    "MosaicState",
     "NeuralMemoryState",
+    "ProductKeyMemory",
     "ShortConvolution",
     "TitansAttentionLayer",
     "TitansAttentionState",

@@ -7,6 +7,7 @@ from .dnc import DNC
 from .fast_weights import FastWeights
 from .language_model import LanguageModel
 from .linear_attention import LinearAttention
+from .memory_mosaic import MemoryMosaic
 from .memory_network import MemoryNetwork
 from .ntm import NTM
 from .pondering import ACT, Repeat
@@ -31,6 +32,7 @@ __all__ = [
     "GatedDeltaNet",
     "LanguageModel",
     "LinearAttention",
+    "MemoryMosaic",
     "MemoryNetwork",
     "ReaderOutput",
     "Repeat",

@@ -12,7 +12,7 @@ from ..base.modes import check_share
 from ..base.module import SequenceModule, clear_padding
 from ..base.state import detach_state, join_layers, layer_of
 from ..base.state_types import register_state
-from ..layers import Layer
+from ..layers import Layer, ProductKeyMemory
 from ..layers.gated_output import NORM_EPSILON
 
 
@@ -20,6 +20,7 @@ class BlockOptions(TypedDict, total=False):
     """The arguments of :class:`BlockNetwork` beside its sizes and layers, for models that pass them on."""
 
     feedforward_size: int | None
+    product_keys: int | None
     dropout: float
     output_size: int | None
     vocabulary: int | None
@@ -33,19 +34,17 @@ class Block(nn.Module):
 
     Args:
         layer: over D numbers a step.
-        feedforward_size: units of the network that each step goes through by itself.
+        feedforward: what each step goes through by itself.
         dropout: share of what is added that is left out in training.
     """
 
-    def __init__(self, layer: Layer, feedforward_size: int, dropout: float):
+    def __init__(self, layer: Layer, feedforward: nn.Module, dropout: float):
         super().__init__()
         size = layer.hidden_size
         self.layer = layer
         self.layer_norm = nn.RMSNorm(size, eps=NORM_EPSILON)
         self.feedforward_norm = nn.RMSNorm(size, eps=NORM_EPSILON)
-        self.feedforward = nn.Sequential(
-            nn.Linear(size, feedforward_size), nn.GELU(), nn.Linear(feedforward_size, size)
-        )
+        self.feedforward = feedforward
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, state: Any, lengths: Tensor | None) -> tuple[Tensor, Any]:
@@ -53,6 +52,11 @@ class Block(nn.Module):
         mixed, state = self.layer(self.layer_norm(x), state, lengths)
         x = x + self.dropout(mixed)
         return x + self.dropout(self.feedforward(self.feedforward_norm(x))), state
+
+
+def make_feedforward(hidden_size: int, units: int) -> nn.Module:
+    """Two layers with GELU between them."""
+    return nn.Sequential(nn.Linear(hidden_size, units), nn.GELU(), nn.Linear(units, hidden_size))
 
 
 class BlockNetwork(SequenceModule, abc.ABC):
@@ -65,6 +69,8 @@ class BlockNetwork(SequenceModule, abc.ABC):
         hidden_size: D.
         layers: one a block, of one kind.
         feedforward_size: units of a block's feed-forward network; 4 D if None.
+        product_keys: N, for a :class:`memnets.layers.ProductKeyMemory` of N^2 values in the middle block, in place of
+            its feed-forward network; None for none.
         dropout: share of what each block adds that is left out in training.
         output_size: O, or None for D.
         vocabulary: number of tokens, for inputs of whole numbers ``(B, T)``; None for inputs of numbers.
@@ -83,6 +89,7 @@ class BlockNetwork(SequenceModule, abc.ABC):
         layers: Sequence[Layer],
         *,
         feedforward_size: int | None = None,
+        product_keys: int | None = None,
         dropout: float = 0.0,
         output_size: int | None = None,
         vocabulary: int | None = None,
@@ -100,6 +107,7 @@ class BlockNetwork(SequenceModule, abc.ABC):
         )
         for name, value in (
             ("feedforward_size", feedforward_size),
+            ("product_keys", product_keys),
             ("truncated_bptt_steps", truncated_bptt_steps),
         ):
             if value is not None:
@@ -108,7 +116,11 @@ class BlockNetwork(SequenceModule, abc.ABC):
         self.hidden_size = hidden_size
         self.truncated_bptt_steps = truncated_bptt_steps
         self.inner = nn.Linear(input_size, hidden_size)
-        self.blocks = nn.ModuleList(Block(layer, feedforward_size or 4 * hidden_size, dropout) for layer in layers)
+        units = feedforward_size or 4 * hidden_size
+        networks = [make_feedforward(hidden_size, units) for _ in layers]
+        if product_keys is not None:
+            networks[len(layers) // 2] = ProductKeyMemory(hidden_size, keys=product_keys)
+        self.blocks = nn.ModuleList(Block(layer, network, dropout) for layer, network in zip(layers, networks))
         self.norm = nn.RMSNorm(hidden_size, eps=NORM_EPSILON)
         register_state(self.make_state(1, device=torch.device("meta")))
 

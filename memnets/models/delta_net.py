@@ -25,8 +25,8 @@ class DeltaNetwork(BlockNetwork, abc.ABC):
             arXiv:2411.12537).
         convolution: steps that the short convolution sees; 1 for the present one alone.
         chunk: keys to compute at once; None takes the steps one by one.
-        options: those of :class:`memnets.models.blocks.BlockNetwork`: ``feedforward_size``, ``dropout``,
-            ``output_size``, ``vocabulary``, ``batch_first``, ``truncated_bptt_steps``, ``check_finite``.
+        options: those of :class:`memnets.models.blocks.BlockNetwork`: ``feedforward_size``, ``product_keys``,
+            ``dropout``, ``output_size``, ``vocabulary``, ``batch_first``, ``truncated_bptt_steps``, ``check_finite``.
 
     Raises:
         ValueError: a size below 1, or ``hidden_size`` is no multiple of ``heads``.

@@ -17,8 +17,8 @@ class LinearAttention(BlockNetwork):
         num_layers: L, blocks.
         heads: H.
         chunk: steps to compute at once; None takes them one by one.
-        options: those of :class:`memnets.models.blocks.BlockNetwork`: ``feedforward_size``, ``dropout``,
-            ``output_size``, ``vocabulary``, ``batch_first``, ``truncated_bptt_steps``, ``check_finite``.
+        options: those of :class:`memnets.models.blocks.BlockNetwork`: ``feedforward_size``, ``product_keys``,
+            ``dropout``, ``output_size``, ``vocabulary``, ``batch_first``, ``truncated_bptt_steps``, ``check_finite``.
 
     Raises:
         ValueError: a size below 1, or ``hidden_size`` is no multiple of ``heads``.

@@ -31,8 +31,8 @@ class Titans(BlockNetwork):
             memory's (MAG); "layer", it sees what the memory puts out (MAL).
         attention_window: steps that it sees.
         persistent: learned vectors that it sees beside them.
-        options: those of :class:`memnets.models.blocks.BlockNetwork`: ``feedforward_size``, ``dropout``,
-            ``output_size``, ``vocabulary``, ``batch_first``, ``truncated_bptt_steps``, ``check_finite``.
+        options: those of :class:`memnets.models.blocks.BlockNetwork`: ``feedforward_size``, ``product_keys``,
+            ``dropout``, ``output_size``, ``vocabulary``, ``batch_first``, ``truncated_bptt_steps``, ``check_finite``.
 
     Raises:
         ValueError: a size below 1, or ``hidden_size`` is no multiple of ``heads``.

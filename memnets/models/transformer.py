@@ -24,8 +24,8 @@ class Transformer(BlockNetwork):
         heads: H.
         positions: how a step's place enters: "none", "sinusoidal" (added to the inputs of each layer), "rotary" or
             "alibi".
-        options: those of :class:`memnets.models.blocks.BlockNetwork`: ``feedforward_size``, ``dropout``,
-            ``output_size``, ``vocabulary``, ``batch_first``, ``truncated_bptt_steps``, ``check_finite``.
+        options: those of :class:`memnets.models.blocks.BlockNetwork`: ``feedforward_size``, ``product_keys``,
+            ``dropout``, ``output_size``, ``vocabulary``, ``batch_first``, ``truncated_bptt_steps``, ``check_finite``.
 
     Raises:
         ValueError: a size below 1, ``hidden_size`` is no multiple of ``heads``, or unknown positions.

@@ -240,6 +240,47 @@ def titans_attention_layer(place: str, memory: Layer, attention: Layer) -> Layer
     return run
 
 
+def each_step(x: Array, w: Weights) -> Array:
+    """A feed-forward network; or the best of all N^2 keys, each the join of two half keys (Lample et al. 2019, 3.1)."""
+    if "values" not in w:
+        return gelu(x @ w["0.weight"].T + w["0.bias"]) @ w["2.weight"].T + w["2.bias"]
+    heads, _, count, _ = w["keys"].shape
+    queries = rms_norm((x @ w["query.weight"].T + w["query.bias"]).reshape(*x.shape[:2], heads, -1), w["norm.weight"])
+    y = np.zeros(x.shape)
+    for b, t, h in np.ndindex(*queries.shape[:3]):
+        first, second = w["keys"][h]
+        joined = np.array([[*first[i], *second[j]] for i in range(count) for j in range(count)])
+        scores = joined @ queries[b, t, h]
+        best = np.argsort(-scores)[: min(8, count)]
+        y[b, t] += oracles.softmax(scores[best]) @ w["values"][best]
+    return y
+
+
+def mosaic_layer(heads: int) -> Layer:
+    """Zhang et al. 2024, equations 3, 5 and 6, a head and a step at a time."""
+
+    def unit(vector: Array) -> Array:
+        return vector / np.sqrt(vector @ vector + 1e-6)
+
+    def run(x: Array, w: Weights) -> tuple[Array, list[Array]]:
+        batch, steps, size = x.shape
+        width = size // heads
+        features, raw = np.moveaxis((x @ w["project.weight"].T).reshape(batch, steps, 2, heads, width), 2, 0)
+        keys, average, y = np.zeros(features.shape), np.zeros((batch, heads, width)), np.zeros(features.shape)
+        for b in range(batch):
+            for h in range(heads):
+                for t in range(steps):
+                    average[b, h] = features[b, t, h] + oracles.sigmoid(w["leak"][h]) * average[b, h]
+                    keys[b, t, h] = unit(average[b, h])
+                    values = [unit(raw[b, i, h] + w["ahead"][h] * raw[b, i + 1, h]) for i in range(t)]
+                    if t:
+                        scores = np.exp(w["log_beta"][h]) * np.array([keys[b, t, h] @ keys[b, i, h] for i in range(t)])
+                        y[b, t, h] = oracles.softmax(scores) @ np.array(values)
+        return y.reshape(batch, steps, size) @ w["mix.weight"].T, [keys, raw, np.full(batch, steps), average]
+
+    return run
+
+
 def network(inputs: Array, weights: Weights, layer: Layer) -> tuple[Array, list[Array]]:
     """Blocks of x + layer(norm(x)), then x + feedforward(norm(x)) over inputs (B, T, I); states (B, L, ...)."""
     x = inputs @ weights["inner.weight"].T + weights["inner.bias"]
@@ -248,8 +289,7 @@ def network(inputs: Array, weights: Weights, layer: Layer) -> tuple[Array, list[
         mixed, state = layer(rms_norm(x, block["layer_norm.weight"]), below(block, "layer."))
         x = x + mixed
         hidden = rms_norm(x, block["feedforward_norm.weight"])
-        hidden = gelu(hidden @ block["feedforward.0.weight"].T + block["feedforward.0.bias"])
-        x = x + hidden @ block["feedforward.2.weight"].T + block["feedforward.2.bias"]
+        x = x + each_step(hidden, below(block, "feedforward."))
         states.append(state)
     x = rms_norm(x, weights["norm.weight"])
     outputs = np.stack([oracles.project(x[:, t], weights) for t in range(x.shape[1])], axis=1)
