@@ -1,4 +1,4 @@
-"""Prints the lowest version that ``pyproject.toml`` allows of each dependency, as constraints for pip."""
+"""Prints the lowest version that ``pyproject.toml`` allows of each dependency, as constraints for pip.
 
 torch is left out: it is that of ``constraints.txt``, as those of old versions are gigabytes.
 """

@@ -196,6 +196,29 @@ def test_batch_second(case):
 
 
 @every_module
+def test_one_sequence_without_a_batch(case):
+    module, inputs = case.make(), sequences(batch=1)
+    expected, last = module(inputs, None, [4])
+    outputs, state = module(inputs[0], lengths=4)
+    assert_close(outputs, expected[0])
+    assert all(got.shape == want.shape[1:] for got, want in zip(state_tensors(state), state_tensors(last)))
+    again, _ = module(inputs[0, :2], state, torch.tensor(2))
+    assert_close(again, module(inputs[:, :2], last, [2])[0][0])
+    second = case.make(batch_first=False)
+    assert_close(second(inputs[0], lengths=4)[0], expected[0])
+
+
+@every_module
+def test_device_and_dtype_are_arguments(case):
+    if "output_size" not in case.make().config:
+        return  # a bare cell in Recurrent, to which it is handed on
+    module = case.build(device="cpu")
+    assert {p.dtype for p in case.build(dtype=torch.float64).parameters()} == {torch.float64}
+    assert {p.device.type for p in case.build(device="meta").parameters()} == {"meta"}
+    assert not {"device", "dtype"} & set(module.config)
+
+
+@every_module
 def test_dtype_and_device_moves(case):
     single, inputs = case.make(torch.float32), sequences(dtype=torch.float32)
     outputs, state = single(inputs)

@@ -19,7 +19,7 @@ every_module = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name
     ("inputs", "error", "message"),
     [
         ([[[0.0] * INPUTS]], TypeError, r"inputs must be a tensor \(batch, steps, features\), got list"),
-        (torch.zeros(2, INPUTS), ValueError, r"inputs has shape \(2, 3\), but must have three dimensions"),
+        (torch.zeros(INPUTS), ValueError, r"inputs has shape \(3,\), but must have three dimensions"),
         (torch.zeros(2, 4, 7), ValueError, r"inputs has 7 features \(shape \(2, 4, 7\)\).*input_size=3"),
         (
             torch.zeros(2, 4, INPUTS, dtype=torch.half),

@@ -59,7 +59,7 @@ def check_inputs(inputs: Tensor, input_size: int, batch_first: bool = True) -> N
     check_dense("inputs", inputs)
     shape = tuple(inputs.shape)
     if inputs.dim() != 3:
-        raise ValueError(f"inputs has shape {shape}, but must have three dimensions {layout}")
+        raise ValueError(f"inputs has shape {shape}, but must have three dimensions {layout}, or two without a batch")
     if inputs.shape[2] != input_size:
         raise ValueError(
             f"inputs has {inputs.shape[2]} features (shape {shape}), but the module was made with "

@@ -19,7 +19,7 @@ from .checks import (
     check_whole,
 )
 from .saving import Pretrained
-from .state import where_state
+from .state import map_state, where_state
 from .task import Task
 
 
@@ -173,10 +173,12 @@ class SequenceModule(Model, Pretrained):
         lengths: Tensor | Sequence[int] | None = None,
         resets: Tensor | None = None,
     ) -> tuple[Tensor, Any]:
-        """Run over a batch of sequences.
+        """Run over a batch of sequences; or over one without a batch, as ``torch.nn.LSTM`` does.
 
         Args:
             inputs: ``(B, T, I)``, or with ``vocabulary`` whole numbers ``(B, T)``; steps first without ``batch_first``.
+                Of one sequence ``(T, I)`` or ``(T,)``: outputs and states then have no batch either, ``lengths`` is a
+                number, and ``resets`` is ``(T,)``.
             state: as returned by an earlier call, to go on with the same sequences; None starts afresh.
             lengths: ``(B,)`` whole numbers within 0..T. Steps past a sequence's length leave its state as it was and
                 output zeros. None means that all have T steps. Give ``torch.compile`` a tensor: one graph then serves
@@ -191,6 +193,8 @@ class SequenceModule(Model, Pretrained):
         Raises:
             ValueError, TypeError: inputs, state or lengths do not fit; the message says how.
         """
+        if self.is_unbatched(inputs):
+            return self._run_one(inputs, state, lengths, resets)
         inputs = self._prepare(inputs)  # (B, T, I)
         batch_size = len(inputs)
         if state is None:
@@ -208,6 +212,33 @@ class SequenceModule(Model, Pretrained):
         if counts is not None:
             outputs = clear_padding(outputs, counts)
         return (outputs if self.batch_first else outputs.transpose(0, 1)), state
+
+    def is_unbatched(self, inputs: Any) -> bool:
+        """Whether ``inputs`` are of one sequence, without a batch."""
+        if not isinstance(inputs, Tensor):
+            return False
+        return inputs.dim() == 1 if self.embedding is not None else inputs.dim() == 2 and inputs.is_floating_point()
+
+    def _run_one(self, inputs: Tensor, state: Any, lengths: Any, resets: Tensor | None) -> tuple[Tensor, Any]:
+        """:meth:`forward` of one sequence, as a batch of one."""
+        batch = 0 if self.batch_first else 1
+        if state is not None:
+            state = map_state(lambda tensor: tensor.unsqueeze(0), state)
+        if lengths is not None and not isinstance(lengths, Tensor):
+            lengths = [lengths]
+        elif lengths is not None:
+            lengths = lengths.reshape(1)
+        resets = None if resets is None else resets.unsqueeze(batch)
+        outputs, state = self(inputs.unsqueeze(batch), state, lengths, resets)
+        return outputs.squeeze(batch), map_state(lambda tensor: tensor.squeeze(0), state)
+
+    def place(self, device: Any, dtype: torch.dtype | None) -> None:
+        """Move what was just made, as the arguments of a constructor say; None leaves it where it is.
+
+        Weights are drawn on the CPU in the default precision, so that a seed gives the same ones everywhere.
+        """
+        if device is not None or dtype is not None:
+            self.to(device=device, dtype=dtype)
 
     def run_with_resets(self, resets: Tensor, inputs: Tensor, state: Any, counts: Any) -> tuple[Tensor, Any]:
         """:meth:`run` where sequences start afresh at steps ``resets (B, T)``."""

@@ -12,6 +12,8 @@ from torch import nn
 from .files import write_atomically
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+PLACE = ("device", "dtype")
+"""Arguments that say where a module is and in what precision, which the weights do themselves."""
 GIVEN = "given"
 """Stands in a configuration for an argument that is no plain value: it has to be handed in again."""
 
@@ -64,7 +66,8 @@ class Pretrained:
 
         Args:
             folder: what ``save_pretrained`` wrote.
-            overrides: arguments to change that no parameter depends on, such as ``slots`` or ``backend``.
+            overrides: arguments to change that no parameter depends on, such as ``slots`` or ``backend``; ``device``
+                and ``dtype`` to put it elsewhere than on the CPU and in another precision than it was saved in.
 
         Raises:
             FileNotFoundError: the folder lacks one of the two files.
@@ -90,6 +93,7 @@ class Pretrained:
             if name not in known:
                 where = "" if name in overrides else f" ({folder} has it: was it saved by a newer version?)"
                 raise ValueError(f"{cls.__name__} has no argument {name!r}; it has {', '.join(known)}{where}")
+        place = {name: overrides.pop(name) for name in PLACE if name in overrides}
         config = {**config, **overrides}
         missing = [name for name, value in config.items() if isinstance(value, str) and value == GIVEN]
         if missing:
@@ -108,8 +112,8 @@ class Pretrained:
                     "override only arguments that no parameter depends on, such as slots"
                 )
         module.load_state_dict(weights, assign=True)  # keeps the dtype that was saved
-        module.eval()
-        return module
+        module.to(**place)
+        return module.eval()
 
 
 def arguments(cls: type) -> dict[str, Any]:
@@ -142,7 +146,7 @@ def _recording(init: Any) -> Any:
             given = {k: v for k, v in arguments(type(self)).items() if v is not inspect.Parameter.empty}
             for name, value in list(bound.items())[1:]:
                 given |= value if name in _passed_on(init) else {name: value}
-            self.__dict__["config"] = {name: _plain(value) for name, value in given.items()}
+            self.__dict__["config"] = {name: _plain(value) for name, value in given.items() if name not in PLACE}
         init(self, *args, **kwargs)
 
     return wrapped

@@ -27,6 +27,8 @@ class BlockOptions(TypedDict, total=False):
     batch_first: bool
     truncated_bptt_steps: int | None
     check_finite: bool
+    device: torch.device | str | None
+    dtype: torch.dtype | None
 
 
 class Block(nn.Module):
@@ -77,6 +79,8 @@ class BlockNetwork(SequenceModule, abc.ABC):
         batch_first: inputs and outputs are ``(B, T, .)`` if True, ``(T, B, .)`` if False.
         truncated_bptt_steps: cut the gradient each time this many steps have passed, or None for never.
         check_finite: refuse inputs with NaN or Inf.
+        device: where the weights are, the CPU if None.
+        dtype: their precision, torch's default if None.
 
     Raises:
         ValueError: a size below 1, or ``dropout`` outside 0..1.
@@ -96,6 +100,8 @@ class BlockNetwork(SequenceModule, abc.ABC):
         batch_first: bool = True,
         truncated_bptt_steps: int | None = None,
         check_finite: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ):
         super().__init__(
             input_size,
@@ -123,6 +129,7 @@ class BlockNetwork(SequenceModule, abc.ABC):
         self.blocks = nn.ModuleList(Block(layer, network, dropout) for layer, network in zip(layers, networks))
         self.norm = nn.RMSNorm(hidden_size, eps=NORM_EPSILON)
         register_state(self.make_state(1, device=torch.device("meta")))
+        self.place(device, dtype)
 
     @property
     def layers(self) -> list[Any]:

@@ -16,6 +16,7 @@ class NetworkOptions(RecurrentOptions, total=False):
     dropout: float
     learned_state: bool
     learned_memory: bool
+    memory_layers: int
 
 
 class MemoryNetwork(Recurrent):

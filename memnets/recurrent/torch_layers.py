@@ -28,6 +28,8 @@ class TorchLayer(SequenceModule, abc.ABC):
         batch_first: inputs and outputs are (B, T, .) if True, (T, B, .) if False.
         truncated_bptt_steps: cut the gradient each time this many steps have passed, or None for never.
         check_finite: refuse inputs with NaN or Inf.
+        device: where the weights are, the CPU if None.
+        dtype: their precision, torch's default if None.
 
     Raises:
         ValueError: a size below 1, ``dropout`` outside 0..1, or ``truncated_bptt_steps`` with ``bidirectional``.
@@ -49,6 +51,8 @@ class TorchLayer(SequenceModule, abc.ABC):
         batch_first: bool = True,
         truncated_bptt_steps: int | None = None,
         check_finite: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ):
         for name, value in {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}.items():
             check_whole(name, value)
@@ -79,6 +83,7 @@ class TorchLayer(SequenceModule, abc.ABC):
         self.truncated_bptt_steps = truncated_bptt_steps
         self.layer = layer
         register_state(self.make_state(1, device=torch.device("meta")))
+        self.place(device, dtype)
 
     def make_state(self, batch_size: int, *, device: torch.device | None = None) -> Any:
         """Zeros: ``hidden (B, L, H)``, and ``cell (B, L, H)`` for an LSTM; with two directions ``(B, 2 L, H)``."""
@@ -145,7 +150,8 @@ class LSTM(TorchLayer):
     """``torch.nn.LSTM`` with the contract of the memory modules; its state is an :class:`LSTMState`.
 
     Arguments as for :class:`memnets.recurrent.torch_layers.TorchLayer`: ``input_size, hidden_size, *, output_size,
-    vocabulary, num_layers, dropout, bidirectional, batch_first, truncated_bptt_steps, check_finite``.
+    vocabulary, num_layers, dropout, bidirectional, batch_first, truncated_bptt_steps, check_finite,
+    device, dtype``.
     """
 
     layer_type = nn.LSTM

@@ -213,6 +213,8 @@ class trace:
         def after(module: Any, args: Any, kwargs: Any, result: Any) -> None:
             if threading.get_ident() == thread:
                 inputs = args[0] if args else kwargs["inputs"]
+                if module.is_unbatched(inputs):  # the call within, of a batch of one, has been recorded
+                    return
                 batch_size, steps = inputs.shape[:2] if module.batch_first else (inputs.shape[1], inputs.shape[0])
                 recorder._finish(batch_size, steps, args[2] if len(args) > 2 else kwargs.get("lengths"))
 

@@ -30,6 +30,8 @@ class RecurrentOptions(TypedDict, total=False):
     checkpoint_every: int | None
     check_finite: bool
     bidirectional: bool
+    device: torch.device | str | None
+    dtype: torch.dtype | None
 
 
 class Recurrent(SequenceModule):
@@ -50,6 +52,8 @@ class Recurrent(SequenceModule):
         check_finite: refuse inputs with NaN or Inf (costs a pass over the inputs).
         bidirectional: a second cell goes over each sequence from its last step to its first; outputs are those of both,
             side by side, and the state is a :class:`BidirectionalState`.
+        device: where the weights are, the CPU if None.
+        dtype: their precision, torch's default if None.
 
     Raises:
         ValueError: a size below 1, or an unknown backend.
@@ -68,6 +72,8 @@ class Recurrent(SequenceModule):
         checkpoint_every: int | None = None,
         check_finite: bool = False,
         bidirectional: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ):
         if bidirectional and isinstance(cell, nn.Module):
             raise TypeError(
@@ -92,6 +98,7 @@ class Recurrent(SequenceModule):
         make: Any = cell
         self.backward_cell: Any = make() if bidirectional else None
         register_state(self.make_state(1, device=torch.device("meta")))
+        self.place(device, dtype)
         self._check_settings()
 
     def _check_settings(self) -> None:

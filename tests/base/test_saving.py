@@ -50,7 +50,7 @@ def test_every_argument_is_saved():
         arguments = set(inspect.signature(kind).parameters) - {"options"}
         if kind is memnets.NTM:
             arguments |= set(get_type_hints(NetworkOptions))
-        assert set(kind(3, 5).config) == arguments, kind.__name__
+        assert set(kind(3, 5).config) == arguments - {"device", "dtype"}, kind.__name__
 
 
 def test_the_files_need_no_pickle(tmp_path):
@@ -158,3 +158,10 @@ def test_nothing_half_written_when_the_disk_is_full(failing, existing, tmp_path,
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     memnets.LSTM(3, 5).save_pretrained(tmp_path)
     memnets.LSTM.from_pretrained(tmp_path)
+
+
+def test_precision_and_device_are_not_saved_but_can_be_asked_for(tmp_path):
+    memnets.NTM(3, 4, slots=4, width=3, dtype=torch.float64, device="cpu").save_pretrained(tmp_path)
+    assert next(memnets.NTM.from_pretrained(tmp_path).parameters()).dtype == torch.float64
+    single = memnets.NTM.from_pretrained(tmp_path, dtype=torch.float32, device="cpu")
+    assert next(single.parameters()).dtype == torch.float32
