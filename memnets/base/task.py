@@ -277,12 +277,38 @@ class LoadedImages(NamedTuple):
     problems: dict[str, str]
 
 
-class ImageTask(Task):
-    """A task whose inputs are images and whose answers are sequences of symbols.
+class AnswerTask(Task):
+    """A task whose answers are sequences of symbols of any length.
 
     The loss is the model's own, as it alone knows the classes of its symbols; the task scores what the model reads or
     says.
     """
+
+    def loss(self, outputs: Any, batch: Any) -> Tensor:
+        """The loss that the model gave with its outputs, ``outputs.loss``."""
+        return outputs.loss
+
+    def loss_weight(self, batch: Any) -> Tensor:
+        """What the loss of a batch counts among others: its items."""
+        return torch.tensor(len(batch))
+
+    def scores(self, predictions: Any, batch: Any) -> dict[str, Tensor]:
+        """Score one batch by itself. Takes one prediction for each item; raises what :meth:`corpus_scores` does."""
+        return self.corpus_scores([(predictions, batch)])
+
+    @abc.abstractmethod
+    def corpus_scores(self, pairs: Iterable[tuple[Any, Any]]) -> dict[str, Tensor]:
+        """Score a corpus: ``(predictions, batch)`` for each of its batches.
+
+        Not the mean of the batches' scores: errors are summed over all of the corpus before they are divided.
+
+        Raises:
+            ValueError: there is no pair, or predictions are of another number than their batch.
+        """
+
+
+class ImageTask(AnswerTask):
+    """A task whose inputs are images and whose answers are sequences of symbols."""
 
     @abc.abstractmethod
     def load_images(self, paths: Sequence[str]) -> LoadedImages:
@@ -295,28 +321,6 @@ class ImageTask(Task):
         With it a trained model reads files where the data it was trained on are no longer at hand.
         """
         del settings
-
-    def loss(self, outputs: Any, batch: Any) -> Tensor:
-        """The loss that the model gave with its outputs, ``outputs.loss``."""
-        return outputs.loss
-
-    def loss_weight(self, batch: Any) -> Tensor:
-        """What the loss of a batch counts among others: its images."""
-        return torch.tensor(len(batch))
-
-    def scores(self, predictions: Any, batch: Any) -> dict[str, Tensor]:
-        """Score one batch by itself. Takes one prediction for each image; raises what :meth:`corpus_scores` does."""
-        return self.corpus_scores([(predictions, batch)])
-
-    @abc.abstractmethod
-    def corpus_scores(self, pairs: Iterable[tuple[Any, Any]]) -> dict[str, Tensor]:
-        """Score a corpus: ``(predictions, batch)`` for each of its batches.
-
-        Not the mean of the batches' scores: errors are summed over all of the corpus before they are divided.
-
-        Raises:
-            ValueError: there is no pair, or predictions are of another number than their batch.
-        """
 
 
 class Curriculum(abc.ABC):

@@ -11,6 +11,7 @@ from .memory_mosaic import MemoryMosaic
 from .memory_network import MemoryNetwork
 from .ntm import NTM
 from .pondering import ACT, Repeat
+from .seq2seq import Seq2Seq, Seq2SeqOutput, Translation
 from .stack_rnn import StackRNN
 from .tape_rnn import TapeRNN
 from .text_reader import ReaderOutput, TextReader
@@ -36,9 +37,12 @@ __all__ = [
     "MemoryNetwork",
     "ReaderOutput",
     "Repeat",
+    "Seq2Seq",
+    "Seq2SeqOutput",
     "StackRNN",
     "TapeRNN",
     "TextReader",
     "Titans",
     "Transformer",
+    "Translation",
 ]

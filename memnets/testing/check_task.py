@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..base.seeding import generator
-from ..base.task import Batch, FiniteTask, ImageTask, Items, Task
+from ..base.task import AnswerTask, Batch, FiniteTask, Items, Task
 
 SIZE = 4
 """Sequences of the batches that are drawn; more than one, and a number that two processes share evenly."""
@@ -21,7 +21,8 @@ def check_task(task: Task, *, predictions: Any = None, seed: int = 0) -> None:
     Args:
         task: the task.
         predictions: a function of a batch that gives what a model's ``predict`` would, for scores and errors. None
-            scores random numbers of the shape of the targets, and leaves out tasks of images.
+            scores random numbers of the shape of the targets, and leaves out tasks that are
+            answered in symbols.
         seed: of all that is drawn.
     """
     _check_attributes(task)
@@ -35,7 +36,7 @@ def check_task(task: Task, *, predictions: Any = None, seed: int = 0) -> None:
         assert isinstance(task.text(batch, 0), str), "text(batch, index) must give a str"
     _check_drawing(task, seed)
     batch = task.sample(SIZE, task.max_length, generator(seed, "check", 0))
-    if not isinstance(task, ImageTask):
+    if not isinstance(task, AnswerTask):
         _check_loss(task, batch, seed)
         _check_scores(task, batch, _random_outputs(task, batch, seed) if predictions is None else predictions(batch))
     elif predictions is not None:

@@ -20,6 +20,7 @@ from ..base.seeding import generator
 from ..base.task import Task
 from ..memories.base import Memory
 from ..models.captioner import Captioner
+from ..models.seq2seq import Seq2Seq
 from ..models.text_reader import TextReader
 from ..recurrent.halting import ACTCell
 from ..recurrent.trace import Trace, trace
@@ -95,7 +96,7 @@ def _traced(model: nn.Module, batch: Any) -> tuple[Any, Trace | None]:
 @contextmanager
 def _greedy(model: nn.Module) -> Iterator[None]:
     """A decoder by attention alone and without a beam: the rows of others are not one sequence each."""
-    if not isinstance(model, (TextReader, Captioner)):
+    if not isinstance(model, (TextReader, Captioner, Seq2Seq)):
         yield
         return
     beam_size, model.beam_size = model.beam_size, 1

@@ -24,7 +24,7 @@ from memnets_tasks.algorithmic.optimal import optimal_predictions
 from memnets_tasks.algorithmic.priority_sort import PrioritySort
 from memnets_tasks.algorithmic.repeat_copy import RepeatCopy
 from memnets_tasks.algorithmic.vector_parity import VectorParity
-from memnets_tasks.base import Batch, Curriculum, FiniteTask, ImageTask, Items, Splits, StreamTask, Task
+from memnets_tasks.base import AnswerTask, Batch, Curriculum, FiniteTask, ImageTask, Items, Splits, StreamTask, Task
 from memnets_tasks.curriculum import Fixed, Growing, Mastery, Mixture, Uniform
 from memnets_tasks.formal.binary_arithmetic import BinaryAddition, BinaryMultiplication, ComputeSqrt
 from memnets_tasks.formal.brackets import ModularArithmeticBrackets, SolveEquation
@@ -40,6 +40,10 @@ from memnets_tasks.graphs.family import FamilyRelations
 from memnets_tasks.graphs.shortest_path import ShortestPath
 from memnets_tasks.graphs.traversal import GraphTraversal
 from memnets_tasks.language.characters import Characters
+from memnets_tasks.language.number_words import NumbersToWords
+from memnets_tasks.language.pair_files import TranslationFiles
+from memnets_tasks.language.reordered import ReorderedLanguage
+from memnets_tasks.language.summaries import Summaries
 from memnets_tasks.recall.adding import Adding
 from memnets_tasks.recall.fuzzy_recall import FuzzyRecall
 from memnets_tasks.recall.induction_heads import InductionHeads
@@ -65,6 +69,7 @@ __all__ = [
     "MQAR",
     "PAPER_LENGTHS",
     "Adding",
+    "AnswerTask",
     "AssociativeRecall",
     "BAbI",
     "Batch",
@@ -104,6 +109,7 @@ __all__ = [
     "ModularArithmetic",
     "ModularArithmeticBrackets",
     "NoisyRecall",
+    "NumbersToWords",
     "OddsFirst",
     "OmniglotEpisodes",
     "OperationSpan",
@@ -112,6 +118,7 @@ __all__ = [
     "PrioritySort",
     "ReadingSpan",
     "Recognition",
+    "ReorderedLanguage",
     "RepeatCopy",
     "ReverseRecall",
     "ReverseString",
@@ -127,11 +134,13 @@ __all__ = [
     "StepTask",
     "StreamTask",
     "StringTask",
+    "Summaries",
     "SymbolTask",
     "Task",
     "TextLineFiles",
     "TextLines",
     "TokenTask",
+    "TranslationFiles",
     "Uniform",
     "VectorParity",
     "WordProblem",

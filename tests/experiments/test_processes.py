@@ -157,7 +157,7 @@ TASKS = [
     and issubclass(kind, memnets_tasks.Task)
     and not kind.__abstractmethods__
     and "folder" not in inspect.signature(kind).parameters
-    and not issubclass(kind, memnets_tasks.ImageTask)  # whose losses are of a model's own outputs: see below
+    and not issubclass(kind, memnets_tasks.AnswerTask)  # whose losses are of a model's own outputs: see below
 ]
 
 

@@ -83,10 +83,14 @@ LANGUAGE = {
 }
 
 
+PAIRS = ("NumbersToWords", "ReorderedLanguage", "Summaries", "TranslationFiles")
+"""In tests/tasks/language/test_translation.py, with predictions of words."""
+
+
 def test_no_task_is_missing_from_the_lists():
     kinds = [getattr(memnets_tasks, name) for name in memnets_tasks.__all__]
     concrete = {k for k in kinds if isinstance(k, type) and issubclass(k, Task) and not k.__abstractmethods__}
-    assert {kind.__name__ for kind in concrete} == {*ALGORITHMIC, *FORMAL, *IMAGES, *RECALL, *FILES, *LANGUAGE}
+    assert {kind.__name__ for kind in concrete} == {*ALGORITHMIC, *FORMAL, *IMAGES, *RECALL, *FILES, *LANGUAGE, *PAIRS}
 
 
 @pytest.mark.parametrize("name", ALGORITHMIC)
