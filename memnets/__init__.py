@@ -208,6 +208,7 @@ if TYPE_CHECKING:
         MemoryMosaic,
         MemoryNetwork,
         Repeat,
+        Seq2Seq,
         StackRNN,
         TapeRNN,
         TextReader,
