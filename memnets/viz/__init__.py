@@ -10,6 +10,7 @@ from memnets.base.extras import naming_extras
 
 if TYPE_CHECKING:
     from memnets.viz._records import TraceLike, drawable
+    from memnets.viz.alignment import alignment_figure
     from memnets.viz.atlas import heat_map_figure, score_lengths_figure
     from memnets.viz.attention import caption_figure, reading_figure
     from memnets.viz.batches import batch_figure, sequence_figure
@@ -28,26 +29,6 @@ if TYPE_CHECKING:
     from memnets.viz.text import weightings_text
     from memnets.viz.vectors import vectors_figure
     from memnets.viz.weightings import weightings_figure
-from memnets.viz._records import TraceLike, drawable
-from memnets.viz.alignment import alignment_figure
-from memnets.viz.atlas import heat_map_figure, score_lengths_figure
-from memnets.viz.attention import caption_figure, reading_figure
-from memnets.viz.batches import batch_figure, sequence_figure
-from memnets.viz.characters import characters_figure
-from memnets.viz.curves import lengths_figure, training_figure
-from memnets.viz.gates import gates_figure
-from memnets.viz.gradients import gradients_figure
-from memnets.viz.images import images_figure
-from memnets.viz.memory import matrices_figure, memory_figure
-from memnets.viz.memory_work import memory_work_figure
-from memnets.viz.predictions import predictions_figure
-from memnets.viz.records import records_figure, trace_figures
-from memnets.viz.save import check_ending, save_figure, to_array
-from memnets.viz.seeds import LengthsPanel, learning_seeds_figure, lengths_seeds_figure
-from memnets.viz.sorting import sorting_figure
-from memnets.viz.text import weightings_text
-from memnets.viz.vectors import vectors_figure
-from memnets.viz.weightings import weightings_figure
 
 __all__ = [
     "LengthsPanel",
@@ -84,6 +65,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "alignment_figure": "alignment",
     "TraceLike": "_records",
     "drawable": "_records",
     "heat_map_figure": "atlas",

@@ -40,10 +40,15 @@ from memnets_tasks.graphs.family import FamilyRelations
 from memnets_tasks.graphs.shortest_path import ShortestPath
 from memnets_tasks.graphs.traversal import GraphTraversal
 from memnets_tasks.language.characters import Characters
+from memnets_tasks.language.conllu import ConlluTagging
+from memnets_tasks.language.labelled_csv import LabelledCSV
+from memnets_tasks.language.names import Names
 from memnets_tasks.language.number_words import NumbersToWords
 from memnets_tasks.language.pair_files import TranslationFiles
 from memnets_tasks.language.reordered import ReorderedLanguage
+from memnets_tasks.language.sentiment import Sentiment
 from memnets_tasks.language.summaries import Summaries
+from memnets_tasks.language.tagging import AgreementTagging
 from memnets_tasks.recall.adding import Adding
 from memnets_tasks.recall.fuzzy_recall import FuzzyRecall
 from memnets_tasks.recall.induction_heads import InductionHeads
@@ -69,6 +74,7 @@ __all__ = [
     "MQAR",
     "PAPER_LENGTHS",
     "Adding",
+    "AgreementTagging",
     "AnswerTask",
     "AssociativeRecall",
     "BAbI",
@@ -80,6 +86,7 @@ __all__ = [
     "CaptionFiles",
     "Characters",
     "ComputeSqrt",
+    "ConlluTagging",
     "Copy",
     "Curriculum",
     "CycleNavigation",
@@ -101,6 +108,7 @@ __all__ = [
     "InductionHeads",
     "Interruption",
     "Items",
+    "LabelledCSV",
     "Language",
     "LengthScore",
     "Mastery",
@@ -108,6 +116,7 @@ __all__ = [
     "Mixture",
     "ModularArithmetic",
     "ModularArithmeticBrackets",
+    "Names",
     "NoisyRecall",
     "NumbersToWords",
     "OddsFirst",
@@ -124,6 +133,7 @@ __all__ = [
     "ReverseString",
     "Scenes",
     "SelectiveCopying",
+    "Sentiment",
     "SequenceEquality",
     "SerialRecall",
     "ShortestPath",

@@ -15,6 +15,7 @@ from memnets.training import SequenceLearner
 from memnets.training.adapters import predict, training_loss
 from memnets.training.inspection import draw_all
 from memnets_tasks import (
+    AgreementTagging,
     AssociativeRecall,
     Batch,
     CaptionFiles,
@@ -22,11 +23,13 @@ from memnets_tasks import (
     Copy,
     DigitLines,
     DynamicNGrams,
+    Names,
     PageLines,
     PrioritySort,
     Recognition,
     RepeatCopy,
     Scenes,
+    Sentiment,
     StringTask,
     Task,
     TextLineFiles,
@@ -80,11 +83,14 @@ IMAGES = {
 
 LANGUAGE = {
     "Characters": lambda: Characters(max_characters=30_000, length=10, evaluation_lengths=(20,), ngram_order=3),
+    "Sentiment": Sentiment,
+    "AgreementTagging": AgreementTagging,
+    "Names": Names,
 }
 
 
-PAIRS = ("NumbersToWords", "ReorderedLanguage", "Summaries", "TranslationFiles")
-"""In tests/tasks/language/test_translation.py, with predictions of words."""
+PAIRS = ("NumbersToWords", "ReorderedLanguage", "Summaries", "TranslationFiles", "LabelledCSV", "ConlluTagging")
+"""In tests/tasks/language, with predictions of words, or files."""
 
 
 def test_no_task_is_missing_from_the_lists():
