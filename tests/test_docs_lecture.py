@@ -19,7 +19,7 @@ def test_python():
 
 
 def test_commands():
-    for line in "\n".join(re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL)).splitlines():
+    for line in filter(None, "\n".join(re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL)).splitlines()):
         words = shlex.split(line, comments=True)[1:]
         assert words[0] in COMMANDS, line
         options = parse(words)
