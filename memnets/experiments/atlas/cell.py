@@ -163,7 +163,7 @@ def evaluate(model: Any, task: Any, protocol: Protocol, seed: int) -> Record:
         length = multiple * task.max_length
         if slots:
             resize(model, multiple * slots)
-        own = evaluate_lengths(model, test, [length], sequences=protocol.sequences, seed=seed)[length]
+        own = evaluate_lengths(model, test, [length], sequences=protocol.sequences, seed=seed, resize=False)[length]
         count = protocol.sequences
         batch = test.sample(count, torch.full((count,), length), generator(seed, "chance", length))
         found[str(multiple)] = {

@@ -9,15 +9,16 @@ from torch import Tensor
 from memnets_tasks._checks import check_logits, expand_counts
 from memnets_tasks._lengths import set_lengths
 from memnets_tasks.algorithmic._layout import steps
-from memnets_tasks.base import Batch, Task
+from memnets_tasks.base import Batch
 from memnets_tasks.formal._strings import one_hot, take_symbols
+from memnets_tasks.scored_steps import StepTask, Tally
 
 
-class SymbolTask(Task):
+class SymbolTask(StepTask):
     """A task in which each scored step asks for one symbol: the output channel with the highest logit.
 
-    Symbols are one-hot in inputs and targets. Abstract: a subclass defines ``sample`` and sets the attributes of
-    ``Task`` and these.
+    Symbols are one-hot in inputs and targets, where those of a :class:`memnets_tasks.TokenTask` are whole numbers.
+    Abstract: a subclass defines ``sample`` and sets the attributes of ``Task`` and these.
 
     Attributes:
         symbols: what is shown for each input channel, for people.
@@ -49,47 +50,27 @@ class SymbolTask(Task):
         entropy = -(batch.targets * logits.log_softmax(-1)).sum()  # targets are zero where nothing is scored
         return entropy / batch.mask.sum().clamp_min(1)
 
-    def errors(self, predictions: Tensor, batch: Batch) -> Tensor:
-        """Count the wrong symbols of each sequence.
-
-        A step with a NaN among its logits is wrong.
+    def right(self, predictions: Tensor, batch: Batch) -> Tensor:
+        """Where the largest logit is that of the symbol wanted: ``(B, T)``, bool. A step with a NaN is wrong.
 
         Args:
             predictions: ``(B, T, O)``, the network's output, before the softmax.
             batch: The batch the output belongs to.
-
-        Returns:
-            ``(B,)``, float32, in symbols.
 
         Raises:
             ValueError: If ``predictions`` does not have the shape of ``batch.targets``.
         """
         check_logits(predictions, batch)
-        right = predictions.argmax(-1) == batch.targets.argmax(-1)  # (B, T)
-        right &= ~predictions.isnan().any(-1)
-        return (~right & batch.mask).sum(1).float()
+        return (predictions.argmax(-1) == batch.targets.argmax(-1)) & ~predictions.isnan().any(-1)
 
-    def scores(self, predictions: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Score a batch.
+    def tallies(self, predictions: Tensor, batch: Batch) -> dict[str, Tally]:
+        """Those of every task that is scored step by step, and ``symbol_errors``, the wrong symbols per sequence.
 
-        Args:
-            predictions: ``(B, T, O)``, the network's output, before the softmax.
-            batch: The batch the output belongs to.
-
-        Returns:
-            Scalars: ``accuracy``, the share of scored symbols that are right, over all of the batch as in Deletang et
-            al. 2022; ``sequence_accuracy``, the share of sequences without a wrong symbol; ``symbol_errors``, the wrong
-            symbols per sequence, averaged over sequences.
-
-        Raises:
-            ValueError: If ``predictions`` does not have the shape of ``batch.targets``.
+        ``accuracy`` is over all scored symbols of a batch, as in Deletang et al. 2022.
         """
-        errors = self.errors(predictions, batch)
-        return {
-            "accuracy": 1 - errors.sum() / batch.mask.sum(),
-            "sequence_accuracy": (errors == 0).float().mean(),
-            "symbol_errors": errors.mean(),
-        }
+        found = super().tallies(predictions, batch)
+        right, scored = found["accuracy"]
+        return {**found, "symbol_errors": Tally(scored - right, found["sequence_accuracy"].number)}
 
     def text(self, batch: Batch, index: int) -> str:
         """The string of one sequence, and the answer that is wanted."""

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from typing import TypedDict
 
 import torch
 from torch import Tensor
@@ -69,6 +70,18 @@ class WorkingMemoryTask(BinaryTask):
         return f"given {' '.join(shown)}; wanted {bit_text(batch.targets[index][asks])}"
 
 
+class DualOptions(TypedDict, total=False):
+    """The arguments of :class:`DualTask`, for tasks that pass them on."""
+
+    bits: int
+    min_lists: int
+    max_lists: int
+    varied: bool
+    min_length: int
+    max_length: int
+    evaluation_lengths: tuple[int, ...]
+
+
 class DualTask(WorkingMemoryTask):
     """A test with two kinds of lists in turn: those to keep, and others between them.
 
@@ -76,14 +89,35 @@ class DualTask(WorkingMemoryTask):
     ``bit_errors_between``, a sequence each.
 
     Abstract: a subclass defines ``sample``.
+
+    Args:
+        bits: Bits of an item.
+        min_lists: Fewest lists of each kind.
+        max_lists: Most lists of each kind.
+        varied: Whether lists have up to ``length`` items, as in training, and not just as many, as in tests.
+        min_length: Fewest items of a list in training.
+        max_length: Most items of a list in training.
+        evaluation_lengths: Items at which generalisation is measured.
+
+    Raises:
+        ValueError: If an argument is below 1, or a ``max_`` argument below its ``min_``.
     """
 
     MARK_KEPT, MARK_BETWEEN, MARK_ANSWER, MARK_END = range(4)
-    min_lists: int
-    max_lists: int
-    varied: bool
+    controls = 4
 
-    def _set_dual(self, min_lists: int, max_lists: int, varied: bool) -> None:
+    def __init__(
+        self,
+        *,
+        bits: int = 8,
+        min_lists: int = 1,
+        max_lists: int = 4,
+        varied: bool = True,
+        min_length: int = 1,
+        max_length: int = 10,
+        evaluation_lengths: tuple[int, ...] = EVALUATED[:2],
+    ) -> None:
+        self._set_sizes(bits, self.controls, min_length, max_length, evaluation_lengths)
         check_range("min_lists", min_lists, "max_lists", max_lists, minimum=1)
         self.min_lists, self.max_lists, self.varied = min_lists, max_lists, varied
 

@@ -1,13 +1,13 @@
 """Distraction: lists to keep, and after each another list that is carried, answered and forgotten, or ignored."""
 
-from typing import Literal, final
+from typing import Literal, Unpack, final
 
 import torch
 from torch import Tensor
 
 from memnets_tasks._pieces import beside, join
 from memnets_tasks.base import Batch
-from memnets_tasks.working_memory.base import EVALUATED, DualTask
+from memnets_tasks.working_memory.base import DualOptions, DualTask
 
 MODES = ("carry", "forget", "ignore")
 
@@ -29,35 +29,18 @@ class Distraction(DualTask):
 
     Args:
         mode: What becomes of the lists y: "carry", "forget" or "ignore".
-        bits: Bits of an item.
-        min_lists: Fewest lists of each kind.
-        max_lists: Most lists of each kind.
-        varied: Whether lists have up to ``length`` items, and not just as many.
-        min_length: Fewest items of a list in training.
-        max_length: Most items of a list in training.
-        evaluation_lengths: Items at which generalisation is measured.
+        options: Those of :class:`DualTask`: ``bits``, ``min_lists``, ``max_lists``, ``varied``, ``min_length``,
+            ``max_length``, ``evaluation_lengths``.
 
     Raises:
         ValueError: If ``mode`` is unknown, another argument below 1, or a ``max_`` argument below its ``min_``.
     """
 
-    def __init__(
-        self,
-        *,
-        mode: Literal["carry", "forget", "ignore"] = "carry",
-        bits: int = 8,
-        min_lists: int = 1,
-        max_lists: int = 4,
-        varied: bool = True,
-        min_length: int = 1,
-        max_length: int = 10,
-        evaluation_lengths: tuple[int, ...] = EVALUATED[:2],
-    ) -> None:
+    def __init__(self, *, mode: Literal["carry", "forget", "ignore"] = "carry", **options: Unpack[DualOptions]) -> None:
         if mode not in MODES:
             raise ValueError(f"mode is {mode!r}; give one of {', '.join(map(repr, MODES))}")
         self.mode = mode
-        self._set_sizes(bits, 4, min_length, max_length, evaluation_lengths)
-        self._set_dual(min_lists, max_lists, varied)
+        super().__init__(**options)
 
     def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> Batch:
         """Draw a batch of lists.

@@ -1,6 +1,6 @@
 """Interruption and operation span: lists to keep, and after each something to be worked on at once."""
 
-from typing import Literal, final
+from typing import Literal, Unpack, final
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from memnets_tasks._checks import check_range
 from memnets_tasks._pieces import beside, join
 from memnets_tasks.algorithmic._layout import random_bits
 from memnets_tasks.base import Batch
-from memnets_tasks.working_memory.base import EVALUATED, DualTask
+from memnets_tasks.working_memory.base import DualOptions, DualTask
 
 OPERATIONS = ("not", "reverse", "swap")
 
@@ -61,35 +61,18 @@ class Interruption(InterruptedTask):
     Args:
         operation: How the other list is changed: "not", every bit; "reverse", from its end; "swap", the second half
             before the first (a middle item goes as half of the length is rounded, to even).
-        bits: Bits of an item.
-        min_lists: Fewest lists of each kind.
-        max_lists: Most lists of each kind.
-        varied: Whether lists have up to ``length`` items, as in training, and not just as many, as in tests.
-        min_length: Fewest items of a list in training.
-        max_length: Most items of a list in training.
-        evaluation_lengths: Items at which generalisation is measured.
+        options: Those of :class:`DualTask`: ``bits``, ``min_lists``, ``max_lists``, ``varied``, ``min_length``,
+            ``max_length``, ``evaluation_lengths``.
 
     Raises:
         ValueError: If ``operation`` is unknown, another argument below 1, or a ``max_`` argument below its ``min_``.
     """
 
-    def __init__(
-        self,
-        *,
-        operation: Literal["not", "reverse", "swap"] = "not",
-        bits: int = 8,
-        min_lists: int = 1,
-        max_lists: int = 4,
-        varied: bool = True,
-        min_length: int = 1,
-        max_length: int = 10,
-        evaluation_lengths: tuple[int, ...] = EVALUATED[:2],
-    ) -> None:
+    def __init__(self, *, operation: Literal["not", "reverse", "swap"] = "not", **options: Unpack[DualOptions]) -> None:
         if operation not in OPERATIONS:
             raise ValueError(f"operation is {operation!r}; give one of {', '.join(map(repr, OPERATIONS))}")
         self.operation = operation
-        self._set_sizes(bits, 4, min_length, max_length, evaluation_lengths)
-        self._set_dual(min_lists, max_lists, varied)
+        super().__init__(**options)
 
     def _changed(self, items: Tensor, present: Tensor) -> Tensor:
         if self.operation == "not":
@@ -111,35 +94,18 @@ class OperationSpan(InterruptedTask):
 
     Args:
         rotation: By how many places the bits are rotated to the left; None for half of them.
-        bits: Bits of an item.
-        min_lists: Fewest lists to keep, and items to rotate.
-        max_lists: Most lists to keep, and items to rotate.
-        varied: Whether lists have up to ``length`` items, as in training, and not just as many, as in tests.
-        min_length: Fewest items of a list in training.
-        max_length: Most items of a list in training.
-        evaluation_lengths: Items at which generalisation is measured.
+        options: Those of :class:`DualTask`: ``bits``, ``min_lists``, ``max_lists``, ``varied``, ``min_length``,
+            ``max_length``, ``evaluation_lengths``.
 
     Raises:
         ValueError: If ``rotation`` is not from 0 to ``bits``, another argument below 1, or a ``max_`` argument below
             its ``min_``.
     """
 
-    def __init__(
-        self,
-        *,
-        rotation: int | None = None,
-        bits: int = 8,
-        min_lists: int = 1,
-        max_lists: int = 4,
-        varied: bool = True,
-        min_length: int = 1,
-        max_length: int = 10,
-        evaluation_lengths: tuple[int, ...] = EVALUATED[:2],
-    ) -> None:
-        self._set_sizes(bits, 4, min_length, max_length, evaluation_lengths)
-        self._set_dual(min_lists, max_lists, varied)
-        self.rotation = bits // 2 if rotation is None else rotation
-        check_range("rotation", self.rotation, "bits", bits, minimum=0)
+    def __init__(self, *, rotation: int | None = None, **options: Unpack[DualOptions]) -> None:
+        super().__init__(**options)
+        self.rotation = self.bits // 2 if rotation is None else rotation
+        check_range("rotation", self.rotation, "bits", self.bits, minimum=0)
 
     def _draw_between(self, length: Tensor, there: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         return random_bits((*there.shape, 1, self.bits), generator), there.unsqueeze(-1)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from memnets_tasks._pieces import beside, join
 from memnets_tasks.base import Batch
-from memnets_tasks.working_memory.base import EVALUATED, DualTask
+from memnets_tasks.working_memory.base import DualTask
 
 
 @final
@@ -18,33 +18,15 @@ class ReadingSpan(DualTask):
     list, then a marker (control bit 1) and n steps of zeros, at which the last items of the lists are wanted, in order.
 
     Args:
-        bits: Bits of an item.
-        min_lists: Fewest lists.
-        max_lists: Most lists.
-        varied: Whether lists have up to ``length`` items, as in training, and not just as many, as in tests.
-        min_length: Fewest items of a list in training.
-        max_length: Most items of a list in training.
-        evaluation_lengths: Items at which generalisation is measured.
+        options: Those of :class:`DualTask`: ``bits``, ``min_lists``, ``max_lists``, ``varied``, ``min_length``,
+            ``max_length``, ``evaluation_lengths``.
 
     Raises:
         ValueError: If an argument is below 1, or a ``max_`` argument below its ``min_``.
     """
 
     MARK_KEPT, MARK_END = range(2)  # type: ignore[assignment]
-
-    def __init__(
-        self,
-        *,
-        bits: int = 8,
-        min_lists: int = 1,
-        max_lists: int = 4,
-        varied: bool = True,
-        min_length: int = 1,
-        max_length: int = 10,
-        evaluation_lengths: tuple[int, ...] = EVALUATED[:2],
-    ) -> None:
-        self._set_sizes(bits, 2, min_length, max_length, evaluation_lengths)
-        self._set_dual(min_lists, max_lists, varied)
+    controls = 2
 
     def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> Batch:
         """Draw a batch of lists.

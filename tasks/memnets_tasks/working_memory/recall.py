@@ -19,7 +19,26 @@ class ListRecall(WorkingMemoryTask):
     for each item that is wanted.
 
     Abstract: a subclass says which items are wanted.
+
+    Args:
+        bits: Bits of an item.
+        min_length: Fewest items in training.
+        max_length: Most items in training.
+        evaluation_lengths: Items at which generalisation is measured.
+
+    Raises:
+        ValueError: If an argument is below 1, or ``max_length`` below ``min_length``.
     """
+
+    def __init__(
+        self,
+        *,
+        bits: int = 8,
+        min_length: int = 3,
+        max_length: int = 20,
+        evaluation_lengths: tuple[int, ...] = EVALUATED,
+    ) -> None:
+        self._set_sizes(bits, 2, min_length, max_length, evaluation_lengths)
 
     def _wanted(self, length: Tensor) -> tuple[Tensor, Tensor]:
         """For lists of ``length (B, 1)`` items, the numbers of those wanted ``(B, A)``, and which of them there are."""
@@ -64,16 +83,6 @@ class SerialRecall(ListRecall):
         ValueError: If an argument is below 1, or ``max_length`` below ``min_length``.
     """
 
-    def __init__(
-        self,
-        *,
-        bits: int = 8,
-        min_length: int = 3,
-        max_length: int = 20,
-        evaluation_lengths: tuple[int, ...] = EVALUATED,
-    ) -> None:
-        self._set_sizes(bits, 2, min_length, max_length, evaluation_lengths)
-
     def _wanted(self, length: Tensor) -> tuple[Tensor, Tensor]:
         item = steps(length.max(), length.device).expand(len(length), -1)
         return item, item < length
@@ -82,16 +91,6 @@ class SerialRecall(ListRecall):
 @final
 class ReverseRecall(ListRecall):
     """Reverse recall: the list from its last item to its first. Arguments and layout are those of SerialRecall."""
-
-    def __init__(
-        self,
-        *,
-        bits: int = 8,
-        min_length: int = 3,
-        max_length: int = 20,
-        evaluation_lengths: tuple[int, ...] = EVALUATED,
-    ) -> None:
-        self._set_sizes(bits, 2, min_length, max_length, evaluation_lengths)
 
     def _wanted(self, length: Tensor) -> tuple[Tensor, Tensor]:
         item = length - 1 - steps(length.max(), length.device)
@@ -126,7 +125,7 @@ class SkipRecall(ListRecall):
     ) -> None:
         check_at_least("stride", stride, 1)
         self.stride = stride
-        self._set_sizes(bits, 2, min_length, max_length, evaluation_lengths)
+        super().__init__(bits=bits, min_length=min_length, max_length=max_length, evaluation_lengths=evaluation_lengths)
 
     def _wanted(self, length: Tensor) -> tuple[Tensor, Tensor]:
         item = steps(length.max(), length.device)[:, :: self.stride].expand(len(length), -1)
