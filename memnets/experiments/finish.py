@@ -8,6 +8,7 @@ import lightning.pytorch as pl
 
 from ..base.errors import RunError
 from ..training.callbacks import RollbackOnCollapse, StopWhenSolved
+from ..training.failures import count_failures
 from ..training.inspection import example_text
 from ..training.learner import SequenceLearner
 from ..training.lengths import Table, evaluate_lengths
@@ -62,6 +63,7 @@ def _evaluate(done: Trained, run: RunDir, trainer: pl.Trainer) -> _Outcome:
     lengths = evaluate_lengths(model, unseen, unseen.evaluation_lengths, sequences=sequences, seed=learner.seed)
     scores = evaluate_all(model, task, sequences=sequences, seed=learner.seed)
     result = _facts(done, trainer) | {"lengths": {str(length): _as_json(row) for length, row in lengths.items()}}
+    result["failures"] = _failures(done)
     if unseen.split is not None:
         result["evaluation_split"] = unseen.split
     if scores:
@@ -69,6 +71,19 @@ def _evaluate(done: Trained, run: RunDir, trainer: pl.Trainer) -> _Outcome:
     if skipped := skipped_items(task):
         result["left_out"] = skipped
     return _Outcome(lengths, scores, draw_run(run, model, task, lengths, seed=learner.seed), result)
+
+
+def _failures(done: Trained) -> dict[str, Any]:
+    """What stands behind "solved": of how many fresh sequences of the training lengths how many fail."""
+    learner, threshold = done.learner, done.solved.threshold
+    found = count_failures(
+        learner.model,
+        learner.validation_task,
+        sequences=done.options.sequences_for_failures(learner.model),
+        threshold=threshold,
+        seed=learner.seed,
+    )
+    return {"failing": found.failing, "sequences": found.sequences, "rate": found.rate, "threshold": threshold}
 
 
 def _facts(done: Trained, trainer: pl.Trainer) -> dict[str, Any]:
@@ -137,14 +152,16 @@ def _report(done: Trained, run: RunDir, trainer: pl.Trainer, outcome: _Outcome) 
 
 
 def _verdict(done: Trained, result: dict[str, Any]) -> str:
+    failures = result["failures"]
+    fail = f"{failures['failing']:,} of {failures['sequences']:,} fresh sequences fail"
     if result["solved"]:
         return (
             f"solved after {result['sequences_to_solve']:,} sequences ({result['seconds_to_solve']:.0f} s); "
-            f"trained on {result['sequences']:,} in {result['seconds']:.0f} s"
+            f"trained on {result['sequences']:,} in {result['seconds']:.0f} s; {fail}"
         )
     error = done.learner.validation_error
     seen = f"{error:.2f} errors per sequence" if math.isfinite(error) else "no validation"
     return (
         f"not solved within {result['sequences']:,} sequences: {seen}, and solved "
-        f"means below {done.solved.threshold:g} at {done.solved.checks} checks in a row"
+        f"means below {done.solved.threshold:g} at {done.solved.checks} checks in a row; {fail}"
     )

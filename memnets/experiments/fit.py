@@ -111,7 +111,14 @@ class Fit:
         self.learner.settings = self.plain
         self.varying = None if options.min_slots is None else VaryingSlots(options.min_slots)
         threshold = objects.task.threshold if options.threshold is None else options.threshold
-        self.solved = StopWhenSolved(threshold, options.checks, options.anneal_steps, options.anneal_below)
+        self.solved = StopWhenSolved(
+            threshold,
+            options.checks,
+            options.anneal_steps,
+            options.anneal_below,
+            options.failure_bound,
+            options.sequences_for_failures(self.learner.model),
+        )
         rise = options.collapse_rise
         self.rollback = None if rise is None else RollbackOnCollapse(rise, self.solved)
         if options.evaluation_sequences < 1:
@@ -214,7 +221,7 @@ class Fit:
         arguments = {**self.trainer_arguments, "logger": loggers, "default_root_dir": str(run.path)}
         users = _as_list(arguments.pop("callbacks") or [])
         callbacks = [ShareRunDir(), Progress(), Pictures(run.figures, self.options.pictures_every), *users]
-        callbacks += [callback for callback in (self.rollback, self.solved, self.varying, self.change) if callback]
+        callbacks += [callback for callback in (self.varying, self.rollback, self.solved, self.change) if callback]
         callbacks.append(Checkpoints(run.checkpoints))
         of_lightning = any(isinstance(callback, Checkpoint) for callback in users)
         trainer = pl.Trainer(**arguments, callbacks=callbacks, enable_checkpointing=of_lightning)

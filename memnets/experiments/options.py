@@ -1,6 +1,9 @@
 """Settings of an experiment that are none of its classes': how to train, and where W&B runs go."""
 
 import dataclasses
+from typing import Any
+
+from ..training.adapters import is_sequence_module
 
 
 @dataclasses.dataclass
@@ -14,6 +17,10 @@ class TrainingOptions:
         threshold: errors per sequence; the task's own by default.
         anneal_steps: steps after that, over which the learning rate falls to zero.
         anneal_below: errors per sequence below which, as many times in a row, annealing begins; null for the threshold.
+        failure_bound: share of sequences that may fail, each as a whole, when annealing ends; where more do, another
+            annealing follows from half of the rate. null for any.
+        failure_sequences: sequences among which failing ones are counted, then and for result.json; null for 20 times
+            evaluation_sequences, of readers and captioners for as many as these.
         collapse_rise: errors per sequence above the best that, at three validations in a row, take training back to its
             best weights at half the rate, and so does a run that would end as diverged; null for never.
         spike_clip: clip the gradient's norm at this many times the median of the last 100; null for not.
@@ -31,6 +38,8 @@ class TrainingOptions:
     threshold: float | None = None
     anneal_steps: int = 0
     anneal_below: float | None = None
+    failure_bound: float | None = None
+    failure_sequences: int | None = None
     collapse_rise: float | None = None
     spike_clip: float | None = None
     spike_floor: float = 0.0
@@ -38,6 +47,12 @@ class TrainingOptions:
     min_slots: int | None = None
     evaluation_sequences: int = 100
     pictures_every: int = 5
+
+    def sequences_for_failures(self, model: Any) -> int:
+        """How many sequences failures of this model are counted among."""
+        if self.failure_sequences is not None:
+            return self.failure_sequences
+        return (20 if is_sequence_module(model) else 1) * self.evaluation_sequences
 
 
 @dataclasses.dataclass

@@ -89,7 +89,7 @@ def test_result_has_every_field_of_the_contract(run):
     got = result(run)
     fields = (
         "experiment seed solved sequences_to_solve seconds_to_solve steps sequences seconds parameters backend device "
-        "metrics lengths"
+        "metrics lengths failures"
     )
     assert set(got) == set(fields.split())
     assert (got["experiment"], got["seed"], got["steps"], got["sequences"]) == ("copy-ntm", 3, 30, 120)
@@ -98,6 +98,10 @@ def test_result_has_every_field_of_the_contract(run):
     assert set(got["lengths"]) == {"3", "6"}
     assert set(got["lengths"]["6"]) == {"bit_errors", "sequence_accuracy"}
     assert 0 < got["lengths"]["6"]["bit_errors"] <= 18
+    failures = got["failures"]
+    assert (failures["sequences"], failures["threshold"]) == (20 * 5, 0.1)
+    assert failures["rate"] == failures["failing"] / 100
+    assert failures["failing"] > 50  # it has learnt nothing yet
 
 
 def test_metrics_have_each_number_once_a_step(run):

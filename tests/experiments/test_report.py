@@ -60,6 +60,7 @@ def make_sweep(folder: Path, error: str = "bit_errors") -> SweepDir:
             **{"steps": 400, "sequences": 6400, "seconds": 6.5, "parameters": 1000 + shift, "backend": "fused"},
             "device": "cpu",
             "metrics": {f"val/{error}": ERRORS[seed] + shift, "val/loss": 0.5},
+            "failures": {"failing": 3 * seed, "sequences": 2000, "rate": 3 * seed / 2000, "threshold": 0.1},
             "lengths": {"5": {error: ERRORS[seed], "accuracy": 1.0}, "10": {error: 3 * ERRORS[seed], "accuracy": 0.5}},
         }
         place.result.write_text(json.dumps(result))
@@ -125,7 +126,8 @@ def test_a_seed_that_failed_counts_as_not_solved(tmp_path, capsys):
     low, middle, high = np.quantile([1600, 3200, 4800, 1e300, 1e300], [0.25, 0.5, 0.75])
     assert high == 1e300
     assert few[:4] == ["copy-ntm/model.slots=16", "0 of 4", "never", "never"]
-    assert few[4:] == ["-", "-"]
+    assert few[4:] == ["-", "-", "-"]
+    assert large[-1] == "0.225 % [0.113 %, 0.338 %], worst 0.45 % (of 2,000 each)"  # 0, 3, 6 and 9 of them
     assert large[:3] == [small, "3 of 5", f"{middle:,.0f} [{low:,.0f}, never]"]
     assert len(lengths) == 2
     assert lengths[1][1].endswith("worst 12.25; zero in 2 of 5")

@@ -8,7 +8,10 @@ import torch
 
 from learners import CHECKS, learner, trainer
 from memnets.training.callbacks import Checkpoints, StoppedBySignal, StopWhenSolved
+from memnets.training.callbacks import solved as solved_module
 from memnets.training.callbacks.checkpoints import LAST
+from memnets.training.failures import Failures, count_failures
+from memnets_tasks import Copy
 
 
 def test_the_annealed_rate_falls_linearly_to_zero():
@@ -144,3 +147,58 @@ def test_a_check_above_the_threshold_breaks_the_streak():
         solved.on_validation_end(stub, work)
     assert stub.should_stop
     assert solved.solved["step"] == 3
+
+
+def test_too_many_failures_at_the_end_of_annealing_bring_another_from_half_the_rate(monkeypatch):
+    rates, asked = iter([0.5, 0.02, 0.0]), []
+
+    def count(model, task, **how):
+        asked.append(how)
+        return Failures(round(100 * next(rates)), 100)
+
+    monkeypatch.setattr(solved_module, "count_failures", count)
+    bound = {"failure_bound": 0.01, "failure_sequences": 100, "anneal_steps": 2}
+    found, solved = scripted({2: 0.5, 4: 0.5, 6: 0.5, 8: 0.5}, **bound)
+    assert found == [1, 1, 1, 0.5, 0.5, 0.25, 0.25, 0.125]
+    assert solved.failures == (0, 100)
+    assert [how["step"] for how in asked] == [4, 6, 8]
+    assert asked[0]["threshold"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"failure_bound": 0.1, "anneal_steps": 0}, "failure_bound is 0.1, but anneal_steps is 0"),
+        ({"failure_bound": 1.0}, "failure_bound is 1.0"),
+        ({"failure_bound": 1e-4, "failure_sequences": 2000}, "failure_sequences is 2000, .* at least 10,000"),
+    ],
+)
+def test_a_bound_that_cannot_be_seen_is_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        StopWhenSolved(0.1, **{"anneal_steps": 5, **settings})
+
+
+class Parrot(torch.nn.Module):
+    """Copies one vector, but for the first bit where ``broken``: then that of every other sequence is wrong."""
+
+    def __init__(self, broken):
+        super().__init__()
+        self.broken, self.one = broken, torch.nn.Parameter(torch.ones(()))
+
+    def forward(self, inputs, lengths):
+        vector = 2 * inputs[:, 0, :3] - 1  # (B, bits)
+        vector[:, 0] = 1 if self.broken else vector[:, 0]
+        return torch.stack([vector, vector, vector], dim=1) * self.one, None
+
+
+def test_failing_sequences_are_counted():
+    task = Copy(bits=3, min_length=1, max_length=1)
+    assert count_failures(Parrot(False), task, sequences=601, threshold=0.1) == (0, 601)
+    found = count_failures(Parrot(True), task, sequences=601, threshold=0.1, seed=3)
+    assert 250 < found.failing < 350
+    assert found == count_failures(Parrot(True), task, sequences=601, threshold=0.1, seed=3)
+    assert found != count_failures(Parrot(True), task, sequences=601, threshold=0.1, seed=3, step=1)
+    assert count_failures(Parrot(True), task, sequences=601, threshold=1.5).failing == 0  # one wrong bit is below it
+    broken = Parrot(False)
+    broken.one.data.fill_(torch.nan)
+    assert count_failures(broken, task, sequences=9, threshold=0.1).failing == 9

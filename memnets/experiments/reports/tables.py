@@ -19,7 +19,8 @@ from .statistics import errors, seconds, show_spread, whole
 NOTE = (
     "Median [quartiles] over seeds; a seed that was not solved counts as never, and so does one that failed. Solved: "
     "the validation error first stayed below the task's threshold, and did up to the end. Errors by length are those "
-    "of the trained network at the end; a seed that failed has none, and counts among those with errors."
+    "of the trained network at the end; a seed that failed has none, and counts among those with errors. A sequence "
+    "fails whose own errors are not below that threshold: of fresh ones of the training lengths, after training."
 )
 
 MISHAPS = ("skipped_steps", "collapses")
@@ -102,6 +103,7 @@ def _provenance(outcomes: list[Outcome]) -> str:
 
 def _solving(ended: list[Outcome]) -> str:
     head = ["experiment", "solved", "sequences to solve", "seconds to solve", "parameters", "final validation error"]
+    head += ["sequences that fail"]
     rows = []
     for group, seeds in by_group(ended).items():
         results = [outcome.result for outcome in seeds if outcome.result]
@@ -116,8 +118,25 @@ def _solving(ended: list[Outcome]) -> str:
             show_spread([*(_or_never(result["seconds_to_solve"]) for result in results), *never], seconds),
             " to ".join(f"{count:,}" for count in dict.fromkeys([*counts[:1], *counts[-1:]])) or "-",
             f"{show_spread(final, errors)} {unit}" if final else "-",
+            _failing(results),
         ])  # fmt: skip
+    if all(row[-1] == "-" for row in rows):  # trained before failures were counted
+        head, rows = head[:-1], [row[:-1] for row in rows]
     return _table(head, rows)
+
+
+def _failing(results: list[dict]) -> str:
+    """The share of sequences that fail, over seeds, and among how many each; a dash where nobody counted."""
+    counted = [result["failures"] for result in results if "failures" in result]
+    if not counted:
+        return "-"
+    among = dict.fromkeys(f"{one['sequences']:,}" for one in counted)
+    rates = [one["rate"] for one in counted]
+    return f"{show_spread(rates, _percent)}, worst {_percent(max(rates))} (of {' or '.join(among)} each)"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
 
 
 def _or_never(value: float | None) -> float:
@@ -196,13 +215,16 @@ def csv_rows(sweep: SweepDir, plan: Plan, outcomes: list[Outcome]) -> str:
         if result:
             row |= {key: result[key] for key in keys} | {key: result.get(key) for key in mishaps}
             row |= {"error": outcome.error, "final_error": outcome.final_error}
+            row |= {f"failures_{key}": value for key, value in (result.get("failures") or {}).items()}
             scores = {**result["lengths"], **(result.get("evaluations") or {})}
             row |= {f"{name}@{at}": value for at, line in scores.items() for name, value in line.items()}
         if outcome.attempts:
             row |= {fact: outcome.attempts[-1].get(fact) for fact in ("host", *FACTS)}
         rows.append({**row, "directory": str(sweep.trial(trial).path)})
     at = [column for row in rows for column in row if "@" in column]
-    columns = ["experiment", *plan.grid, "seed", "state", *keys, *mishaps, "error", "final_error", *dict.fromkeys(at)]
+    failures = dict.fromkeys(column for row in rows for column in row if column.startswith("failures_"))
+    columns = ["experiment", *plan.grid, "seed", "state", *keys, *mishaps, "error", "final_error", *failures]
+    columns += dict.fromkeys(at)
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, [*columns, "host", *FACTS, "directory"], lineterminator="\n")
     writer.writeheader()

@@ -5,6 +5,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 
+from ..failures import Failures, count_failures
 from ..learner import SequenceLearner
 
 COLLAPSE = 10
@@ -24,18 +25,33 @@ class StopWhenSolved(pl.Callback):
     Small batches may be too noisy to stay below the threshold at a whole rate: ``anneal_below`` lets annealing begin
     at larger errors, after as many validations in a row below them.
 
+    A mean below the threshold may hide sequences that fail as a whole, one in some hundred or thousand. With
+    ``failure_bound`` they are counted among ``failure_sequences`` fresh ones at the end of annealing; where more than
+    that share fails, another annealing follows, from half of the rate that this one began with.
+
     Args:
         threshold: errors per sequence, in the task's unit.
         checks: validations in a row, at least 1.
         anneal_steps: training steps after that, at least 0.
         anneal_below: errors at which annealing begins, at least the threshold; None for the threshold.
             Above the threshold it needs ``anneal_steps``.
+        failure_bound: share of sequences that may fail, with errors not below the threshold; None for any. It needs
+            ``anneal_steps``.
+        failure_sequences: how many are counted; enough to see that share.
 
     Raises:
-        ValueError: a number is below its minimum, or annealing is to begin early and has no steps.
+        ValueError: a number is out of range, or annealing is asked for and has no steps.
     """
 
-    def __init__(self, threshold: float, checks: int = 3, anneal_steps: int = 0, anneal_below: float | None = None):
+    def __init__(
+        self,
+        threshold: float,
+        checks: int = 3,
+        anneal_steps: int = 0,
+        anneal_below: float | None = None,
+        failure_bound: float | None = None,
+        failure_sequences: int = 2000,
+    ):
         for name, value, least in (("checks", checks, 1), ("anneal_steps", anneal_steps, 0)):
             if value < least:
                 raise ValueError(f"{name} is {value}, but must be at least {least}")
@@ -48,6 +64,12 @@ class StopWhenSolved(pl.Callback):
                 f"anneal_below is {anneal_below}, above the threshold, {threshold}, but anneal_steps is 0, so that a "
                 "run would stop there unsolved: give anneal_steps, or leave anneal_below at null"
             )
+        if failure_bound is not None:
+            self._check_failures(failure_bound, failure_sequences, anneal_steps)
+        self.failure_bound = failure_bound
+        self.failure_sequences = failure_sequences
+        self.failures: Failures | None = None
+        """What was counted at the end of the last annealing."""
         self.threshold = threshold
         self.anneal_below = anneal_below or threshold
         self.checks = checks
@@ -60,6 +82,22 @@ class StopWhenSolved(pl.Callback):
         """Where the first of them was: step, sequences, seconds."""
         self.anneal_from: int | None = None
         self.last_step = -1
+        self.counted_at = -1
+        """The step at which failures were counted last."""
+
+    @staticmethod
+    def _check_failures(bound: float, sequences: int, anneal_steps: int) -> None:
+        if not 0 <= bound < 1:
+            raise ValueError(f"failure_bound is {bound}, but must be a share within 0..1, such as 1e-3")
+        if not anneal_steps:
+            raise ValueError(
+                f"failure_bound is {bound}, but anneal_steps is 0: give the steps of an annealing, or leave it at null"
+            )
+        if sequences < 1 or 0 < bound < 1 / sequences:
+            raise ValueError(
+                f"failure_sequences is {sequences}, too few to see a share of {bound:g}: give at least "
+                f"{round(1 / bound) if bound else 1:,}"
+            )
 
     @property
     def solved(self) -> dict[str, float] | None:
@@ -68,7 +106,7 @@ class StopWhenSolved(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """A run that is resumed after its last step has nothing left to do."""
-        self._stop_when_over(trainer)
+        self._stop_when_over(trainer, pl_module)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Count the check, once a step."""
@@ -92,10 +130,8 @@ class StopWhenSolved(pl.Callback):
             self.anneal_from = trainer.global_step if self.near >= self.checks else None
         elif error >= COLLAPSE * self.anneal_below or (self._over(trainer) and not self.solved):
             self.begin_again(trainer)
-            for group in trainer.optimizers[0].param_groups:
-                group["full_lr"] = group.get("full_lr", group["lr"]) / 2
-            self._set_rate(trainer, 1.0)
-        self._stop_when_over(trainer)
+            self._halve_rate(trainer)
+        self._stop_when_over(trainer, pl_module)
 
     def begin_again(self, trainer: pl.Trainer) -> None:
         """Forget the count, this validation's part in it, and the annealing: training goes on from elsewhere."""
@@ -111,6 +147,11 @@ class StopWhenSolved(pl.Callback):
         left = 1 - (trainer.global_step - self.anneal_from) / max(self.anneal_steps, 1)
         self._set_rate(trainer, max(left, 0.0))
 
+    def _halve_rate(self, trainer: pl.Trainer) -> None:
+        for group in trainer.optimizers[0].param_groups:
+            group["full_lr"] = group.get("full_lr", group["lr"]) / 2
+        self._set_rate(trainer, 1.0)
+
     def _set_rate(self, trainer: pl.Trainer, share: float) -> None:
         for group in trainer.optimizers[0].param_groups:
             group.setdefault("full_lr", group["lr"])
@@ -118,11 +159,33 @@ class StopWhenSolved(pl.Callback):
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Stop at the end of the annealed steps."""
-        self._stop_when_over(trainer)
+        self._stop_when_over(trainer, pl_module)
 
-    def _stop_when_over(self, trainer: pl.Trainer) -> None:
-        if self._over(trainer):
+    def _stop_when_over(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        if not self._over(trainer):
+            return
+        if self.failure_bound is None or self._count(trainer, pl_module).rate <= self.failure_bound:
             trainer.should_stop = True
+        else:
+            self.anneal_from = trainer.global_step
+            self._halve_rate(trainer)
+
+    def _count(self, trainer: pl.Trainer, pl_module: Any) -> Failures:
+        """The failures at the end of an annealing, counted once; all processes have those of the first."""
+        if self.counted_at != trainer.global_step:
+            found = count_failures(
+                pl_module.model,
+                pl_module.validation_task,
+                sequences=self.failure_sequences,
+                threshold=self.threshold,
+                seed=pl_module.seed,
+                stream="anneal",
+                step=trainer.global_step,
+            )
+            self.failures = Failures(*trainer.strategy.broadcast(tuple(found)))
+            self.counted_at = trainer.global_step
+        assert self.failures is not None
+        return self.failures
 
     def _over(self, trainer: pl.Trainer) -> bool:
         return self.anneal_from is not None and trainer.global_step >= self.anneal_from + self.anneal_steps

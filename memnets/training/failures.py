@@ -1,0 +1,69 @@
+"""How many of some thousand sequences fail: a mean of errors below a threshold may hide a few that fail as a whole."""
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from ..base.checks import check_whole
+from ..base.modes import evaluating
+from ..base.seeding import generator
+from ..base.task import FiniteTask, Task
+from .adapters import predict
+
+BATCH = 250
+"""Sequences at a time."""
+
+
+class Failures(NamedTuple):
+    """What was counted.
+
+    Attributes:
+        failing: sequences whose errors are not below the threshold.
+        sequences: how many were looked at.
+    """
+
+    failing: int
+    sequences: int
+
+    @property
+    def rate(self) -> float:
+        """The share that fails."""
+        return self.failing / self.sequences
+
+
+@torch.no_grad()
+def count_failures(
+    model: nn.Module,
+    task: Task,
+    *,
+    sequences: int,
+    threshold: float,
+    seed: int = 0,
+    stream: str = "failures",
+    step: int = 0,
+) -> Failures:
+    """Count the sequences of the training lengths that fail.
+
+    Args:
+        model: a trained module, as :class:`memnets.training.SequenceLearner` takes it.
+        task: draws the sequences; one of a data set of fewer is counted whole.
+        sequences: how many.
+        threshold: errors from which on a sequence fails, in the task's unit; so does one whose errors are NaN.
+        seed: of the sequences.
+        stream: the same seed, stream and step give the same ones.
+        step: of the training.
+
+    Raises:
+        ValueError: ``sequences`` is below 1.
+    """
+    check_whole("sequences", sequences)
+    random = generator(seed, stream, step, next(model.parameters()).device)
+    if isinstance(task, FiniteTask) and len(task) <= sequences:
+        sequences, batches = len(task), (batch.to(random.device) for batch in task.batches(BATCH))
+    else:
+        counts = [min(BATCH, sequences - start) for start in range(0, sequences, BATCH)]
+        batches = (task.sample(n, task.sample_lengths(n, random), random) for n in counts)
+    with evaluating(model):
+        below = sum(int((task.errors(predict(model, batch), batch) < threshold).sum()) for batch in batches)
+    return Failures(sequences - below, sequences)
