@@ -20,13 +20,14 @@ OTHER_STEPS = {
 
 
 def check_optimizer(learner: SequenceLearner) -> None:
-    """Make the optimiser once.
+    """Make the optimiser once, and its scheduler.
 
     Raises:
         UsageError: it does not fit.
         ValueError, TypeError: it refuses a setting.
     """
-    kind = type(learner.configure_optimizers())
+    made = learner.configure_optimizers()
+    kind = type(made["optimizer"] if isinstance(made, dict) else made)
     for name, reason in OTHER_STEPS.items():
         if any(base.__name__ == name for base in inspect.getmro(kind)):
             raise UsageError(f"optimizer: {name} {reason}, which training here does not do: take one such as AdamW")

@@ -15,6 +15,7 @@ import lightning.pytorch as pl
 from jsonargparse import ArgumentParser, Namespace
 from torch import nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from ..base.errors import UsageError
 from ..base.task import Curriculum, Task
@@ -47,6 +48,8 @@ LINKED = ("input_size", "output_size", "charset", "vocabulary")
 """Arguments of a model, where it has them, that are taken from the task, where that has them."""
 
 
+PARTS = ("task", "model", "optimizer", "lr_scheduler", "curriculum")
+"""Settings that name a class."""
 KINDS: dict[str, type] = {"task": Task, "model": nn.Module, "optimizer": Optimizer}
 """What the classes of an experiment's parts must be."""
 
@@ -92,7 +95,7 @@ class _Source:
 
     def explain(self, message: str, parser: ArgumentParser) -> str:
         """One line; first of all, whether a class that is named cannot be had."""
-        for part in ("task", "model", "optimizer", "curriculum"):
+        for part in PARTS:
             class_path = self.class_of(part)
             if class_path and class_path.isprintable() and "." in class_path and not class_path.startswith(("{", "[")):
                 try:
@@ -104,7 +107,7 @@ class _Source:
     def known_keys(self, parser: ArgumentParser) -> list[str]:
         """Every setting there is, those of the classes that are named included."""
         keys = [action.dest for action in parser._actions if not action.dest.endswith(("help", "config"))]
-        for part in ("task", "model", "optimizer", "curriculum"):
+        for part in PARTS:
             keys += [f"{part}.{name}" for name in parameters_of(self.class_of(part))]
         return keys
 
@@ -125,7 +128,8 @@ def describe_class(class_path: str, arguments: Namespace | None) -> list[tuple[s
 
     found = []
     for parameter in get_signature_parameters(find_class(class_path), None):
-        if parameter.name not in LINKED and not (class_path.startswith("torch.optim.") and parameter.name == "params"):
+        made_for = class_path.startswith("torch.optim.") and parameter.name in ("params", "optimizer")
+        if parameter.name not in LINKED and not made_for:
             default = None if parameter.default is inspect.Parameter.empty else parameter.default
             value = (arguments or Namespace()).get(parameter.name, default)
             words = re.sub(r":\w+:`[~.]?([^`]+)`", r"\1", " ".join((parameter.doc or "").split()))
@@ -153,6 +157,12 @@ def make_parser() -> _ExperimentParser:
     parser.add_argument("--task", type=KINDS["task"], required=True, help="what to learn, such as memnets_tasks.Copy")
     parser.add_argument("--model", type=nn.Module, required=True, help="what learns it, such as memnets.NTM")
     parser.add_argument("--optimizer", type=Callable[[Iterable], Optimizer], required=True, help="a torch optimizer")
+    parser.add_argument(
+        "--lr_scheduler",
+        type=Callable[[Optimizer], LRScheduler] | None,
+        default=None,
+        help="such as torch.optim.lr_scheduler.CosineAnnealingLR: a step with each of the optimiser's",
+    )
     parser.add_argument("--curriculum", type=Curriculum | None, default=None, help="such as memnets_tasks.Growing")
     parser.add_class_arguments(TrainingOptions, "training")
     parser.add_argument(

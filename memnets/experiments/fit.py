@@ -99,6 +99,7 @@ class Fit:
             objects.model,
             objects.task,
             optimizer=objects.optimizer,
+            lr_scheduler=objects.lr_scheduler,
             seed=self.config.seed,
             batch_size=options.batch_size,
             validation_size=options.validation_size,
@@ -120,6 +121,10 @@ class Fit:
             options.sequences_for_failures(self.learner.model),
         )
         rise = options.collapse_rise
+        if rise is not None and objects.lr_scheduler is not None:
+            raise ValueError(
+                f"--training.collapse_rise is {rise}, which halves a rate that --lr_scheduler sets: leave one out"
+            )
         self.rollback = None if rise is None else RollbackOnCollapse(rise, self.solved)
         if options.evaluation_sequences < 1:
             raise ValueError(

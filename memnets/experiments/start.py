@@ -12,7 +12,7 @@ from ..base.errors import RunError, UsageError
 from ..training.loggers import resolve_wandb_mode
 from .catalogue import find_experiment
 from .changes import check_changes, describe_changes, find_changes, lengthens, optimizer_changes
-from .config import describe_class, instantiate, parse_experiment, to_plain
+from .config import PARTS, describe_class, instantiate, parse_experiment, to_plain
 from .fit import Fit
 from .init_from import start_from
 from .lock import hold
@@ -63,6 +63,11 @@ def resume_run(run: RunDir, overrides: Sequence[str] = (), *, trusted: bool = Fa
     objects = _make(parser, config)
     changes = find_changes(before, to_plain(parser, config))
     check_changes(changes)
+    if config.lr_scheduler is not None and "lr" in optimizer_changes(changes):
+        raise UsageError(
+            f"--optimizer.lr is {optimizer_changes(changes)['lr']}, but --lr_scheduler sets the rate of this run: "
+            "leave it as it was, or start a new run with --init_from"
+        )
     if run.result.is_file() and not lengthens(changes):
         raise RunError(
             f"{run.path} has ended (it holds result.json): train it for longer with `memnets resume {run.path} "
@@ -144,7 +149,7 @@ def print_keys(name: str, overrides: Sequence[str]) -> None:
     _, path = find_experiment(name)
     parser, config = parse_experiment(path, overrides, trusted=_is_trusted(path, False))
     parser.print_help()
-    for part in ("task", "model", "optimizer", "curriculum"):
+    for part in PARTS:
         settings = config.get(part)
         if settings is not None:
             print(f"\n{part}: {settings.class_path}")

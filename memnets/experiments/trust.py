@@ -16,7 +16,7 @@ from ..base.files import write_atomically
 
 PACKAGES: tuple[str, ...] = ("memnets", "memnets_tasks", "torch.nn", "torch.optim", "lightning.pytorch")
 """Whose classes anybody's file may name."""
-CLASSES = ("class_path", "task", "model", "optimizer", "curriculum", "loggers", "callbacks")
+CLASSES = ("class_path", "task", "model", "optimizer", "lr_scheduler", "curriculum", "loggers", "callbacks")
 """Keys whose values are class paths."""
 
 DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")

@@ -9,6 +9,7 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, IterableDataset
 
 from ..base.seeding import generator
@@ -17,6 +18,7 @@ from .adapters import check_task, predict, validation_numbers
 from .clipping import Clipping, SpikeClip
 from .lightning_shell import LightningShell
 from .parameter_order import in_order
+from .schedule import after_validation
 from .step import DivergedError, Numbers, TrainingStep
 
 __all__ = ["DivergedError", "SequenceLearner", "rmsprop"]
@@ -62,6 +64,8 @@ class SequenceLearner(pl.LightningModule):
             like ``torch.nn.LSTM``, batch first and with ``lengths``.
         task: what to learn, such as ``memnets_tasks.Copy``.
         optimizer: makes an optimiser from parameters; :func:`rmsprop` if None.
+        lr_scheduler: makes a scheduler of its learning rate, which takes a step with each of the optimiser's;
+            ``ReduceLROnPlateau`` takes one with each validation, of its errors. None for a rate that stays.
         seed: of the batches (the weights' seed is set by whoever makes ``model``).
         batch_size: B, sequences a step in each process.
         validation_size: sequences at each validation.
@@ -87,6 +91,7 @@ class SequenceLearner(pl.LightningModule):
         task: Task,
         *,
         optimizer: Callable[[Iterable[Any]], Optimizer] | None = None,
+        lr_scheduler: Callable[[Optimizer], LRScheduler] | None = None,
         seed: int = 0,
         batch_size: int = 16,
         validation_size: int = 256,
@@ -114,6 +119,7 @@ class SequenceLearner(pl.LightningModule):
         self.validation_task = task.splits().validation
         """What validations are of: data kept from training, where the task has a set of them."""
         self.make_optimizer = optimizer or rmsprop
+        self.make_scheduler = lr_scheduler
         self.train_on_batch = TrainingStep(
             model,
             task,
@@ -201,6 +207,8 @@ class SequenceLearner(pl.LightningModule):
         errors, numbers = validation_numbers(self.model, task, batch)
         # All processes see the same sequences, but stop together only if they agree to the last bit.
         self.validation_error = self.trainer.strategy.broadcast(float(errors.mean()))
+        if not self.trainer.sanity_checking:
+            after_validation(self.trainer, self.validation_error)
         numbers = _named("val", numbers)
         self.log_dict(numbers, logger=False, batch_size=self.validation_size)
         if not self.trainer.sanity_checking:
@@ -212,9 +220,12 @@ class SequenceLearner(pl.LightningModule):
         for logger in self.loggers:
             logger.log_metrics({**values, "sequences": float(self.sequences)}, step=self.trainer.global_step)
 
-    def configure_optimizers(self) -> Optimizer:
-        """The optimiser of all parameters."""
-        return self.make_optimizer(self.parameters())
+    def configure_optimizers(self) -> Any:
+        """The optimiser of all parameters, and the scheduler of its rate where there is one."""
+        optimizer = self.make_optimizer(self.parameters())
+        if self.make_scheduler is None:
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.make_scheduler(optimizer)}}
 
     def train_dataloader(self) -> DataLoader:
         """An endless loader of nothing: see :class:`memnets.training.step.TrainingStep`."""
@@ -227,6 +238,8 @@ class SequenceLearner(pl.LightningModule):
     def on_train_start(self) -> None:
         """Start the clock, and go on with the random numbers of the run that is resumed."""
         self._clock = time.perf_counter()
+        for config in self.trainer.lr_scheduler_configs:
+            config.interval = "step"  # for callbacks that log rates: Lightning takes no steps itself
         if self._random is not None:
             torch.set_rng_state(self._random["cpu"])
             if self._random["cuda"] and torch.cuda.device_count() == len(self._random["cuda"]):

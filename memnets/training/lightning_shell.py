@@ -6,6 +6,7 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
+from .schedule import after_step
 from .step import Numbers
 
 
@@ -35,7 +36,11 @@ class LightningShell:
             self.scaler.unscale_(self.optimizer.optimizer)
 
     def take_step(self) -> None:
-        """Let the optimiser change the weights, with the hooks of callbacks."""
+        """Let the optimiser change the weights, with the hooks of callbacks, and the scheduler the rate."""
+        self._step()
+        after_step(self.trainer)
+
+    def _step(self) -> None:
         if not self.scaled:
             self.optimizer.step()
             return

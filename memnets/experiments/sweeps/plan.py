@@ -16,7 +16,7 @@ RESERVED = {
     "config": "name the experiment or its file instead",
 }
 """Settings that the sweep makes itself, and what to do instead."""
-SECTIONS = ("task", "model", "optimizer", "curriculum", "training", "wandb", "trainer")
+SECTIONS = ("task", "model", "optimizer", "lr_scheduler", "curriculum", "training", "wandb", "trainer")
 """Where an experiment's settings stand."""
 MOST_SEEDS = 100_000
 """In one sweep; more are a slip of the finger, and make lists that fill the memory."""
