@@ -11,7 +11,7 @@ from torch.testing import assert_close
 
 import memnets
 import oracles
-from memnets.base.state import map_state, named_tensors, state_tensors
+from memnets.base.state import map_state, state_tensors
 from memnets.layers import (
     AttentionLayer,
     DeltaLayer,
@@ -26,8 +26,8 @@ from memnets.models.blocks import BlockNetwork
 from oracles import halting, layers, memories
 
 INPUTS, HIDDEN, BATCH, STEPS = 3, 5, 3, 5
-COUNTS = ("given",)
-"""Fields of states that count, though in the precision of the others."""
+COUNTS = {memnets.TapeState: ("given",), memnets.MANNState: ("usage",)}
+"""Fields of states that only count or put slots in order, though in the precision of the others."""
 BASELINES = {memnets.LSTM: "lstm", memnets.GRU: "gru", memnets.RNN: "rnn"}
 
 
@@ -88,6 +88,10 @@ CASES = [
     network("dnc-many-heads", memnets.DNCMemory(6, 3, read_heads=2, write_heads=2), controller="gru"),
     network("dnc-masked-deallocating-sharpened", memnets.DNCMemory(5, 4, 2, 1, True, True, True), controller="rnn"),
     Case("dnc-model", lambda **options: memnets.DNC(INPUTS, HIDDEN, slots=5, width=4, **options)),
+    Case("mann-model", lambda **options: memnets.MANN(INPUTS, HIDDEN, slots=6, width=3, read_heads=2, **options)),
+    network("mann-options", memnets.MANNMemory(5, 4, 2, 0.9, True, True, True), output_size=2),
+    Case("sam-model", lambda **options: memnets.SAM(INPUTS, HIDDEN, slots=9, width=3, heads=2, nonzero=3, **options)),
+    network("sam-plain-full", memnets.SAMMemory(4, 3, heads=2, nonzero=2), backend="reference", output_size=2),
     network("stack", memnets.StackMemory(6, 4), output_size=2),
     network("stacks-gru", memnets.StackMemory(3, 2, stacks=3, joint=True), controller="gru"),
     Case("stack-model", lambda **options: memnets.StackRNN(INPUTS, HIDDEN, slots=4, width=3, stacks=2, **options)),
@@ -159,7 +163,10 @@ def clone_state(state: Any) -> Any:
 
 def numbers_of(state: Any) -> list[Tensor]:
     """The tensors of a state that have a precision and gradients: a count of steps has neither."""
-    return [t for name, t in named_tensors(state) if t.is_floating_point() and name.split(".")[-1] not in COUNTS]
+    if isinstance(state, Tensor):
+        return [state] if state.is_floating_point() else []
+    counts = COUNTS.get(type(state), ())
+    return [t for name, part in zip(state._fields, state) if name not in counts for t in numbers_of(part)]
 
 
 def carried(state: Any) -> list[Tensor]:
@@ -245,6 +252,10 @@ def loops_of(memory: Any) -> memories.LoopMemory:
         case memnets.DNCMemory():
             sizes = m.slots, m.width, m.read_heads, m.write_heads
             return memories.dnc_memory(*sizes, m.masked, m.deallocation, m.sharpened)
+        case memnets.MANNMemory():
+            return memories.mann_memory(m.slots, m.width, m.read_heads, m.decay, m.values, m.strength, m.shared)
+        case memnets.SAMMemory():
+            return memories.sam_memory(m.slots, m.width, m.heads, m.nonzero)
         case memnets.StackMemory():
             return memories.stack_memory(m.slots, m.width, m.stacks, m.joint)
         case memnets.TapeMemory():

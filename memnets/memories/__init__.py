@@ -4,7 +4,9 @@ from .base import Memory
 from .delta import DeltaMemory, DeltaState
 from .dnc import DNCMemory, DNCState
 from .interface import Interface, Part
+from .mann import MANNMemory, MANNState
 from .ntm import NTMMemory, NTMState
+from .sam import SAMMemory, SAMState
 from .stack import StackMemory, StackState
 from .tape import TapeMemory, TapeState
 
@@ -14,10 +16,14 @@ __all__ = [
     "DeltaMemory",
     "DeltaState",
     "Interface",
+    "MANNMemory",
+    "MANNState",
     "Memory",
     "NTMMemory",
     "NTMState",
     "Part",
+    "SAMMemory",
+    "SAMState",
     "StackMemory",
     "StackState",
     "TapeMemory",

@@ -7,10 +7,12 @@ from .dnc import DNC
 from .fast_weights import FastWeights
 from .language_model import LanguageModel
 from .linear_attention import LinearAttention
+from .mann import MANN
 from .memory_mosaic import MemoryMosaic
 from .memory_network import MemoryNetwork
 from .ntm import NTM
 from .pondering import ACT, Repeat
+from .sam import SAM
 from .seq2seq import Seq2Seq, Seq2SeqOutput, Translation
 from .stack_rnn import StackRNN
 from .tape_rnn import TapeRNN
@@ -23,8 +25,10 @@ __all__ = [
     "DNC",
     "GRU",
     "LSTM",
+    "MANN",
     "NTM",
     "RNN",
+    "SAM",
     "Caption",
     "Captioner",
     "CaptionerOutput",

@@ -15,6 +15,7 @@ from .allocation import (
 )
 from .content import content_weights, cosine_similarity
 from .delta import DELTA_CHUNK, delta_rule, delta_step, gated_delta_rule, gated_delta_step
+from .least_used import decayed_usage, least_used_weights
 from .linear_attention import linear_attention, linear_attention_step
 from .links import backward_weights, forward_weights, sharpen_links, update_links, update_precedence
 from .location import interpolate, sharpen, shift_weights
@@ -23,6 +24,16 @@ from .neural_memory import NeuralMemoryState, neural_memory
 from .neural_stack import neural_stack_read, neural_stack_step
 from .read_modes import read_weighting
 from .reading import read
+from .sparse import (
+    least_recent,
+    most_similar,
+    read_rows,
+    row_weights,
+    sparse_write,
+    sparse_write_weights,
+    take_rows,
+    update_access,
+)
 from .stack import stack_step, stack_top
 from .tape import tape_read, tape_step
 from .writing import write
@@ -36,30 +47,40 @@ __all__ = [
     "content_weights",
     "cosine_similarity",
     "deallocate",
+    "decayed_usage",
     "delta_rule",
     "delta_step",
     "forward_weights",
     "gated_delta_rule",
     "gated_delta_step",
     "interpolate",
+    "least_recent",
+    "least_used_weights",
     "linear_attention",
     "linear_attention_step",
     "masked_content_weights",
     "masked_cosine_similarity",
     "memory_retention",
     "memory_usage",
+    "most_similar",
     "neural_memory",
     "neural_stack_read",
     "neural_stack_step",
     "read",
+    "read_rows",
     "read_weighting",
+    "row_weights",
     "sharpen",
     "sharpen_links",
     "shift_weights",
+    "sparse_write",
+    "sparse_write_weights",
     "stack_step",
     "stack_top",
+    "take_rows",
     "tape_read",
     "tape_step",
+    "update_access",
     "update_links",
     "update_precedence",
     "write",

@@ -14,6 +14,7 @@ from ..base.module import SequenceModule, run_between
 from ..base.state import detach_state, index_state, stack_states
 from ..base.state_types import register_state
 from ..memories.base import Memory, resize
+from . import in_place
 from .directions import BidirectionalState, reverse, reverse_resets
 
 Step = Callable[[Tensor, Any], tuple[Tensor, Any]]
@@ -162,11 +163,19 @@ class Recurrent(SequenceModule):
             )
         if getattr(cell, "masks_size", 0):
             inputs = cell.add_masks(inputs)  # of all steps at once, so that every backend has the same
+        if self.backend == "auto" and self._whole(inputs) and in_place.can_run(cell):
+            return in_place.run_in_place(self._unroll, cell, inputs, state, lengths)
         find = self._kernel if cell is self.cell else self._backward_kernel
         backend, found = kernels.choose(cell, find, self.backend, inputs)
         if backend == "fused":
             return self._run_fused(cell, found, inputs, state, lengths)
         return self._run_steps(cell, kernels.step_function(cell, backend), inputs, state, lengths)
+
+    def _whole(self, inputs: Tensor) -> bool:
+        """Whether a sequence is gone through in one piece, forward and back."""
+        return all(
+            (n or inputs.shape[1]) >= inputs.shape[1] for n in (self.truncated_bptt_steps, self.checkpoint_every)
+        )
 
     def auxiliary_loss(self, state: Any) -> Tensor | None:
         """The cell's own, where it has one; of two directions the sum."""
@@ -191,6 +200,9 @@ class Recurrent(SequenceModule):
 
     def backend_report(self) -> dict[str, str]:
         """Which backend runs, and for each other one why not: ``{"reference": "chosen: ...", ...}``."""
+        if self.backend == "auto" and in_place.can_run(self.cell):
+            others = kernels.report(self.cell, "reference")
+            return {"in place": in_place.REPORT, **others, "reference": "available; keeps the memory of each step"}
         return kernels.report(self.cell, self.backend)
 
     @torch.compiler.assume_constant_result

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from memnets import BackendUnavailableError, MemoryCell, Recurrent
 from memnets.base.state import map_state, state_tensors
 from memnets.kernels.generate import calls
-from memnets.memories import DeltaMemory, DNCMemory, NTMMemory, StackMemory, TapeMemory
+from memnets.memories import DeltaMemory, DNCMemory, MANNMemory, NTMMemory, StackMemory, TapeMemory
 
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
 
@@ -103,6 +103,9 @@ def memory_cells(draw):
         st.one_of(
             st.builds(NTMMemory, size, size, heads, heads, st.integers(0, 2)),
             st.builds(DNCMemory, size, size, heads, heads, st.booleans(), st.booleans(), st.booleans()),
+            st.builds(
+                MANNMemory, st.sampled_from([3, 5, 13]), size, heads, values=st.booleans(), strength=st.booleans()
+            ),
             st.builds(StackMemory, size, size, stacks=heads, joint=st.booleans()),
             st.builds(TapeMemory, size, size, tapes=heads, empty_channel=st.sampled_from([None, 0])),
             st.builds(DeltaMemory, size, size, heads=heads),

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 import oracles
-from oracles import delta, dnc, stack
+from oracles import delta, dnc, least_used, sparse, stack
 
 Array = np.ndarray
 
@@ -111,6 +111,73 @@ def dnc_memory(
             forward = dnc.sharpen_links(forward, np.repeat(forth_sharp[:, :, None], writers, 2))
         read_weights = dnc.read_weighting(content, backward, forward, modes)
         state = [memory, usage, precedence, links, read_weights, write_weights]
+        return first(state), state
+
+    return LoopMemory(start, first, step)
+
+
+def mann_memory(
+    slots: int, width: int, heads: int, decay: float, values: bool, strength: bool, shared: bool
+) -> LoopMemory:
+    """Santoro et al. 2016, section 3, in the order: clear and write, read, usage. State: M, w^u, w^r."""
+
+    def start(batch: int) -> list[Array]:
+        usage = np.tile(0.01 * np.arange(slots) / max(slots - 1, 1), (batch, 1))
+        return [np.full((batch, slots, width), 1e-6), usage, np.zeros((batch, heads, slots))]
+
+    def first(state: list[Array]) -> Array:
+        return oracles.read(state[0], state[2]).reshape(len(state[0]), -1)
+
+    def step(emission: Array, state: list[Array]) -> tuple[Array, list[Array]]:
+        memory, usage, read_weights = state
+        take = Reader(emission)
+        key = np.tanh(take(heads, width))
+        value = np.tanh(take(heads, width)) if values else key
+        gate = oracles.sigmoid(take(heads))
+        sharpness = oneplus(take(heads)) if strength else np.ones(gate.shape)
+        take.end()
+        places = least_used.least_used_weights(usage, heads)
+        write_weights = least_used.write_weights(gate, read_weights, places, shared)
+        memory = memory.copy()
+        memory[places.sum(1) > 0] = 0
+        memory = oracles.add(memory, write_weights, value)
+        read_weights = oracles.content_weights(memory, key, sharpness)
+        usage = least_used.decayed_usage(usage, read_weights, write_weights, decay)
+        state = [memory, usage, read_weights]
+        return first(state), state
+
+    return LoopMemory(start, first, step)
+
+
+def sam_memory(slots: int, width: int, heads: int, nonzero: int) -> LoopMemory:
+    """Rae et al. 2016, section 3, in the order: clear and write, search, read, usage. State: as of SAMState."""
+
+    def start(batch: int) -> list[Array]:
+        order = np.tile(np.arange(-slots, 0), (batch, 1))
+        index = np.tile(np.arange(nonzero), (batch, heads, 1))
+        none = np.zeros(batch, dtype=int)
+        return [np.zeros((batch, slots, width)), order, index, np.zeros(index.shape), none, none + nonzero]
+
+    def first(state: list[Array]) -> Array:
+        return sparse.read_rows(sparse.take_rows(state[0], state[2]), state[3]).reshape(len(state[0]), -1)
+
+    def step(emission: Array, state: list[Array]) -> tuple[Array, list[Array]]:
+        memory, last_access, read_index, read_weights, time, used = state
+        take = Reader(emission)
+        key, value, strength = take(heads, width), np.tanh(take(heads, width)), oneplus(take(heads))
+        write_gate, interpolation_gate = oracles.sigmoid(take(heads)), oracles.sigmoid(take(heads))
+        take.end()
+        cleared = sparse.least_recent(last_access, heads)
+        index, weights = sparse.sparse_write_weights(write_gate, interpolation_gate, read_weights, cleared, read_index)
+        memory = sparse.sparse_write(memory, cleared, index, weights, value)
+        read_index = sparse.most_similar(memory, key, nonzero)
+        read_weights = sparse.row_weights(sparse.take_rows(memory, read_index), key, strength)
+        batch = len(memory)
+        touched = np.concatenate([index.reshape(batch, -1), read_index.reshape(batch, -1)], 1)
+        shares = np.concatenate([weights.reshape(batch, -1), read_weights.reshape(batch, -1)], 1)
+        last_access = sparse.update_access(last_access, time, touched, shares)
+        used = np.maximum(used, touched.max(1) + 1)
+        state = [memory, last_access, read_index, read_weights, time + 1, used]
         return first(state), state
 
     return LoopMemory(start, first, step)
