@@ -199,6 +199,10 @@ def test_no_module_of_posix_alone_is_needed():
     """Windows has neither; the lock there is that of filelock."""
     hidden = ("fcntl", "resource", "pwd", "grp", "termios", "tty", "pty")
     code = f"import sys\nfor name in {hidden}: sys.modules[name] = None\n"
+    code += (
+        "import memnets_tasks, memnets_tasks.images\nfor name in memnets_tasks.__all__: getattr(memnets_tasks, name)\n"
+    )
+    code += "for name in memnets_tasks.images.__all__: getattr(memnets_tasks.images, name)\n"
     code += "import memnets.cli.main, memnets.experiments.start, memnets.experiments.load, memnets.experiments.trial\n"
     code += (
         "import memnets.experiments.sweep, memnets.experiments.engines.local, memnets.experiments.engines.commands\n"

@@ -1,10 +1,10 @@
 """Writing batches in the formats that are read here, for other programs and for keeping."""
 
-import fcntl
+import contextlib
 import glob
 import json
-import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,7 +22,7 @@ from memnets_tasks.images.lmdb_lines import COUNT
 from memnets_tasks.images.pictures import png
 from memnets_tasks.images.text_formats import BadLabel, clean_label
 
-_WRITING = ".being-written"
+_WRITING, _LOCK = ".being-written", "writing.lock"
 
 
 def write_text_lines(
@@ -97,15 +97,16 @@ def _write_iam(folder: Path, lines: list[tuple[bytes, str]]) -> Path:
 
 
 def _write_lmdb(folder: Path, lines: list[tuple[bytes, str]]) -> Path:
-    require("lmdb", purpose="writing LMDB")
+    require("lmdb", "filelock", purpose="writing LMDB")
 
+    import filelock
     import lmdb
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(folder)
     being_written = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=_WRITING))
-    held = os.open(being_written, os.O_RDONLY)
-    fcntl.flock(held, fcntl.LOCK_EX)
+    lock = filelock.FileLock(being_written / _LOCK)
+    lock.acquire()
     try:
         size = 2 * sum(len(data) + 4096 for data, _ in lines) + (1 << 24)
         with (
@@ -116,32 +117,32 @@ def _write_lmdb(folder: Path, lines: list[tuple[bytes, str]]) -> Path:
                 transaction.put(f"image-{n:09d}".encode(), data)
                 transaction.put(f"label-{n:09d}".encode(), label.encode())
             transaction.put(COUNT, str(len(lines)).encode())
-        (being_written / "lock.mdb").unlink(missing_ok=True)
+        lock.release()
+        for name in ("lock.mdb", _LOCK):
+            (being_written / name).unlink(missing_ok=True)
         being_written.chmod(0o755)
         being_written.replace(folder)
     except lmdb.Error as error:
         raise OSError(f"{folder} cannot be written ({error}); make room there, or choose another folder") from error
     finally:
+        lock.release()
         shutil.rmtree(being_written, ignore_errors=True)  # there only where it was not put in place
-        os.close(held)
     return folder
 
 
 def _remove_abandoned(folder: Path) -> None:
     """Remove what writers of the same folder that were killed have left beside it: old, and held by none."""
+    import filelock
+
     for left in folder.parent.glob(f".{glob.escape(folder.name)}.*{_WRITING}"):
-        try:
-            held = os.open(left, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
-        except OSError:
+        found = left.lstat()
+        young = time.time() - found.st_mtime < 60  # made a moment ago
+        if young or not stat.S_ISDIR(found.st_mode) or (left / _LOCK).is_symlink():
             continue
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if time.time() - os.fstat(held).st_mtime > 60:  # not one that was made a moment ago
-                shutil.rmtree(left, ignore_errors=True)
-        except OSError:  # its writer is at work
-            continue
-        finally:
-            os.close(held)
+        with contextlib.suppress(filelock.Timeout, OSError):  # its writer is at work
+            with filelock.FileLock(left / _LOCK, timeout=0):
+                pass
+            shutil.rmtree(left, ignore_errors=True)
 
 
 _TEXT_WRITERS = {"lmdb": _write_lmdb, "gt": _write_gt, "labels": _write_labels, "iam": _write_iam}

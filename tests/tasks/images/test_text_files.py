@@ -1,13 +1,13 @@
 """Data sets of text lines: the formats written and read back, by hand and by the writers, and what is skipped."""
 
 import dataclasses
-import fcntl
 import json
 import multiprocessing
 import os
 import pickle
 import warnings
 
+import filelock
 import lmdb
 import pytest
 import torch
@@ -106,12 +106,11 @@ class TestLeftovers:
             (folder / "data.mdb").write_bytes(b"x")
         link = tmp_path / ".set.e.being-written"
         link.symlink_to(kept)
-        for folder in (old, held, other):
-            os.utime(folder, (0, 0))
-        lock = os.open(held, os.O_RDONLY)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        path = write_text_lines(tmp_path / "set", drawn, "lmdb")
-        os.close(lock)
+        with filelock.FileLock(held / "writing.lock"):
+            for folder in (old, held, other):
+                os.utime(folder, (0, 0))
+            path = write_text_lines(tmp_path / "set", drawn, "lmdb")
+        assert {part.name for part in path.iterdir()} == {"data.mdb"}
         assert set(tmp_path.iterdir()) == {young, held, other, link, kept, path}
         assert (kept / "data.mdb").exists()
 
