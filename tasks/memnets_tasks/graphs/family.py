@@ -72,8 +72,8 @@ class FamilyRelations(TripleTask):
         if persons > LABELS:
             raise ValueError(f"length is {int(length.max())}; give 249 families at most, so that each has a label")
         labels = distinct((batch_size,), persons, LABELS, generator)
-        related = trees.relations()  # (B, R, N, N)
-        single = related.sum(-1) == 1  # (B, R, N)
+        relatives, who = trees.relatives()  # (B, R, N) each
+        single = relatives == 1
 
         edges_away = torch.tensor([*RELATIONS.values()], device=device)  # (R,)
         drawn = whole(self.min_steps, self.max_steps, (batch_size,), generator)
@@ -82,7 +82,7 @@ class FamilyRelations(TripleTask):
         relation = one_of(possible & (edges_away == farthest), generator)  # (B,)
         sequence = torch.arange(batch_size, device=device)
         person = one_of(single[sequence, relation], generator)
-        relative = related[sequence, relation, person].argmax(-1)
+        relative = who[sequence, relation, person]
 
         name = torch.tensor(RELATION_LABELS, device=device)[relation]
         answer = torch.stack([labels[sequence, person], name, labels[sequence, relative]], dim=-1).unsqueeze(1)

@@ -83,21 +83,57 @@ class FamilyTrees(NamedTuple):
         there = (self.father >= 0).repeat(1, len(triples))
         return torch.cat(triples, dim=1), there
 
-    def relations(self) -> Tensor:
-        """Whether a person is in each of :data:`RELATIONS` to another one: ``(B, R, N, N)``, 1 or 0.
+    def relatives(self) -> tuple[Tensor, Tensor]:
+        """How many relatives of each of :data:`RELATIONS` a person has, and who it is where there is one.
 
-        Entry ``[b, r, i, j]`` says that j is the r of i.
+        Numbers of persons are summed over relatives, from step to step of a relation: nobody marries twice or within
+        the tree, so that each relative is met once.
+
+        Returns:
+            ``(B, R, N)`` twice, int64; the second means something where the first is 1.
         """
-        parents = _links(torch.stack([self.father, self.mother], dim=1))  # (B, 2, N, N)
-        parent = parents.amax(1, keepdim=True)
-        male = self.male.float()
-        children = parent.mT * torch.stack([male, 1 - male], dim=1).unsqueeze(2)  # (B, 2, N, N), sons and daughters
-        oneself = torch.eye(parent.shape[-1], device=parent.device)
-        siblings = parent @ children * (1 - oneself)  # brothers and sisters
-        sibling = siblings.sum(1, keepdim=True)
-        found = [parents, _pairs(parents, parents), siblings, _pairs(parents, siblings), sibling @ children]
-        found += [_pairs(parents @ parent, siblings), _pairs(parents @ sibling, children)]
-        return torch.cat(found, dim=1).clamp_(max=1)
+        persons = torch.arange(self.father.shape[1], device=self.father.device)
+        oneself = torch.stack([torch.ones_like(persons), persons], dim=-1)[None, :, None]  # (1, N, 1, 2)
+        oneself = oneself.expand(len(self.father), -1, -1, -1)
+        children = self._of_children(oneself)  # (B, N, 2, 2): sons and daughters, how many and their numbers' sum
+        siblings = self._of_siblings(oneself, children)  # brothers and sisters
+        nephews = self._of_siblings(children, self._of_children(children))
+        nephews = nephews.unflatten(2, (2, 2)).sum(2)  # of brothers and of sisters; and nieces
+        near = torch.cat([oneself, siblings, nephews], dim=2)
+        sides = [taken.split([1, 2, 2], dim=2) for taken in self._of_parents(near)]
+        (father, paternal, cousins), (mother, maternal, other_cousins) = sides  # parents, uncles and aunts, cousins
+        far = torch.cat([father, mother, paternal + maternal], dim=2)
+        (grandparents, great), (other_grandparents, other_great) = (
+            taken.split([2, 2], dim=2) for taken in self._of_parents(far)
+        )
+        found = [father, mother, grandparents, other_grandparents, siblings, paternal, maternal, nephews]
+        found += [great, other_great, cousins, other_cousins]
+        count, who = torch.cat(found, dim=2).transpose(1, 2).unbind(-1)  # (B, R, N) each
+        return count, who
+
+    def _of_parents(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """The values ``(B, N, K, 2)`` of each person's father, and of the mother; zeros where the tree has none."""
+        return _taken(values, self.father), _taken(values, self.mother)
+
+    def _of_children(self, values: Tensor) -> Tensor:
+        """The values ``(B, N, K, 2)`` of each person's sons, added up, then of the daughters: ``(B, N, 2 K, 2)``."""
+        own = self._by_sex(values)
+        persons = own.shape[1]
+        summed = own.new_zeros(len(own), persons + 1, *own.shape[2:])  # the last row is of those without parents
+        for parent in (self.father, self.mother):
+            place = torch.where(parent < 0, persons, parent)[:, :, None, None].expand_as(own)
+            summed.scatter_add_(1, place, own)
+        return summed[:, :-1]
+
+    def _of_siblings(self, values: Tensor, of_children: Tensor) -> Tensor:
+        """The same of each person's brothers and sisters, who are the father's other children."""
+        there = (self.father >= 0)[:, :, None, None]
+        return _taken(of_children, self.father) - self._by_sex(values) * there
+
+    def _by_sex(self, values: Tensor) -> Tensor:
+        """Values ``(B, N, K, 2)`` of men alone, then of women alone: ``(B, N, 2 K, 2)``."""
+        male = self.male[:, :, None, None]
+        return torch.cat([values * male, values * ~male], dim=2)
 
 
 def draw_family_trees(families: Tensor, generator: torch.Generator) -> FamilyTrees:
@@ -150,14 +186,7 @@ def _order(male: Tensor) -> Tensor:
     return order
 
 
-def _links(persons: Tensor) -> Tensor:
-    """From each person to the one that is named, as 1 and 0: ``(..., N)`` to ``(..., N, N)``; none from -1."""
-    return (persons.unsqueeze(-1) == torch.arange(persons.shape[-1], device=persons.device)).float()
-
-
-def _pairs(first: Tensor, second: Tensor) -> Tensor:
-    """Above 0 where one of the first relations and then one of the second lead: ``(B, 2, N, N)`` to ``(B, 4, N, N)``.
-
-    In the order 00, 01, 10, 11.
-    """
-    return (first.unsqueeze(2) @ second.unsqueeze(1)).flatten(1, 2)
+def _taken(values: Tensor, persons: Tensor) -> Tensor:
+    """The values ``(B, N, K, 2)`` of the persons ``(B, N)`` that are named; zeros from -1."""
+    sequence = torch.arange(len(values), device=values.device).unsqueeze(1)
+    return values[sequence, persons] * (persons >= 0)[:, :, None, None]

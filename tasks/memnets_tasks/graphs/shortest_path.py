@@ -104,11 +104,11 @@ def _way(graphs: Graphs, distances: Tensor, node: Tensor, target: Tensor, path: 
     best = nearer.int().argmax(-1)  # (B, N), the edge out of each node that leads there
     ends = graphs.targets.gather(2, best.unsqueeze(-1)).squeeze(-1)
     edges, node = [], node.unsqueeze(1)  # (B, 1)
-    for step in range(int(path.max())):
-        edge = node * degree + best.gather(1, node)
-        edges.append(torch.where(path.unsqueeze(1) > step, edge, -1))
+    for _ in range(int(path.max())):
+        edges.append(node * degree + best.gather(1, node))
         node = ends.gather(1, node)
-    return torch.cat(edges, dim=1)
+    past = torch.arange(len(edges), device=node.device) >= path.unsqueeze(1)  # (B, P)
+    return torch.cat(edges, dim=1).masked_fill(past, -1)
 
 
 def distances_and_single(adjacency: Tensor, most: int) -> tuple[Tensor, Tensor]:
@@ -124,15 +124,14 @@ def distances_and_single(adjacency: Tensor, most: int) -> tuple[Tensor, Tensor]:
     """
     edges = adjacency.float()
     itself = torch.eye(adjacency.shape[1], dtype=torch.bool, device=adjacency.device)
-    distances = torch.full(adjacency.shape, most + 1, device=adjacency.device).masked_fill(itself, 0)
-    single = torch.zeros_like(adjacency)
-    walks = edges  # walks of each number of edges; those as long as the distance are the shortest paths
-    for distance in range(1, most + 1):
-        reached = (walks > 0) & (distances > distance)
-        distances = distances.masked_fill(reached, distance)
-        single = single | (reached & (walks == 1))
-        walks = walks @ edges
-    return distances, single
+    walks = [edges]  # of each number of edges; those as long as the distance are the shortest paths
+    for _ in range(most - 1):
+        walks.append(walks[-1] @ edges)
+    counts = torch.stack(walks)  # (most, B, N, N)
+    shortest = (counts > 0).int().argmax(0)  # the first of them, or 0 where there is none
+    ways = counts.gather(0, shortest.unsqueeze(0)).squeeze(0).masked_fill(itself, 0)
+    distances = torch.where(ways > 0, shortest + 1, most + 1).masked_fill(itself, 0)
+    return distances, ways == 1
 
 
 def _lengths_there(distances: Tensor, single: Tensor, most: int) -> Tensor:

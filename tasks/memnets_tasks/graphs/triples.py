@@ -137,10 +137,4 @@ def question(
 
 def _first_steps(sizes: tuple[int, ...], device: torch.device) -> Tensor:
     """1 at the first step of each phase, 0 elsewhere: ``(S,)``. A phase without steps has none."""
-    first = torch.zeros(sum(sizes), device=device)
-    begin = 0
-    for size in sizes:
-        if size:
-            first[begin] = 1
-        begin += size
-    return first
+    return torch.tensor([float(step == 0) for size in sizes for step in range(size)], device=device)
