@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from ..base.errors import UsageError
 from ..base.extras import remedy
 from .parser import parse
+from .threads import let_waiting_threads_sleep
 
 KNOWN = (
     "RunError",
@@ -27,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments: list[str] = list(sys.argv[1:] if argv is None else argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # "?" would pass for what was read
+    let_waiting_threads_sleep()
     command = ""
     try:
         options = parse(arguments)

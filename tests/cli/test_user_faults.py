@@ -1,6 +1,7 @@
 """Mistakes in a user's own files and in Lightning's callbacks: one line that shows where, and nothing left behind."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -252,3 +253,16 @@ def test_a_shell_completes_commands_and_experiments(capsys):
         ask = f'COMP_WORDS=({words}); COMP_CWORD={len(line) - 1}; _shtab_memnets; echo "${{COMPREPLY[@]}}"'
         done = subprocess.run(["bash", "-c", f"{script}\n{ask}"], capture_output=True, text=True)
         assert wanted in done.stdout.split(), done.stderr
+
+
+def test_waiting_threads_sleep_unless_something_else_was_chosen():
+    """``benchmarks/threads.py``: spinning, two threads on a busy machine are ten times slower than one."""
+    code = "import os; from memnets.cli import main; main(['list']); print(os.environ.get('OMP_WAIT_POLICY'))"
+    for chosen, expected in (
+        ({}, "passive"),
+        ({"OMP_WAIT_POLICY": "active"}, "active"),
+        ({"GOMP_SPINCOUNT": "5"}, "None"),
+    ):
+        kept = {k: v for k, v in os.environ.items() if k not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**kept, **chosen})
+        assert done.stdout.splitlines()[-1] == expected
