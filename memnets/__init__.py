@@ -33,6 +33,7 @@ _HOMES = {
     "NeuralMemoryState": "layers",
     "LinearAttentionState": "layers",
     "Seq2Seq": "models",
+    "VideoNetwork": "models",
     "TextReader": "models",
     "Captioner": "models",
     "LSTM": "recurrent",
@@ -158,6 +159,7 @@ __all__ = [
     "Trace",
     "TrainingOutputs",
     "Transformer",
+    "VideoNetwork",
     "clear_padding",
     "detach_state",
     "index_state",
@@ -232,6 +234,7 @@ if TYPE_CHECKING:
         TextReader,
         Titans,
         Transformer,
+        VideoNetwork,
     )
     from .recurrent import (
         GRU,

@@ -19,6 +19,7 @@ from .tape_rnn import TapeRNN
 from .text_reader import ReaderOutput, TextReader
 from .titans import Titans
 from .transformer import Transformer
+from .video_network import VideoNetwork
 
 __all__ = [
     "ACT",
@@ -49,4 +50,5 @@ __all__ = [
     "Titans",
     "Transformer",
     "Translation",
+    "VideoNetwork",
 ]

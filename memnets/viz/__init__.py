@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from memnets.viz.batches import batch_figure, sequence_figure
     from memnets.viz.characters import characters_figure
     from memnets.viz.curves import lengths_figure, training_figure
+    from memnets.viz.film import film_figure
     from memnets.viz.gates import gates_figure
     from memnets.viz.gradients import gradients_figure
     from memnets.viz.images import images_figure
@@ -39,6 +40,7 @@ __all__ = [
     "characters_figure",
     "check_ending",
     "drawable",
+    "film_figure",
     "gates_figure",
     "gradients_figure",
     "heat_map_figure",
@@ -66,6 +68,7 @@ __all__ = [
 
 _HOMES = {
     "alignment_figure": "alignment",
+    "film_figure": "film",
     "TraceLike": "_records",
     "drawable": "_records",
     "heat_map_figure": "atlas",

@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from memnets_tasks.few_shot import DigitEpisodes, GlyphEpisodes, OmniglotEpisodes
     from memnets_tasks.images import CaptionFiles, DigitLines, PageLines, Scenes, TextLineFiles, TextLines
     from memnets_tasks.questions import BAbI
+    from memnets_tasks.video import FrameFolders, Gestures, MovingShapes
 
 __all__ = [
     "LANGUAGES",
@@ -100,7 +101,9 @@ __all__ = [
     "FamilyRelations",
     "FiniteTask",
     "Fixed",
+    "FrameFolders",
     "FuzzyRecall",
+    "Gestures",
     "GlyphEpisodes",
     "GraphTraversal",
     "Growing",
@@ -116,6 +119,7 @@ __all__ = [
     "Mixture",
     "ModularArithmetic",
     "ModularArithmeticBrackets",
+    "MovingShapes",
     "Names",
     "NoisyRecall",
     "NumbersToWords",
@@ -163,6 +167,7 @@ _LATER = {
     "memnets_tasks.few_shot": ("DigitEpisodes", "GlyphEpisodes", "OmniglotEpisodes"),
     "memnets_tasks.images": ("CaptionFiles", "DigitLines", "PageLines", "Scenes", "TextLineFiles", "TextLines"),
     "memnets_tasks.questions": ("BAbI",),
+    "memnets_tasks.video": ("FrameFolders", "Gestures", "MovingShapes"),
 }
 """The tasks of images and files, by where they are: loaded when first asked for."""
 

@@ -7,7 +7,7 @@ from memnets.experiments.catalogue import experiments
 
 
 def test_every_folder_of_experiments_is_trained():
-    assert set(experiments()) == set(names("algorithmic", "images", "recall", "formal", "language"))
+    assert set(experiments()) == set(names("algorithmic", "images", "recall", "formal", "language", "video"))
 
 
 @pytest.mark.parametrize("name", names("algorithmic", "recall"))

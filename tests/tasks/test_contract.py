@@ -93,10 +93,23 @@ PAIRS = ("NumbersToWords", "ReorderedLanguage", "Summaries", "TranslationFiles",
 """In tests/tasks/language, with predictions of words, or files."""
 
 
+VIDEO = ("FrameFolders", "Gestures", "MovingShapes")
+"""In tests/tasks/video."""
+
+
 def test_no_task_is_missing_from_the_lists():
     kinds = [getattr(memnets_tasks, name) for name in memnets_tasks.__all__]
     concrete = {k for k in kinds if isinstance(k, type) and issubclass(k, Task) and not k.__abstractmethods__}
-    assert {kind.__name__ for kind in concrete} == {*ALGORITHMIC, *FORMAL, *IMAGES, *RECALL, *FILES, *LANGUAGE, *PAIRS}
+    assert {kind.__name__ for kind in concrete} == {
+        *ALGORITHMIC,
+        *FORMAL,
+        *IMAGES,
+        *RECALL,
+        *FILES,
+        *LANGUAGE,
+        *PAIRS,
+        *VIDEO,
+    }
 
 
 @pytest.mark.parametrize("name", ALGORITHMIC)
