@@ -1,6 +1,6 @@
 """A million training steps of each family's fused kernel, at settings that are made to break: no NaN, no growth.
 
-What is counted are steps of sequences, forward and back: 50 an update, whatever the batch. Inputs are up to 30 times
+What is counted are steps of sequences, forward and back: 200 an update, whatever the batch. Inputs are up to 30 times
 their usual size, the learning rate is 0.02, one update in four has lengths, and the state is carried from update to
 update until a sequence is reset. Exit code 1 where a loss or a parameter was not finite or resident memory grew.
 """
@@ -20,7 +20,7 @@ from hostile_kernels import FAMILIES, queue
 import memnets
 from memnets import detach_state
 
-STEPS, BATCH, FEATURES, OUTPUTS = 50, 4, 5, 3
+STEPS, BATCH, FEATURES, OUTPUTS = 200, 4, 5, 3
 ALLOWED = 8.0
 """MB by which resident memory may end above what it was after a tenth of the updates."""
 

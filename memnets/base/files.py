@@ -25,19 +25,32 @@ def write_atomically(files: Mapping[Path, bytes]) -> None:
         for folder in {path.parent for path in files}:
             remove_leftovers(folder, {path.name for path in files if path.parent == folder}, ABANDONED)
         for path, data in files.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, written[path] = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(written[path], 0o666 & ~_umask())
+            try:
+                written[path] = _write_beside(path, data)
+            except OSError as error:  # of a full disk, among others, which does not say where
+                raise OSError(error.errno, error.strerror, str(path)) from error
         for path, temporary in written.items():
             os.replace(temporary, path)
     except BaseException:
         for temporary in written.values():
             Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _write_beside(path: Path, data: bytes) -> str:
+    """A file in the making with that content, on disk; its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    return temporary
 
 
 def remove_leftovers(folder: Path, names: Collection[str] | None = None, age: float = 0.0) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Self
 from torch import nn
 
 from .files import write_atomically
+from .saved_files import make_within, read_config
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 PLACE = ("device", "dtype")
@@ -71,7 +72,8 @@ class Pretrained:
 
         Raises:
             FileNotFoundError: the folder lacks one of the two files.
-            ValueError: another class was saved there, an argument is unknown, or the weights do not fit.
+            ValueError: another class was saved there, an argument is unknown or impossible, the weights do not fit, or
+                one of the files is damaged.
         """
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -81,36 +83,29 @@ class Pretrained:
             if not (folder / name).is_file():
                 raise FileNotFoundError(f"{folder} holds no {name}: was it written by save_pretrained?")
         try:
-            config = json.loads((folder / CONFIG).read_text())
+            config = read_config(folder / CONFIG)
             weights = load_file(folder / WEIGHTS)
         except (ValueError, SafetensorError) as error:
             raise ValueError(f"{folder} is damaged: {error}; save the module again") from error
         saved = config.pop("class", None)
         if saved != cls.__name__:
-            raise ValueError(f"{folder} holds a {saved}, not a {cls.__name__}: load it with {saved}.from_pretrained")
+            named = str(saved)[:60]
+            raise ValueError(f"{folder} holds a {named}, not a {cls.__name__}: load it with {named}.from_pretrained")
         known = arguments(cls)
         for name in [*overrides, *config]:
             if name not in known:
                 where = "" if name in overrides else f" ({folder} has it: was it saved by a newer version?)"
                 raise ValueError(f"{cls.__name__} has no argument {name!r}; it has {', '.join(known)}{where}")
         place = {name: overrides.pop(name) for name in PLACE if name in overrides}
-        config = {**config, **overrides}
+        config = {**{name: value for name, value in config.items() if name not in PLACE}, **overrides}
         missing = [name for name, value in config.items() if isinstance(value, str) and value == GIVEN]
         if missing:
             raise ValueError(
                 f"{missing[0]} is 'given' in {folder}, one of your own that is not in the file: hand it in again, "
                 f"{cls.__name__}.from_pretrained(folder, {missing[0]}=...)"
             )
-        module = cls(**config)
+        module = make_within(folder, weights, lambda: cls(**config))
         assert isinstance(module, nn.Module)
-        own = module.state_dict()
-        for name in sorted({*own, *weights}):
-            shapes = [tuple(part[name].shape) if name in part else "missing" for part in (weights, own)]
-            if shapes[0] != shapes[1]:
-                raise ValueError(
-                    f"{folder} does not fit: {name} is {shapes[0]} there and {shapes[1]} in this {cls.__name__}; "
-                    "override only arguments that no parameter depends on, such as slots"
-                )
         module.load_state_dict(weights, assign=True)  # keeps the dtype that was saved
         module.to(**place)
         return module.eval()

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -25,6 +26,14 @@ KNOWN = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status. Errors that a user can mend are one line on standard error."""
+    try:
+        return _run(argv)
+    finally:
+        if argv is None:  # the process ends with this: another Ctrl-C must not change its status
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     arguments: list[str] = list(sys.argv[1:] if argv is None else argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # "?" would pass for what was read

@@ -182,9 +182,9 @@ class Fit:
                 conclude(self._trained(), run, trainer)
             return 0
         except StoppedBySignal as stopped:
+            print(f"{stopped}; go on with: memnets resume {run.path}", flush=True)  # first: a second signal may come
             close(trainer.loggers, 1)
             end_children(trainer)
-            print(f"{stopped}; go on with: memnets resume {run.path}")
             return 128 + stopped.number
         except BaseException:
             if run.path.is_dir():

@@ -3,14 +3,14 @@
 import itertools
 from collections import namedtuple
 from collections.abc import Callable, Mapping
-from math import isfinite, prod
+from math import prod
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..base.checks import check_whole
+from ..base.checks import check_number, check_whole
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "none": lambda x: x,
@@ -77,8 +77,7 @@ class Interface:
                 )
             if part.activation == "softmax" and not part.shape:
                 raise ValueError(f"the interface's part {name} is a single number, whose softmax is 1: give it a shape")
-            if not isfinite(part.bias):
-                raise ValueError(f"the bias of the interface's part {name} is {part.bias}, but must be finite")
+            check_number(f"the bias of the interface's part {name}", part.bias)
         self.parts: Mapping[str, Part] = dict(parts)
         ends = list(itertools.accumulate(part.size for part in parts.values()))
         self.size = ends[-1]

@@ -4,11 +4,12 @@ import errno
 import inspect
 import json
 import os
+import time
 from typing import get_type_hints
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 import memnets
 from cases import BASELINES, sequences
@@ -165,3 +166,66 @@ def test_precision_and_device_are_not_saved_but_can_be_asked_for(tmp_path):
     assert next(memnets.NTM.from_pretrained(tmp_path).parameters()).dtype == torch.float64
     single = memnets.NTM.from_pretrained(tmp_path, dtype=torch.float32, device="cpu")
     assert next(single.parameters()).dtype == torch.float32
+
+
+def changed(**arguments):
+    return json.dumps({"class": "NTM", **memnets.NTM(3, 4, slots=5, width=2).config, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("[]", "is damaged: config.json holds a list, not a mapping"),
+        ("null", "is damaged: config.json holds a NoneType"),
+        ("[" * 100_000, "is damaged: config.json is nested too deep"),
+        ('{"class": "NTM", "hidden_size": ' + "9" * 5000 + "}", "is damaged: Exceeds the limit"),
+        (changed(num_layers=10**7), "ask for many more parts than it has weights for"),
+        (changed(hidden_size=10**9), "holds arguments with which nothing can be made"),
+        (changed(hidden_size=10**5), "does not fit"),
+        (changed(gate_bias="x"), "gate_bias is 'x', but must be a number"),
+        (changed(no_such=1), "has no argument 'no_such'"),
+    ],
+)
+def test_a_strangers_configuration_is_one_line(config, message, tmp_path):
+    """And takes neither memory nor time, whatever sizes it names."""
+    memnets.NTM(3, 4, slots=5, width=2).save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text(config)
+    with pytest.raises((ValueError, TypeError)) as caught:
+        memnets.NTM.from_pretrained(tmp_path)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.bool, torch.complex64, torch.float8_e4m3fn])
+def test_weights_of_another_kind_are_refused(dtype, tmp_path):
+    model = memnets.NTM(3, 4, slots=5, width=2)
+    model.save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    save_file({name: tensor.to(dtype) for name, tensor in weights.items()}, tmp_path / "model.safetensors")
+    with pytest.raises(ValueError, match=f"is {dtype} there and torch.float32 in a NTM"):
+        memnets.NTM.from_pretrained(tmp_path)
+
+
+def test_loading_leaves_random_numbers_as_they_were_or_draws_as_a_new_module_does(tmp_path):
+    model = memnets.NTM(3, 4, slots=5, width=2)
+    model.save_pretrained(tmp_path)
+    torch.manual_seed(0)
+    memnets.NTM(3, 4, slots=5, width=2)
+    want = torch.rand(3)
+    torch.manual_seed(0)
+    memnets.NTM.from_pretrained(tmp_path)
+    assert torch.equal(torch.rand(3), want)
+
+
+def test_what_a_killed_save_left_goes_with_the_next_an_hour_later(tmp_path):
+    model = memnets.NTM(3, 4, slots=5, width=2)
+    for name, age in (
+        (".model.safetensors.ab12_xyz.tmp", 4000),
+        (".config.json.ab12_xyz.tmp", 5),
+        (".a.b2345678.tmp", 4000),
+    ):
+        (tmp_path / name).write_text("")
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    model.save_pretrained(tmp_path)
+    left = sorted(path.name for path in tmp_path.iterdir() if path.name.startswith("."))
+    assert left == [".a.b2345678.tmp", ".config.json.ab12_xyz.tmp"]

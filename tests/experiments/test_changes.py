@@ -2,6 +2,8 @@
 weights are kept beside the last."""
 
 import csv
+import errno
+import os
 import shutil
 
 import pytest
@@ -11,7 +13,7 @@ import yaml
 from memnets.base.errors import UsageError
 from memnets.cli import main
 from memnets.experiments.changes import Change, check_changes, describe_changes, find_changes
-from running import fit, result
+from running import TINY, fit, result
 
 STEPS = ["--trainer.max_steps", "20", "--trainer.val_check_interval", "10", "--trainer.log_every_n_steps", "5"]
 
@@ -183,3 +185,46 @@ def test_what_differs_and_how_it_is_said():
     check_changes(changes)
     with pytest.raises(UsageError, match=r"task.bits is 3, but .* with 8, .* or start a new run with `memnets fit`"):
         check_changes({"task.init_args.bits": Change(8, 3)})
+
+
+def test_a_run_that_is_deleted_while_it_is_trained(tmp_path, monkeypatch, capsys):
+    """It ends at the next checkpoint, says so, and leaves nothing in its place."""
+    from memnets.training.callbacks import Checkpoints
+
+    saved, place = [], tmp_path / "copy-ntm" / "run"
+    whole = Checkpoints._save
+
+    def save_and_delete(self, trainer):
+        whole(self, trainer)
+        saved.append(trainer.global_step)
+        place.rename(tmp_path / "gone")
+
+    monkeypatch.setattr(Checkpoints, "_save", save_and_delete)
+    arguments = ["--runs", str(tmp_path), "--run_id", "run", "--wandb.mode", "disabled", "--trainer.max_steps", "9"]
+    assert main(["fit", "copy-ntm", *TINY, *arguments, "--trainer.val_check_interval", "2"]) == 1
+    assert "was deleted while its run was trained" in capsys.readouterr().err
+    assert saved == [2]
+    assert not place.exists()
+
+
+def test_a_full_disk_is_named_with_its_file(tmp_path, monkeypatch, capsys):
+    """And leaves no part of it."""
+    from memnets.base import files
+
+    def full(handle, mode):
+        os.close(handle)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    whole = os.fdopen
+    monkeypatch.setattr(
+        files.os, "fdopen", lambda handle, mode: full(handle, mode) if len(places()) else whole(handle, mode)
+    )
+
+    def places():
+        return list((tmp_path / "copy-ntm").glob("run/checkpoints/.best.ckpt.*"))
+
+    arguments = ["--runs", str(tmp_path), "--run_id", "run", "--wandb.mode", "disabled", "--trainer.max_steps", "4"]
+    assert main(["fit", "copy-ntm", *TINY, *arguments, "--trainer.val_check_interval", "2"]) == 1
+    said = capsys.readouterr().err
+    assert f"{tmp_path / 'copy-ntm' / 'run' / 'checkpoints' / 'best.ckpt'}: No space left on device: make room" in said
+    assert places() == []

@@ -12,6 +12,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 
+from ...base.errors import RunError
 from ...base.files import write_atomically
 from ..learner import SequenceLearner
 
@@ -75,6 +76,8 @@ class Checkpoints(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Listen for signals."""
+        if trainer.is_global_zero:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
         if threading.current_thread() is threading.main_thread():
             self._at = lambda: trainer.global_step
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -107,6 +110,7 @@ class Checkpoints(pl.Callback):
         """Save, and stop on a signal."""
         if trainer.sanity_checking or trainer.state.fn != "fit":
             return
+        self._refuse_deleted(trainer)
         if isinstance(pl_module, SequenceLearner) and pl_module.validation_error < self.best_error:
             self.best_error = pl_module.validation_error
             self._save_best(trainer, pl_module)
@@ -145,7 +149,12 @@ class Checkpoints(pl.Callback):
             facts = {"global_step": trainer.global_step, "memnets": {"validation_error": self.best_error}}
             _write(self.best_path, {"state_dict": learner.state_dict(), **facts})
 
+    def _refuse_deleted(self, trainer: pl.Trainer) -> None:
+        if trainer.is_global_zero and not self.path.parent.is_dir():
+            raise _deleted(self.path)
+
     def _save(self, trainer: pl.Trainer) -> None:
+        self._refuse_deleted(trainer)
         for logger in trainer.loggers:
             logger.save()  # before the checkpoint, so that no number up to its step can be lost
         checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
@@ -157,4 +166,14 @@ class Checkpoints(pl.Callback):
 def _write(path: Path, checkpoint: dict[str, Any]) -> None:
     data = io.BytesIO()
     torch.save(checkpoint, data)
-    write_atomically({path: data.getvalue()})  # Lightning's own save may move across file systems
+    try:
+        write_atomically({path: data.getvalue()})  # Lightning's own save may move across file systems
+    except FileNotFoundError:
+        raise _deleted(path) from None
+
+
+def _deleted(path: Path) -> RunError:
+    return RunError(
+        f"{path.parent} was deleted while its run was trained: nothing can be saved there; "
+        "start it anew with `memnets fit`"
+    )

@@ -29,6 +29,7 @@ class MetricsCSV(Logger):
         super().__init__()
         self.path = Path(save_dir) / NAME
         self.rows: dict[int, dict[str, Any]] = {}
+        self._written = False
         if self.path.is_file():
             self.rows = {int(row.pop("step")): {k: v for k, v in row.items() if v} for row in _read(self.path)}
 
@@ -61,7 +62,7 @@ class MetricsCSV(Logger):
     @rank_zero_only
     def save(self) -> None:
         """Write the file."""
-        if not self.rows:
+        if not self.rows or (self._written and not self.path.parent.is_dir()):  # the run was deleted meanwhile
             return
         columns = sorted({name for row in self.rows.values() for name in row})
         text = io.StringIO(newline="")
@@ -69,6 +70,7 @@ class MetricsCSV(Logger):
         writer.writeheader()
         writer.writerows({"step": step, **self.rows[step]} for step in sorted(self.rows))
         write_atomically({self.path: text.getvalue().encode()})
+        self._written = True
 
     @rank_zero_only
     def finalize(self, status: str) -> None:

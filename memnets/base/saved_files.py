@@ -1,0 +1,77 @@
+"""What a ``save_pretrained`` folder holds, read with nothing in it taken for granted."""
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_module_registration_hook as on_each_part
+
+LARGEST_CONFIG = 16 << 20
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+ModuleT = TypeVar("ModuleT")
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The mapping in a JSON file.
+
+    Raises:
+        ValueError: it is none, is too deep, or too large.
+    """
+    if path.stat().st_size > LARGEST_CONFIG:
+        raise ValueError(f"{path.name} has {path.stat().st_size} bytes, more than any that was written")
+    try:
+        found = json.loads(path.read_bytes())
+    except RecursionError:
+        raise ValueError(f"{path.name} is nested too deep") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"{path.name} holds a {type(found).__name__}, not a mapping of arguments")
+    return found
+
+
+def make_within(folder: Path, weights: Mapping[str, Tensor], make: Callable[[], ModuleT]) -> ModuleT:
+    """What ``make`` gives, as long as it is no larger than the weights that are to go into it.
+
+    It is made without numbers first, so that sizes from a stranger's file take no memory.
+
+    Raises:
+        ValueError: it is larger, or cannot be made.
+    """
+    most, parts, thread = 100 + 10 * len(weights), 0, threading.get_ident()
+
+    def count(module: nn.Module, name: str, part: nn.Module | None) -> None:
+        nonlocal parts
+        parts += threading.get_ident() == thread
+        if parts > most:
+            raise ValueError(f"{folder} does not fit: its arguments ask for many more parts than it has weights for")
+
+    hook = on_each_part(count)
+    try:
+        with torch.device("meta"):
+            check_fit(folder, weights, make())
+        parts = 0
+        return make()
+    except (RuntimeError, MemoryError, OverflowError, RecursionError, AttributeError, LookupError) as error:
+        line = " ".join(str(error).split())[:300]
+        raise ValueError(f"{folder} holds arguments with which nothing can be made: {line}") from error
+    finally:
+        hook.remove()
+
+
+def check_fit(folder: Path, weights: Mapping[str, Tensor], module: Any) -> None:
+    """Raise ValueError unless the weights have the names, the shapes and the kinds of numbers of ``module``."""
+    own = module.state_dict()
+    for name in sorted({*own, *weights}):
+        shapes = [tuple(part[name].shape) if name in part else "missing" for part in (weights, own)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(
+                f"{folder} does not fit: {name} is {shapes[0]} there and {shapes[1]} in this {type(module).__name__}; "
+                "override only arguments that no parameter depends on, such as slots"
+            )
+        there, here = weights[name].dtype, own[name].dtype
+        if there != here and not (there in FLOATS and here in FLOATS):
+            raise ValueError(f"{folder} does not fit: {name} is {there} there and {here} in a {type(module).__name__}")
