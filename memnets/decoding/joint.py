@@ -15,9 +15,13 @@ from .beam import Hypothesis
 from .ctc import greedy_decode, log_likelihood, prefix_beam_decode
 from .end_columns import line_mask
 from .loss import pad_classes
+from .reading_on import goes_along
 from .rollout import score, search
 
 DECODES = ("attention", "ctc", "joint")
+
+SEEN = 0.05
+"""Least weight with which a column counts as looked at."""
 
 
 class Reading(NamedTuple):
@@ -30,12 +34,15 @@ class Reading(NamedTuple):
             the line's own (what a row lacks to 1 went to the columns of the end); None where CTC alone has read.
         log_probabilities: of the text and, where it was reached, of its end, by those who were asked: "attention",
             "ctc" (all alignments summed), and for joint decoding both and "joint", their weighted sum.
+        read_to: how far along its width the line was read, up to 1: below it where ``max_length`` cut the text, or
+            where attention that looks anywhere ("content") wrote the end elsewhere.
     """
 
     text: str
     confidence: float
     weights: Tensor | None
     log_probabilities: Mapping[str, float] | None = None
+    read_to: float = 1.0
 
 
 class Attending(NamedTuple):
@@ -43,6 +50,8 @@ class Attending(NamedTuple):
 
     decoder: AttentionDecoder
     keys: Keys
+    ends: int
+    """How many of the last places stand for the end of a line."""
 
 
 def read_by_attention(
@@ -65,7 +74,8 @@ def read_by_attention(
         length_penalty: see :func:`beam_search`.
     """
     found = _search(line, attending, beam_size, max_length, length_penalty)
-    return [_of_best(charset, hypotheses[0], inside) for hypotheses, inside in zip(found, line_mask(line).cpu())]
+    along = goes_along(attending.decoder)
+    return [_of_best(charset, hypotheses[0], inside, along) for hypotheses, inside in zip(found, line_mask(line).cpu())]
 
 
 def read_by_ctc(
@@ -80,11 +90,14 @@ def read_by_ctc(
         beam_size: 1 is greedy.
         max_length: characters at most.
     """
-    texts = [texts[0] for texts in _columns_best(log_probs, line, beam_size, max_length)]
+    whole = [texts[0] for texts in _columns_best(log_probs, line, beam_size, None)]
+    texts = [text[:max_length] for text in whole]
     totals = _likelihoods(log_probs, line, range(len(texts)), texts).tolist()
     return [
-        Reading(charset.decode(text), _mean_probability(total, len(text)), None, {"ctc": total})
-        for text, total in zip(texts, totals)
+        Reading(
+            charset.decode(text), _mean_probability(total, len(text)), None, {"ctc": total}, _share(text, all_of_it)
+        )
+        for text, total, all_of_it in zip(texts, totals, whole)
     ]
 
 
@@ -113,11 +126,13 @@ def read_by_both(
     """
     found = _search(line, attending, beam_size, max_length, length_penalty)
     candidates = [[hypothesis.symbols for hypothesis in hypotheses] for hypotheses in found]
-    for known, texts in zip(candidates, _columns_best(log_probs, line, beam_size, max_length)):
-        known += [text for text in texts if text not in known]
+    by_columns = _columns_best(log_probs, line, beam_size, None)
+    whole = [texts[0] for texts in by_columns]
+    for known, texts in zip(candidates, by_columns):
+        known += [text[:max_length] for text in texts if text[:max_length] not in known]
     items = [b for b, texts in enumerate(candidates) for _ in texts]
     texts = [text for texts in candidates for text in texts]
-    spelled, weights = score(attending.decoder, attending.keys, items, texts)
+    spelled, weights = score(attending.decoder, attending.keys, items, texts, ends=attending.ends)
     aligned = _likelihoods(log_probs, line, items, texts)
     totals = (ctc_weight * aligned + (1 - ctc_weight) * spelled).tolist()
     readings = []
@@ -127,7 +142,11 @@ def read_by_both(
         seen = weights[best, :length, : len(inside)].cpu() * inside
         mean = _mean_probability(totals[best], length + 1)
         scores = {"attention": float(spelled[best]), "ctc": float(aligned[best]), "joint": totals[best]}
-        readings.append(Reading(charset.decode(texts[best]), mean, _by_character(charset, texts[best], seen), scores))
+        read_to = 1.0 if goes_along(attending.decoder) else _furthest(seen, inside)
+        if length == max_length:
+            read_to *= min(1.0, _share(texts[best], whole[b]))
+        seen = _by_character(charset, texts[best], seen)
+        readings.append(Reading(charset.decode(texts[best]), mean, seen, scores, read_to))
     return readings
 
 
@@ -135,15 +154,25 @@ def _search(
     line: Columns, attending: Attending, beam_size: int, max_length: int | None, length_penalty: float
 ) -> list[list[Hypothesis]]:
     limits = line.counts if max_length is None else torch.full_like(line.counts, max_length)
-    return search(*attending, beam_size=beam_size, max_length=limits, length_penalty=length_penalty)
+    decoder, keys, ends = attending
+    return search(
+        decoder, keys, beam_size=beam_size, max_length=limits, length_penalty=length_penalty, ends=ends
+    )
 
 
-def _of_best(charset: Charset, best: Hypothesis, inside: Tensor) -> Reading:
-    """A hypothesis as a reading; ``inside`` (C,) is True at the line's own columns."""
+def _of_best(charset: Charset, best: Hypothesis, inside: Tensor, along: bool) -> Reading:
+    """A hypothesis as a reading; ``inside`` (C,) is True at the line's own columns, ``along`` is the attention's kind."""
     weights = torch.zeros(0, len(inside)) if best.record is None else best.record.weights[:, : len(inside)].cpu()
     mean = _mean_probability(best.log_probability, len(best.symbols) + best.finished)
+    read_to = 1.0 if along and best.finished else _furthest(weights, inside)
     weights = _by_character(charset, best.symbols, weights * inside)
-    return Reading(charset.decode(best.symbols), mean, weights, {"attention": best.log_probability})
+    return Reading(charset.decode(best.symbols), mean, weights, {"attention": best.log_probability}, read_to)
+
+
+def _furthest(weights: Tensor, inside: Tensor) -> float:
+    """Where in the line the last of the columns lies that were looked at (L, C), from 0 to 1."""
+    looked = ((weights >= SEEN).any(0) & inside).nonzero()
+    return (int(looked.max()) + 1) / int(inside.sum()) if len(looked) else 0.0
 
 
 def _by_character(charset: Charset, symbols: Sequence[int], weights: Tensor) -> Tensor:
@@ -152,6 +181,10 @@ def _by_character(charset: Charset, symbols: Sequence[int], weights: Tensor) -> 
     if all(place == [n] for n, place in enumerate(places)):
         return weights
     return torch.stack([weights[place].mean(0) for place in places])
+
+
+def _share(text: Sequence[int], whole: Sequence[int]) -> float:
+    return len(text) / len(whole) if whole else 1.0
 
 
 def _mean_probability(log_probability: float, symbols: int) -> float:

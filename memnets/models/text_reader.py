@@ -216,7 +216,7 @@ class TextReader(WithSymbols[Charset], Model, Pretrained):
     def _attending(self, line: Columns) -> Attending:
         assert self.decoder is not None
         assert self.ends is not None
-        return Attending(self.decoder, self.ends.keys(line, self.decoder.attention))
+        return Attending(self.decoder, self.ends.keys(line, self.decoder.attention), len(self.ends.columns))
 
     def _column_log_probs(self, line: Columns) -> Tensor:
         assert self.ctc is not None
@@ -241,7 +241,8 @@ class TextReader(WithSymbols[Charset], Model, Pretrained):
         log_probs = None if self.ctc is None else self._column_log_probs(line)
         if self.decoder is None:
             return ReaderOutput(None, None, log_probs, line.counts, targets)
-        rollout = teach(*self._attending(line), targets, sampling=sampling)
+        attending = self._attending(line)
+        rollout = teach(attending.decoder, attending.keys, targets, sampling=sampling)
         return ReaderOutput(rollout.logits, rollout.weights, log_probs, line.counts, targets)
 
     def training_outputs(self, batch: Any) -> TrainingOutputs:

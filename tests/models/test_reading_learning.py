@@ -62,6 +62,20 @@ def test_a_reader_by_location_reads_lines_three_times_as_long_as_trained(by_loca
     assert accuracy(by_location, 18) > 0.9
 
 
+def test_what_stands_behind_a_gap_is_read_too(by_location):
+    """A gap wider than any of training looks like the end of the line, and was taken for it at a high confidence."""
+    batch = random_lines(40, 3, 6, torch.Generator().manual_seed(5))
+    ends = list(batch.widths.tolist())
+    lines = [image[..., :end] for image, end in zip(batch.images, ends)]
+    joined = [torch.cat([one, torch.zeros(1, 8, 8), other], 2) for one, other in zip(lines[::2], lines[1::2])]
+    texts = [one + other for one, other in zip(batch.texts[::2], batch.texts[1::2])]
+    for image, text in zip(joined, texts):
+        for beam_size in (1, 3):
+            (reading,) = by_location.read(image[None], torch.tensor([image.shape[2]]), beam_size=beam_size)
+            assert reading.text == text
+            assert reading.read_to == 1
+
+
 def test_attention_by_location_stands_on_the_character_it_reads(by_location):
     batch = random_lines(20, 18, 18, torch.Generator().manual_seed(9))
     for reading, text, boxes in zip(by_location.predict(batch), batch.texts, batch.boxes):

@@ -123,7 +123,7 @@ def test_what_stands_in_the_padding_changes_no_loss_and_no_gradient(attention, c
 
 def test_greedy_reading_is_the_decoder_fed_with_what_it_wrote():
     torch.manual_seed(1)
-    reader = tiny_reader()
+    reader = tiny_reader(attention="content")  # along the line an end is not believed before it is reached
     for b, reading in enumerate(read(reader, max_length=6)):
         image, width = BATCH.images[b : b + 1], BATCH.widths[b : b + 1]
         output = reader.eval()(image, width, [reading.text])
@@ -137,6 +137,33 @@ def test_greedy_reading_is_the_decoder_fed_with_what_it_wrote():
         assert reading.confidence == pytest.approx(each.mean().exp().item(), rel=1e-4)
         own = slice(0, -(-int(width) // 2))
         torch.testing.assert_close(output.weights[0, : len(reading.text), own], reading.weights[:, own])
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_the_end_is_written_where_the_line_has_been_read_and_not_before(beam_size):
+    """However likely it seems to an untrained reader, which here writes nothing else."""
+    reader = tiny_reader()
+    with torch.no_grad():
+        reader.decoder.output.bias[0] = 50.0
+    readings = read(reader, beam_size=beam_size)
+    assert [reading.text for reading in readings] == [""] * 4
+    assert [reading.read_to for reading in readings] == [1.0] * 4
+    with torch.no_grad():
+        reader.decoder.output.bias[0] = 0.0
+    for reading in read(reader, beam_size=beam_size, max_length=2):
+        assert reading.read_to == 1.0 or len(reading.text) == 2
+
+
+@pytest.mark.parametrize("decode", ["attention", "ctc", "joint"])
+def test_what_max_length_leaves_unread_is_told(decode):
+    reader = tiny_reader(ctc_weight=0.5)
+    with torch.no_grad():
+        reader.ctc.bias[0] = -50.0  # a character at each column
+    long = draw(["abcdabcdabcd"])
+    whole, cut = (read(reader, long, decode=decode, max_length=n)[0] for n in (None, 1))
+    assert len(cut.text) == 1
+    assert cut.read_to < 0.5
+    assert whole.read_to > cut.read_to
 
 
 class Endless(nn.Module):
@@ -159,7 +186,7 @@ def test_a_reading_without_an_end_keeps_its_last_character():
 
 def test_joint_reading_is_the_best_of_all_texts_under_both():
     torch.manual_seed(2)
-    reader = tiny_reader(charset="ab", ctc_weight=0.4).double().eval()
+    reader = tiny_reader(charset="ab", ctc_weight=0.4, attention="content").double().eval()
     batch = draw(["ab"])
     texts = ["".join(t) for n in range(4) for t in itertools.product("ab", repeat=n)]
     scores, parts = {}, {}

@@ -18,6 +18,7 @@ __all__ = [
     "matched_positions",
     "one_minus_ned",
     "pointing_hits",
+    "prefix_distances",
     "word_accuracy",
 ]
 
@@ -38,6 +39,11 @@ def _distances(prediction: Sequence, target: Sequence) -> list[list[int]]:
 def edit_distance(prediction: Sequence, target: Sequence) -> int:
     """Fewest insertions, deletions and substitutions that turn one sequence into the other (Levenshtein 1966)."""
     return _distances(prediction, target)[-1][-1]
+
+
+def prefix_distances(prediction: Sequence, target: Sequence) -> list[int]:
+    """Edits from the prediction to the first 0, 1, ... items of the target, up to all of them."""
+    return _distances(prediction, target)[-1]
 
 
 def matched_positions(prediction: Sequence, target: Sequence) -> list[tuple[int, int]]:
