@@ -155,9 +155,7 @@ def _search(
 ) -> list[list[Hypothesis]]:
     limits = line.counts if max_length is None else torch.full_like(line.counts, max_length)
     decoder, keys, ends = attending
-    return search(
-        decoder, keys, beam_size=beam_size, max_length=limits, length_penalty=length_penalty, ends=ends
-    )
+    return search(decoder, keys, beam_size=beam_size, max_length=limits, length_penalty=length_penalty, ends=ends)
 
 
 def _of_best(charset: Charset, best: Hypothesis, inside: Tensor, along: bool) -> Reading:

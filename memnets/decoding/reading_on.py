@@ -53,7 +53,9 @@ def read_on(
         early = (done.logits.argmax(1) == 0) & ~reached
         if not bool(early.any()):
             return done, state, reached
-        place = torch.where(early, torch.minimum(torch.maximum(place + stride, done.weights.argmax(1) + 1), last), place)
+        place = torch.where(
+            early, torch.minimum(torch.maximum(place + stride, done.weights.argmax(1) + 1), last), place
+        )
         other, after = decoder(torch.zeros_like(place), keys, _from_place(decoder, keys, place))
         done = Step(*(torch.where(early.unsqueeze(1), new, old) for new, old in zip(other, done)))
         state = choose_state(early, after, state)
