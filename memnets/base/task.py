@@ -235,6 +235,10 @@ class FiniteTask(Task):
     def batches(self, batch_size: int) -> Iterator[Any]:
         """Every example once, in order, on the CPU; the last batch may be smaller than ``batch_size``."""
 
+    def distinct(self, length: int) -> int | None:
+        """How many different examples of a length there are to draw from; None where that is not counted."""
+        del length
+
     @property
     def skipped(self) -> dict[str, int]:
         """How many examples could not be used, by reason."""

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """``memnets lengths``."""
-    from ..experiments.evaluate import task_of_split
+    from ..experiments.evaluate import distinct_items, task_of_split
     from ..experiments.load import load_run
     from ..experiments.printing import print_lengths, print_paths, print_runs
 
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
         table = _evaluate(options, objects.model, unseen, config.seed)
         rows[path] = table
         if not several:
-            print_lengths(table, objects.task, options.sequences, split)
+            print_lengths(table, objects.task, options.sequences, split, distinct_items(unseen, table))
             print_paths({"figure": _save(options, directory, objects.task, table)})
     if several:
         if len({tuple(table) for table in rows.values()}) > 1:

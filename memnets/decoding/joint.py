@@ -159,7 +159,7 @@ def _search(
 
 
 def _of_best(charset: Charset, best: Hypothesis, inside: Tensor, along: bool) -> Reading:
-    """A hypothesis as a reading; ``inside`` (C,) is True at the line's own columns, ``along`` is the attention's kind."""
+    """A hypothesis as a reading; ``inside`` (C,) is True at the line's own columns; attention may go ``along`` it."""
     weights = torch.zeros(0, len(inside)) if best.record is None else best.record.weights[:, : len(inside)].cpu()
     mean = _mean_probability(best.log_probability, len(best.symbols) + best.finished)
     read_to = 1.0 if along and best.finished else _furthest(weights, inside)

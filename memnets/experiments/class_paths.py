@@ -24,6 +24,12 @@ from .trust import PACKAGES, is_ours
 MOVED = {"memnets.encoders.": "memnets.vision."}
 """Where classes are that files of 0.1.0 name."""
 
+_LINES = ("path", "format", "images", "validation_path", "test_path", "height", "max_width", "charset", "max_length")
+ADDED: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "memnets_tasks.TextLineFiles": (_LINES, {"held_out": 0.0}),
+}
+"""Arguments that a class has got since, with what they would have been: of runs that name all of its older ones."""
+
 
 @contextlib.contextmanager
 def importing(trusted: bool, beside: Path | None = None) -> Iterator[None]:
@@ -56,8 +62,12 @@ def add_to_path(*folders: Path) -> None:
 
 
 def move_old(content: Any) -> Any:
-    """Plain settings with the class paths of 0.1.0 as they are today."""
+    """Plain settings with the class paths of 0.1.0 as they are today, and what was since given another default."""
     if isinstance(content, dict):
+        if content.get("class_path") in ADDED and isinstance(content.get("init_args"), dict):
+            before, added = ADDED[content["class_path"]]
+            if set(before) <= set(content["init_args"]):  # as a run writes them, which has every argument
+                content = content | {"init_args": added | content["init_args"]}
         return {key: _moved(value) if key == "class_path" else move_old(value) for key, value in content.items()}
     if isinstance(content, list):
         return [move_old(item) for item in content]

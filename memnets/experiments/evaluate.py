@@ -1,6 +1,6 @@
 """What a run is evaluated on: the data that its task keeps from training, by name."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..base.errors import UsageError, suggest
@@ -57,6 +57,22 @@ def evaluate_all(model: Any, task: Task, *, sequences: int, seed: int) -> Scores
     """The scores of each of ``task.splits().unseen``, over sequences of the training lengths."""
     unseen = task.splits().unseen
     return {name: evaluate(model, other, sequences=sequences, seed=seed) for name, other in unseen.items()}
+
+
+def distinct_items(task: Task, lengths: Iterable[int]) -> dict[int, int]:
+    """How many different examples a table by length is of, where the task has only so many and counts them."""
+    if not isinstance(task, FiniteTask):
+        return {}
+    counts = {length: task.distinct(length) for length in lengths}
+    return {length: count for length, count in counts.items() if count is not None}
+
+
+def validated_on(task: Task) -> str | None:
+    """What validation, and so "solved", is of; None where batches are drawn anew each time, and never come twice."""
+    validation = task.splits().validation
+    if validation is not task:
+        return validation.split or "validation"
+    return "the training data" if isinstance(task, FiniteTask) else None
 
 
 def skipped_items(task: Task) -> dict[str, dict[str, int]]:

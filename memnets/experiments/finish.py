@@ -13,7 +13,7 @@ from ..training.inspection import example_text
 from ..training.learner import SequenceLearner
 from ..training.lengths import Table, evaluate_lengths
 from ..training.loggers import Wandb, log_picture, log_table
-from .evaluate import Scores, evaluate_all, in_columns, skipped_items
+from .evaluate import Scores, distinct_items, evaluate_all, in_columns, skipped_items, validated_on
 from .figures import draw_run
 from .loggers import close
 from .options import TrainingOptions
@@ -66,6 +66,10 @@ def _evaluate(done: Trained, run: RunDir, trainer: pl.Trainer) -> _Outcome:
     result["failures"] = _failures(done)
     if unseen.split is not None:
         result["evaluation_split"] = unseen.split
+    if items := distinct_items(unseen, lengths):
+        result["evaluation_items"] = {str(length): count for length, count in items.items()}
+    if (validated := validated_on(task)) is not None:
+        result["validation_split"] = validated
     if scores:
         result["evaluations"] = {name: _as_json(row) for name, row in scores.items()}
     if skipped := skipped_items(task):
@@ -137,7 +141,8 @@ def _report(done: Trained, run: RunDir, trainer: pl.Trainer, outcome: _Outcome) 
     if text := example_text(learner.model, learner.task, seed=learner.seed):
         print(text + "\n")
     sequences = done.options.evaluation_sequences
-    print_lengths(outcome.lengths, learner.task, sequences, result.get("evaluation_split"))
+    items = distinct_items(learner.task.splits().test, outcome.lengths)
+    print_lengths(outcome.lengths, learner.task, sequences, result.get("evaluation_split"), items)
     if outcome.scores:
         print_evaluations(outcome.scores, learner.task, sequences)
     for split, reasons in result.get("left_out", {}).items():
@@ -154,13 +159,14 @@ def _report(done: Trained, run: RunDir, trainer: pl.Trainer, outcome: _Outcome) 
 def _verdict(done: Trained, result: dict[str, Any]) -> str:
     failures = result["failures"]
     fail = f"{failures['failing']:,} of {failures['sequences']:,} fresh sequences fail"
+    on = f" on {result['validation_split']}" if "validation_split" in result else ""
     if result["solved"]:
         return (
-            f"solved after {result['sequences_to_solve']:,} sequences ({result['seconds_to_solve']:.0f} s); "
+            f"solved{on} after {result['sequences_to_solve']:,} sequences ({result['seconds_to_solve']:.0f} s); "
             f"trained on {result['sequences']:,} in {result['seconds']:.0f} s; {fail}"
         )
     error = done.learner.validation_error
-    seen = f"{error:.2f} errors per sequence" if math.isfinite(error) else "no validation"
+    seen = f"{error:.2f} errors per sequence{on}" if math.isfinite(error) else "no validation"
     return (
         f"not solved within {result['sequences']:,} sequences: {seen}, and solved "
         f"means below {done.solved.threshold:g} at {done.solved.checks} checks in a row; {fail}"

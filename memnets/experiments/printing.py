@@ -14,18 +14,31 @@ from ..training.lengths import Table
 console = Console(highlight=False, soft_wrap=True)
 
 
-def print_lengths(table: Table, task: Any, sequences: int, split: str | None = None) -> None:
-    """The table of length generalisation; ``split`` is that of the data evaluated on, where there are several."""
+def print_lengths(
+    table: Table, task: Any, sequences: int, split: str | None = None, items: Mapping[int, int] | None = None
+) -> None:
+    """The table of length generalisation.
+
+    Args:
+        table: what was measured.
+        task: the one trained on.
+        sequences: of each length.
+        split: that of the data evaluated on, where there are several.
+        items: of each length how many different ones there are, where they are counted.
+    """
     about = f"{sequences} sequences each; trained on {task.min_length}-{task.max_length}"
     about += f"; split {split}" if split else ""
     title = f"Length generalisation ({about})"
     shown = RichTable(title=title, title_justify="left")
     shown.add_column(task.length_unit, justify="right")
+    if items:
+        shown.add_column("different ones", justify="right")
     names = list(next(iter(table.values())))
     for name in names:
         shown.add_column("wrong bits per sequence" if name == "bit_errors" else name.replace("_", " "), justify="right")
     for length, row in table.items():
-        shown.add_row(str(length), *(_number(name, row[name]) for name in names))
+        count = [str(items.get(length, "-"))] if items else []
+        shown.add_row(str(length), *count, *(_number(name, row[name]) for name in names))
     console.print(shown)
 
 

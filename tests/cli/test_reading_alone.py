@@ -16,7 +16,7 @@ from memnets.decoding.joint import Reading
 from memnets.experiments import read_images as reading
 from memnets_tasks import DigitLines, Scenes, TextLines
 from memnets_tasks.images import write_captions, write_text_lines
-from running import fit_images
+from running import fit_images, result
 
 
 @pytest.mark.filterwarnings("error")
@@ -40,6 +40,8 @@ def test_a_run_directory_is_enough_to_read_or_describe_with(tmp_path, monkeypatc
         with warnings.catch_warnings():
             warnings.simplefilter("default")
             here[name] = fit_images(tmp_path / name, experiment, 1, *more)
+    assert result(here["files"])["validation_split"] == "the training data"  # four lines are too few to part
+    assert result(here["files"])["evaluation_items"] == {"40": 4}
     for folder in (lines.parent, captions.parent):
         folder.rename(tmp_path / f"gone-{folder.name}")
     words.unlink()

@@ -66,6 +66,11 @@ class FileTask(FiniteTask, ImageTask):
         """Items, those included whose image has not been looked at yet."""
         return len(self._keys) - len(self._bad)
 
+    def distinct(self, length: int) -> int:
+        """Items of a length, those included whose image has not been looked at yet."""
+        places = np.flatnonzero(self._lengths == length)
+        return len(places) - sum(int(place) in self._bad for place in places)
+
     @property
     def skipped(self) -> dict[str, int]:
         """Items skipped so far, by reason. Images count from when they are first read: see ``check_images``."""

@@ -11,12 +11,17 @@ from memnets_tasks._checks import check_at_least
 from memnets_tasks.base import Splits
 from memnets_tasks.images.base import TextTask
 from memnets_tasks.images.batches import TextLineBatch
+from memnets_tasks.images.checks import check_split
 from memnets_tasks.images.file_task import FileTask
 from memnets_tasks.images.folders import existing_file
 from memnets_tasks.images.loading import LineLoader, pad_lines, with_defaults
+from memnets_tasks.images.parts import parts_of
 from memnets_tasks.images.pictures import check_ink, grey_line
 from memnets_tasks.images.skipped_items import SkippedItems
 from memnets_tasks.images.text_formats import TEXT_FORMATS, guess_text_format
+
+Split = Literal["train", "validation", "test", "all"]
+SPLITS = ("train", "validation", "test", "all")
 
 
 @final
@@ -27,6 +32,9 @@ class TextLineFiles(FileTask, TextTask):
     they are, spaces and case included. Whatever cannot be used is skipped, reported with its key, and counted in
     ``skipped``; ``check_images()`` looks at all images beforehand. For a test set give the training set's charset:
     its lines with other characters are then counted as skipped, since no model trained there could read them.
+
+    Of a set of 30 lines or more a part is held out from training for validation, and as many for the test, wherever no
+    path is given for these: see ``held_out``.
 
     | format     | path                                                                                     |
     |------------|------------------------------------------------------------------------------------------|
@@ -44,6 +52,10 @@ class TextLineFiles(FileTask, TextTask):
         validation_path: As ``path``, lines kept from training to be looked at meanwhile; None for none.
         test_path: As ``path``, lines kept from both, to evaluate on at last; None for none. Of these two, lines with
             other characters than ``charset`` are skipped.
+        held_out: Share of the lines of ``path`` that are kept from training for validation, and as many again for the
+            test, each where there is no path for it; by image, so that lines of one image stay together. 0 for none.
+        split: "train" has the lines to train on, "validation" and "test" those held out, "all" every line.
+        split_seed: Other numbers hold out other lines.
         height: Rows of the images, in pixels; they are resized, their aspect kept.
         max_width: Widest image, in pixels at that height; wider ones are skipped.
         charset: Characters that may occur. None takes those of the labels.
@@ -65,6 +77,9 @@ class TextLineFiles(FileTask, TextTask):
         images: str | None = None,
         validation_path: str | None = None,
         test_path: str | None = None,
+        held_out: float = 0.1,
+        split: Split = "train",
+        split_seed: int = 0,
         height: int = 32,
         max_width: int = 2048,
         charset: str | None = None,
@@ -75,6 +90,10 @@ class TextLineFiles(FileTask, TextTask):
         self._given = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         check_at_least("height", height, 8)
         check_at_least("max_width", max_width, 1)
+        check_at_least("split_seed", split_seed, 0)
+        check_split(split, SPLITS)
+        if not 0 <= held_out <= 0.4:
+            raise ValueError(f"held_out is {held_out}; give a share from 0 to 0.4")
         source = existing_file(path)
         for other in (validation_path, test_path):
             if other is not None:
@@ -89,7 +108,11 @@ class TextLineFiles(FileTask, TextTask):
         self.loading = self.loader(self._given)
         self._source = lines.images
         self.charset = "".join(sorted(set("".join(label for _, label in lines.labels)))) if charset is None else charset
-        kept = [(key, label) for key, label in lines.labels if self._knows(key, label)]
+        known = [(key, label) for key, label in lines.labels if self._knows(key, label)]
+        wanted = [part for part in ("validation", "test") if self._given[f"{part}_path"] is None and held_out]
+        self._parts = parts_of([key for key, _ in known], wanted, held_out, split_seed)
+        kept = [line for line in known if split in ("all", self._parts.get(line[0], "train"))]
+        self.split = split
         self._labels = [label for _, label in kept]
         self._set_items(
             [key for key, _ in kept],
@@ -106,18 +129,31 @@ class TextLineFiles(FileTask, TextTask):
         return LineLoader(known["height"], known["max_width"])
 
     def splits(self) -> Splits:
-        """The lines of ``validation_path`` and of ``test_path``; the task itself where there is none."""
-        validation, test = (self._of(self._given[name]) for name in ("validation_path", "test_path"))
+        """Those of ``validation_path`` and of ``test_path``, or those held out; the task itself where there are none."""
+        validation, test = (self._of(part) for part in ("validation", "test"))
         unseen = {} if test is None else {"unseen lines": test}
         return Splits(self if validation is None else validation, self if test is None else test, unseen)
 
-    def _of(self, path: str | None) -> "TextLineFiles | None":
-        if path is None:
+    def _of(self, part: Split) -> "TextLineFiles | None":
+        path = self._given[f"{part}_path"]
+        if self.split != "train" or (path is None and part not in self._parts.values()):
             return None
-        if path not in self._others:  # read once, as the lists may be long
+        if part not in self._others:  # read once, as the lists may be long
             whole = {"validation_path": None, "test_path": None, "min_length": None, "max_length": None}
-            self._others[path] = TextLineFiles(**{**self._given, **whole, "path": path, "charset": self.charset})
-        return self._others[path]
+            if path is None:
+                whole = {"split": part, "evaluation_lengths": None, "min_length": None, "max_length": None}
+            place = {"path": self.path} if path is None else {"path": path, "split": "all"}
+            other = TextLineFiles(**{**self._given, **whole, **place, "charset": self.charset})
+            other.split = part
+            if path is None:
+                other._take_evaluation_lengths(self._given["evaluation_lengths"])
+            self._others[part] = other
+        return self._others[part]
+
+    def _take_evaluation_lengths(self, wanted: tuple[int, ...] | None) -> None:
+        """Of the lengths asked for those that there are, if any."""
+        there = tuple(length for length in wanted or () if length in self._distinct)
+        self.evaluation_lengths = there or self.evaluation_lengths
 
     def _knows(self, key: str, label: str) -> bool:
         outside = "".join(sorted(set(label) - set(self.charset)))

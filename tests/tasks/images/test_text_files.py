@@ -345,6 +345,47 @@ class TestDrawing:
         assert [batch.texts for batch in task.batches(2)] == [("bb", "eeeee"), ("f",)]
 
 
+class TestHeldOut:
+    """Else validation, "solved" and the table at the end are of lines that were trained on."""
+
+    @pytest.fixture
+    def path(self, tmp_path):
+        lines = [(f"{n % 60}.png", "a" * (1 + n % 3)) for n in range(80)]  # of twenty images two lines
+        return str(gt(tmp_path, lines, **{str(n): png(shade=n) for n in range(60)}))
+
+    def test_a_tenth_each_by_image(self, path):
+        task = TextLineFiles(path)
+        validation, test, unseen = task.splits()
+        assert unseen == {"unseen lines": test}
+        assert [part.split for part in (task, validation, test)] == ["train", "validation", "test"]
+        keys = [set(part._keys) for part in (task, validation, test)]
+        assert keys[0] | keys[1] | keys[2] == {f"{n}.png" for n in range(60)}
+        assert sum(map(len, keys)) == 60, "no image is in two of them"
+        assert len(task) + len(validation) + len(test) == len(TextLineFiles(path, split="all")) == 80
+        assert all(2 <= len(part) <= 16 for part in keys[1:])
+        assert TextLineFiles(path, split="test")._keys == test._keys
+        assert TextLineFiles(path, split_seed=1).splits().test._keys != test._keys
+        assert sum(test.distinct(length) for length in (1, 2, 3)) == len(test)
+
+    def test_where_a_path_is_given_nothing_is_held_out_for_it(self, path, tmp_path):
+        other = tmp_path / "other.txt"
+        other.write_text("0.png\taaaa\n")
+        task = TextLineFiles(path, test_path=str(other))
+        assert len(task.splits().test) == 1
+        assert len(task) + len(task.splits().validation) == 80
+
+    def test_few_lines_and_a_share_of_none_are_all_trained_on(self, path):
+        task = TextLineFiles(path, held_out=0.0)
+        assert len(task) == 80
+        assert task.splits() == (task, task, {})
+        with pytest.raises(ValueError, match=r"held_out is 0\.5; give a share from 0 to 0\.4"):
+            TextLineFiles(path, held_out=0.5)
+
+    def test_lengths_to_evaluate_on_are_those_that_are_held_out(self, path):
+        task = TextLineFiles(path, evaluation_lengths=(2, 3))
+        assert set(task.splits().test.evaluation_lengths) <= {2, 3}
+
+
 class TestSkipped:
     def test_labels_by_reason_each_with_its_key(self, tmp_path):
         lines = [("a.png", "ok"), ("b.png", "  "), ("c.png", "x\x07y"), ("d.png", "")]
