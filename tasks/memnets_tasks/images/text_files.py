@@ -129,7 +129,7 @@ class TextLineFiles(FileTask, TextTask):
         return LineLoader(known["height"], known["max_width"])
 
     def splits(self) -> Splits:
-        """Those of ``validation_path`` and of ``test_path``, or those held out; the task itself where there are none."""
+        """Those of ``validation_path`` and of ``test_path``, or those held out; the task itself where none are."""
         validation, test = (self._of(part) for part in ("validation", "test"))
         unseen = {} if test is None else {"unseen lines": test}
         return Splits(self if validation is None else validation, self if test is None else test, unseen)
