@@ -65,7 +65,8 @@ def make_within(folder: Path, weights: Mapping[str, Tensor], make: Callable[[], 
 def check_fit(folder: Path, weights: Mapping[str, Tensor], module: Any) -> None:
     """Raise ValueError unless the weights have the names, the shapes and the kinds of numbers of ``module``."""
     own = module.state_dict()
-    for name in sorted({*own, *weights}):
+    lacking = {*getattr(module, "later_buffers", ())} - {*weights}  # of folders of older versions
+    for name in sorted({*own, *weights} - lacking):
         shapes = [tuple(part[name].shape) if name in part else "missing" for part in (weights, own)]
         if shapes[0] != shapes[1]:
             raise ValueError(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -30,6 +30,8 @@ class Reading(NamedTuple):
     Attributes:
         text: in NFC and logical order, also where the line is written from the right.
         confidence: geometric mean probability of the characters and, where it was reached, of the end: within 0..1.
+            Of a reader that was calibrated about the share of characters that are right, on lines like those it was
+            trained on; it says little of images that are no lines.
         weights: ``(L, C)``, where each character was looked for among the C columns of the padded image, zero past
             the line's own (what a row lacks to 1 went to the columns of the end); None where CTC alone has read.
         log_probabilities: of the text and, where it was reached, of its end, by those who were asked: "attention",
@@ -52,6 +54,8 @@ class Attending(NamedTuple):
     keys: Keys
     ends: int
     """How many of the last places stand for the end of a line."""
+    temperature: float = 1.0
+    """What the scores are divided by."""
 
 
 def read_by_attention(
@@ -132,7 +136,7 @@ def read_by_both(
         known += [text[:max_length] for text in texts if text[:max_length] not in known]
     items = [b for b, texts in enumerate(candidates) for _ in texts]
     texts = [text for texts in candidates for text in texts]
-    spelled, weights = score(attending.decoder, attending.keys, items, texts, ends=attending.ends)
+    spelled, weights = score(*attending[:2], items, texts, ends=attending.ends, temperature=attending.temperature)
     aligned = _likelihoods(log_probs, line, items, texts)
     totals = (ctc_weight * aligned + (1 - ctc_weight) * spelled).tolist()
     readings = []
@@ -154,8 +158,9 @@ def _search(
     line: Columns, attending: Attending, beam_size: int, max_length: int | None, length_penalty: float
 ) -> list[list[Hypothesis]]:
     limits = line.counts if max_length is None else torch.full_like(line.counts, max_length)
-    decoder, keys, ends = attending
-    return search(decoder, keys, beam_size=beam_size, max_length=limits, length_penalty=length_penalty, ends=ends)
+    settings: Any = {"ends": attending.ends, "temperature": attending.temperature}
+    settings |= {"beam_size": beam_size, "max_length": limits, "length_penalty": length_penalty}
+    return search(attending.decoder, attending.keys, **settings)
 
 
 def _of_best(charset: Charset, best: Hypothesis, inside: Tensor, along: bool) -> Reading:

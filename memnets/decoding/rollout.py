@@ -69,6 +69,7 @@ def search(
     length_penalty: float,
     forbidden: Sequence[int] = (),
     ends: int | None = None,
+    temperature: float = 1.0,
 ) -> list[list[Hypothesis]]:
     """Beam search with a decoder that is fed what it writes; each record is a :class:`Look` of stacked steps.
 
@@ -81,6 +82,7 @@ def search(
         forbidden: symbols it must not write.
         ends: how many of the last places stand for the end of a line. Attention that goes along the line has to have
             come there before the end may be written (:func:`read_on`); None where any step may write it.
+        temperature: what the logits are divided by.
     """
     spread = repeat_for_beams(keys, max(beam_size, 1))
 
@@ -89,7 +91,7 @@ def search(
         reached = None
         if ends is not None and goes_along(decoder):
             done, state, reached = read_on(decoder, spread, done, state, ends)
-        logits = done.logits.float().clone()
+        logits = done.logits.float() / temperature
         logits[:, list(forbidden)] = -torch.inf
         if reached is not None:
             logits[:, 0] = logits[:, 0].masked_fill(~reached, -torch.inf)
@@ -113,6 +115,7 @@ def score(
     sequences: Sequence[Sequence[int]],
     *,
     ends: int | None = None,
+    temperature: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
     """Log-probability (S,) of given sequences, their ends included, and the weights (S, T, N) of each step.
 
@@ -122,10 +125,11 @@ def score(
         items: which of the batch each sequence belongs to.
         sequences: S lists of symbols, without the end.
         ends: as in :func:`search`.
+        temperature: as in :func:`search`.
     """
     rows = torch.tensor(list(items), device=keys.mask.device)
     targets = with_end(*pad_classes(sequences, keys.mask.device))
     rollout = teach(decoder, index_state(keys, rows), targets, ends=ends)
-    log_probs = F.log_softmax(rollout.logits.float(), 2)
+    log_probs = F.log_softmax(rollout.logits.float() / temperature, 2)
     each = log_probs.gather(2, targets.clamp(min=0).unsqueeze(2)).squeeze(2)  # (S, T)
     return each.masked_fill(targets == IGNORED, 0).sum(1), rollout.weights

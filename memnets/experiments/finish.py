@@ -13,6 +13,7 @@ from ..training.inspection import example_text
 from ..training.learner import SequenceLearner
 from ..training.lengths import Table, evaluate_lengths
 from ..training.loggers import Wandb, log_picture, log_table
+from .calibrate import LINES, calibrate_run
 from .evaluate import Scores, distinct_items, evaluate_all, in_columns, skipped_items, validated_on
 from .figures import draw_run
 from .loggers import close
@@ -49,6 +50,8 @@ def conclude(done: Trained, run: RunDir, trainer: pl.Trainer) -> None:
     """
     if not run.config.is_file():
         raise RunError(f"{run.path} was deleted while its run was trained: nothing is left of it")
+    lines = min(LINES, done.options.validation_size)
+    calibrate_run(run, done.learner.model, done.learner.task, seed=done.seed, lines=lines)
     outcome = _evaluate(done, run, trainer)
     _log(run, trainer.loggers, outcome)
     close(trainer.loggers, 0)

@@ -157,6 +157,8 @@ class RunDir:
         state = self.read_checkpoint(which)["state_dict"]
         weights = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
         own = model.state_dict()
+        for name in getattr(model, "later_buffers", ()):  # which runs of older versions have not
+            weights.setdefault(name, own[name])
         tables = _tables(model) if remap else ()
         if not remap and isinstance(model, WithSymbols) and "_extra_state" in weights:
             self._check_symbols(model, weights["_extra_state"])

@@ -1,6 +1,7 @@
 """Reading lines of text: columns, a classifier of columns (CTC) and an attention decoder, trained together."""
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -22,6 +23,8 @@ from ..base.module import Model, TrainingOutputs
 from ..base.saving import Pretrained
 from ..base.task import Task
 from ..decoding.attention_decoder import make_decoder
+from ..decoding.calibration import LATER, Calibration, Scored, attention_loss, best_temperature
+from ..decoding.calibration import ctc_loss as calibrated_ctc_loss
 from ..decoding.ctc import column_log_probs, ctc_loss
 from ..decoding.end_columns import EndColumns
 from ..decoding.joint import DECODES, Attending, Reading, read_by_attention, read_by_both, read_by_ctc
@@ -99,6 +102,8 @@ class TextReader(WithSymbols[Charset], Model, Pretrained):
         Watanabe et al. 2017, "Hybrid CTC/Attention Architecture" (the joint loss); Graves et al. 2014 (location).
     """
 
+    later_buffers = LATER
+
     def __init__(
         self,
         *,
@@ -159,6 +164,7 @@ class TextReader(WithSymbols[Charset], Model, Pretrained):
                 dropout=dropout,
                 restart=restart,
             )
+        self.calibration = Calibration()
         self.decode = decode or ("ctc" if self.decoder is None else "attention")
         self.check_decode(self.decode)
         self.beam_size = 1
@@ -216,11 +222,44 @@ class TextReader(WithSymbols[Charset], Model, Pretrained):
     def _attending(self, line: Columns) -> Attending:
         assert self.decoder is not None
         assert self.ends is not None
-        return Attending(self.decoder, self.ends.keys(line, self.decoder.attention), len(self.ends.columns))
+        keys = self.ends.keys(line, self.decoder.attention)
+        return Attending(self.decoder, keys, len(self.ends.columns), self.calibration.of_attention)
 
     def _column_log_probs(self, line: Columns) -> Tensor:
         assert self.ctc is not None
         return column_log_probs(self.ctc(line.features))
+
+    def _calibrated_log_probs(self, line: Columns) -> Tensor:
+        return torch.log_softmax(self._column_log_probs(line) / self.calibration.of_ctc, dim=2)
+
+    @torch.no_grad()
+    def calibrate(self, batches: Iterable[Any]) -> dict[str, float]:
+        """Fit what confidence is computed with, on lines that training has not seen; what is read stays as it is.
+
+        One temperature each for attention and CTC, that of the least loss of the lines' own texts, and the width of
+        the widest line. Both are buffers, and so part of a checkpoint.
+
+        Args:
+            batches: as :meth:`training_outputs` takes them; a few hundred lines.
+
+        Returns:
+            ``attention_temperature`` and ``ctc_temperature``, of those there are.
+        """
+        with evaluating(self):
+            outputs, widest = [], 0
+            for batch in batches:
+                made = self(batch.images, batch.widths, batch.texts)
+                outputs.append(Scored(made.logits, made.ctc_log_probs, made.columns, made.targets))
+                widest = max(widest, int(batch.widths.max()))
+        found = {}
+        for n, (name, part, loss) in enumerate(
+            [("attention", self.decoder, attention_loss), ("ctc", self.ctc, calibrated_ctc_loss)]
+        ):
+            if part is not None and outputs:
+                found[f"{name}_temperature"] = best_temperature(functools.partial(loss, outputs))
+                self.calibration.temperatures[n] = found[f"{name}_temperature"]
+        self.calibration.widest.fill_(widest)
+        return found
 
     def forward(self, images: Tensor, widths: Tensor, texts: Sequence[str], *, sampling: float = 0.0) -> ReaderOutput:
         """Score given texts, each character after the right ones before it.
@@ -324,11 +363,11 @@ class TextReader(WithSymbols[Charset], Model, Pretrained):
             line = self.encode(images, widths)
             check_finite(line.features)
             if decode == "ctc":
-                return read_by_ctc(self.symbols, line, self._column_log_probs(line), **lengths)
+                return read_by_ctc(self.symbols, line, self._calibrated_log_probs(line), **lengths)
             attending, lengths = self._attending(line), {**lengths, "length_penalty": length_penalty}
             if decode == "attention":
                 return read_by_attention(self.symbols, line, attending, **lengths)
-            log_probs = self._column_log_probs(line)
+            log_probs = self._calibrated_log_probs(line)
             return read_by_both(self.symbols, line, attending, log_probs, ctc_weight=self.ctc_weight, **lengths)
 
     def figures(self, batch: Any, predictions: list[Reading]) -> dict[str, Any]:

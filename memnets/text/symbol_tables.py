@@ -2,11 +2,12 @@
 
 import abc
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from torch import Tensor, nn
 
+from ..base.adopting import Adopted, adopt_matching
 from .charset import Charset, SymbolChange, Vocabulary, compare, exchange_tables, remap_rows
 
 SymbolsT = TypeVar("SymbolsT", Charset, Vocabulary)
@@ -48,6 +49,22 @@ class WithSymbols(nn.Module, abc.ABC, Generic[SymbolsT]):
         change = compare(self.symbols, new)
         self.symbols = new
         return change
+
+    def adopt_state(self, weights: Mapping[str, Any], config: Mapping[str, Any]) -> Adopted:
+        """Start from the weights of another training, those of shared symbols row by row; see ``Model.adopt_state``."""
+        del config
+        codes = weights.get("_extra_state")
+        if not isinstance(codes, Tensor) or codes.dtype != self.symbols.to_tensor().dtype:
+            return adopt_matching(self, weights)
+        saved = type(self.symbols).from_tensor(codes)
+        weights = {**weights, "_extra_state": self.symbols.to_tensor()}
+        for name in self.table_names():
+            for part, own in self.get_submodule(name).named_parameters(recurse=False):
+                key = f"{name}.{part}"
+                if key in weights and weights[key].shape == (len(saved), *own.shape[1:]):
+                    weights[key] = remap_rows(weights[key], saved, own.detach(), self.symbols)
+        adopted = adopt_matching(self, weights)
+        return adopted._replace(notes=[*adopted.notes, f"symbols: {compare(saved, self.symbols)}"])
 
     def get_extra_state(self) -> Tensor:
         """The symbols, as a tensor: loads with ``weights_only=True``, and saves to safetensors."""

@@ -219,6 +219,31 @@ def test_a_ctc_readings_confidence_is_its_probability_a_character():
             assert reading.confidence == pytest.approx(math.exp(total / max(len(reading.text), 1)), rel=1e-4)
 
 
+def test_a_calibrated_reader_reads_the_same_and_is_as_sure_as_it_is_right():
+    """Of a reader whose scores are three times too large the temperatures are three times as high."""
+    torch.manual_seed(3)
+    reader = tiny_reader(ctc_weight=0.5, attention="content")
+    batches = [draw(["abca", "d", "bb", "dcba"]), draw(["ca", "bd"])]
+    plain = reader.calibrate(batches)
+    before = [reading.text for reading in read(reader)]
+    with torch.no_grad():
+        for layer in (reader.decoder.output, reader.ctc):
+            layer.weight *= 3
+            layer.bias *= 3
+    assert reader.calibrate(batches) == pytest.approx({name: 3 * value for name, value in plain.items()}, rel=0.05)
+    assert set(plain) == {"attention_temperature", "ctc_temperature"}
+    assert [reading.text for reading in read(reader)] == before
+    assert int(reader.calibration.widest) == max(int(batch.widths.max()) for batch in batches)
+
+
+def test_weights_from_before_there_was_a_calibration_are_loaded():
+    reader = tiny_reader()
+    old = {name: value for name, value in reader.state_dict().items() if not name.startswith("calibration")}
+    other = tiny_reader()
+    other.load_state_dict(old)
+    assert other.calibration.of_ctc == 1.0
+
+
 def test_predictions_are_made_in_the_readers_own_way(monkeypatch):
     reader, asked = tiny_reader(decode="joint"), []
     reader.beam_size = 3
@@ -317,6 +342,20 @@ def test_weights_of_other_characters_are_taken_over_by_character():
     for character in ("", "d", "b"):
         assert torch.equal(after[character], before[character])
     assert torch.equal(after["x"], fresh["x"])
+
+
+def test_another_training_is_started_from_character_by_character():
+    """``memnets fit --init_from``: what is new is said, and what is of another size is left as it is."""
+    old, new = tiny_reader(charset="abcd"), tiny_reader(charset="xdb", hidden_size=13)
+    fresh = copy.deepcopy(rows(new))
+    adopted = new.adopt_state(dict(old.state_dict()), {})
+    assert torch.equal(rows(new)["d"], rows(old)["d"])
+    assert torch.equal(rows(new)["x"], fresh["x"])
+    assert torch.equal(new.encoder.collapse.weight, old.encoder.collapse.weight)
+    assert "2 kept; 1 added, untrained ('x'); 2 dropped ('a', 'c')" in adopted.describe()
+    assert any(name.startswith("decoder.cell") for name in adopted.new)
+    captioner = tiny_captioner()
+    assert "ctc.weight" not in captioner.adopt_state(dict(old.state_dict()), {}).taken
 
 
 def test_characters_in_another_order_are_no_change(recwarn):
