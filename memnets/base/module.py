@@ -196,7 +196,7 @@ class SequenceModule(Model, Pretrained):
         if self.is_unbatched(inputs):
             return self._run_one(inputs, state, lengths, resets)
         inputs = self._prepare(inputs)  # (B, T, I)
-        batch_size = len(inputs)
+        batch_size = inputs.shape[0]
         if state is None:
             state = self.make_state(batch_size)
         else:

@@ -93,7 +93,7 @@ class AttentionDecoder(nn.Module):
 
     def _cell_state(self, keys: Keys) -> Any:
         features = keys.features
-        cell = self.cell.initial_state(len(features), device=features.device, dtype=features.dtype)
+        cell = self.cell.initial_state(features.shape[0], device=features.device, dtype=features.dtype)
         if self.start is None:
             return cell
         valid = keys.mask.unsqueeze(-1).to(features.dtype)
@@ -113,7 +113,7 @@ class AttentionDecoder(nn.Module):
         h, cell = self.cell(x, last)
         weights = self.attention(h, keys, state.weights)
         looked = context(weights, keys.features)
-        beta = looked.new_ones(len(looked), 1) if self.gate is None else self.gate(h)
+        beta = looked.new_ones(looked.shape[0], 1) if self.gate is None else self.gate(h)
         z = beta * looked
         deep = self.of_hidden(h) + self.of_context(z)
         deep = torch.tanh(deep if embedded is None else deep + embedded)

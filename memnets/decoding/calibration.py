@@ -38,14 +38,14 @@ class Calibration(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     @property
-    def of_attention(self) -> float:
+    def of_attention(self) -> Tensor:
         """Temperature of the attention decoder."""
-        return float(self.temperatures[0])
+        return self.temperatures[0]
 
     @property
-    def of_ctc(self) -> float:
+    def of_ctc(self) -> Tensor:
         """Temperature of CTC."""
-        return float(self.temperatures[1])
+        return self.temperatures[1]
 
 
 class Scored(NamedTuple):

@@ -24,7 +24,7 @@ class EndColumns(nn.Module):
     def forward(self, line: Columns) -> Columns:
         """Features (B, C, D) and counts (B,) to (B, C + E, D) and counts + E."""
         ends, size = self.columns.shape
-        features = torch.cat([line.features, line.features.new_zeros(len(line.features), ends, size)], dim=1)
+        features = torch.cat([line.features, line.features.new_zeros(line.features.shape[0], ends, size)], dim=1)
         place = torch.arange(features.shape[1], device=features.device) - line.counts.unsqueeze(1)  # (B, C + E)
         chosen = self.columns[place.clamp(0, ends - 1)]  # (B, C + E, D)
         at_end = (place >= 0) & (place < ends)

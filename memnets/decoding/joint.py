@@ -54,7 +54,7 @@ class Attending(NamedTuple):
     keys: Keys
     ends: int
     """How many of the last places stand for the end of a line."""
-    temperature: float = 1.0
+    temperature: Tensor | float = 1.0
     """What the scores are divided by."""
 
 

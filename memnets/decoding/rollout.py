@@ -69,7 +69,7 @@ def search(
     length_penalty: float,
     forbidden: Sequence[int] = (),
     ends: int | None = None,
-    temperature: float = 1.0,
+    temperature: Tensor | float = 1.0,
 ) -> list[list[Hypothesis]]:
     """Beam search with a decoder that is fed what it writes; each record is a :class:`Look` of stacked steps.
 
@@ -93,9 +93,10 @@ def search(
             done, state, reached = read_on(decoder, spread, done, state, ends)
         logits = done.logits.float() / temperature
         logits[:, list(forbidden)] = -torch.inf
-        if reached is not None:
-            logits[:, 0] = logits[:, 0].masked_fill(~reached, -torch.inf)
-        return F.log_softmax(logits, 1), state, Look(done.weights, done.gate)
+        log_probs = F.log_softmax(logits, 1)
+        if reached is not None:  # and not before, as what goes on is no more likely for it
+            log_probs[:, 0] = log_probs[:, 0].masked_fill(~reached, -torch.inf)
+        return log_probs, state, Look(done.weights, done.gate)
 
     with torch.no_grad():
         return beam_search(
@@ -115,7 +116,7 @@ def score(
     sequences: Sequence[Sequence[int]],
     *,
     ends: int | None = None,
-    temperature: float = 1.0,
+    temperature: Tensor | float = 1.0,
 ) -> tuple[Tensor, Tensor]:
     """Log-probability (S,) of given sequences, their ends included, and the weights (S, T, N) of each step.
 

@@ -219,7 +219,8 @@ class TextReader(WithSymbols[Charset], Model, Pretrained):
         check_features(self.encoder, line.features.shape[2], self.feature_size)
         return line
 
-    def _attending(self, line: Columns) -> Attending:
+    def attending(self, line: Columns) -> Attending:
+        """The decoder and what it looks at on lines: their columns, and those of the end."""
         assert self.decoder is not None
         assert self.ends is not None
         keys = self.ends.keys(line, self.decoder.attention)
@@ -229,7 +230,8 @@ class TextReader(WithSymbols[Charset], Model, Pretrained):
         assert self.ctc is not None
         return column_log_probs(self.ctc(line.features))
 
-    def _calibrated_log_probs(self, line: Columns) -> Tensor:
+    def calibrated_log_probs(self, line: Columns) -> Tensor:
+        """CTC's log-probabilities (B, C, V) of the columns of lines, at the temperature that was fitted."""
         return torch.log_softmax(self._column_log_probs(line) / self.calibration.of_ctc, dim=2)
 
     @torch.no_grad()
@@ -280,7 +282,7 @@ class TextReader(WithSymbols[Charset], Model, Pretrained):
         log_probs = None if self.ctc is None else self._column_log_probs(line)
         if self.decoder is None:
             return ReaderOutput(None, None, log_probs, line.counts, targets)
-        attending = self._attending(line)
+        attending = self.attending(line)
         rollout = teach(attending.decoder, attending.keys, targets, sampling=sampling)
         return ReaderOutput(rollout.logits, rollout.weights, log_probs, line.counts, targets)
 
@@ -363,11 +365,11 @@ class TextReader(WithSymbols[Charset], Model, Pretrained):
             line = self.encode(images, widths)
             check_finite(line.features)
             if decode == "ctc":
-                return read_by_ctc(self.symbols, line, self._calibrated_log_probs(line), **lengths)
-            attending, lengths = self._attending(line), {**lengths, "length_penalty": length_penalty}
+                return read_by_ctc(self.symbols, line, self.calibrated_log_probs(line), **lengths)
+            attending, lengths = self.attending(line), {**lengths, "length_penalty": length_penalty}
             if decode == "attention":
                 return read_by_attention(self.symbols, line, attending, **lengths)
-            log_probs = self._calibrated_log_probs(line)
+            log_probs = self.calibrated_log_probs(line)
             return read_by_both(self.symbols, line, attending, log_probs, ctc_weight=self.ctc_weight, **lengths)
 
     def figures(self, batch: Any, predictions: list[Reading]) -> dict[str, Any]:

@@ -94,8 +94,9 @@ class TorchLayer(SequenceModule, abc.ABC):
 
     def run(self, inputs: Tensor, state: Any, lengths: list[int] | None) -> tuple[Tensor, Any]:
         """The layer over ``inputs (B, T, I)``."""
-        steps = inputs.shape[1]
-        outputs, segment = [], self.truncated_bptt_steps or steps
+        if self.truncated_bptt_steps is None:
+            return self._run(inputs, state, lengths)
+        steps, segment, outputs = inputs.shape[1], self.truncated_bptt_steps, []
         for start in range(0, steps, segment):
             state = detach_state(state) if start else state
             part = inputs[:, start : start + segment]

@@ -57,7 +57,7 @@ def take_pixels(maps: Tensor, valid: Tensor | None) -> Tensor:
 
 def put_pixels(rows: Tensor, valid: Tensor | None, maps: Tensor) -> Tensor:
     """Rows (N, C) as maps (B, C, H, W) in channels_last, of the size of ``maps``; zero but at ``valid``."""
-    sizes = len(maps), *maps.shape[2:]
+    sizes = maps.shape[0], *maps.shape[2:]
     rows = rows if valid is None else _Put.apply(rows, valid, sizes[0] * sizes[1] * sizes[2])
     return rows.unflatten(0, sizes).permute(0, 3, 1, 2)
 
@@ -91,7 +91,9 @@ class ConvBlock(nn.Module):
 
     def forward(self, maps: Tensor, mask: Tensor | None = None) -> Tensor:
         """Maps (B, C, H, W), zero where ``mask`` (B, W) is False, to maps of the same size, zero there too."""
-        valid = None if mask is None else mask.unsqueeze(1).expand(-1, maps.shape[2], -1).flatten().nonzero().squeeze(1)
+        valid = None
+        if mask is not None and not torch.compiler.is_exporting():
+            valid = mask.unsqueeze(1).expand(-1, maps.shape[2], -1).flatten().nonzero().squeeze(1)
         x = maps
         for n, (convolve, normalise) in enumerate(zip(self.convolutions, self.norms)):
             x = convolve(x)
@@ -99,6 +101,8 @@ class ConvBlock(nn.Module):
             if self.shortcut is not None and n == len(self.norms) - 1:
                 rows = rows + take_pixels(self.shortcut(maps), valid)
             x = put_pixels(F.relu(rows, inplace=True), valid, x)
+            if mask is not None and valid is None:  # a graph has no part whose size hangs on values
+                x = x * mask[:, None, None].to(x.dtype)
         return x
 
 
@@ -109,4 +113,6 @@ def pool(maps: Tensor, vertical: int, horizontal: int) -> Tensor:
 
 def width_mask(widths: Tensor, columns: int) -> Tensor | None:
     """True at valid columns (B, columns), or None where all are."""
-    return None if int(widths.min()) >= columns else column_mask(widths, columns)
+    if not torch.compiler.is_exporting() and int(widths.min()) >= columns:
+        return None
+    return column_mask(widths, columns)

@@ -114,7 +114,8 @@ class ColumnEncoder(LineEncoder):
         place = torch.arange(features.shape[1], device=features.device)  # (C,)
         reverse = torch.where(place < counts[:, None], counts[:, None] - 1 - place, place).unsqueeze(-1)  # (B, C, 1)
         flipped = features.gather(1, reverse.expand_as(features))
-        there, again = ahead(features, lengths=counts)[0], back(flipped, lengths=counts)[0]
+        lengths = None if torch.compiler.is_exporting() else counts  # what is after the valid columns changes none
+        there, again = ahead(features, lengths=lengths)[0], back(flipped, lengths=lengths)[0]
         again = again.gather(1, reverse.expand_as(again))
         return self.join(torch.cat([there, again], dim=-1))
 
