@@ -19,6 +19,8 @@ COMMANDS = {
     "describe": "captions of images, by a trained captioner",
     "cells": "units of a language model that mean something",
     "gradients": "how far back gradients reach, before and after training",
+    "save": "a run's model as a folder for from_pretrained",
+    "export": "a reader as graphs for other runtimes (torch.export, ONNX)",
     "sample": "text written by a trained language model",
     "sweep": "a grid of experiments, settings and seeds",
     "report": "tables and curves of a sweep",

@@ -38,7 +38,9 @@ def export_run(path: str, folder: str | None, *, format: str, which: str, vouche
         RunError, UsageError: as :func:`load_reader`, the run is of no reader, its parts cannot be exported, or what the
             format needs is not installed.
     """
-    if format == "onnx" and (missing := [name for name in ("onnx", "onnxscript") if not importlib.util.find_spec(name)]):
+    if format == "onnx" and (
+        missing := [name for name in ("onnx", "onnxscript") if not importlib.util.find_spec(name)]
+    ):
         raise UsageError(f"export: ONNX needs {' and '.join(missing)}: pip install onnx onnxscript, or --format pt2")
     run, model, _ = load_reader(path, which=which, vouched=vouched)
     if not isinstance(model, TextReader):

@@ -65,11 +65,12 @@ class _Step(nn.Module):
 def reader_graphs(reader: TextReader) -> dict[str, Graph]:
     """The graphs of a reader: ``encoder``, and ``step`` where it has an attention decoder.
 
-    ``encoder`` takes ``images (B, channels, H, W)`` and ``widths (B,)`` and gives ``columns (B,)``, CTC's
-    ``log_probs (B, C, V)`` where there is one, and, where there is a decoder, ``features``, ``projected`` and ``mask`` of
-    the places that it looks at and the tensors ``state0, ...`` of its first state. ``step`` takes ``symbols (B,)``, 0 at
-    first, these, and the state, and gives ``log_probs (B, V)``, ``weights (B, N)`` and the next state. Class 0 is the
-    end, and CTC's blank; class n is character n - 1 of the charset. B, W, and with it C and N, may be of any size.
+    ``encoder`` takes ``images (B, channels, H, W)`` and ``widths (B,)``. It gives ``columns (B,)``, CTC's
+    ``log_probs (B, C, V)`` where there is one, and, where there is a decoder, ``features``, ``projected`` and ``mask``
+    of the places that it looks at, and the tensors ``state0, ...`` of its first state. ``step`` takes ``symbols (B,)``,
+    0 at first, these, and the state. It gives ``log_probs (B, V)``, ``weights (B, N)`` and the next state. Class 0 is
+    the end, and CTC's blank; class n is character n - 1 of the charset, in the order of the page from the left. B, W,
+    and with it C and N, may be of any size.
     """
     parameter = next(reader.parameters())
     height = getattr(reader.encoder, "height", 32)
@@ -102,7 +103,7 @@ def exported(reader: TextReader, graph: Graph) -> torch.export.ExportedProgram:
     """A graph as ``torch.export`` has it; ``torch.export.save`` writes it.
 
     Raises:
-        ValueError: a size that may be any would be fixed in it, as with an encoder of one's own that looks at values.
+        ValueError: a size that may be any would be fixed in it, as with a recurrent encoder.
     """
     any_size = torch.export.Dim.AUTO
     shapes: list[Any] = [dict.fromkeys(of_one, any_size) for of_one in graph.dynamic.values()]
@@ -110,12 +111,19 @@ def exported(reader: TextReader, graph: Graph) -> torch.export.ExportedProgram:
         shapes = [*shapes[:4], tuple(shapes[4:])]
     with evaluating(reader), torch.no_grad():
         program = torch.export.export(graph.module, tuple(graph.example.values()), dynamic_shapes=tuple(shapes))
-    given = [node.meta["val"] for node in program.graph.nodes if node.op == "placeholder"][-len(graph.example) :]
-    for (name, dimensions), value in zip(graph.dynamic.items(), given):
-        for n, size in dimensions.items():
-            if isinstance(value.shape[n], int):
-                raise ValueError(
-                    f"the graph would be for {name} of one {size} alone, {value.shape[n]}: its encoder or cell looks at "
-                    "values, and cannot be exported"
-                )
+    larger = [_doubled(value, graph.dynamic[name]) for name, value in graph.example.items()]
+    try:
+        program.module()(*larger)
+    except Exception as error:
+        raise ValueError(
+            "its graph would be for images of one size: an encoder with recurrent_size, or one of your own that looks at "
+            "sizes, cannot be exported"
+        ) from error
     return program
+
+
+def _doubled(value: Tensor, dimensions: dict[int, str]) -> Tensor:
+    """An input of twice the size wherever it may have any."""
+    for n in dimensions:
+        value = torch.cat([value, value], n)
+    return value

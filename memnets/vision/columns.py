@@ -113,10 +113,11 @@ class ColumnEncoder(LineEncoder):
         ahead, back = self.recurrent
         place = torch.arange(features.shape[1], device=features.device)  # (C,)
         reverse = torch.where(place < counts[:, None], counts[:, None] - 1 - place, place).unsqueeze(-1)  # (B, C, 1)
-        flipped = features.gather(1, reverse.expand_as(features))
+        reverse = reverse.expand(-1, -1, features.shape[2])
+        flipped = features.gather(1, reverse)
         lengths = None if torch.compiler.is_exporting() else counts  # what is after the valid columns changes none
         there, again = ahead(features, lengths=lengths)[0], back(flipped, lengths=lengths)[0]
-        again = again.gather(1, reverse.expand_as(again))
+        again = again.gather(1, reverse[..., :1].expand(-1, -1, again.shape[2]))
         return self.join(torch.cat([there, again], dim=-1))
 
 
