@@ -1,11 +1,14 @@
 """Image files through trained models: memnets read, memnets describe, and what runs of images say of themselves."""
 
+import csv
 import dataclasses
+import io
 import json
 import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -68,21 +71,21 @@ def right(texts, lines):
 
 
 def test_read_prints_path_text_and_confidence(reader, lines, capsys):
-    assert main(["read", *lines, "--run", str(reader), "--no-figures"]) == 0
+    assert main(["read", *lines, "--run", str(reader)]) == 0
     out, err = capsys.readouterr()
     rows = [line.split("\t") for line in out.splitlines()]
     assert right({path: text for path, text, _ in rows}, lines)
     assert all(re.fullmatch(r"0\.\d{3}|1\.000", confidence) for _, _, confidence in rows)
     assert sum(float(confidence) > 0.5 for _, _, confidence in rows) >= 6
     assert err == ""
-    assert not (reader / "figures" / "read").exists()
 
 
 @pytest.mark.parametrize("settings", [["--decode", "ctc"], ["--decode", "joint", "--beam", "3"], ["--beam", "4"]])
 def test_read_in_each_way_as_json(reader, lines, settings, capsys):
-    assert main(["read", *lines, "--run", str(reader), "--no-figures", "--json", *settings]) == 0
+    assert main(["read", *lines, "--run", str(reader), "--json", *settings]) == 0
     answers = json.loads(capsys.readouterr().out)
-    assert [list(answer) for answer in answers] == [["image", "text", "confidence"]] * len(lines)
+    assert [list(answer) for answer in answers] == [["image", "text", "confidence", "read_to", "inverted"]] * len(lines)
+    assert all(answer["read_to"] == 1 for answer in answers)
     assert right({answer["image"]: answer["text"] for answer in answers}, lines)
     assert all(0 < answer["confidence"] <= 1 for answer in answers)
 
@@ -92,26 +95,74 @@ def test_dark_ink_on_a_large_photograph_reads_the_same(reader, lines, tmp_path, 
     with Image.open(path) as image:
         inverted = image.point(lambda grey: 255 - grey).convert("RGB")
     inverted.resize((3 * inverted.width, 3 * inverted.height)).save(tmp_path / "photo.jpg", quality=95)
-    assert main(["read", path, str(tmp_path / "photo.jpg"), "--run", str(reader), "--no-figures"]) == 0
+    assert main(["read", path, str(tmp_path / "photo.jpg"), "--run", str(reader)]) == 0
     first, second = (line.split("\t")[1:] for line in capsys.readouterr().out.splitlines())
     assert first[0] == second[0]
     assert float(first[1]) == pytest.approx(float(second[1]), abs=0.1)
 
 
-def test_figures_go_into_the_run_and_keep_apart_images_of_one_name(reader, lines, tmp_path, capsys):
+def test_figures_are_drawn_when_asked_for_and_keep_apart_images_of_one_name(reader, lines, tmp_path, capsys):
     first, second, *_ = lines
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "line0.png").write_bytes(Path(second).read_bytes())
-    assert main(["read", first, str(tmp_path / "other" / "line0.png"), "--run", str(reader), "--json"]) == 0
+    images, folder = [first, str(tmp_path / "other" / "line0.png")], tmp_path / "drawn"
+    assert main(["read", *images, "--run", str(reader), "--json", "--figures", str(folder)]) == 0
     out, err = capsys.readouterr()
-    folder = reader / "figures" / "read"
     assert [answer["figure"] for answer in json.loads(out)] == [str(folder / "line0.png"), str(folder / "line0-2.png")]
     assert err == f"figures  {folder}\n"
-    assert main(["read", first, "--run", str(reader), "--figures", str(tmp_path / "drawn")]) == 0
-    for path in (*folder.iterdir(), tmp_path / "drawn" / "line0.png"):
+    for path in folder.iterdir():
         with Image.open(path) as image:
             assert image.width > 900
     assert len(list(folder.iterdir())) == 2
+
+
+def test_folders_patterns_and_lists(reader, lines, tmp_path, capsys):
+    folder = Path(next(iter(lines))).parent
+    (tmp_path / "list.txt").write_text("a\tb.png\n")
+    (tmp_path / "a\tb.png").write_bytes(Path(next(iter(lines))).read_bytes())
+    said = {}
+    for name, given in {"folder": [str(folder)], "pattern": [f"{folder}/line[0-3].png"],
+                        "list": ["--list", str(tmp_path / "list.txt")]}.items():  # fmt: skip
+        assert main(["read", *given, "--run", str(reader)]) == 0
+        said[name] = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [path for path, _, _ in said["folder"]] == sorted(lines)
+    assert said["pattern"] == said["folder"][:4]
+    assert said["list"][0][0].endswith("a\\tb.png"), "a tab in a name makes no column"
+    assert said["list"][0][1] == said["folder"][0][1]
+    (tmp_path / "list.txt").write_text("../elsewhere.png\n")
+    for given, message in (
+        (["--list", str(tmp_path / "list.txt")], "outside its folder"),
+        ([str(tmp_path / "*.tiff")], "has no image in it"),
+        ([], "there is nothing to do"),
+    ):
+        assert main(["read", *given, "--run", str(reader)]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_failures_are_among_the_rows_of_csv_and_json(reader, lines, tmp_path, capsys):
+    first, blank = next(iter(lines)), tmp_path / "blank.png"
+    Image.new("L", (80, 16), 255).save(blank)
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 90), np.uint8)).save(tmp_path / "noise.png")
+    given = ["read", first, str(blank), str(tmp_path / "noise.png"), "--run", str(reader), "--min-confidence", "0.4"]
+    assert main([*given, "--json-lines"]) == 1
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [record["image"] for record in records] == given[1:4]
+    assert "error" not in records[0]
+    assert "image is blank" in records[1]["error"]
+    assert "is below 0.4" in records[2]["error"], "noise is read at a low confidence"
+    assert main([*given, "--csv"]) == 1
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["text"] for row in rows] == [record.get("text", "") for record in records]
+    assert [bool(row["error"]) for row in rows] == [False, True, True]
+
+
+def test_a_line_far_wider_than_those_known_is_refused(reader, lines, tmp_path, capsys):
+    with Image.open(next(iter(lines))) as image:
+        wide = np.tile(np.asarray(image), (1, 40))
+    Image.fromarray(wide).save(tmp_path / "wide.png")
+    assert main(["read", str(tmp_path / "wide.png"), "--run", str(reader)]) == 1
+    assert "part it, or say --any-width" in capsys.readouterr().err
+    assert main(["read", str(tmp_path / "wide.png"), "--run", str(reader), "--any-width"]) == 0
 
 
 def test_images_that_cannot_be_read_are_named_and_the_others_are_read(reader, lines, tmp_path, capsys):
@@ -119,19 +170,21 @@ def test_images_that_cannot_be_read_are_named_and_the_others_are_read(reader, li
     bad.write_bytes(b"no image")
     first, second, *_ = lines
     paths = [first, str(bad), str(missing), second]
-    assert main(["read", *paths, "--run", str(reader), "--no-figures"]) == 1
+    assert main(["read", *paths, "--run", str(reader)]) == 1
     out, err = capsys.readouterr()
     assert [line.split("\t")[0] for line in out.splitlines()] == [first, second]
     problems = err.splitlines()
     assert problems[0].startswith(f"memnets: error: read: {bad}: image cannot be decoded")
     assert problems[1:] == [f"memnets: error: read: {missing}: image is not there"]
     assert main(["read", str(bad), "--run", str(reader), "--json"]) == 1
-    assert capsys.readouterr().out == "[]\n"
+    (record,) = json.loads(capsys.readouterr().out)
+    assert record["image"] == str(bad)
+    assert "image cannot be decoded" in record["error"]
 
 
 def test_many_images_in_several_batches_keep_their_order(reader, lines, capsys):
     paths = [*lines, *reversed(lines), *lines]
-    assert main(["read", *paths, "--run", str(reader), "--no-figures"]) == 0
+    assert main(["read", *paths, "--run", str(reader)]) == 0
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert [path for path, _, _ in rows] == paths
     texts = [text for _, text, _ in rows]
@@ -140,7 +193,7 @@ def test_many_images_in_several_batches_keep_their_order(reader, lines, capsys):
 
 
 def test_describe(captioner, pictures, tmp_path, capsys):
-    assert main(["describe", *pictures, "--run", str(captioner), "--no-figures"]) == 0
+    assert main(["describe", *pictures, "--run", str(captioner)]) == 0
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert [row[0] for row in rows] == list(pictures)
     colours = [next(word for word in pictures[path][0].split() if word in COLOURS) for path, _, _ in rows]
@@ -191,7 +244,7 @@ def test_what_a_reader_cannot_do_is_refused_before_anything_is_read(reader, line
     ):
         assert main(["read", image, *settings]) > 0
         assert message in capsys.readouterr().err
-    assert main(["read", image, "--run", str(columns), "--no-figures"]) == 0  # by columns
+    assert main(["read", image, "--run", str(columns)]) == 0  # by columns
 
 
 def test_runs_are_evaluated_on_what_was_held_out(reader, captioner, capsys):

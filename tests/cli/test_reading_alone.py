@@ -1,6 +1,5 @@
 """memnets read and describe with a run directory alone, its data elsewhere, and what they print where they cannot."""
 
-import argparse
 import io
 import json
 import warnings
@@ -10,10 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from memnets import Captioner, TextReader
 from memnets.cli import main
-from memnets.decoding.joint import Reading
-from memnets.experiments import read_images as reading
+from memnets.experiments.image_answers import writer_for
 from memnets_tasks import DigitLines, Scenes, TextLines
 from memnets_tasks.images import write_captions, write_text_lines
 from running import fit_images, result
@@ -49,7 +46,7 @@ def test_a_run_directory_is_enough_to_read_or_describe_with(tmp_path, monkeypatc
     for name, run in here.items():
         moved = run.rename(tmp_path / f"moved-{name}")
         capsys.readouterr()
-        assert main([runs[name][0], str(image), "--run", str(moved), "--no-figures"]) == 0
+        assert main([runs[name][0], str(image), "--run", str(moved)]) == 0
         out, err = capsys.readouterr()
         answers[name] = out.split("\t")[1]
         assert err == ""
@@ -80,17 +77,14 @@ def test_images_load_alike_with_the_task_and_without_it(task, tmp_path):
 def test_what_standard_output_cannot_say_is_escaped_and_never_a_question_mark(tmp_path, monkeypatch):
     """As where output goes through a pipe of another encoding; a question mark would pass for what was read."""
     name = str(tmp_path / "caf\udce9.png")  # a name of bytes that are no UTF-8
-    prediction = Reading("日é?", 0.5, None)
-    item = reading._Item(name, None, None, prediction)
-    kind = reading._Kind(
-        "read", "describe", TextReader, Captioner, "reads lines", lambda p: {"text": p.text}, None, None
-    )
     for encoding, whole in (("ascii", False), ("utf-8", False), ("utf-8", True)):
-        image = item if not whole else item._replace(path="a.png")
+        record = {"image": "a.png" if whole else name, "text": "日é?", "confidence": 0.5}
         out = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="backslashreplace")
         monkeypatch.setattr("sys.stdout", out)
-        assert reading._answer(kind, argparse.Namespace(json=True), None, iter([image])) == 0
+        writer = writer_for("json", "text", ["image", "text"])
+        writer.add(record)
+        writer.close()
         out.flush()
         said = out.buffer.getvalue().decode(encoding)
-        assert json.loads(said) == [{"image": image.path, "text": "日é?", "confidence": 0.5}]
+        assert json.loads(said) == [record]
         assert ("日" in said) == whole

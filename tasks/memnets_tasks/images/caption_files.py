@@ -1,5 +1,6 @@
 """Pictures with captions from files: Karpathy's splits, COCO, Flickr8k."""
 
+import copy
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -38,7 +39,8 @@ class CaptionFiles(FileTask, SceneTask):
     | ``flickr8k`` | ``Flickr8k.token.txt`` | ``Flickr_8k.trainImages.txt`` and so on beside it |
 
     COCO's pictures lie in a folder for each file: for ``captions_val2017.json`` in ``val2017``, if ``images`` has that
-    folder. No boxes are known: each image's are empty.
+    folder, or, as COCO is unpacked, if it lies beside the folder ``annotations`` of the file. No boxes are known: each
+    image's are empty.
 
     Args:
         path: The file.
@@ -88,17 +90,26 @@ class CaptionFiles(FileTask, SceneTask):
         self._skipped = SkippedItems(str(source))
         items = CAPTION_FORMATS[chosen](source, self._skipped)
         training = _training_items(items, chosen, split, training_path)
+        self._items = items if chosen != "coco" else []
         self.path, self.format, self.split, self.size = str(source), chosen, split, size
         self.vocabulary = _vocabulary(training, min_word_count)
         self._others: dict[str, CaptionFiles] = {}
         self._splits = {item.split for item in items}
-        folder = source.parent if images is None else existing_file(images)
-        own = source.stem.removeprefix("captions_")
-        self._folder = ImageFolder(folder, own if chosen == "coco" and (folder / own).is_dir() else "")
+        self._folder = _pictures(source, images, chosen)
+        self._take(items, min_length, max_length, evaluation_lengths)
+
+    def _take(
+        self,
+        items: Iterable[Captioned],
+        min_length: int | None,
+        max_length: int | None,
+        evaluation_lengths: tuple[int, ...] | None,
+    ) -> None:
+        """Have those of the items that belong to the split."""
         self._captions: list[tuple[str, ...]] = []
         keys = []
         for item in items:
-            if item.split in (None, split):
+            if item.split in (None, self.split):
                 captions = self._normalised(item)
                 if captions:
                     keys.append(item.key)
@@ -128,10 +139,20 @@ class CaptionFiles(FileTask, SceneTask):
         if self.split != "train" or (split not in self._splits and file is None):
             return None
         if split not in self._others:  # read once, as the lists are long
-            whole = {"min_length": None, "max_length": None, "validation_path": None, "test_path": None}
-            place = {} if file is None else {"path": file, "training_path": self.path, "format": "coco"}
-            self._others[split] = CaptionFiles(**{**self._given, **whole, **place, "split": split})
+            if file is None:
+                self._others[split] = self._other_split(split)
+            else:
+                whole = {"min_length": None, "max_length": None, "validation_path": None, "test_path": None}
+                place = {"path": file, "training_path": self.path, "format": "coco", "split": split}
+                self._others[split] = CaptionFiles(**{**self._given, **whole, **place})
         return self._others[split]
+
+    def _other_split(self, split: Any) -> "CaptionFiles":
+        """Another split of the same list, which is not read again: COCO's takes half a minute."""
+        other = copy.copy(self)
+        other.split, other._others, other._skipped = split, {}, SkippedItems(self.path)
+        other._take(self._items, None, None, self._given["evaluation_lengths"])
+        return other
 
     def _normalised(self, item: Captioned) -> tuple[str, ...]:
         captions = [" ".join(words_of(caption)) for caption in item.captions]
@@ -152,6 +173,19 @@ class CaptionFiles(FileTask, SceneTask):
             captions=tuple(self._captions[position] for position in positions),
             boxes=tuple({} for _ in positions),
         )
+
+
+def _pictures(source: Path, images: str | None, format: str) -> ImageFolder:
+    """The folder of the pictures: of COCO's ``captions_val2017.json`` ``val2017``, in ``images``, beside the file, or
+    beside its folder ``annotations``, as COCO is unpacked."""
+    folder = source.parent if images is None else existing_file(images)
+    own = source.stem.removeprefix("captions_")
+    if format != "coco" or (folder / own).is_dir():
+        return ImageFolder(folder, own if format == "coco" else "")
+    beside = source.absolute().parent.parent / own
+    if images is None and source.absolute().parent.name == "annotations" and beside.is_dir():
+        return ImageFolder(beside)
+    return ImageFolder(folder)
 
 
 def _check_paths(format: str, **paths: str | None) -> None:

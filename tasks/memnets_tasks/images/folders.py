@@ -23,13 +23,25 @@ class ImageFolder:
         Raises:
             UnreadableImage: If it is not there, no regular file, too large, unreadable, or outside the folder.
         """
-        name = PurePosixPath(key.replace("\\", "/"))
+        name = self._inside(PurePosixPath(key.replace("\\", "/")))
         if not name.parts or name.is_absolute() or ".." in name.parts or PureWindowsPath(key).drive or "\0" in key:
             raise UnreadableImage("path outside the folder of images", key)
         try:
             return read_within(self.folder, str(self.below / name), MAX_BYTES)
         except UnusableFile as error:
             raise UnreadableImage.of_file(error) from error
+
+    def has(self, key: bytes) -> bool:
+        """Whether a file of that name is there and can be read."""
+        try:
+            return bool(self.read(key.decode("utf-8", "replace")))
+        except UnreadableImage:
+            return False
+
+    def _inside(self, name: PurePosixPath) -> PurePosixPath:
+        """An absolute name within the folder as one that is relative to it; others as they are."""
+        top = PurePosixPath(self.folder.absolute().as_posix()) / self.below
+        return name.relative_to(top) if name.is_absolute() and name.is_relative_to(top) else name
 
 
 def existing_file(path: str | Path) -> Path:

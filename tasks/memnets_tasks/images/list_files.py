@@ -35,14 +35,14 @@ def read_list(path: Path) -> bytes:
 def read_text(path: Path) -> str:
     """The text of a list in UTF-8; raises ValueError as ``read_list`` does, or where it is another encoding."""
     try:
-        return _few_lines(path, read_list(path)).decode("utf-8-sig")
+        return _few_lines(path, _no_utf_16(path, read_list(path))).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} cannot be read as UTF-8 ({error}); convert it") from error
 
 
 def byte_lines(path: Path) -> list[bytes]:
     """The lines of a list, as bytes, so that one that is not UTF-8 costs no other; raises as ``read_list``."""
-    data = _few_lines(path, read_list(path)).removeprefix(b"\xef\xbb\xbf")
+    data = _few_lines(path, _no_utf_16(path, read_list(path))).removeprefix(b"\xef\xbb\xbf")
     return [line.removesuffix(b"\r") for line in data.split(b"\n")]
 
 
@@ -72,6 +72,13 @@ def oversize(text: str) -> str:
         if marks > MAX_MARKS:
             return f"has more than {MAX_MARKS} combining marks in a row"
     return ""
+
+
+def _no_utf_16(path: Path, data: bytes) -> bytes:
+    """The data; ValueError where they start with the mark of UTF-16, as some editors and spreadsheets save them."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ValueError(f"{path} is in UTF-16; save it as UTF-8 (iconv -f UTF-16 -t UTF-8)")
+    return data
 
 
 def _few_lines(path: Path, data: bytes) -> bytes:

@@ -58,15 +58,21 @@ def _cleaned(pairs: list[tuple[str, str | bytes]], skipped: SkippedItems) -> lis
 
 
 def read_gt(path: Path, images: Path | None, skipped: SkippedItems) -> Lines:
-    """``gt.txt``: on each line the path of an image, a tab, and the label, spaces included."""
+    """``gt.txt``: on each line the path of an image, a tab, and the label, spaces included.
+
+    A first line that names no image file, as "filename", is a head, and left out.
+    """
+    folder = ImageFolder(images or path.parent)
     pairs: list[tuple[str, str | bytes]] = []
     for number, line in enumerate(byte_lines(path), start=1):
         name, tab, label = line.partition(b"\t")
-        if tab:
+        if tab and number == 1 and not Path(name.decode("utf-8", "replace")).suffix and not folder.has(name):
+            skipped.add("line 1", "a head that names no image")
+        elif tab:
             pairs.append((name.decode("utf-8", "replace"), label))
         elif line.strip():
             skipped.add(f"line {number}", "no tab between path and label")
-    return Lines(ImageFolder(images or path.parent), _cleaned(pairs, skipped))
+    return Lines(folder, _cleaned(pairs, skipped))
 
 
 def read_labels(path: Path, images: Path | None, skipped: SkippedItems) -> Lines:

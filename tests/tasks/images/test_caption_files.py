@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from memnets_tasks import CaptionFiles, Scenes
-from memnets_tasks.images import write_captions
+from memnets_tasks.images import caption_files, write_captions
 from memnets_tasks.images.caption_formats import words_of
 
 FORMATS = ["karpathy", "coco", "flickr8k"]
@@ -185,6 +185,35 @@ def test_coco_by_hand(tmp_path):
     assert next(task.batches(1)).captions == (("a dog", "dogs"),)
     assert task.length_unit == "words"
     assert (task.min_length, task.max_length) == (2, 2)
+
+
+def test_cocos_own_layout(tmp_path):
+    """``annotations`` stands beside ``train2017`` and ``val2017``."""
+    for name in ("train2017", "val2017", "annotations"):
+        (tmp_path / name).mkdir()
+    paths = {}
+    for n, name in enumerate(("train2017", "val2017")):
+        picture(tmp_path / name / "a.jpg")
+        content = {"images": [{"id": n, "file_name": "a.jpg"}], "annotations": [{"image_id": n, "caption": "a cat"}]}
+        paths[name] = tmp_path / "annotations" / f"captions_{name}.json"
+        paths[name].write_text(json.dumps(content))
+    task = CaptionFiles(str(paths["train2017"]), validation_path=str(paths["val2017"]), min_word_count=1)
+    assert [len(list(part.batches(9))) for part in (task, task.splits().validation)] == [1, 1]
+
+
+def test_a_list_of_all_splits_is_read_once(tmp_path, monkeypatch):
+    images = [(f"{split}.png", split, ["a cat"]) for split in ("train", "val", "test")]
+    for name, _, _ in images:
+        picture(tmp_path / name)
+    path, read = karpathy(tmp_path, images), []
+    genuine = caption_files.CAPTION_FORMATS["karpathy"]
+    monkeypatch.setitem(caption_files.CAPTION_FORMATS, "karpathy", lambda *a: read.append(a) or genuine(*a))
+    task = CaptionFiles(path, min_word_count=1)
+    validation, test, _ = task.splits()
+    assert [part.split for part in (task, validation, test)] == ["train", "val", "test"]
+    assert [len(part) for part in (task, validation, test)] == [1, 1, 1]
+    assert [part._keys for part in (task, validation, test)] == [["train.png"], ["val.png"], ["test.png"]]
+    assert len(read) == 1
 
 
 def test_flickr8k_by_hand(tmp_path):

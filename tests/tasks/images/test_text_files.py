@@ -138,6 +138,27 @@ class TestFormatsByHand:
         assert task.skipped == {"no tab between path and label": 1}
         assert task.skipped_keys == {"no tab between path and label": ["line 4"]}
 
+    def test_a_head_is_no_line(self, tmp_path):
+        """Its letters would join the charset."""
+        path = gt(tmp_path, [("filename", "TEXT"), ("a.png", "ab")], a=png())
+        with pytest.warns(UserWarning, match="a head that names no image"):
+            task = TextLineFiles(str(path))
+        assert (task.charset, len(task)) == ("ab", 1)
+        path = gt(tmp_path, [("plain", "x"), ("a.png", "ab")])
+        (tmp_path / "plain").write_bytes(png())
+        assert len(TextLineFiles(str(path))) == 2, "an image needs no suffix"
+
+    def test_absolute_paths_within_the_folder(self, tmp_path):
+        path = gt(tmp_path, [(str(tmp_path / "a.png"), "ab"), (str(tmp_path.parent / "b.png"), "a")], a=png())
+        (tmp_path.parent / "b.png").write_bytes(png())
+        with pytest.warns(UserWarning, match="b.png skipped: path outside the folder of images"):
+            assert [batch.texts for batch in TextLineFiles(str(path)).batches(9)] == [("ab",)]
+
+    def test_utf_16_is_named(self, tmp_path):
+        (tmp_path / "gt.txt").write_bytes("a.png\tab\n".encode("utf-16"))
+        with pytest.raises(ValueError, match="is in UTF-16; save it as UTF-8"):
+            TextLineFiles(str(tmp_path / "gt.txt"))
+
     def test_labels_json(self, tmp_path):
         (tmp_path / "a.png").write_bytes(png())
         (tmp_path / "labels.json").write_text(json.dumps({"a.png": "one", "b.png": 2}))

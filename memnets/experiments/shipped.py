@@ -1,0 +1,25 @@
+"""The reader that comes with the library, for those who have trained none."""
+
+from pathlib import Path
+from typing import Any
+
+from ..base.errors import UsageError
+from ..models.text_reader import TextReader
+
+FOLDER = Path(__file__).parent.parent / "weights" / "western"
+"""What ``save_pretrained`` wrote, with its card; see there for what it was trained on, its figures and its limits."""
+
+
+def load_shipped() -> tuple[TextReader, Any]:
+    """The reader of printed lines in the letters of Western Europe, and what loads images for it.
+
+    Raises:
+        UsageError: the weights are not there, as in a wheel that was made without them.
+    """
+    from memnets_tasks import TextLines
+
+    try:
+        reader = TextReader.from_pretrained(FOLDER).float()
+    except FileNotFoundError as error:
+        raise UsageError(f"{error}; give a run of your own with --run RUN_DIR") from error
+    return reader, TextLines.loader({})
