@@ -25,6 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--sequences", type=positive, default=100, help="sequences of each length (100)")
     add("--repeats", type=positive, help="how often each is asked for, in tasks that repeat")
     add("--split", help="other data of the task, such as unseen-font; what it keeps for the end")
+    add("--data", metavar="PATH", help="score a reader on this labelled set instead, such as gt.txt")
+    add("--wrong", metavar="FILE", help="with --data: its wrong lines as FILE.csv, or with their images as FILE.html")
     add("--decode", choices=WAYS, help="who reads, of a reader; its own way by default")
     add("--beam", metavar="N", type=positive, help="texts kept while searching (1: greedy)")
     add_checkpoint(parser)
@@ -33,6 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """``memnets lengths``."""
+    if options.wrong and not options.data:
+        raise UsageError("lengths: --wrong is of the lines of a labelled set: give it with --data PATH")
+    if options.data:
+        return _score(options)
     from ..experiments.evaluate import distinct_items, task_of_split
     from ..experiments.load import load_run
     from ..experiments.printing import print_lengths, print_paths, print_runs
@@ -50,6 +56,23 @@ def run(options: argparse.Namespace) -> int:
         if len({tuple(table) for table in rows.values()}) > 1:
             raise UsageError("the runs' tasks have lengths of their own: give --lengths for all of them")
         print_runs(rows)
+    return 0
+
+
+def _score(options: argparse.Namespace) -> int:
+    """``--data``: one labelled set, each of its lines once, by each run."""
+    from ..experiments.load import load_reader
+    from ..experiments.score_lines import score_lines, summary, write_wrong
+
+    for path in options.run_dir:
+        _, model, loader = load_reader(path, which=options.checkpoint, vouched=options.trust)
+        _search_as_asked(options, model)
+        lines = score_lines(model, loader, options.data, decode=options.decode, beam_size=options.beam or 1)
+        print(f"{path}: {len(lines)} lines of {options.data}")
+        for name, value in summary(lines).items():
+            print(f"  {name.replace('_', ' '):<32} {value:.2%}")
+        if options.wrong:
+            print(f"  {write_wrong(lines, Path(options.wrong))} read wrongly: {options.wrong}")
     return 0
 
 

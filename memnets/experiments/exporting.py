@@ -19,8 +19,10 @@ from .load import load_reader
 FORMATS = ("pt2", "onnx")
 
 
-def save_run(path: str, folder: str | None, *, which: str, vouched: bool) -> Path:
+def save_run(path: str, folder: str | None, *, half: bool, which: str, vouched: bool) -> Path:
     """Write a run's model as ``save_pretrained`` does, into RUN_DIR/pretrained if no folder is named.
+
+    ``half`` writes its floating point numbers in half precision, in which they are loaded again.
 
     Raises:
         RunError, UsageError: as :func:`load_reader`, or the model cannot be saved so.
@@ -28,6 +30,7 @@ def save_run(path: str, folder: str | None, *, which: str, vouched: bool) -> Pat
     run, model, _ = load_reader(path, which=which, vouched=vouched)
     if not isinstance(model, Pretrained):
         raise UsageError(f"save: {path} holds a {type(model).__name__}, which has no save_pretrained: give another run")
+    model = model.half() if half else model
     return Path(model.save_pretrained(folder or run.path / "pretrained"))
 
 

@@ -130,7 +130,13 @@ class FileTask(FiniteTask, ImageTask):
         shares = torch.rand(batch_size, generator=generator, device=device, dtype=torch.float64).tolist()
         strict = not isinstance(length, Tensor)  # a run of hours should not end at one damaged file
         drawn = [self._draw(n, share) if strict else self._draw_near(n, share) for n, share in zip(lengths, shares)]
-        return self._batch([position for position, _ in drawn], [image for _, image in drawn]).to(device)
+        images = self._varied([image for _, image in drawn], generator)
+        return self._batch([position for position, _ in drawn], images).to(device)
+
+    def _varied(self, images: list[npt.NDArray[np.uint8]], generator: torch.Generator) -> list[npt.NDArray[np.uint8]]:
+        """What is drawn, a little different each time; as it is by default."""
+        del generator
+        return images
 
     def _draw_near(self, length: int, share: float) -> tuple[int, npt.NDArray[np.uint8]]:
         """An item of a length, or else of the nearest of the training lengths, the shorter of two as near."""

@@ -51,11 +51,16 @@ class LineLoader(NamedTuple):
         return _load(paths, self._decode, lambda images: TextLineBatch(*pad_lines(images), *_no_texts(len(images))))
 
     def _decode(self, data: bytes) -> npt.NDArray[np.uint8]:
-        crop = None if self.filled is None else partial(cut_blank_rows, filled=self.filled)
-        line = check_ink(grey_line(data, self.height, self.max_width, crop))
+        line = self.line(data)
         if len(line) > MOST_UPRIGHT * line.shape[1]:
             times = f"{len(line) / line.shape[1]:.1f} times as tall as wide"
             raise UnreadableImage("image is no line", f"{times}; turn it, or crop it to one line")
+        return line
+
+    def line(self, data: bytes) -> npt.NDArray[np.uint8]:
+        """A line ``(height, w)`` of an image file; raises UnreadableImage where there is none in it."""
+        crop = None if self.filled is None else partial(cut_blank_rows, filled=self.filled)
+        line = check_ink(grey_line(data, self.height, self.max_width, crop))
         light_paper = bool(np.median(line) > 127)
         line = 255 - line if light_paper == (self.ink == "light") and self.ink != "any" else line
         return line if self.margin is None else cut_blank_ends(line, round(self.margin * self.height))

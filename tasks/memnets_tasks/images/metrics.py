@@ -20,6 +20,7 @@ __all__ = [
     "pointing_hits",
     "prefix_distances",
     "word_accuracy",
+    "word_error_rate",
 ]
 
 
@@ -82,6 +83,17 @@ def character_error_rate(predictions: Sequence[str], targets: Sequence[str]) -> 
     _check_counts(predictions, targets)
     edits = sum(edit_distance(p, t) for p, t in zip(predictions, targets))
     return edits / max(1, sum(len(target) for target in targets))
+
+
+def word_error_rate(predictions: Sequence[str], targets: Sequence[str]) -> float:
+    """All edits of whole words, as blanks part them, over all words of the targets.
+
+    Raises:
+        ValueError: If there is no target, or another number of predictions.
+    """
+    _check_counts(predictions, targets)
+    edits = sum(edit_distance(p.split(), t.split()) for p, t in zip(predictions, targets))
+    return edits / max(1, sum(len(target.split()) for target in targets))
 
 
 def word_accuracy(predictions: Sequence[str], targets: Sequence[str]) -> float:

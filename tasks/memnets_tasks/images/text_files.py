@@ -1,6 +1,6 @@
-"""Lines of text from files: LMDB, gt.txt, labels.json, IAM."""
+"""Lines of text from files: LMDB, gt.txt, labels.json, labels.csv, IAM."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, final
 
 import numpy as np
@@ -11,14 +11,14 @@ from memnets_tasks._checks import check_at_least
 from memnets_tasks.base import Splits
 from memnets_tasks.images.base import TextTask
 from memnets_tasks.images.batches import TextLineBatch
-from memnets_tasks.images.checks import check_split
+from memnets_tasks.images.checks import check_not_negative, check_split, numpy_generator
 from memnets_tasks.images.file_task import FileTask
 from memnets_tasks.images.folders import existing_file
+from memnets_tasks.images.line_augmentation import augment_line
 from memnets_tasks.images.loading import LineLoader, pad_lines, with_defaults
 from memnets_tasks.images.parts import parts_of
-from memnets_tasks.images.pictures import check_ink, grey_line
 from memnets_tasks.images.skipped_items import SkippedItems
-from memnets_tasks.images.text_formats import TEXT_FORMATS, guess_text_format
+from memnets_tasks.images.text_formats import read_lines
 
 Split = Literal["train", "validation", "test", "all"]
 SPLITS = ("train", "validation", "test", "all")
@@ -39,14 +39,16 @@ class TextLineFiles(FileTask, TextTask):
     | format     | path                                                                                     |
     |------------|------------------------------------------------------------------------------------------|
     | ``lmdb``   | a folder with ``data.mdb``: ``image-%09d``, ``label-%09d`` from 1 on, ``num-samples``    |
-    | ``gt``     | ``gt.txt``: path of an image, tab, label                                                 |
+    | ``gt``     | ``gt.txt``: path of an image, tab (or comma, semicolon, blank), label                    |
     | ``labels`` | ``labels.json``: an object from file names to labels; images in ``images/`` or beside it |
+    | ``csv``    | ``labels.csv``: a column of file names and one of labels; images as with ``labels``      |
     | ``iam``    | IAM's ``lines.txt``; images in ``lines/`` beside it                                      |
+    | ``iam-words`` | IAM's ``words.txt``; images in ``words/`` beside it                                   |
 
     Boxes are not known: ``boxes`` has no columns.
 
     Args:
-        path: The file, or the folder of an LMDB.
+        path: The file, or the folder of an LMDB; a list of them for several sets as one.
         format: One of the above; None goes by the path's name.
         images: The folder of the images, where it is another.
         validation_path: As ``path``, lines kept from training to be looked at meanwhile; None for none.
@@ -56,6 +58,8 @@ class TextLineFiles(FileTask, TextTask):
             test, each where there is no path for it; by image, so that lines of one image stay together. 0 for none.
         split: "train" has the lines to train on, "validation" and "test" those held out, "all" every line.
         split_seed: Other numbers hold out other lines.
+        augment: Strength with which lines are slanted, stretched, blurred, and their strokes changed each time they are
+            drawn to be trained on; 1 is about what ``TextLines`` does.
         height: Rows of the images, in pixels; they are resized, their aspect kept.
         max_width: Widest image, in pixels at that height; wider ones are skipped.
         charset: Characters that may occur. None takes those of the labels.
@@ -71,15 +75,16 @@ class TextLineFiles(FileTask, TextTask):
 
     def __init__(
         self,
-        path: str,
+        path: str | list[str],
         *,
-        format: Literal["lmdb", "gt", "labels", "iam"] | None = None,
+        format: Literal["lmdb", "gt", "labels", "csv", "iam", "iam-words"] | None = None,
         images: str | None = None,
         validation_path: str | None = None,
         test_path: str | None = None,
         held_out: float = 0.1,
         split: Split = "train",
         split_seed: int = 0,
+        augment: float = 0.0,
         height: int = 32,
         max_width: int = 2048,
         charset: str | None = None,
@@ -92,19 +97,21 @@ class TextLineFiles(FileTask, TextTask):
         check_at_least("max_width", max_width, 1)
         check_at_least("split_seed", split_seed, 0)
         check_split(split, SPLITS)
+        check_not_negative("augment", augment)
         if not 0 <= held_out <= 0.4:
             raise ValueError(f"held_out is {held_out}; give a share from 0 to 0.4")
-        source = existing_file(path)
+        sources = [existing_file(each) for each in ([path] if isinstance(path, str) else path)]
+        if not sources:
+            raise ValueError("path is empty; give the file or folder of the data set, or several")
         for other in (validation_path, test_path):
             if other is not None:
                 existing_file(other)
-        format = format or guess_text_format(source)  # type: ignore[assignment]
-        if format not in TEXT_FORMATS:
-            raise ValueError(f"format is {format!r}; give one of {', '.join(map(repr, TEXT_FORMATS))}, or None")
         self._others: dict[str, TextLineFiles] = {}
-        self._skipped = SkippedItems(str(source))
-        lines = TEXT_FORMATS[format](source, None if images is None else existing_file(images), self._skipped)
-        self.path, self.format, self.height, self.max_width = str(source), format, height, max_width
+        self._skipped = SkippedItems(", ".join(map(str, sources)))
+        folder = None if images is None else existing_file(images)
+        self.format, lines = read_lines(sources, format, folder, self._skipped)
+        self.path = str(sources[0]) if isinstance(path, str) else [str(source) for source in sources]
+        self.height, self.max_width, self.augment = height, max_width, augment
         self.loading = self.loader(self._given)
         self._source = lines.images
         self.charset = "".join(sorted(set("".join(label for _, label in lines.labels)))) if charset is None else charset
@@ -155,6 +162,18 @@ class TextLineFiles(FileTask, TextTask):
         there = tuple(length for length in wanted or () if length in self._distinct)
         self.evaluation_lengths = there or self.evaluation_lengths
 
+    def labelled(self, loading: LineLoader | None = None) -> Iterator[tuple[str, str, npt.NDArray[np.uint8]]]:
+        """Key, label and image ``(height, w)`` of each line that can be read, in order.
+
+        Args:
+            loading: Makes the images as another task's are; None as this one's.
+        """
+        self.loading = loading or self.loading
+        for position, (key, label) in enumerate(zip(self._keys, self._labels)):
+            image = self._image(position)
+            if image is not None:
+                yield key, label, image
+
     def _knows(self, key: str, label: str) -> bool:
         outside = "".join(sorted(set(label) - set(self.charset)))
         if outside:
@@ -162,7 +181,13 @@ class TextLineFiles(FileTask, TextTask):
         return not outside
 
     def _decode(self, position: int) -> npt.NDArray[np.uint8]:
-        return check_ink(grey_line(self._source.read(self._keys[position]), self.height, self.max_width))
+        return self.loading.line(self._source.read(self._keys[position]))
+
+    def _varied(self, images: list[npt.NDArray[np.uint8]], generator: torch.Generator) -> list[npt.NDArray[np.uint8]]:
+        if not self.augment or self.split not in ("train", "all"):
+            return images
+        random = numpy_generator(generator)
+        return [augment_line(image, self.augment, random) for image in images]
 
     def _batch(self, positions: list[int], images: list[npt.NDArray[np.uint8]]) -> TextLineBatch:
         padded, widths = pad_lines(images)

@@ -159,6 +159,32 @@ class TestFormatsByHand:
         with pytest.raises(ValueError, match="is in UTF-16; save it as UTF-8"):
             TextLineFiles(str(tmp_path / "gt.txt"))
 
+    @pytest.mark.parametrize(
+        ("name", "content"),
+        [
+            ("labels.csv", 'text;filename\n"one; two";a.png\nthree;b.png\n'),
+            ("labels.csv", "a.png,one; two\nb.png,three\n"),
+            ("labels.tsv", "Image\tLabel\na.png\tone; two\nb.png\tthree\n"),
+            ("gt.txt", "a.png, one; two\nb.png, three\n"),
+            ("gt.txt", "a.png one; two\nb.png three\n"),
+        ],
+    )
+    def test_tables_and_other_separators(self, tmp_path, name, content):
+        for stem in "ab":
+            (tmp_path / f"{stem}.png").write_bytes(png())
+        (tmp_path / name).write_text(content)
+        (batch,) = TextLineFiles(str(tmp_path / name)).batches(9)
+        assert batch.texts == ("one; two", "three")
+
+    def test_iam_words(self, tmp_path):
+        rows = ["# head", "a01-000u-00-00 ok 154 408 768 27 51 AT A", "a01-000u-00-01 err 154 1 2 3 4 VB MOVE"]
+        (tmp_path / "words.txt").write_text("\n".join(rows))
+        (tmp_path / "words" / "a01" / "a01-000u").mkdir(parents=True)
+        (tmp_path / "words" / "a01" / "a01-000u" / "a01-000u-00-00.png").write_bytes(png())
+        with pytest.warns(UserWarning, match="marked err"):
+            task = TextLineFiles(str(tmp_path / "words.txt"))
+        assert next(task.batches(9)).texts == ("A",)
+
     def test_labels_json(self, tmp_path):
         (tmp_path / "a.png").write_bytes(png())
         (tmp_path / "labels.json").write_text(json.dumps({"a.png": "one", "b.png": 2}))
@@ -407,6 +433,34 @@ class TestHeldOut:
         assert set(task.splits().test.evaluation_lengths) <= {2, 3}
 
 
+def test_several_sets_are_one(tmp_path):
+    paths = []
+    for n, label in enumerate(("ab", "cd")):
+        (tmp_path / str(n)).mkdir()
+        paths.append(str(gt(tmp_path / str(n), [("a.png", label)], a=png(shade=40 * n))))
+    task = TextLineFiles(paths)
+    (batch,) = task.batches(9)
+    assert batch.texts == ("ab", "cd")
+    assert not torch.equal(batch.images[0], batch.images[1])
+    assert task.charset == "abcd"
+    with pytest.raises(ValueError, match="path is empty"):
+        TextLineFiles([])
+
+
+def test_lines_are_augmented_in_training_alone_and_as_the_generator_says(drawn, tmp_path):
+    path = str(write_text_lines(tmp_path / "set", drawn, "gt"))
+    plain, task = TextLineFiles(path), TextLineFiles(path, augment=1.0, test_path=path)
+    one, two, other = (task.sample(4, 11, seeded(n)) for n in (0, 0, 1))
+    assert torch.equal(one.images, two.images)
+    assert one.texts == plain.sample(4, 11, seeded()).texts
+    assert one.images.shape != other.images.shape or not torch.equal(one.images, other.images)
+    still = plain.sample(4, 11, seeded())
+    assert all(0.7 < w / v < 1.4 for w, v in zip(one.widths.tolist(), still.widths.tolist()))
+    test = task.splits().test
+    assert torch.equal(test.sample(4, 11, seeded()).images, still.images)
+    assert torch.equal(next(task.batches(9)).images, next(plain.batches(9)).images)
+
+
 class TestSkipped:
     def test_labels_by_reason_each_with_its_key(self, tmp_path):
         lines = [("a.png", "ok"), ("b.png", "  "), ("c.png", "x\x07y"), ("d.png", "")]
@@ -468,7 +522,7 @@ def test_labels_are_normalised_and_nothing_else():
     [
         ({"path": "missing/gt.txt"}, r"path is 'missing/gt.txt', which is not there"),
         ({"path": "notes.md"}, r"whose format its name does not tell; give format= one of 'lmdb', 'gt'"),
-        ({"path": "gt.txt", "format": "csv"}, "format is 'csv'; give one of 'lmdb'"),
+        ({"path": "gt.txt", "format": "xlsx"}, "format is 'xlsx'; give one of 'lmdb'"),
         ({"path": "gt.txt", "images": "nowhere"}, "path is 'nowhere', which is not there"),
         ({"path": "gt.txt", "height": 2}, "height is 2; give a whole number of at least 8"),
     ],
