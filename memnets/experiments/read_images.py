@@ -200,17 +200,18 @@ def _items(
 
 def _read_lines(model: TextReader, images: list[Tensor], **settings: Any) -> Predictions:
     """Readings of lines; one that is unsure is read as its negative too, and the surer of the two is taken."""
-    lines = [_Line(reading, False) for reading in _readings(model, images, settings)]
+    lines = [_Line(reading, False) for reading in read_images(model, images, **settings)]
     unsure = [n for n, line in enumerate(lines) if line.confidence < UNSURE]
     if unsure:
-        for n, reading in zip(unsure, _readings(model, [1 - images[n] for n in unsure], settings)):
+        for n, reading in zip(unsure, read_images(model, [1 - images[n] for n in unsure], **settings)):
             if reading.confidence > lines[n].confidence:
                 lines[n] = _Line(reading, True)
     widest = max(image.shape[-1] for image in images)
     return [(line, widest) for line in lines]
 
 
-def _readings(model: TextReader, images: Sequence[Tensor], settings: dict[str, Any]) -> list[Any]:
+def read_images(model: TextReader, images: Sequence[Tensor], **settings: Any) -> list[Any]:
+    """Readings of lines (channels, H, w), each of its own width."""
     widths = [image.shape[-1] for image in images]
     padded = torch.stack([F.pad(image, (0, max(widths) - width)) for image, width in zip(images, widths)])
     return model.read(padded, torch.tensor(widths), **settings)

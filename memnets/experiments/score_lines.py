@@ -8,9 +8,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+
 from ..base.errors import UsageError
 from ..base.files import write_atomically
 from ..models.text_reader import TextReader
+from .class_paths import find_class
+from .read_images import read_images
 
 AT_ONCE = 16
 
@@ -26,7 +30,14 @@ class ScoredLine(NamedTuple):
     image: Any
 
 
-def score_lines(model: Any, loader: Any, data: str, **settings: Any) -> list[ScoredLine]:
+class LineScores(NamedTuple):
+    """What a reader made of a labelled set: each line, and the scores of all."""
+
+    lines: list[ScoredLine]
+    scores: dict[str, float]
+
+
+def score_lines(model: Any, loader: Any, data: str, **settings: Any) -> LineScores:
     """Read each line of a labelled set.
 
     Args:
@@ -38,46 +49,30 @@ def score_lines(model: Any, loader: Any, data: str, **settings: Any) -> list[Sco
     Raises:
         UsageError: the model is no reader, or the data cannot be used.
     """
-    from memnets_tasks import TextLineFiles
-
     if not isinstance(model, TextReader) or not hasattr(loader, "line"):
         raise UsageError(f"lengths: --data needs a reader of lines, but the model is a {type(model).__name__}")
+    files: Any = find_class("memnets_tasks.TextLineFiles")
     try:
-        task = TextLineFiles(data, split="all", height=loader.height, max_width=loader.max_width)
+        task = files(data, split="all", height=loader.height, max_width=loader.max_width)
     except ValueError as error:
         raise UsageError(f"lengths: --data: {error}") from error
-    return list(_scored(model, list(task.labelled(loader)), settings))
+    lines = list(_scored(model, task, list(task.labelled(loader)), settings))
+    if not lines:
+        raise UsageError(f"lengths: --data: none of the images of {data} can be read: {task.skipped}")
+    return LineScores(lines, task.line_scores([line.reading for line in lines], [line.text for line in lines]))
 
 
-def _scored(model: TextReader, lines: list[Any], settings: dict[str, Any]) -> Iterator[ScoredLine]:
-    from memnets_tasks.images.loading import pad_lines
-    from memnets_tasks.images.metrics import edit_distance
-
+def _scored(model: TextReader, task: Any, lines: list[Any], settings: dict[str, Any]) -> Iterator[ScoredLine]:
     found: dict[int, ScoredLine] = {}
     by_width = sorted(range(len(lines)), key=lambda n: lines[n][2].shape[1])
     for start in range(0, len(by_width), AT_ONCE):
         group = by_width[start : start + AT_ONCE]
-        for n, reading in zip(group, model.read(*pad_lines([lines[n][2] for n in group]), **settings)):
+        images = [torch.from_numpy(lines[n][2].copy())[None].float() / 255 for n in group]
+        for n, reading in zip(group, read_images(model, images, **settings)):
             key, text, image = lines[n]
-            edits = edit_distance(reading.text, text)
+            edits = task.edits(reading.text, text)
             found[n] = ScoredLine(key, text, reading.text, reading.confidence, edits, image)
     yield from (found[n] for n in range(len(lines)))
-
-
-def summary(lines: Sequence[ScoredLine]) -> dict[str, float]:
-    """Scores of all lines: characters, words and whole lines, with case and without."""
-    from memnets_tasks.images import metrics
-
-    read, said = [line.reading for line in lines], [line.text for line in lines]
-    small = [text.casefold() for text in read], [text.casefold() for text in said]
-    return {
-        "character_error_rate": metrics.character_error_rate(read, said),
-        "word_error_rate": metrics.word_error_rate(read, said),
-        "line_accuracy": metrics.word_accuracy(read, said),
-        "character_error_rate, any case": metrics.character_error_rate(*small),
-        "word_error_rate, any case": metrics.word_error_rate(*small),
-        "line_accuracy, any case": metrics.word_accuracy(*small),
-    }
 
 
 def write_wrong(lines: Sequence[ScoredLine], path: Path) -> int:
@@ -116,9 +111,11 @@ def _as_html(lines: Sequence[ScoredLine]) -> str:
 
 
 def _row(line: ScoredLine) -> str:
-    from memnets_tasks.images.pictures import png
+    from PIL import Image
 
-    image = base64.b64encode(png(line.image)).decode()
+    file = io.BytesIO()
+    Image.fromarray(line.image).save(file, format="PNG")
+    image = base64.b64encode(file.getvalue()).decode()
     key, text, reading = (html.escape(part) for part in (line.key, line.text, line.reading))
     return (
         f'<tr><td><img alt="" src="data:image/png;base64,{image}"><br><small>{key}</small><td><code>{text}</code>'

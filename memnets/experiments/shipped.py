@@ -5,6 +5,7 @@ from typing import Any
 
 from ..base.errors import UsageError
 from ..models.text_reader import TextReader
+from .class_paths import find_class
 
 FOLDER = Path(__file__).parent.parent / "weights" / "western"
 """What ``save_pretrained`` wrote, with its card; see there for what it was trained on, its figures and its limits."""
@@ -16,10 +17,9 @@ def load_shipped() -> tuple[TextReader, Any]:
     Raises:
         UsageError: the weights are not there, as in a wheel that was made without them.
     """
-    from memnets_tasks import TextLines
-
+    task: Any = find_class("memnets_tasks.TextLines")
     try:
         reader = TextReader.from_pretrained(FOLDER).float()
     except FileNotFoundError as error:
         raise UsageError(f"{error}; give a run of your own with --run RUN_DIR") from error
-    return reader, TextLines.loader({})
+    return reader, task.loader({})

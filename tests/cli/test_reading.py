@@ -160,6 +160,27 @@ def test_failures_are_among_the_rows_of_csv_and_json(reader, lines, tmp_path, ca
     assert [bool(row["error"]) for row in rows] == [False, True, True]
 
 
+def test_any_labelled_set_is_scored_and_its_wrong_lines_are_listed(reader, lines, tmp_path, capsys):
+    folder = Path(next(iter(lines))).parent
+    rows = [f"{Path(path).name}\t{text}" for path, text in lines.items()]
+    rows[0] = rows[0].split("\t")[0] + "\t<b>&"
+    (folder / "gt.txt").write_text("\n".join(rows))
+    for name in ("wrong.csv", "wrong.html"):
+        given = ["lengths", str(reader), "--data", str(folder / "gt.txt"), "--wrong", str(tmp_path / name)]
+        assert main(given) == 0
+    printed = capsys.readouterr().out
+    assert "8 lines of" in printed
+    assert all(name in printed for name in ("word error rate", "line accuracy, any case"))
+    wrong = list(csv.DictReader((tmp_path / "wrong.csv").open()))
+    assert "<b>&" in [row["text"] for row in wrong]
+    page = (tmp_path / "wrong.html").read_text()
+    assert "&lt;b&gt;&amp;" in page
+    assert page.count("data:image/png;base64,") == len(wrong)
+    (folder / "gt.txt").unlink()
+    assert main(["lengths", str(reader), "--wrong", "a.csv"]) == 2
+    assert "give it with --data" in capsys.readouterr().err
+
+
 def test_a_line_far_wider_than_those_known_is_refused(reader, lines, tmp_path, capsys):
     with Image.open(next(iter(lines))) as image:
         wide = np.tile(np.asarray(image), (1, 40))

@@ -77,6 +77,20 @@ class TextTask(ImageTask):
         ]
         return torch.tensor(rates, dtype=torch.float32)
 
+    def edits(self, reading: str, text: str) -> int:
+        """Edits from what was read to what is said."""
+        return metrics.edit_distance(reading, text)
+
+    def line_scores(self, readings: Sequence[str], texts: Sequence[str]) -> dict[str, float]:
+        """Scores of readings of lines: of characters, words and whole lines, in their case and in any."""
+        found = {}
+        for name, change in (("", str), (", any case", str.casefold)):
+            pair = [change(reading) for reading in readings], [change(text) for text in texts]
+            found[f"character_error_rate{name}"] = metrics.character_error_rate(*pair)
+            found[f"word_error_rate{name}"] = metrics.word_error_rate(*pair)
+            found[f"line_accuracy{name}"] = metrics.word_accuracy(*pair)
+        return found
+
     def corpus_scores(self, pairs: Iterable[tuple[Sequence[Any], TextLineBatch]]) -> dict[str, Tensor]:
         """Score a corpus of lines: see ``ImageTask.corpus_scores``.
 
