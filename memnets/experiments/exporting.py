@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from ..base.errors import UsageError
 from ..base.files import write_atomically
@@ -30,7 +31,7 @@ def save_run(path: str, folder: str | None, *, half: bool, which: str, vouched: 
     run, model, _ = load_reader(path, which=which, vouched=vouched)
     if not isinstance(model, Pretrained):
         raise UsageError(f"save: {path} holds a {type(model).__name__}, which has no save_pretrained: give another run")
-    model = model.half() if half else model
+    model = model.half() if half and isinstance(model, nn.Module) else model
     return Path(model.save_pretrained(folder or run.path / "pretrained"))
 
 
