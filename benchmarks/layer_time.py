@@ -3,8 +3,8 @@
     python benchmarks/layer_time.py --seconds 60
     python benchmarks/layer_time.py --rules --seconds 60
 
-One thread. A training step is forward, backward and an RMSprop step. All are taken in turn, round after round, so that
-a busy machine slows all alike; medians and minima over the rounds.
+One thread, and time of the CPU, not of the clock. A training step is forward, backward and an RMSprop step. All are taken
+in turn, round after round, so that a busy machine slows all alike; medians and minima over the rounds.
 """
 
 import argparse
@@ -69,16 +69,16 @@ def rule_step(chunk: int | None, backward: bool, gated: bool) -> Callable[[], No
 
 
 def in_turn(steps: dict[str, Callable[[], None]], seconds: float) -> dict[str, list[float]]:
-    """Seconds of each, round after round, at least three times."""
+    """Seconds of CPU of each, round after round, at least three times."""
     for step in steps.values():
         step()
     found: dict[str, list[float]] = {name: [] for name in steps}
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(next(iter(found.values()))) < 3:
         for name, step in steps.items():
-            began = time.perf_counter()
+            began = time.process_time()
             step()
-            found[name].append(time.perf_counter() - began)
+            found[name].append(time.process_time() - began)
     return found
 
 

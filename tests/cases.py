@@ -23,11 +23,12 @@ from memnets.layers import (
 )
 from memnets.layers.titans_attention import TitansAttentionLayer
 from memnets.models.blocks import BlockNetwork
-from oracles import halting, layers, memories
+from oracles import halting, layers, memories, sentences
 
 INPUTS, HIDDEN, BATCH, STEPS = 3, 5, 3, 5
 COUNTS = {memnets.TapeState: ("given",), memnets.MANNState: ("usage",)}
 """Fields of states that only count or put slots in order, though in the precision of the others."""
+ABOVE = {"attention": "layer", "attention_window": 4, "persistent": 0}
 BASELINES = {memnets.LSTM: "lstm", memnets.GRU: "gru", memnets.RNN: "rnn"}
 
 
@@ -119,15 +120,12 @@ CASES = [
     blocks(memnets.GatedDeltaNet, "gated-delta-product", products=2, num_layers=2, chunk=None),
     blocks(memnets.LinearAttention, "linear-attention", num_layers=2, chunk=2, output_size=2),
     blocks(memnets.LinearAttention, "linear-attention-step-by-step", chunk=None),
+    Case("end-to-end", lambda **options: memnets.EndToEndMemory(INPUTS, 5, ages=3, output_size=2, **options)),
     blocks(memnets.MemoryMosaic, "memory-mosaic", num_layers=2, output_size=2),
     blocks(memnets.DeltaNet, "delta-net-product-keys", product_keys=8, chunk=None, convolution=1),
-    blocks(memnets.Titans, "titans", chunk=3),
     blocks(memnets.Titans, "titans-deep-omega", depth=2, chunk=2, window=3, decay=False, output_size=2),
     blocks(memnets.Titans, "titans-gate", attention="gate", attention_window=3, persistent=2, chunk=2),
-    blocks(
-        memnets.Titans, "titans-layer", attention="layer", attention_window=4, persistent=0, chunk=1, momentum=False
-    ),
-    blocks(memnets.Titans, "titans-step-by-step", depth=2, chunk=1, momentum=False, parallel=False),
+    blocks(memnets.Titans, "titans-layer", **ABOVE, chunk=1, momentum=False, parallel=False),
     baseline(memnets.FastWeights, "fast-weights", output_size=2),
     baseline(memnets.FastWeights, "fast-weights-settling", inner_steps=3, decay=0.8, rate=0.3),
     blocks(memnets.Transformer, "transformer", output_size=2),
@@ -184,7 +182,7 @@ def assert_same_state(got: Any, want: Any, **tolerance: float) -> None:
     """Equal up to rounding; what of a state that grows is filled up with zeros is none of it."""
     assert type(got) is type(want)
     for a, b in zip(state_tensors(got), state_tensors(want), strict=True):
-        if isinstance(got, (memnets.AttentionState, memnets.MosaicState)):
+        if isinstance(got, (memnets.AttentionState, memnets.MosaicState, memnets.SentenceState)):
             a, b = filled_up(a, b), filled_up(b, a)
         assert_close(a, b, **tolerance)
 
@@ -209,6 +207,8 @@ def run_oracle(module: Any, inputs: Tensor) -> tuple[np.ndarray, list[np.ndarray
         return outputs, list(state.values())
     if module.vocabulary is not None:
         array = weights["embedding.weight"][inputs.numpy()]
+    if isinstance(module, memnets.EndToEndMemory):
+        return end_to_end(module, array, inputs, weights)
     if isinstance(module, BlockNetwork):
         return layers.network(array, weights, loops_of_layer(module.layers[0]))
     if isinstance(module.cell, FastWeightsCell):
@@ -220,6 +220,14 @@ def run_oracle(module: Any, inputs: Tensor) -> tuple[np.ndarray, list[np.ndarray
     kind = type(module.cell.controller).__name__.removesuffix("Controller").lower()
     outputs, controller, last, reads = memories.network(kind, array, weights, loops_of(module.cell.memory))
     return outputs, [*controller.values(), *last, reads]
+
+
+def end_to_end(module: Any, array: np.ndarray, inputs: Tensor, weights: Any) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Of features (B, T, I), and the tokens or numbers that they are of."""
+    ends = np.ones(array.shape[:2], dtype=int)
+    if module.sentence_ends is not None:
+        ends = np.isin(inputs.numpy(), module.sentence_ends).astype(int)
+    return sentences.network(array, ends, weights, module.hops)
 
 
 def loops_of_layer(layer: Any) -> layers.Layer:

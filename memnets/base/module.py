@@ -19,7 +19,7 @@ from .checks import (
     check_whole,
 )
 from .saving import Pretrained
-from .state import map_state, where_state
+from .state import detach_state, map_state, where_state
 from .task import Task
 
 
@@ -337,6 +337,25 @@ def clear_padding(outputs: Tensor, lengths: Tensor | Sequence[int]) -> Tensor:
     steps = torch.arange(outputs.shape[1], device=outputs.device)  # (T,)
     past = steps >= _column(lengths, outputs.device)  # (B, T)
     return outputs.masked_fill(past.unsqueeze(-1), 0)
+
+
+def run_in_segments(
+    run: Callable[[Tensor, Any, Tensor | None], tuple[Tensor, Any]],
+    inputs: Tensor,
+    state: Any,
+    lengths: Tensor | None,
+    segment: int | None,
+) -> tuple[Tensor, Any]:
+    """``run`` over ``inputs (B, T, I)``, the gradient cut between segments of so many steps; None for one whole."""
+    steps = inputs.shape[1]
+    outputs, segment = [], segment or steps
+    for start in range(0, steps, segment):
+        state = detach_state(state) if start else state
+        part = inputs[:, start : start + segment]
+        within = None if lengths is None else (lengths - start).clamp(0, part.shape[1])
+        features, state = run(part, state, within)
+        outputs.append(features)
+    return (torch.cat(outputs, dim=1) if len(outputs) > 1 else outputs[0]), state
 
 
 def _column(lengths: Tensor | Sequence[int], device: torch.device) -> Tensor:

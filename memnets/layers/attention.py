@@ -90,14 +90,14 @@ class AttentionLayer(Layer):
 def extend(state: AttentionState, keys: Tensor, values: Tensor, lengths: Tensor | None) -> AttentionState:
     """The cache with the keys and values ``(B, T, H, K)`` of T more steps, of a sequence as many as its length."""
     total = state.steps + (keys.shape[1] if lengths is None else lengths)  # (B,)
-    keys, values = _append(state.keys, keys, state.steps), _append(state.values, values, state.steps)
+    keys, values = (append_steps(a, b, state.steps) for a, b in ((state.keys, keys), (state.values, values)))
     if lengths is not None or state.keys.shape[1]:
         keys, values = (clear_padding(part.flatten(2), total).view_as(part) for part in (keys, values))
     return AttentionState(keys, values, total)
 
 
-def _append(old: Tensor, new: Tensor, start: Tensor) -> Tensor:
-    """``old (B, N, H, K)`` with ``new (B, T, H, K)`` from slot ``start (B,)`` on: ``(B, N + T, H, K)``."""
+def append_steps(old: Tensor, new: Tensor, start: Tensor) -> Tensor:
+    """``old (B, N, ...)`` with ``new (B, T, ...)`` from slot ``start (B,)`` on: ``(B, N + T, ...)``."""
     size = old.shape[1]
     joined = torch.cat([old, new.to(old.dtype)], dim=1)  # (B, N + T, H, K)
     if size == 0:
@@ -105,4 +105,4 @@ def _append(old: Tensor, new: Tensor, start: Tensor) -> Tensor:
     slots = torch.arange(joined.shape[1], device=joined.device)  # (N + T,)
     shifted = (slots + (size - start).unsqueeze(1)).clamp(max=len(slots) - 1)  # where the new ones stand in ``joined``
     index = torch.where(slots < start.unsqueeze(1), slots, shifted)  # (B, N + T)
-    return joined.take_along_dim(index.unsqueeze(-1).unsqueeze(-1), dim=1)
+    return joined.take_along_dim(index.view(*index.shape, *[1] * (joined.dim() - 2)), dim=1)

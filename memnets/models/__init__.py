@@ -4,6 +4,7 @@ from ..recurrent.torch_layers import GRU, LSTM, RNN
 from .captioner import Caption, Captioner, CaptionerOutput
 from .delta_net import DeltaNet, GatedDeltaNet
 from .dnc import DNC
+from .end_to_end import EndToEndMemory, SentenceState
 from .fast_weights import FastWeights
 from .language_model import LanguageModel
 from .linear_attention import LinearAttention
@@ -34,6 +35,7 @@ __all__ = [
     "Captioner",
     "CaptionerOutput",
     "DeltaNet",
+    "EndToEndMemory",
     "FastWeights",
     "GatedDeltaNet",
     "LanguageModel",
@@ -42,6 +44,7 @@ __all__ = [
     "MemoryNetwork",
     "ReaderOutput",
     "Repeat",
+    "SentenceState",
     "Seq2Seq",
     "Seq2SeqOutput",
     "StackRNN",

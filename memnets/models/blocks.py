@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from ..base.checks import check_length_tensor, check_state, check_whole
 from ..base.modes import check_share
-from ..base.module import SequenceModule, clear_padding
-from ..base.state import detach_state, join_layers, layer_of
+from ..base.module import SequenceModule, clear_padding, run_in_segments
+from ..base.state import join_layers, layer_of
 from ..base.state_types import register_state
 from ..layers import Layer, ProductKeyMemory
 from ..layers.gated_output import NORM_EPSILON
@@ -156,15 +156,7 @@ class BlockNetwork(SequenceModule, abc.ABC):
         if lengths is not None:
             lengths = torch.as_tensor(lengths, device=inputs.device)  # (B,)
             inputs = clear_padding(inputs, lengths)
-        steps = inputs.shape[1]
-        outputs, segment = [], self.truncated_bptt_steps or steps
-        for start in range(0, steps, segment):
-            state = detach_state(state) if start else state
-            part = inputs[:, start : start + segment]
-            within = None if lengths is None else (lengths - start).clamp(0, part.shape[1])
-            features, state = self._run(part, state, within)
-            outputs.append(features)
-        return (torch.cat(outputs, dim=1) if len(outputs) > 1 else outputs[0]), state
+        return run_in_segments(self._run, inputs, state, lengths, self.truncated_bptt_steps)
 
     def _run(self, inputs: Tensor, state: Any, lengths: Tensor | None) -> tuple[Tensor, Any]:
         x = self.inner(inputs).to(self.norm.weight.dtype)  # (B, T, D), summed in full precision under autocast too
