@@ -154,17 +154,18 @@ class EndToEndMemory(SequenceModule):
         return run_in_segments(self._run, inputs, state, given, self.truncated_bptt_steps)
 
     def _run(self, inputs: Tensor, state: SentenceState, given: Tensor | None) -> tuple[Tensor, SentenceState]:
-        ends = inputs[..., -1].long()  # (B, T)
+        ended = inputs[..., -1].long()  # (B, T)
         words = self.project(inputs[..., :-1]).to(state.sums.dtype).clamp(-LARGEST, LARGEST)  # (B, T, 3 D)
-        sums, placed, place = _running(words, ends, state)
+        sums, placed, place = _running(words, ended, state)
         keys, values, question = encode(sums, placed, place).chunk(3, dim=-1)  # (B, T, D) each
         total = state.steps + (inputs.shape[1] if given is None else given)
         cache = [
             _cleared(append_steps(old, new, state.steps), total)
-            for old, new in ((state.keys, keys), (state.values, values), (state.ends, ends))
+            for old, new in ((state.keys, keys), (state.values, values), (state.ends, ended))
         ]
-        outputs = self._hops(question, *cache, state.steps)
-        rest = 1 - ends.unsqueeze(-1)
+        keys, values, ends = cache
+        outputs = self._hops(question, keys, values, ends, state.steps)
+        rest = 1 - ended.unsqueeze(-1)
         carried = [
             _at_end(old, new, given)
             for old, new in (
@@ -173,7 +174,7 @@ class EndToEndMemory(SequenceModule):
                 (state.words, place * rest[..., 0]),
             )
         ]
-        return outputs, SentenceState(*cache, total, *carried)
+        return outputs, SentenceState._make([*cache, total, *carried])
 
     def _hops(self, u: Tensor, keys: Tensor, values: Tensor, ends: Tensor, start: Tensor) -> Tensor:
         """``u (B, T, D)``, questions that begin at step ``start (B,)`` of their sequences, to the answers."""
