@@ -3,8 +3,8 @@
     python benchmarks/layer_time.py --seconds 60
     python benchmarks/layer_time.py --rules --seconds 60
 
-One thread, and time of the CPU, not of the clock. A training step is forward, backward and an RMSprop step. All are taken
-in turn, round after round, so that a busy machine slows all alike; medians and minima over the rounds.
+One thread, and CPU time, not the clock's. A training step is forward, backward and an RMSprop step. All are taken in
+turn, round after round, so that a busy machine slows all alike; medians and minima over the rounds.
 """
 
 import argparse
