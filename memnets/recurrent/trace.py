@@ -206,12 +206,13 @@ class trace:
         recorder = self.recorder = Trace(self.passes)
         thread = threading.get_ident()
 
-        def before(module: Any, args: Any, kwargs: Any) -> None:
+        def before(*_: Any) -> None:
             if threading.get_ident() == thread:
                 recorder._start()
 
-        def after(module: Any, args: Any, kwargs: Any, result: Any) -> None:
+        def after(module: Any, args: Any, *given: Any) -> None:  # in another thread, while they are removed, no kwargs
             if threading.get_ident() == thread:
+                kwargs: Any = given[0]
                 inputs = args[0] if args else kwargs["inputs"]
                 if module.is_unbatched(inputs):  # the call within, of a batch of one, has been recorded
                     return

@@ -108,3 +108,31 @@ def test_calls_of_other_threads_are_not_traced():
         thread.join()
         model(inputs)
     assert trace["lengths"].tolist() == [5, 5, 5]
+
+
+def test_traces_in_one_thread_while_another_runs_the_module():
+    """Hooks come and go at any moment of the other's call."""
+    model, inputs = memnets.NTM(3, 4, slots=5, width=2), torch.randn(2, 4, 3)
+    want, errors, over = model(inputs)[0], [], threading.Event()
+
+    def run():
+        while not over.is_set():
+            try:
+                assert torch.allclose(model(inputs)[0], want, atol=1e-5)
+            except BaseException as error:
+                errors.append(error)
+                return
+
+    thread, interval = threading.Thread(target=run), sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    thread.start()
+    try:
+        for _ in range(60):
+            with memnets.trace(model) as t:
+                model(inputs)
+            assert t["memory"].shape == (2, 4, 5, 2)
+    finally:
+        over.set()
+        thread.join()
+        sys.setswitchinterval(interval)
+    assert errors == []
