@@ -8,7 +8,7 @@ import abc
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from numbers import Integral
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -97,6 +97,7 @@ class Task(abc.ABC):
         vocabulary: of tasks whose inputs are tokens, their number; of tasks that are answered in words, these.
         charset: of tasks that are answered in characters, these.
         split: the part of a data set that the batches are of, where it has parts: "train", "test".
+        path_arguments: names of the arguments that are paths, or lists of them, which a run keeps in full.
     """
 
     min_length: int
@@ -109,6 +110,7 @@ class Task(abc.ABC):
     vocabulary: Any = None
     charset: Any = None
     split: Any = None
+    path_arguments: ClassVar[tuple[str, ...]] = ()
 
     def sample_lengths(self, batch_size: int, generator: torch.Generator, max_length: int | None = None) -> Tensor:
         """Draw training lengths, uniform over ``min_length`` to ``max_length`` inclusive.

@@ -294,8 +294,31 @@ def _parse(
         optimizer = config.get("optimizer")
         if optimizer is not None and not issubclass(find_class(optimizer.class_path), Optimizer):
             raise UsageError(f"optimizer: {optimizer.class_path} is no Optimizer")
+        _place_paths(config, path.absolute().parent)
     config.pop("config", None)
     return config
+
+
+def _place_paths(config: Namespace, beside: Path) -> None:
+    """Make absolute what names files of the task (``Task.path_arguments``), so that a run can be used from anywhere.
+
+    What is not in the working directory is looked for beside the file that is read.
+    """
+    task = config.get("task")
+    arguments = None if task is None else task.get("init_args")
+    for name in getattr(find_class(task.class_path), "path_arguments", ()) if arguments else ():
+        value = arguments.get(name)
+        if isinstance(value, str):
+            arguments[name] = _placed(value, beside)
+        elif isinstance(value, list):
+            arguments[name] = [_placed(each, beside) for each in value]
+
+
+def _placed(name: str, beside: Path) -> str:
+    for folder in (Path.cwd(), beside):
+        if not Path(name).is_absolute() and not name.startswith("~") and (folder / name).exists():
+            return str(folder / name)
+    return name
 
 
 def _parse_args(parser: _ExperimentParser, words: list[str]) -> Namespace:

@@ -150,6 +150,8 @@ def _report(done: Trained, run: RunDir, trainer: pl.Trainer, outcome: _Outcome) 
         print_evaluations(outcome.scores, learner.task, sequences)
     for split, reasons in result.get("left_out", {}).items():
         print(f"left out of {split}: " + ", ".join(f"{count} ({reason})" for reason, count in reasons.items()))
+    if said := _better(run, learner.validation_error):
+        print(said)
     paths: dict[str, Path | str] = {"run directory": run.path, "figures": run.figures}
     if "memory-at-work" in outcome.figures:
         paths["memory at work"] = outcome.figures["memory-at-work"]
@@ -157,6 +159,20 @@ def _report(done: Trained, run: RunDir, trainer: pl.Trainer, outcome: _Outcome) 
         if isinstance(logger, Wandb):
             paths["W&B run"] = logger.newest_folder
     print_paths(paths)
+
+
+def _better(run: RunDir, last_error: float) -> str:
+    """That an earlier validation had fewer errors, and how its weights are used; "" where none had."""
+    if not run.best.is_file():
+        return ""
+    best = run.read_checkpoint("best")
+    error = best.get("memnets", {}).get("validation_error", math.inf)
+    if not error < last_error:
+        return ""
+    return (
+        f"the validation at step {best['global_step']:,} had fewer errors, {error:.3g} per sequence against "
+        f"{last_error:.3g} at the end: --checkpoint best uses its weights\n"
+    )
 
 
 def _verdict(done: Trained, result: dict[str, Any]) -> str:

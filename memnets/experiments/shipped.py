@@ -5,10 +5,14 @@ from typing import Any
 
 from ..base.errors import UsageError
 from ..models.text_reader import TextReader
+from ..vision.columns import ColumnEncoder
 from .class_paths import find_class
 
 FOLDER = Path(__file__).parent.parent / "weights" / "western"
 """What ``save_pretrained`` wrote, with its card; see there for what it was trained on, its figures and its limits."""
+
+HEIGHT, CHANNELS = 32, (16, 32, 64, 128, 192, 192)
+"""Of its encoder, as in ``configs/images/ocr-western.yaml``."""
 
 
 def load_shipped() -> tuple[TextReader, Any]:
@@ -19,7 +23,7 @@ def load_shipped() -> tuple[TextReader, Any]:
     """
     task: Any = find_class("memnets_tasks.TextLines")
     try:
-        reader = TextReader.from_pretrained(FOLDER).float()
+        reader = TextReader.from_pretrained(FOLDER, encoder=ColumnEncoder(height=HEIGHT, channels=CHANNELS)).float()
     except FileNotFoundError as error:
         raise UsageError(f"{error}; give a run of your own with --run RUN_DIR") from error
     return reader, task.loader({})

@@ -160,6 +160,20 @@ def test_failures_are_among_the_rows_of_csv_and_json(reader, lines, tmp_path, ca
     assert [bool(row["error"]) for row in rows] == [False, True, True]
 
 
+def test_a_run_finds_its_data_from_anywhere(tmp_path, monkeypatch, capsys):
+    """Its paths are kept in full; those of a file of one's own may be relative to the file."""
+    write_text_lines(tmp_path / "data", [DigitLines().sample(4, 6, torch.Generator().manual_seed(0))], "gt")
+    config = (ROOT / "configs" / "images" / "ocr-digits-ctc.yaml").read_text()
+    task = "task: {class_path: memnets_tasks.TextLineFiles, init_args: {path: data/gt.txt, height: 16}}\nmodel:"
+    (tmp_path / "mine.yaml").write_text(re.sub(r"task:\n.*?\nmodel:", task, config, flags=re.DOTALL))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    few = ["--trainer.max_steps", "1", "--training.batch_size", "2", *QUIET, "1", *SMALL]
+    assert main(["fit", "../mine.yaml", *few, "--runs", str(tmp_path / "runs")]) == 0
+    monkeypatch.chdir(tmp_path.parent)
+    assert main(["lengths", str(tmp_path / "runs" / "mine" / "a"), "--sequences", "2"]) == 0
+
+
 def test_any_labelled_set_is_scored_and_its_wrong_lines_are_listed(reader, lines, tmp_path, capsys):
     folder = Path(next(iter(lines))).parent
     rows = [f"{Path(path).name}\t{text}" for path, text in lines.items()]

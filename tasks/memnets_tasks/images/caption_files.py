@@ -61,6 +61,7 @@ class CaptionFiles(FileTask, SceneTask):
     """
 
     length_unit = "words"
+    path_arguments = ("path", "images", "training_path", "validation_path", "test_path")
 
     def __init__(
         self,

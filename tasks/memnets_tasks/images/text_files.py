@@ -73,6 +73,8 @@ class TextLineFiles(FileTask, TextTask):
         ValueError: If the path is not there or not of the format, an argument is out of range, or no label is left.
     """
 
+    path_arguments = ("path", "images", "validation_path", "test_path")
+
     def __init__(
         self,
         path: str | list[str],
