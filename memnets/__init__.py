@@ -25,6 +25,7 @@ _HOMES = {
     "LanguageModel": "models",
     "LinearAttention": "models",
     "Titans": "models",
+    "TitansState": "layers",
     "SAM": "models",
     "StackRNN": "models",
     "TapeRNN": "models",
@@ -160,6 +161,7 @@ __all__ = [
     "TapeState",
     "TextReader",
     "Titans",
+    "TitansState",
     "Trace",
     "TrainingOutputs",
     "Transformer",
@@ -196,6 +198,7 @@ if TYPE_CHECKING:
         LinearAttentionState,
         MosaicState,
         NeuralMemoryState,
+        TitansState,
     )
     from .loading import load
     from .memories import (

@@ -11,7 +11,7 @@ from .linear_attention import LinearAttentionLayer, LinearAttentionState
 from .mosaic import MosaicLayer, MosaicState
 from .product_keys import ProductKeyMemory
 from .short_convolution import ShortConvolution
-from .titans import NeuralMemoryState, TitansLayer
+from .titans import NeuralMemoryState, TitansLayer, TitansState
 from .titans_attention import TitansAttentionLayer, TitansAttentionState
 from .window_attention import WindowAttentionLayer, WindowState
 
@@ -33,6 +33,7 @@ __all__ = [
     "TitansAttentionLayer",
     "TitansAttentionState",
     "TitansLayer",
+    "TitansState",
     "WindowAttentionLayer",
     "WindowState",
 ]

@@ -1,5 +1,7 @@
 """The neural memory of Titans as a layer: a network of each head that is trained on keys and values as it reads."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -9,16 +11,29 @@ from ..ops.neural_memory import NeuralMemoryState, Steps, neural_memory
 from .base import Layer
 from .delta import unit_length
 from .gated_output import GatedOutput
+from .short_convolution import ShortConvolution
 
 RATE_BIAS, MOMENTUM_BIAS, DECAY_BIAS = -1.0, -1.0, -4.0
 """Starting biases of the gates: rates of a quarter, a quarter of the momentum kept, a fiftieth of the memory lost."""
 
 
+class TitansState(NamedTuple):
+    """What a layer of neural memory carries; of a model of L layers each tensor with L after B.
+
+    Attributes:
+        memory: of the heads' memories.
+        recent: the last inputs of the short convolution, ``(B, C - 1, 3 D)``.
+    """
+
+    memory: NeuralMemoryState
+    recent: Tensor
+
+
 class TitansLayer(Layer):
     """A memory of each head, written by gradient descent with momentum and decay, and read by a query.
 
-    ``q, k, v = silu(W x)`` with q and k of length 1; rate, eta and alpha are ``sigmoid(W' x + b)``; equations as in
-    :mod:`memnets.ops.neural_memory`. The memory before the first step is learned.
+    ``q, k, v = silu(convolution(W x))`` with q and k of length 1; rate, eta and alpha are ``sigmoid(W' x + b)``;
+    equations as in :mod:`memnets.ops.neural_memory`. The memory before the first step is learned.
 
     Args:
         hidden_size: D.
@@ -28,6 +43,7 @@ class TitansLayer(Layer):
         window: c, keys that each step learns again, weighted as they chose: the Omega rule. 1 is the last key alone.
         momentum: carry on a share of the last change.
         decay: let the memory fade.
+        convolution: C, steps that the convolution sees; 1 for the present one alone.
         parallel: compute a chunk at once; False takes the steps one by one, with the same result.
 
     Raises:
@@ -37,7 +53,7 @@ class TitansLayer(Layer):
         Behrouz, Zhong & Mirrokni 2024, Titans, arXiv:2501.00663, section 3; Behrouz et al. 2025, ATLAS,
         arXiv:2505.23735, section 3.2 (Omega rule). No code of theirs is public. What the papers leave open is chosen
         so: half the squared error, layers without residuals, one rate, momentum and decay a head, a weight of the
-        window that its key alone decides, reading after writing, no short convolution.
+        window that its key alone decides, reading after writing.
     """
 
     def __init__(
@@ -50,6 +66,7 @@ class TitansLayer(Layer):
         window: int = 1,
         momentum: bool = True,
         decay: bool = True,
+        convolution: int = 4,
         parallel: bool = True,
     ):
         super().__init__(hidden_size, heads)
@@ -57,6 +74,7 @@ class TitansLayer(Layer):
             check_whole(name, value)
         self.depth, self.chunk, self.window, self.parallel = depth, chunk, window, parallel
         self.project = nn.Linear(hidden_size, 3 * hidden_size, bias=False)
+        self.convolution = ShortConvolution(3 * hidden_size, convolution)
         self.rate = _gate(hidden_size, heads, RATE_BIAS)
         self.momentum = _gate(hidden_size, heads, MOMENTUM_BIAS) if momentum else None
         self.decay = _gate(hidden_size, heads, DECAY_BIAS) if decay else None
@@ -67,11 +85,12 @@ class TitansLayer(Layer):
 
     def initial_state(
         self, batch_size: int, *, device: torch.device | None = None, dtype: torch.dtype | None = None
-    ) -> NeuralMemoryState:
+    ) -> TitansState:
         """The learned memory, and no step taken."""
         memory = self.start.to(device=device, dtype=dtype).expand(batch_size, *self.start.shape).clone()
         keys = self.zeros(batch_size, self.window - 1, self.heads, self.width, device=device, dtype=dtype)
-        return NeuralMemoryState(
+        recent = self.zeros(batch_size, self.convolution.steps - 1, 3 * self.hidden_size, device=device, dtype=dtype)
+        state = NeuralMemoryState(
             memory,
             torch.zeros_like(memory[:, :, : self.depth if self.momentum else 0]),
             memory[:, :, : self.depth if self.chunk > 1 else 0].clone(),
@@ -80,10 +99,12 @@ class TitansLayer(Layer):
             keys[..., 0].clone(),
             self.zeros(batch_size, device=device, dtype=torch.int64),
         )
+        return TitansState(state, recent)
 
-    def run(self, x: Tensor, state: NeuralMemoryState, lengths: Tensor | None) -> tuple[Tensor, NeuralMemoryState]:
+    def run(self, x: Tensor, state: TitansState, lengths: Tensor | None) -> tuple[Tensor, TitansState]:
         """The layer over ``x (B, T, D)``."""
-        q, k, v = F.silu(self.project(x)).unflatten(-1, (3, self.heads, self.width)).unbind(2)  # (B, T, H, W) each
+        mixed, recent = self.convolution(self.project(x), state.recent, lengths)
+        q, k, v = F.silu(mixed).unflatten(-1, (3, self.heads, self.width)).unbind(2)  # (B, T, H, W) each
         rate = self.rate(x).sigmoid()  # (B, T, H)
         steps = Steps(
             unit_length(q),
@@ -94,9 +115,9 @@ class TitansLayer(Layer):
             torch.zeros_like(rate) if self.decay is None else F.logsigmoid(-self.decay(x)),
             torch.ones_like(rate) if self.weight is None else self.weight(x).sigmoid(),
         )
-        o, after = neural_memory(steps, state, self.chunk, lengths, parallel=self.parallel)
-        numbers = [part.to(state.memory.dtype) for part in after[:-1]]
-        return self.readout(o, x), NeuralMemoryState._make([*numbers, after.place])
+        o, after = neural_memory(steps, state.memory, self.chunk, lengths, parallel=self.parallel)
+        numbers = [part.to(state.recent.dtype) for part in after[:-1]]
+        return self.readout(o, x), TitansState(NeuralMemoryState._make([*numbers, after.place]), recent)
 
 
 def _gate(hidden_size: int, heads: int, bias: float) -> nn.Linear:

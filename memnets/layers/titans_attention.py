@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from .base import Layer
 from .gated_output import NORM_EPSILON
-from .titans import NeuralMemoryState, TitansLayer
+from .titans import TitansLayer, TitansState
 from .window_attention import WindowAttentionLayer, WindowState
 
 PLACES = ("gate", "layer")
@@ -21,13 +21,14 @@ class NeuralMemoryOptions(TypedDict, total=False):
     window: int
     momentum: bool
     decay: bool
+    convolution: int
     parallel: bool
 
 
 class TitansAttentionState(NamedTuple):
     """The states of the neural memory and of the attention."""
 
-    memory: NeuralMemoryState
+    memory: TitansState
     attention: WindowState
 
 
@@ -44,7 +45,7 @@ class TitansAttentionLayer(Layer):
         attention_window: steps that attention sees.
         persistent: learned vectors that it sees beside them.
         options: those of :class:`TitansLayer`: ``depth``, ``chunk``, ``window``, ``momentum``, ``decay``,
-            ``parallel``.
+            ``convolution``, ``parallel``.
 
     Raises:
         ValueError: a size below its minimum, or an unknown place.

@@ -26,6 +26,7 @@ class Titans(BlockNetwork):
         window: keys that each step learns again, the Omega rule; 1 is the last key alone.
         momentum: carry on a share of the last change.
         decay: let the memory fade.
+        convolution: steps that the short convolution sees; 1 for the present one alone.
         parallel: compute a chunk at once; False takes the steps one by one, with the same result.
         attention: where attention to the last steps comes in: "none"; "gate", what it puts out is gated by the
             memory's (MAG); "layer", it sees what the memory puts out (MAL).
@@ -55,6 +56,7 @@ class Titans(BlockNetwork):
         window: int = 1,
         momentum: bool = True,
         decay: bool = True,
+        convolution: int = 4,
         parallel: bool = True,
         attention: str = "none",
         attention_window: int = 32,
@@ -68,6 +70,7 @@ class Titans(BlockNetwork):
             "window": window,
             "momentum": momentum,
             "decay": decay,
+            "convolution": convolution,
             "parallel": parallel,
         }
 

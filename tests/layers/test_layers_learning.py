@@ -1,5 +1,6 @@
-"""Real learning at a small size: a DeltaNet recalls values by their keys, a Transformer copies."""
+"""Real learning at a small size: values are recalled by keys, a Transformer copies, one block says what comes next."""
 
+import pytest
 import torch
 from torch.nn import functional as F
 
@@ -18,13 +19,18 @@ def recall(batch, generator):
     return torch.cat([shown, keys.gather(1, order)], dim=1), values.gather(1, order)
 
 
-def test_a_delta_net_recalls_values_by_their_keys():
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [(memnets.DeltaNet, {}), (memnets.Titans, {"chunk": 4, "depth": 2})],
+    ids=["delta-net", "titans"],
+)
+def test_values_are_recalled_by_their_keys(kind, options):
     torch.manual_seed(0)
     generator = torch.Generator().manual_seed(0)
-    model = memnets.DeltaNet(16, 32, vocabulary=KEYS + VALUES, output_size=VALUES, heads=2)
-    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
-    for _ in range(250):
-        tokens, wanted = recall(64, generator)
+    model = kind(16, 32, vocabulary=KEYS + VALUES, output_size=VALUES, heads=2, **options)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    for _ in range(200):
+        tokens, wanted = recall(32, generator)
         loss = F.cross_entropy(model(tokens)[0][:, -PAIRS:].flatten(0, 1), wanted.flatten())
         optimizer.zero_grad()
         loss.backward()
@@ -32,7 +38,7 @@ def test_a_delta_net_recalls_values_by_their_keys():
     tokens, wanted = recall(500, torch.Generator().manual_seed(1000))
     with torch.no_grad():
         right = model(tokens)[0][:, -PAIRS:].argmax(-1) == wanted
-    assert right.float().mean() > 0.98
+    assert right.float().mean() > 0.95
 
 
 def test_a_transformer_copies():

@@ -52,7 +52,7 @@ def test_a_matrix_without_momentum_and_decay_is_the_delta_rule():
     beta = torch.rand(2, 7, 3, generator=generator, dtype=torch.float64)
     layer = TitansLayer(12, 3, chunk=1, momentum=False, decay=False).double()
     nothing = torch.zeros_like(beta)
-    o, state = neural_memory(Steps(q, k, v, beta, nothing, nothing, nothing + 1), layer.initial_state(2), 1)
+    o, state = neural_memory(Steps(q, k, v, beta, nothing, nothing, nothing + 1), layer.initial_state(2).memory, 1)
     expected, memory = delta_rule(q, k, v, beta)
     assert_close(o, expected)
     assert_close(state.memory.squeeze(2), memory)
@@ -65,7 +65,7 @@ def test_a_window_learns_a_key_again():
     v, half, zero = torch.randn(1, 2, 1, 8), torch.full((1, 2, 1), 0.5), torch.zeros(1, 2, 1)
     apart = []
     for window in (1, 2):
-        start = TitansLayer(8, 1, chunk=1, window=window, momentum=False, decay=False).initial_state(1)
+        start = TitansLayer(8, 1, chunk=1, window=window, momentum=False, decay=False).initial_state(1).memory
         steps = Steps(k[:, [0, 0]], k, v, half, zero, zero, zero + 1)
         o, _ = neural_memory(steps, start, 1)
         apart.append((o[:, 1] - v[:, 0]).norm().item())
@@ -81,7 +81,7 @@ def test_an_untrained_memory_forgets_by_decay_alone():
         layer.decay.bias.fill_(0.0)  # and half is lost a step
         layer.start.fill_(1.0)
     _, state = layer(inputs(3))
-    assert_close(state.memory, torch.full_like(state.memory, 0.125))
+    assert_close(state.memory.memory, torch.full_like(state.memory.memory, 0.125))
 
 
 @pytest.mark.parametrize("name", ["depth", "chunk", "window"])

@@ -131,7 +131,8 @@ def titans_layer(heads: int, depth: int, chunk: int, window: int) -> Layer:
             return oracles.sigmoid(x @ w[f"{name}.weight"].T + w[f"{name}.bias"])
 
         rate, eta, alpha, weight = gate("rate", 0), gate("momentum", 0), gate("decay", 0), gate("weight", 1)
-        q, k, v = np.moveaxis(silu(x @ w["project.weight"].T).reshape(batch, steps, 3, heads, width), 2, 0)
+        mixed, recent = short_convolution(x @ w["project.weight"].T, w["convolution.weight"])
+        q, k, v = np.moveaxis(silu(mixed).reshape(batch, steps, 3, heads, width), 2, 0)
         q, k = (part / np.sqrt((part**2).sum(-1, keepdims=True) + 1e-6) for part in (q, k))
         last, slow, anchors = (np.zeros((batch, heads, depth, width, width)) for _ in range(3))
         for b in range(batch):
@@ -156,7 +157,7 @@ def titans_layer(heads: int, depth: int, chunk: int, window: int) -> Layer:
         y = (read * silu(x @ w["readout.gate.weight"].T)) @ w["readout.mix.weight"].T
         slow = slow if "momentum.weight" in w else slow[:, :, :0]
         anchors = anchors if chunk > 1 else anchors[:, :, :0]
-        return y, [last, slow, anchors, *kept, np.full(batch, steps % chunk)]
+        return y, [last, slow, anchors, *kept, np.full(batch, steps % chunk), recent]
 
     return run
 
