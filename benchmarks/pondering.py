@@ -1,7 +1,7 @@
 """Adaptive computation time against a fixed number of passes, on the parity of a vector.
 
     python benchmarks/pondering.py --seeds 0 1 2 --json pondering.json
-    python benchmarks/pondering.py --models Repeat-2 ACT-0.01 --size 64 --steps 100000
+    python benchmarks/pondering.py --models Repeat-2 ACT-0.01 --size 64 --rate 1e-3 --steps 100000
 
 An RNN of 128 tanh units sees a vector of ``size`` numbers in one step, from 1 of which on are 1 or -1, and says whether
 the ones are odd in number (Graves 2016, section 3.1), with Adam at batch 128. Solved is at 98 % right answers of 2,000
@@ -13,6 +13,7 @@ import argparse
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -25,7 +26,7 @@ EXAMPLES = 2000
 def build(name: str, size: int, hidden: int) -> memnets.Recurrent:
     """The network called RNN, Repeat-<repeats> or ACT-<ponder cost>."""
     kind, _, number = name.partition("-")
-    options = {"controller": "rnn", "output_size": 1}
+    options: dict[str, Any] = {"controller": "rnn", "output_size": 1}
     if kind == "ACT":
         return memnets.ACT(size, hidden, ponder_cost=float(number), **options)
     return memnets.Repeat(size, hidden, repeats=int(number or 1), **options)
@@ -49,7 +50,7 @@ def passes(model: memnets.Recurrent, task: VectorParity) -> dict[int, float]:
     return found
 
 
-def run(name: str, seed: int, given: argparse.Namespace) -> dict[str, object]:
+def run(name: str, seed: int, given: argparse.Namespace) -> dict[str, Any]:
     """Train until solved or out of steps."""
     torch.manual_seed(seed)
     task = VectorParity(size=given.size)
@@ -70,7 +71,7 @@ def run(name: str, seed: int, given: argparse.Namespace) -> dict[str, object]:
             if best >= 0.98:
                 solved = step
                 break
-    result = {"model": name, "seed": seed, "solved": solved, "best": best}
+    result: dict[str, Any] = {"model": name, "seed": seed, "solved": solved, "best": best}
     if name.startswith("ACT"):
         result["passes"] = passes(model, task)
     print(result, f"{time.process_time() - began:.0f} s of CPU", flush=True)
@@ -81,21 +82,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", default=["RNN", "Repeat-2", "Repeat-5", "ACT-0.01", "ACT-0.001"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--size", type=int, default=16, help="numbers of a vector")
+    parser.add_argument("--size", type=int, default=8, help="numbers of a vector")
     parser.add_argument("--hidden", type=int, default=128)
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--steps", type=int, default=20_000)
+    parser.add_argument("--rate", type=float, default=1e-2)
+    parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--interval", type=int, default=200, help="steps between validations")
-    parser.add_argument("--json", help="file for the results")
+    parser.add_argument("--json", help="file for the results, which are added to those there")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    results = []
     for name in given.models:
         for seed in given.seeds:
-            results.append(run(name, seed, given))
+            result = run(name, seed, given)
             if given.json:
-                Path(given.json).write_text(json.dumps(results, indent=1) + "\n")
+                path = Path(given.json)
+                before = json.loads(path.read_text()) if path.exists() else []
+                path.write_text(json.dumps([*before, result], indent=1) + "\n")
 
 
 if __name__ == "__main__":
