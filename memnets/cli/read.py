@@ -12,6 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--run", dest="run_dir", metavar="RUN_DIR", help="a run, such as runs/ocr-digits/<id> (the reader that ships)")
     add("--decode", choices=WAYS, help="who reads; both together, where the reader has both, by default")
+    add("--page", action="store_true", help="images are clean pages of print: cut them into their lines first")
     add("--any-width", action="store_true", help="read lines of over four times the width the reader was tried on, too")
 
 

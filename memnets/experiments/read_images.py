@@ -67,6 +67,8 @@ class _Item(NamedTuple):
     image: Any = None
     prediction: Any = None
     padded_width: int = 0
+    place: dict[str, Any] | None = None
+    """Of a line of a page: its number and its box."""
 
 
 class _Line(NamedTuple):
@@ -94,7 +96,8 @@ def read(options: argparse.Namespace) -> int:
         to, confidence = round(line.reading.read_to, 3), round(line.confidence, 6)
         return {"text": line.reading.text, "confidence": confidence, "read_to": to, "inverted": line.inverted}
 
-    columns = ["image", "text", "confidence", "read_to", "inverted", "error"]
+    place = ["line", "box"] if options.page else []
+    columns = ["image", "text", "confidence", "read_to", "inverted", *place, "error"]
     kind = _Kind("read", "describe", TextReader, Captioner, "reads lines", columns, said, draw, unpadded)
     model, loader = _load(kind, options) if options.run_dir else load_shipped()
     if options.decode:
@@ -116,7 +119,32 @@ def read(options: argparse.Namespace) -> int:
             f"up to {int(model.calibration.widest)}: part it, or say --any-width"
         )
 
+    if options.page:
+        return _answer(kind, options, _lines_of_pages(_paths(options), loader, predict, refuse))
     return _answer(kind, options, _items(kind, _paths(options), loader, predict, refuse))
+
+
+def _lines_of_pages(
+    paths: list[str],
+    loader: Any,
+    predict: Callable[[list[Tensor]], Predictions],
+    refuse: Callable[[Tensor], str | None],
+) -> Iterator[_Item]:
+    """Each line of each page, from the top."""
+    if not hasattr(loader, "load_page"):
+        raise UsageError("read: --page needs a task of lines that cuts pages, such as TextLines: read lines one by one")
+    for path in paths:
+        try:
+            boxes, images, problem = loader.load_page(path)
+        except ImportError as error:
+            raise UsageError(f"read: --page: {error}") from error
+        if problem is not None:
+            yield _Item(path, problem)
+        for start in range(0, len(images), AT_ONCE):
+            group = images[start : start + AT_ONCE]
+            for n, (prediction, padded) in enumerate(predict(group), start=start):
+                place = {"line": n + 1, "box": list(boxes[n])}
+                yield _Item(path, refuse(images[n]), images[n], prediction, padded, place)
 
 
 def _way(model: TextReader) -> str:
@@ -247,7 +275,7 @@ def _finish(writer: Writer, figures: Path | None, drawn: bool) -> None:
 
 def _record(kind: _Kind, options: argparse.Namespace, item: _Item) -> Record:
     """What is said of an image."""
-    record: Record = {"image": item.path}
+    record: Record = {"image": item.path, **(item.place or {})}
     if item.problem is not None:
         return record | {"error": " ".join(item.problem.split())}
     record |= kind.said(item.prediction)

@@ -13,7 +13,16 @@ from torch import Tensor
 
 from memnets_tasks.base import LoadedImages
 from memnets_tasks.images.batches import SceneBatch, TextLineBatch
-from memnets_tasks.images.pictures import MAX_BYTES, UnreadableImage, check_ink, colour_square, grey_line
+from memnets_tasks.images.page_segments import find_lines
+from memnets_tasks.images.pictures import (
+    MAX_BYTES,
+    UnreadableImage,
+    check_ink,
+    colour_square,
+    grey_line,
+    grey_page,
+    png,
+)
 from memnets_tasks.images.regular_files import UnusableFile, read_regular
 
 MOST_UPRIGHT = 5
@@ -56,6 +65,30 @@ class LineLoader(NamedTuple):
             times = f"{len(line) / line.shape[1]:.1f} times as tall as wide"
             raise UnreadableImage("image is no line", f"{times}; turn it, or crop it to one line")
         return line
+
+    def load_page(self, path: str) -> tuple[list[tuple[int, ...]], list[Tensor], str | None]:
+        """The lines of an image of a whole page, from its top; or why there are none.
+
+        Returns:
+            Where each stands (left, top, right, bottom); its image ``(1, height, w)`` from 0 to 1; and the problem.
+
+        Raises:
+            ImportError: scikit-image is not installed.
+        """
+        try:
+            page = grey_page(_read(path))
+        except UnreadableImage as error:
+            return [], [], str(error)
+        boxes: list[tuple[int, ...]] = []
+        images: list[Tensor] = []
+        for box in find_lines(page):
+            try:
+                line = self.line(png(page[box.top : box.bottom, box.left : box.right]))
+            except UnreadableImage:
+                continue  # of one grey, or too wide
+            boxes.append(tuple(box))
+            images.append(torch.from_numpy(line.copy())[None].float() / 255)
+        return boxes, images, None if boxes else "no line of print was found: crop the page to its text"
 
     def line(self, data: bytes) -> npt.NDArray[np.uint8]:
         """A line ``(height, w)`` of an image file; raises UnreadableImage where there is none in it."""

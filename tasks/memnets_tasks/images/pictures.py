@@ -197,6 +197,11 @@ def grey_line(
     return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
 
 
+def grey_page(data: bytes) -> npt.NDArray[np.uint8]:
+    """A picture in grey, of its own size; raises UnreadableImage if it cannot be decoded or is blank."""
+    return check_ink(np.asarray(_opaque(decode(data), "L")))
+
+
 def check_ink(line: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """A line as it is; raises UnreadableImage where all of it is of one grey."""
     if int(line.max()) - int(line.min()) < FLAT:

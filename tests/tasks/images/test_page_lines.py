@@ -11,8 +11,9 @@ from memnets.base.module import Model
 from memnets.training.lengths import evaluate
 from memnets_tasks import PageLines, TextLines
 from memnets_tasks.images.page_lines import LINES, PageLine, unbend
+from memnets_tasks.images.page_segments import find_lines
 
-pytest.importorskip("skimage.data")
+skimage_data = pytest.importorskip("skimage.data")
 
 
 def test_the_lines_of_the_page_each_once():
@@ -80,3 +81,15 @@ def test_a_test_set_is_scored_whole_where_it_is_small():
 def test_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         PageLines(**arguments)
+
+
+def test_the_lines_of_the_page_are_found_in_it():
+    """Seven, and the rest of one that is cut off at the foot; each within a few rows of where it was measured."""
+    page = np.asarray(skimage_data.page())
+    boxes = find_lines(page)
+    for line in LINES:
+        near = [box for box in boxes if abs((box.top + box.bottom) / 2 - (np.mean(line.tops) + line.rows / 2)) < 6]
+        assert any(abs(box.left - line.left) < 12 and abs(box.right - line.right) < 12 for box in near), line.text
+    assert len(boxes) <= 9
+    assert find_lines(255 - page) == boxes
+    assert find_lines(np.full((80, 90), 200, np.uint8)) == []
