@@ -96,6 +96,8 @@ CASES = [
     network("stack", memnets.StackMemory(6, 4), output_size=2),
     network("stacks-gru", memnets.StackMemory(3, 2, stacks=3, joint=True), controller="gru"),
     Case("stack-model", lambda **options: memnets.StackRNN(INPUTS, HIDDEN, slots=4, width=3, stacks=2, **options)),
+    Case("neural-stack", lambda **options: memnets.NeuralStack(INPUTS, HIDDEN, slots=7, width=3, **options)),
+    network("neural-queue", memnets.NeuralStackMemory(6, 2, stacks=2, kind="queue"), controller="gru", output_size=2),
     network("tape", memnets.TapeMemory(6, 3), output_size=2),
     Case(
         "tape-model", lambda **options: memnets.TapeRNN(INPUTS, HIDDEN, slots=4, tapes=2, empty_channel=-1, **options)
@@ -262,6 +264,8 @@ def loops_of(memory: Any) -> memories.LoopMemory:
             return memories.dnc_memory(*sizes, m.masked, m.deallocation, m.sharpened)
         case memnets.MANNMemory():
             return memories.mann_memory(m.slots, m.width, m.read_heads, m.decay, m.values, m.strength, m.shared)
+        case memnets.NeuralStackMemory():
+            return memories.neural_stack_memory(m.slots, m.width, m.stacks, m.kind)
         case memnets.SAMMemory():
             return memories.sam_memory(m.slots, m.width, m.heads, m.nonzero)
         case memnets.StackMemory():

@@ -5,6 +5,7 @@ from .delta import DeltaMemory, DeltaState
 from .dnc import DNCMemory, DNCState
 from .interface import Interface, Part
 from .mann import MANNMemory, MANNState
+from .neural_stack import NeuralStackMemory, NeuralStackState
 from .ntm import NTMMemory, NTMState
 from .sam import SAMMemory, SAMState
 from .stack import StackMemory, StackState
@@ -21,6 +22,8 @@ __all__ = [
     "Memory",
     "NTMMemory",
     "NTMState",
+    "NeuralStackMemory",
+    "NeuralStackState",
     "Part",
     "SAMMemory",
     "SAMState",

@@ -116,8 +116,10 @@ class SAMMemory(Memory):
         touched = torch.cat([index, read_index], dim=-1).flatten(1)  # (B, H (2 K + 1))
         slots = slots.access(state.time, touched, torch.cat([weights, read_weights], dim=-1).flatten(1))
         used = torch.maximum(state.used, touched.amax(1) + 1)
-        kept: Any = (slots.memory, slots.last_access) if isinstance(slots, Slots) else (slots, state.last_access)
-        state = SAMState(*kept, read_index, read_weights, state.time + 1, used)
+        memory, last_access = (
+            (slots.memory, slots.last_access) if isinstance(slots, Slots) else (given, state.last_access)
+        )
+        state = SAMState(memory, last_access, read_index, read_weights, state.time + 1, used)
         return ops.read_rows(rows, read_weights).flatten(1), state
 
     def record(self, parts: Any, prev_state: SAMState, state: SAMState) -> dict[str, Record]:

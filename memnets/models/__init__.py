@@ -11,6 +11,7 @@ from .linear_attention import LinearAttention
 from .mann import MANN
 from .memory_mosaic import MemoryMosaic
 from .memory_network import MemoryNetwork
+from .neural_stack import NeuralStack
 from .ntm import NTM
 from .pondering import ACT, Repeat
 from .sam import SAM
@@ -42,6 +43,7 @@ __all__ = [
     "LinearAttention",
     "MemoryMosaic",
     "MemoryNetwork",
+    "NeuralStack",
     "ReaderOutput",
     "Repeat",
     "SentenceState",

@@ -21,7 +21,7 @@ from .links import backward_weights, forward_weights, sharpen_links, update_link
 from .location import interpolate, sharpen, shift_weights
 from .masking import masked_content_weights, masked_cosine_similarity
 from .neural_memory import NeuralMemoryState, neural_memory
-from .neural_stack import neural_stack_read, neural_stack_step
+from .neural_stack import neural_queue_read, neural_queue_step, neural_stack_read, neural_stack_step
 from .read_modes import read_weighting
 from .reading import read
 from .sparse import (
@@ -64,6 +64,8 @@ __all__ = [
     "memory_usage",
     "most_similar",
     "neural_memory",
+    "neural_queue_read",
+    "neural_queue_step",
     "neural_stack_read",
     "neural_stack_step",
     "read",

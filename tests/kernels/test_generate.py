@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from memnets import BackendUnavailableError, MemoryCell, Recurrent
 from memnets.base.state import map_state, state_tensors
 from memnets.kernels.generate import calls
-from memnets.memories import DeltaMemory, DNCMemory, MANNMemory, NTMMemory, StackMemory, TapeMemory
+from memnets.memories import DeltaMemory, DNCMemory, MANNMemory, NeuralStackMemory, NTMMemory, StackMemory, TapeMemory
 
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
 
@@ -107,6 +107,7 @@ def memory_cells(draw):
                 MANNMemory, st.sampled_from([3, 5, 13]), size, heads, values=st.booleans(), strength=st.booleans()
             ),
             st.builds(StackMemory, size, size, stacks=heads, joint=st.booleans()),
+            st.builds(NeuralStackMemory, size, size, stacks=heads, kind=st.sampled_from(["stack", "queue"])),
             st.builds(TapeMemory, size, size, tapes=heads, empty_channel=st.sampled_from([None, 0])),
             st.builds(DeltaMemory, size, size, heads=heads),
         )

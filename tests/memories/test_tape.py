@@ -26,7 +26,7 @@ def test_a_channel_that_the_input_lacks_is_named():
         memnets.TapeRNN(3, 4, empty_channel=3, slots=8, backend="reference")(torch.zeros(1, 2, 3))
 
 
-@pytest.mark.parametrize("kind", [memnets.StackRNN, memnets.TapeRNN])
+@pytest.mark.parametrize("kind", [memnets.StackRNN, memnets.TapeRNN, memnets.NeuralStack])
 def test_evaluation_gives_a_slot_a_step_and_takes_it_back(kind):
     torch.manual_seed(0)
     task = ReverseString()

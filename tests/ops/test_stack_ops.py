@@ -97,20 +97,24 @@ def test_huge_values_on_a_stack_stay_finite():
 # Grefenstette et al. 2015.
 
 
-@given(stacks=sizes, steps=sizes, more=st.integers(0, 2), width=sizes, seed=st.integers(0, 2**20))
-def test_a_neural_stack_equals_lists_that_grow(stacks, steps, more, width, seed):
+@given(queue=st.booleans(), stacks=sizes, steps=sizes, more=st.integers(0, 2), width=sizes, seed=st.integers(0, 2**20))
+def test_neural_stacks_and_queues_equal_lists_that_grow(queue, stacks, steps, more, width, seed):
+    step, read_off = ops.neural_stack_step, ops.neural_stack_read
+    if queue:
+        step, read_off = ops.neural_queue_step, ops.neural_queue_read
     batch, depth = 2, steps + more
     value, push = normal(steps, batch, stacks, width, seed=seed), uniform(steps, batch, stacks, seed=seed + 1)
     pop = 1.5 * uniform(steps, batch, stacks, seed=seed + 2)
     values, strengths = torch.zeros(batch, stacks, depth, width).double(), torch.zeros(batch, stacks, depth).double()
-    expected = {index: oracle.NeuralStack() for index in np.ndindex(batch, stacks)}
+    lists = oracle.NeuralQueue if queue else oracle.NeuralStack
+    expected = {index: lists() for index in np.ndindex(batch, stacks)}
     for t in range(steps):
-        values, strengths = ops.neural_stack_step(values, strengths, value[t], push[t], pop[t])
-        reads = ops.neural_stack_read(values, strengths)
-        for index, lists in expected.items():
-            read = lists.step(value[t][index].numpy(), push[t][index].item(), pop[t][index].item())
+        values, strengths = step(values, strengths, value[t], push[t], pop[t])
+        reads = read_off(values, strengths)
+        for index, one in expected.items():
+            read = one.step(value[t][index].numpy(), push[t][index].item(), pop[t][index].item())
             np.testing.assert_allclose(reads[index].numpy(), read, rtol=1e-9, atol=1e-12)
-            np.testing.assert_allclose(strengths[index][: t + 1].flip(0).numpy(), lists.strengths, atol=1e-12)
+            np.testing.assert_allclose(strengths[index][: t + 1].flip(0).numpy(), one.strengths, atol=1e-12)
 
 
 def test_the_example_of_the_paper():
@@ -132,6 +136,8 @@ def test_gradients_and_traces_of_the_neural_stack(shape):
     assert_traceable(ops.neural_stack_step, arguments)
     assert_gradients(ops.neural_stack_read, arguments[:2])
     assert_traceable(ops.neural_stack_read, arguments[:2])
+    assert_gradients(ops.neural_queue_step, arguments)
+    assert_gradients(ops.neural_queue_read, arguments[:2])
 
 
 def test_beyond_its_depth_a_neural_stack_loses_the_oldest():
@@ -149,6 +155,17 @@ def test_a_neural_stack_at_extremes(gate):
     gates = torch.full((2, 3), gate)
     finite_with_gradients(ops.neural_stack_step, 1e3 * values, torch.full((2, 3, 4), gate), 1e3 * value, gates, gates)
     finite_with_gradients(ops.neural_stack_read, 1e3 * values, torch.full((2, 3, 4), gate))
+
+
+def test_a_queue_gives_back_in_the_order_of_coming():
+    values, strengths, reads = torch.zeros(1, 1, 4, 1).double(), torch.zeros(1, 1, 4).double(), []
+    for number, push, pop in [(1, 1, 0), (2, 1, 0), (9, 0, 1), (3, 1, 1), (9, 0, 1)]:
+        gates = (torch.tensor([[float(gate)]]).double() for gate in (push, pop))
+        values, strengths = ops.neural_queue_step(
+            values, strengths, torch.full((1, 1, 1), float(number)).double(), *gates
+        )
+        reads.append(ops.neural_queue_read(values, strengths).item())
+    assert reads == [1, 1, 2, 3, 0]
 
 
 # Deletang et al. 2022.

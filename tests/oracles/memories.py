@@ -203,6 +203,37 @@ def stack_memory(depth: int, width: int, stacks: int, joint: bool) -> LoopMemory
     return LoopMemory(lambda batch: [np.zeros((batch, stacks, depth, width))], first, step)
 
 
+def neural_stack_memory(depth: int, width: int, stacks: int, kind: str) -> LoopMemory:
+    """Grefenstette et al. 2015, sections 3.1 and 3.2. State: values and strengths, the newest first."""
+    lists = stack.NeuralStack if kind == "stack" else stack.NeuralQueue
+
+    def unpacked(state: list[Array], b: int, k: int) -> stack.NeuralStack:
+        one = lists()
+        one.values, one.strengths = list(state[0][b, k, ::-1]), list(state[1][b, k, ::-1])
+        return one
+
+    def first(state: list[Array]) -> Array:
+        batch = len(state[0])
+        reads = [[unpacked(state, b, k).read() for k in range(stacks)] for b in range(batch)]
+        return np.array(reads).reshape(batch, -1)
+
+    def step(emission: Array, state: list[Array]) -> tuple[Array, list[Array]]:
+        take = Reader(emission)
+        value, push, pop = np.tanh(take(stacks, width)), oracles.sigmoid(take(stacks)), oracles.sigmoid(take(stacks))
+        take.end()
+        values, strengths = state[0].copy(), state[1].copy()
+        for b, k in np.ndindex(push.shape):
+            one = unpacked(state, b, k)
+            one.step(value[b, k], push[b, k], pop[b, k])
+            values[b, k], strengths[b, k] = one.values[:0:-1], one.strengths[:0:-1]  # the oldest is lost
+        state = [values, strengths]
+        return first(state), state
+
+    return LoopMemory(
+        lambda batch: [np.zeros((batch, stacks, depth, width)), np.zeros((batch, stacks, depth))], first, step
+    )
+
+
 def tape_memory(slots: int, width: int, tapes: int, empty_channel: int | None) -> LoopMemory:
     """Deletang et al. 2022, appendix A; a jump goes as far as there were steps of input. State: tapes, that number."""
 

@@ -49,16 +49,32 @@ class NeuralStack:
         self.strengths: list[float] = []
 
     def step(self, value: Array, push: float, pop: float) -> Array:
-        t = len(self.values)
-        s = self.strengths
-        new = [max(0.0, s[i] - max(0.0, pop - sum(s[j] for j in range(i + 1, t)))) for i in range(t)]
+        self.strengths = [*self.left(pop), push]
         self.values.append(value)
-        self.strengths = [*new, push]
         return self.read()
+
+    def left(self, pop: float) -> list[float]:
+        """What a pop leaves, from the newest value down."""
+        s, n = self.strengths, len(self.strengths)
+        return [max(0.0, s[i] - max(0.0, pop - sum(s[j] for j in range(i + 1, n)))) for i in range(n)]
 
     def read(self) -> Array:
         s, n = self.strengths, len(self.values)
         result = np.zeros(self.values[0].shape)
         for i in range(n):
             result += min(s[i], max(0.0, 1 - sum(s[j] for j in range(i + 1, n)))) * self.values[i]
+        return result
+
+
+class NeuralQueue(NeuralStack):
+    """Section 3.2: the same, but from the oldest value on."""
+
+    def left(self, pop: float) -> list[float]:
+        s = self.strengths
+        return [max(0.0, s[i] - max(0.0, pop - sum(s[j] for j in range(i)))) for i in range(len(s))]
+
+    def read(self) -> Array:
+        s, result = self.strengths, np.zeros(self.values[0].shape)
+        for i in range(len(s)):
+            result += min(s[i], max(0.0, 1 - sum(s[j] for j in range(i)))) * self.values[i]
         return result
