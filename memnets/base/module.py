@@ -347,9 +347,10 @@ def run_in_segments(
     segment: int | None,
 ) -> tuple[Tensor, Any]:
     """``run`` over ``inputs (B, T, I)``, the gradient cut between segments of so many steps; None for one whole."""
-    steps = inputs.shape[1]
-    outputs, segment = [], segment or steps
-    for start in range(0, steps, segment):
+    if segment is None:  # whatever the number of steps, which an exported program may leave open
+        return run(inputs, state, lengths)
+    outputs = []
+    for start in range(0, inputs.shape[1], segment):
         state = detach_state(state) if start else state
         part = inputs[:, start : start + segment]
         within = None if lengths is None else (lengths - start).clamp(0, part.shape[1])

@@ -117,6 +117,13 @@ def choose(cell: Any, find: Callable[[], tuple[str, ...]], backend: str, inputs:
     check_name(backend)
     if backend in ("reference", "compiled"):
         return backend, ()
+    if exporting():
+        if backend == "fused":
+            raise BackendUnavailableError(
+                "backend 'fused' cannot be exported, as its code is this machine's: use backend='auto', which exports "
+                "the plain cell"
+            )
+        return "reference", ()
     passing = _passing_reason(cell, inputs)
     if passing:
         _say(passing)
@@ -139,6 +146,11 @@ def choose(cell: Any, find: Callable[[], tuple[str, ...]], backend: str, inputs:
     else:
         _say(reason)
     return "reference", ()
+
+
+def exporting() -> bool:
+    """Whether the module becomes a program for elsewhere: by ``torch.export`` or ``torch.onnx``."""
+    return torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export()
 
 
 def _passing_reason(cell: Any, inputs: Tensor) -> str | None:

@@ -66,7 +66,7 @@ class Layer(nn.Module, abc.ABC):
         """
         check_inputs(x, self.hidden_size)
         if state is None:
-            state = self.initial_state(len(x))
+            state = self.initial_state(x.shape[0])
         if lengths is None:
             return self.run(x, state, None)
         lengths = torch.as_tensor(lengths, device=x.device)

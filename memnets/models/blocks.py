@@ -148,7 +148,7 @@ class BlockNetwork(SequenceModule, abc.ABC):
     def read_lengths(self, lengths: Tensor | Sequence[int], inputs: Tensor) -> Any:
         """As a list; as a tensor where a graph of ``torch.compile`` must serve any lengths."""
         if isinstance(lengths, Tensor) and torch.compiler.is_compiling():
-            return check_length_tensor(lengths, len(inputs))
+            return check_length_tensor(lengths, inputs.shape[0])
         return super().read_lengths(lengths, inputs)
 
     def run(self, inputs: Tensor, state: Any, lengths: Any) -> tuple[Tensor, Any]:

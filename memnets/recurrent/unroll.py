@@ -16,6 +16,7 @@ from ..base.state_types import register_state
 from ..memories.base import Memory, resize
 from . import in_place
 from .directions import BidirectionalState, reverse, reverse_resets
+from .scanned import has_open_steps, run_scanned
 
 Step = Callable[[Tensor, Any], tuple[Tensor, Any]]
 
@@ -129,7 +130,7 @@ class Recurrent(SequenceModule):
         if not isinstance(lengths, Tensor) or not torch.compiler.is_compiling():
             return super().read_lengths(lengths, inputs)
         if kernels.choose(self.cell, self._kernel, self.backend, inputs)[0] == "fused":
-            return check_length_tensor(lengths, len(inputs))
+            return check_length_tensor(lengths, inputs.shape[0])
         return super().read_lengths(lengths, inputs)
 
     def run(self, inputs: Tensor, state: Any, lengths: Any) -> tuple[Tensor, Any]:
@@ -260,6 +261,8 @@ class Recurrent(SequenceModule):
         return detach_state(state) if every and t and t % every == 0 else state
 
     def _unroll_even(self, step: Step, inputs: Tensor, state: Any, start: int) -> tuple[Tensor, Any]:
+        if has_open_steps(inputs):
+            return run_scanned(step, inputs, state)
         outputs = []
         for t, x in enumerate(inputs.unbind(1), start):
             out, state = step(x, self._cut(t, state))

@@ -136,3 +136,26 @@ def test_traces_in_one_thread_while_another_runs_the_module():
         thread.join()
         sys.setswitchinterval(interval)
     assert errors == []
+
+
+def test_an_exported_program_takes_any_batch_and_any_number_of_steps(tmp_path):
+    """The plain cell by itself, which needs no kernel of this machine; torch's LSTM leaves the batch open alone."""
+    model, inputs = memnets.NTM(3, 5, output_size=2, slots=4, width=3).eval(), torch.randn(2, 6, 3)
+    axes = {0: torch.export.Dim("batch", min=2), 1: torch.export.Dim("steps", min=2)}
+    torch.export.save(torch.export.export(model, (inputs,), dynamic_shapes=(axes,)), tmp_path / "ntm.pt2")
+    program = torch.export.load(tmp_path / "ntm.pt2")
+    assert not [node for node in program.graph.nodes if "memnets" in str(node.target)]
+    others = torch.randn(3, 9, 3)
+    outputs, state = program.module()(others)
+    expected, last = model(others)
+    assert_close(outputs, expected, rtol=1e-4, atol=1e-5)
+    assert_close(state.memory.memory, last.memory.memory, rtol=1e-4, atol=1e-5)
+    lstm = memnets.LSTM(3, 5)
+    batch = torch.export.export(lstm, (inputs,), dynamic_shapes=({0: torch.export.Dim("batch", min=2)},))
+    assert_close(batch.module()(others[:, :6])[0], lstm(others[:, :6])[0])
+
+
+def test_the_kernel_of_this_machine_is_not_exported():
+    model = memnets.NTM(3, 5, slots=4, width=3, backend="fused")
+    with pytest.raises(Exception, match=r"cannot be exported.*backend='auto'"):
+        torch.export.export(model, (torch.randn(2, 3, 3),))
