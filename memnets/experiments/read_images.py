@@ -99,6 +99,7 @@ def read(options: argparse.Namespace) -> int:
     place = ["line", "box"] if options.page else []
     columns = ["image", "text", "confidence", "read_to", "inverted", *place, "error"]
     kind = _Kind("read", "describe", TextReader, Captioner, "reads lines", columns, said, draw, unpadded)
+    paths = _paths(options)
     model, loader = _load(kind, options) if options.run_dir else load_shipped()
     if options.decode:
         try:
@@ -112,7 +113,8 @@ def read(options: argparse.Namespace) -> int:
 
     def refuse(image: Tensor) -> str | None:
         most = MOST_TIMES_AS_WIDE * int(model.calibration.widest)
-        if options.any_width or not most or image.shape[-1] <= most:
+        local = model.decoder is None and getattr(model.encoder, "recurrent", None) is None  # each column by itself
+        if options.any_width or local or not most or image.shape[-1] <= most:
             return None
         return (
             f"image is {image.shape[-1]} pixels wide at height {image.shape[-2]}, and the reader was tried on lines of "
@@ -120,8 +122,8 @@ def read(options: argparse.Namespace) -> int:
         )
 
     if options.page:
-        return _answer(kind, options, _lines_of_pages(_paths(options), loader, predict, refuse))
-    return _answer(kind, options, _items(kind, _paths(options), loader, predict, refuse))
+        return _answer(kind, options, _lines_of_pages(paths, loader, predict, refuse))
+    return _answer(kind, options, _items(kind, paths, loader, predict, refuse))
 
 
 def _lines_of_pages(
@@ -168,13 +170,14 @@ def describe(options: argparse.Namespace) -> int:
 
     columns = ["image", "caption", "confidence", "error"]
     kind = _Kind("describe", "read", Captioner, TextReader, "describes pictures", columns, said, draw, unpadded)
+    paths = _paths(options)
     model, loader = _load(kind, options)
 
     def predict(images: list[Tensor]) -> Predictions:
         captions = model.describe(torch.stack(images), beam_size=options.beam)
         return [(caption, images[0].shape[-1]) for caption in captions]
 
-    return _answer(kind, options, _items(kind, _paths(options), loader, predict, lambda image: None))
+    return _answer(kind, options, _items(kind, paths, loader, predict, lambda image: None))
 
 
 def _paths(options: argparse.Namespace) -> list[str]:
