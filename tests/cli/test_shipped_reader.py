@@ -1,0 +1,45 @@
+"""The reader that comes with the library: small, whole, and reading print without a run."""
+
+import json
+
+import pytest
+import torch
+from PIL import Image
+
+from memnets.cli import main
+from memnets.experiments.shipped import FOLDER, load_shipped
+from memnets_tasks import TextLines
+from memnets_tasks.images.metrics import character_error_rate
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory):
+    """Twelve lines of words that no training has seen, in a font that it has not, by path."""
+    folder = tmp_path_factory.mktemp("lines")
+    task = TextLines(words="mixed", restyle=0.0, noise=0.02).splits().unseen["unseen font"]
+    batch = task.sample(12, 14, torch.Generator().manual_seed(0))
+    texts = {}
+    for n, (image, width, text) in enumerate(zip(batch.images, batch.widths.tolist(), batch.texts)):
+        path = folder / f"line{n:02}.png"
+        Image.fromarray((image[0, :, :width] * 255).round().byte().numpy()).save(path)
+        texts[str(path)] = text
+    return texts
+
+
+def test_it_is_small_and_has_its_card():
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 2_000_000
+    card = (FOLDER / "README.md").read_text()
+    assert all(word in card for word in ("Trained on", "Figures", "Limits", "ocr-western"))
+    reader, _ = load_shipped()
+    assert set("azAZ09!?€éüß ") <= set(reader.charset)
+    assert reader.calibration.widest > 100
+
+
+def test_print_is_read_without_a_run(lines, tmp_path, capsys):
+    Image.new("L", (200, 32), 250).save(tmp_path / "blank.png")
+    assert main(["read", *lines, str(tmp_path / "blank.png"), "--json"]) == 1
+    *records, blank = json.loads(capsys.readouterr().out)
+    assert "image is blank" in blank["error"]
+    rate = character_error_rate([record["text"] for record in records], list(lines.values()))
+    assert rate < 0.2
+    assert sum(record["confidence"] for record in records) / len(records) > 0.7
