@@ -53,7 +53,7 @@ def test_the_atlas(tmp_path, monkeypatch, capsys):
     (tmp_path / "my_atlas_lab.py").write_text(code)
     monkeypatch.chdir(tmp_path)
     lines = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)[0].splitlines()
-    for words in (shlex.split(line.split("  #")[0])[1:] for line in lines[2:]):
+    for words in (shlex.split(line.split("  #")[0])[1:] for line in lines[3:]):
         assert main(words) == 0
     assert "2 of 2 cells are done" in capsys.readouterr().out
     assert "**Queue**, with " in (tmp_path / "docs" / "my-page" / "README.md").read_text()

@@ -4,6 +4,7 @@ What is done is not done again: the same command goes on where it stopped, and s
 
   memnets compare                                   # the Memory Atlas: every memory on every task, for hours
   memnets compare --memories NTM,LSTM --tasks Copy,ParityCheck --seconds 5 --into atlas/small
+  memnets compare chomsky                           # the networks and tasks of Deletang et al. 2022
   memnets compare my-atlas.yaml --minutes 10        # a list of your own, or of your own memories
 """
 
@@ -16,7 +17,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which memories and tasks, and with which budget."""
     parser.usage = "memnets compare [FILE.yaml] [options]"
     add = parser.add_argument
-    add("file", metavar="FILE", nargs="?", help="memories, tasks and protocol; configs/atlas.yaml, which ships")
+    add(
+        "file",
+        metavar="FILE",
+        nargs="?",
+        help="memories, tasks and protocol, or the name of a list that ships: atlas, chomsky",
+    )
     add("--memories", type=_names, metavar="A,B", help="these of its memories alone")
     add("--tasks", type=_names, metavar="X,Y", help="these of its tasks alone")
     add("--into", metavar="DIR", help="where cells are kept (atlas/<name of the file>)")

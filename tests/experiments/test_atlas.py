@@ -9,13 +9,13 @@ import memnets
 from memnets.base.errors import UsageError
 from memnets.cli import main
 from memnets.experiments.atlas import run, words
-from memnets.experiments.atlas.cell import choose
+from memnets.experiments.atlas.cell import Maker, choose
+from memnets.experiments.atlas.commands import find_plan
 from memnets.experiments.atlas.page import Results, make_page
 from memnets.experiments.atlas.plan import Protocol, read_atlas
 from memnets.experiments.atlas.scores import chance, score
 from memnets.experiments.atlas.sizes import fit_state, kept_bytes, state_size, with_value
 from memnets.experiments.atlas.train import train
-from memnets.experiments.catalogue import config_folder
 from memnets_tasks import Copy, DynamicNGrams, MissingDuplicate, ParityCheck, RepeatCopy, generator
 
 PLAN = """
@@ -65,12 +65,11 @@ def test_a_size_may_be_a_multiple_and_of_a_nested_class():
         with_value(nested, "memry.slots", 7)
 
 
-def test_every_memory_of_the_list_that_ships_can_be_made_of_its_size():
-    from memnets.experiments.atlas.cell import Maker
-
-    atlas = read_atlas(config_folder() / "atlas.yaml")
-    assert len(atlas.memories) >= 10
-    assert len(atlas.tasks) >= 12
+@pytest.mark.parametrize(("name", "memories", "tasks"), [("atlas", 12, 12), ("chomsky", 5, 15)])
+def test_every_memory_of_the_lists_that_ship_can_be_made_of_its_size(name, memories, tasks):
+    atlas = read_atlas(find_plan(name))
+    assert len(atlas.memories) >= memories
+    assert len(atlas.tasks) >= tasks
     for cell in atlas.cells()[: len(atlas.memories)]:
         maker = Maker(atlas, cell)
         size = state_size(maker.model(0), maker.steps)
@@ -239,6 +238,8 @@ def test_mistakes_in_the_file_are_one_line(plan, changed, message, capsys):
 def test_what_is_not_there_is_named(plan, tmp_path, capsys):
     assert main(["compare", "tiny.yaml", "--memories", "LSTN"]) == 2
     assert "unknown memory 'LSTN'; did you mean LSTM" in capsys.readouterr().err
+    assert main(["compare", "chomski"]) == 2
+    assert "there is no file chomski, nor a list of that name; did you mean chomsky" in capsys.readouterr().err
     assert main(["atlas", "nowhere"]) == 2
     assert "nowhere is no atlas" in capsys.readouterr().err
     assert not (tmp_path / "atlas").exists()

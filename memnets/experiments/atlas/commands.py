@@ -9,7 +9,7 @@ from typing import Any
 import torch
 import yaml
 
-from ...base.errors import UsageError
+from ...base.errors import UsageError, suggest
 from ...base.files import write_atomically
 from ..catalogue import config_folder
 from ..printing import print_paths
@@ -36,7 +36,7 @@ def compare(
     """Run the cells that are not done, then print the scores; returns the exit status, 1 where a cell failed.
 
     Args:
-        file: of the plan; the one that ships if None.
+        file: of the plan, or the name of one that ships; the atlas's if None.
         memories: those alone.
         tasks: those alone.
         changes: settings of the protocol that go before the file's.
@@ -48,7 +48,7 @@ def compare(
     Raises:
         UsageError: what is asked for cannot be.
     """
-    path = Path(file) if file else config_folder() / PLAN
+    path = find_plan(file or Path(PLAN).stem)
     changes = {name: value for name, value in (changes or {}).items() if value is not None}
     if seeds is not None:
         try:
@@ -78,6 +78,21 @@ def compare(
     print(f"\npage: memnets atlas {store.path}" + (f"; go on with the same command ({left} cells)" if left else ""))
     failed = sum("error" in store.read(atlas, cell) for cell in atlas.cells())
     return int(bool(failed))
+
+
+def find_plan(name: str) -> Path:
+    """The file of a plan, by its path or by its name among those that ship.
+
+    Raises:
+        UsageError: there is none.
+    """
+    path = Path(name)
+    shipped = {file.stem: file for file in sorted(config_folder().glob("*.yaml"))}
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        return path
+    if name not in shipped:
+        raise UsageError(f"there is no file {name}, nor a list of that name{suggest(name, shipped)}")
+    return shipped[name]
 
 
 def _any_result(atlas: Atlas, store: Store) -> bool:

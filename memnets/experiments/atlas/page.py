@@ -114,7 +114,7 @@ def page_text(results: Results, commands: Sequence[Sequence[str]], figures: Iter
         "Every memory on every task under one protocol. Made by the project's own commands, numbers and words alike:",
         "```bash\n" + "\n".join(map(shlex.join, commands)) + "\n```",
         _progress(results),
-        protocol_text(atlas.protocol),
+        protocol_text(atlas.protocol, fitted=any(memory.fit for memory in atlas.memories)),
         *(f"![{Path(path).stem}]({path})" for path in figures),
     ]
     for multiple in dict.fromkeys((first, last)):
@@ -151,15 +151,25 @@ def _progress(results: Results) -> str:
     return text + f"{' or '.join(map(str, threads))} thread a training."
 
 
-def protocol_text(protocol: Protocol) -> str:
-    """How it was measured, in words."""
+def protocol_text(protocol: Protocol, *, fitted: bool = True) -> str:
+    """How it was measured, in words.
+
+    Args:
+        protocol: as it was.
+        fitted: whether memories were fitted to one size of state.
+    """
     rates = ", ".join(f"{rate:g}" for rate in protocol.rates)
     seeds = ", ".join(map(str, protocol.seeds))
     multiples = ", ".join(map(str, protocol.multiples))
+    sizes = (
+        f"A model keeps {protocol.state} numbers from step to step, within {protocol.tolerance:.0%}, controller and "
+        "memory together; of each memory one size is fitted to that, but where the table of sizes says otherwise."
+        if fitted
+        else "Sizes are as they were given: states are not of one size."
+    )
     return (
-        f"The protocol: a model keeps {protocol.state} numbers from step to step, within {protocol.tolerance:.0%}, "
-        "controller and memory together; of each memory one size is fitted to that, but where the table of sizes says "
-        f"otherwise. Adam, batches of {protocol.batch_size}, gradients clipped to a norm of {protocol.clip:g}, at most "
+        f"The protocol: {sizes} Adam, batches of {protocol.batch_size}, gradients clipped to a norm of "
+        f"{protocol.clip:g}, at most "
         f"{protocol.steps:,} steps and {protocol.seconds:g} seconds of the processor a training, whichever is used up "
         f"first; the rate falls to zero over the last {protocol.decay:.0%} of that, and sooner where the task is "
         f"solved. The rate is chosen among {rates} on seed {protocol.choice_seed}, which counts for nothing else; "
