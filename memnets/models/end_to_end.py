@@ -63,6 +63,8 @@ class EndToEndMemory(SequenceModule):
         batch_first: inputs and outputs are ``(B, T, .)`` if True, ``(T, B, .)`` if False.
         truncated_bptt_steps: cut the gradient each time this many steps have passed, or None for never.
         check_finite: refuse inputs with NaN or Inf.
+        device: where the weights are, the CPU if None.
+        dtype: their precision, torch's default if None.
 
     Raises:
         ValueError: a size below 1, or ``sentence_ends`` without ``vocabulary`` or outside it.
@@ -88,6 +90,8 @@ class EndToEndMemory(SequenceModule):
         batch_first: bool = True,
         truncated_bptt_steps: int | None = None,
         check_finite: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ):
         super().__init__(
             input_size,
@@ -116,6 +120,7 @@ class EndToEndMemory(SequenceModule):
         self.key_ages = nn.Parameter(0.1 * torch.randn(ages, hidden_size))
         self.value_ages = nn.Parameter(0.1 * torch.randn(ages, hidden_size))
         register_state(self.make_state(1, device=torch.device("meta")))
+        self.place(device, dtype)
 
     def make_state(self, batch_size: int, *, device: torch.device | None = None) -> SentenceState:
         """No sentence yet."""

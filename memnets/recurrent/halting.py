@@ -61,8 +61,9 @@ class RepeatCell(nn.Module):
     def initial_state(
         self, batch_size: int, *, device: torch.device | None = None, dtype: torch.dtype | None = None
     ) -> Any:
-        """The cell's own."""
-        return self.cell.initial_state(batch_size, device=device, dtype=dtype)
+        """The cell's own, on the parameters' device and in their dtype unless told."""
+        own = next(self.cell.parameters())
+        return self.cell.initial_state(batch_size, device=device or own.device, dtype=dtype or own.dtype)
 
     def forward(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
         """One step: ``x (B, I)`` to the output of the last pass."""

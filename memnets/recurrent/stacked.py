@@ -53,9 +53,11 @@ class StackedCell(nn.Module):
     def initial_state(
         self, batch_size: int, *, device: torch.device | None = None, dtype: torch.dtype | None = None
     ) -> Any:
-        """Those of all cells."""
+        """Those of all cells, on the parameters' device and in their dtype unless told."""
         cells: list[Any] = list(self.cells)
-        return join_layers([cell.initial_state(batch_size, device=device, dtype=dtype) for cell in cells])
+        own = next(self.parameters())
+        options: dict[str, Any] = {"device": device or own.device, "dtype": dtype or own.dtype}
+        return join_layers([cell.initial_state(batch_size, **options) for cell in cells])
 
     def forward(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
         """One step: ``x (B, I)`` to the output of the last cell."""

@@ -6,7 +6,9 @@ from torch.testing import assert_close
 
 import memnets
 from cases import assert_same_state, sequences
+from memnets.controllers import GRUController
 from memnets.recurrent.halting import ACTCell, RepeatCell
+from memnets.recurrent.stacked import StackedCell
 from memnets_tasks import VectorParity
 
 
@@ -87,6 +89,12 @@ def test_a_pass_that_is_dear_is_given_up():
         optimizer.step()
     assert taken[0] > 1.5
     assert taken[-1] < 1.1
+
+
+def test_repeats_and_stacks_of_plain_controllers_take_the_precision_of_their_weights():
+    for cell in (RepeatCell(GRUController(4, 4)), StackedCell([GRUController(3, 4), GRUController(4, 4)])):
+        model = memnets.Recurrent(cell, backend="reference").double()
+        assert model(sequences())[0].dtype == torch.float64
 
 
 class Counter(torch.nn.Module):
