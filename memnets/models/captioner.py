@@ -90,6 +90,8 @@ class Captioner(WithSymbols[Vocabulary], Model, Pretrained):
         feedback: what the cell is given of the last look: "context", all that was seen (the paper's), or "place", only
             where it was, as x and y. What a word says must then be seen when it is said, and attention points at it;
             with "context" it may have been seen at any word before. "place" also leaves out the paper's first state.
+        attention: "additive", or "none": the decoder then has the mean of the features alone, as in Show and Tell
+            (Vinyals et al. 2015), and is not asked to look anywhere.
         coverage_weight: of the doubly stochastic term, which asks that each place be looked at once in all.
         coverage_reduction: "sum" over places (the paper's) or "mean"; see :func:`coverage`.
         references: captions of an image that a step trains on: "all", or "one" or another number of them, drawn with
@@ -119,6 +121,7 @@ class Captioner(WithSymbols[Vocabulary], Model, Pretrained):
         dropout: float = 0.1,
         gate: bool = True,
         feedback: str = "context",
+        attention: str = "additive",
         coverage_weight: float = 0.1,
         coverage_reduction: str = "mean",
         references: str | int = "all",
@@ -128,6 +131,9 @@ class Captioner(WithSymbols[Vocabulary], Model, Pretrained):
         check_encoder(encoder, "Captioner")
         check_choice("coverage_reduction", coverage_reduction, ("sum", "mean"))
         check_choice("feedback", feedback, ("context", "place"))
+        check_choice("attention", attention, ("additive", "none"))
+        if attention == "none" and feedback == "place":
+            raise ValueError("feedback is 'place', but without attention nothing is looked at: give context")
         self._drawn = _number_of(references)
         check_share("sampling", sampling)
         if coverage_weight < 0:
@@ -139,7 +145,8 @@ class Captioner(WithSymbols[Vocabulary], Model, Pretrained):
         self.feedback = feedback
         if feedback == "place":
             size += 2
-        self.coverage_weight = coverage_weight
+        self.attention = attention
+        self.coverage_weight = 0.0 if attention == "none" else coverage_weight
         self.coverage_reduction = coverage_reduction
         self.references = references
         self.sampling = sampling
@@ -206,6 +213,9 @@ class Captioner(WithSymbols[Vocabulary], Model, Pretrained):
         if mask is not None:
             _check_mask(mask, (len(grid), *size))
             features = features.masked_fill(~mask.flatten(1).unsqueeze(2), 0)
+        if self.attention == "none":  # one place to look at, the mean of all
+            count = features.shape[1] if mask is None else mask.flatten(1).sum(1)[:, None, None]
+            return self.decoder.attention.prepare(features.sum(1, keepdim=True) / count), (1, 1)
         return self.decoder.attention.prepare(features, None if mask is None else mask.flatten(1)), size
 
     def forward(
@@ -308,7 +318,7 @@ class Captioner(WithSymbols[Vocabulary], Model, Pretrained):
         confidence = float(torch.tensor(best.log_probability / max(symbols, 1)).exp())
         if best.record is None:
             return Caption((), confidence, torch.zeros(0, *grid), torch.zeros(0))
-        weights = best.record.weights.cpu().unflatten(1, grid)
+        weights = None if self.attention == "none" else best.record.weights.cpu().unflatten(1, grid)
         return Caption(self.symbols.decode(best.symbols), confidence, weights, best.record.gate.squeeze(1).cpu())
 
     def figures(self, batch: Any, predictions: list[Caption]) -> dict[str, Any]:

@@ -170,16 +170,17 @@ class Seq2Seq(WithSymbols[Vocabulary], Model, Pretrained):
         places = torch.arange(tokens.shape[1], device=tokens.device)  # (N,)
         mask = places < lengths.unsqueeze(1)  # (B, N)
         last = (lengths - 1).unsqueeze(1)
+        backward = None
         if self.backward_encoder is not None:
             mirrored = torch.where(mask, last - places, places).unsqueeze(-1)  # (B, N, 1)
-            backward, _ = self.backward_encoder(x.gather(1, mirrored.expand_as(x)), lengths=lengths)
-            back = backward.gather(1, mirrored.expand_as(backward))
+            outputs, _ = self.backward_encoder(x.gather(1, mirrored.expand_as(x)), lengths=lengths)
+            backward = outputs.gather(1, mirrored.expand_as(outputs))
         if self.attention == "none":  # one place to look at: what each encoder has at its end
             features = features.gather(1, last.unsqueeze(-1).expand(-1, -1, features.shape[-1]))  # (B, 1, F)
-            back = back[:, :1] if self.backward_encoder is not None else None
+            backward = None if backward is None else backward[:, :1]
             mask = mask[:, :1]
-        if self.backward_encoder is not None:
-            features = torch.cat([features, back], dim=-1)
+        if backward is not None:
+            features = torch.cat([features, backward], dim=-1)
         return self.decoder.attention.prepare(features, mask)
 
     def forward(

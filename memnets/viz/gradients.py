@@ -29,7 +29,7 @@ def gradients_figure(flows: Mapping[str, Mapping[str, Mapping[str, Sequence[floa
     kinds = list(dict.fromkeys(kind for run in flows.values() for of in run.values() for kind in of))
     if not kinds:
         raise ValueError("there is no gradient to draw: give at least one run with a state")
-    figure = _style.new_figure(4.8 * len(times) + 0.6, 2.5 * len(kinds) + 0.7, "How far back the gradient reaches")
+    figure = _style.new_figure(4.8 * len(times) + 0.6, 1.8 * len(kinds) + 0.7, "How far back the gradient reaches")
     panels = figure.subplots(len(kinds), len(times), squeeze=False, sharex=True, sharey="row")
     for row, kind in enumerate(kinds):
         for column, time in enumerate(times):

@@ -1,5 +1,7 @@
 """What a captioner's cell is given of the last look."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -55,3 +57,30 @@ def test_saves_and_loads(tmp_path):
 def test_an_unknown_feedback():
     with pytest.raises(ValueError, match="feedback is 'all', but must be one of context, place"):
         Captioner(vocabulary=WORDS, feedback="all")
+
+
+def test_without_attention_the_decoder_has_the_mean_of_what_is_seen():
+    torch.manual_seed(0)
+    captioner = Captioner(
+        vocabulary=WORDS, attention="none", hidden_size=8, encoder=torch.nn.Identity(), feature_size=5
+    )
+    captioner.eval()
+    maps, mask = torch.rand(2, 5, 2, 3), torch.ones(2, 2, 3, dtype=torch.bool)
+    mask[1, :, 2] = False
+    keys, grid = captioner.encode(maps, mask)
+    assert grid == (1, 1)
+    expected = torch.stack([maps[0].flatten(1).mean(1), maps[1, :, :, :2].flatten(1).mean(1)])
+    assert torch.allclose(keys.features[:, 0], expected)
+    moved = maps.flip(3)  # where things are does not matter
+    captions = [["a", "red"]] * 2
+    assert torch.allclose(captioner(moved, captions).logits, captioner(maps, captions).logits, atol=1e-6)
+    assert captioner.describe(maps)[0].weights is None
+    assert captioner.coverage_weight == 0
+    batch = SimpleNamespace(images=maps, captions=(("a red",), ("a blue circle",)), mask=mask)
+    assert captioner.training_outputs(batch).outputs.loss.isfinite()
+    for settings, message in (
+        ({"attention": "hard"}, "attention is 'hard'"),
+        ({"attention": "none", "feedback": "place"}, "feedback is 'place', but without attention"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Captioner(vocabulary=WORDS, **settings)
