@@ -94,6 +94,14 @@ def check_tokens(inputs: Tensor, vocabulary: int, batch_first: bool = True) -> N
             )
 
 
+def place_of(module: nn.Module) -> dict[str, Any]:
+    """``device`` and ``dtype`` of the module's first floating-point parameter; the defaults where it has none."""
+    for parameter in module.parameters():
+        if parameter.is_floating_point():
+            return {"device": parameter.device, "dtype": parameter.dtype}
+    return {"device": torch.device("cpu"), "dtype": torch.get_default_dtype()}
+
+
 def check_dtype(inputs: Tensor, module: nn.Module) -> None:
     """Raise unless ``inputs`` are where ``module``'s parameters are, and in their precision; autocast takes any.
 

@@ -93,6 +93,7 @@ class HiddenController(Controller):
         hidden, plain = [], transformed()
         for layer, h, mask in zip(self.layers, state.hidden.unbind(1), self.split_masks(x, masks)):
             x = x if mask is None else x * mask
-            x = self.step(layer, x, h) if plain else layer(x, h)
+            plainly = plain and isinstance(layer, nn.RNNCellBase)  # a wrapped layer knows itself what it adds
+            x = self.step(layer, x, h) if plainly else layer(x, h)
             hidden.append(x)
         return x, HiddenState(torch.stack(hidden, 1))  # (B, L, H)

@@ -32,7 +32,8 @@ class LSTMController(Controller):
         parts = zip(self.cells(), state.hidden.unbind(1), state.cell.unbind(1), self.split_masks(x, masks))
         for layer, h, c, mask in parts:
             x = x if mask is None else x * mask
-            x, c = lstm_step(layer, x, h, c) if plain else layer(x, (h, c))
+            plainly = plain and isinstance(layer, nn.LSTMCell)  # a wrapped layer knows itself what it adds
+            x, c = lstm_step(layer, x, h, c) if plainly else layer(x, (h, c))
             hidden.append(x)
             cell.append(c)
         return x, LSTMState(torch.stack(hidden, 1), torch.stack(cell, 1))  # (B, L, H) each

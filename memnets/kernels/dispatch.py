@@ -161,7 +161,9 @@ def _passing_reason(cell: Any, inputs: Tensor) -> str | None:
         return None
     if torch.jit.is_tracing():
         return "torch.jit.trace cannot look into the kernel"
-    weight = next(iter(cell.parameters()))
+    weight = next(iter(cell.parameters()), None)
+    if weight is None:  # quantised, or there are none: there is no kernel, which says so
+        return None
     if type(inputs) not in (Tensor, nn.Parameter) or inputs.device != weight.device:
         return f"inputs are a {type(inputs).__name__} on {inputs.device}, parameters on {weight.device}"
     if inputs.dtype != weight.dtype and not torch.is_autocast_enabled(inputs.device.type):

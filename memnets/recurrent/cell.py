@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..base.checks import place_of
 from ..controllers import Controller, make_controller
 from ..memories.base import Memory
 from .learned_start import LearnedStart
@@ -102,10 +103,8 @@ class MemoryCell(nn.Module):
         Raises:
             MemoryError: it does not fit.
         """
-        options: dict[str, Any] = {
-            "device": device or self.interface.weight.device,
-            "dtype": dtype or self.interface.weight.dtype,
-        }
+        options = place_of(self)
+        options = {"device": device or options["device"], "dtype": dtype or options["dtype"]}
         try:
             controller = self.controller.initial_state(batch_size, **options)
             memory = self.memory.initial_state(batch_size, **options)

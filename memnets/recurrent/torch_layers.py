@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..base.checks import check_whole
+from ..base.checks import check_whole, place_of
 from ..base.modes import check_share
 from ..base.module import SequenceModule
 from ..base.state import HiddenState, LSTMState, detach_state, map_state, stack_states
@@ -87,9 +87,11 @@ class TorchLayer(SequenceModule, abc.ABC):
 
     def make_state(self, batch_size: int, *, device: torch.device | None = None) -> Any:
         """Zeros: ``hidden (B, L, H)``, and ``cell (B, L, H)`` for an LSTM; with two directions ``(B, 2 L, H)``."""
-        weight: Any = self.layer.weight_hh_l0
+        place = place_of(self.layer)
         layers = self.num_layers * (2 if self.bidirectional else 1)
-        zeros = torch.zeros(batch_size, layers, self.hidden_size, device=device or weight.device, dtype=weight.dtype)
+        zeros = torch.zeros(
+            batch_size, layers, self.hidden_size, device=device or place["device"], dtype=place["dtype"]
+        )
         return self.state_type(*(zeros.clone() for _ in self.state_type._fields))
 
     def run(self, inputs: Tensor, state: Any, lengths: list[int] | None) -> tuple[Tensor, Any]:
