@@ -1,6 +1,5 @@
 """A training that starts from the weights of another: ``--init_from``."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from torch import nn
 from ..base.adopting import Adopted, adopt_matching
 from ..base.errors import RunError, UsageError
 from ..base.module import Model
+from ..base.saved_files import read_config
 from ..base.saving import CONFIG, WEIGHTS
 from ..training.callbacks.checkpoints import BEST, LAST
 from .run_dir import RunDir
@@ -66,8 +66,8 @@ def _read_pretrained(folder: Path) -> tuple[dict[str, Any], Mapping[str, Any]]:
     from safetensors.torch import load_file
 
     try:
-        arguments = json.loads((folder / CONFIG).read_text())
+        arguments = read_config(folder / CONFIG)
         kind = arguments.pop("class", "")
         return load_file(folder / WEIGHTS), {"class_path": f"memnets.{kind}", "init_args": arguments}
-    except (ValueError, AttributeError, SafetensorError) as error:
+    except (ValueError, SafetensorError) as error:
         raise RunError(f"{folder} is damaged: {error}") from error

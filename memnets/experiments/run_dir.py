@@ -105,7 +105,8 @@ class RunDir:
     def refuse_links(self) -> None:
         """Raise RunError where something in the directory is a link out of it: nothing is read or written there."""
         own = (self.config, self.metrics, self.checkpoints, self.last, self.best, self.figures, self.wandb, self.result)
-        for path in (*own, self.path / LOCK, self.path / "trial.log"):
+        written = (self.path / LOCK, self.path / "trial.log", self.path / "pretrained", self.path / "exported")
+        for path in (*own, *written, self.figures / "cells"):
             if path.is_symlink() and leads_out(path, self.path):
                 raise RunError(f"{path} is a link out of the run's directory: remove it, or put there what it leads to")
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from memnets.base.errors import RunError
 from memnets.cli import main
+from memnets.experiments.run_dir import RunDir
 from memnets.experiments.trust import foreign, names_in
 from running import fit
 
@@ -296,3 +298,23 @@ def test_what_counts_as_a_name_of_code():
     assert names_in({"model": {"init_args": {"cell": "mine.Cell"}}}) == {"mine.Cell"}
     assert names_in({"callbacks": "[a.B, torch.nn.Linear]"}) == {"a.B"}
     assert names_in({"task": spec("memnets_tasks.Copy")}) == set()
+
+
+@pytest.mark.parametrize("name", ["pretrained", "exported", "figures/cells"])
+def test_folders_that_commands_add_to_a_run_are_no_way_out_of_it(name, victim, tmp_path):
+    run, target = tmp_path / "run", tmp_path / "target"
+    shutil.copytree(victim, run)
+    target.mkdir()
+    (run / name).symlink_to(target)
+    with pytest.raises(RunError, match="is a link out of"):
+        RunDir.open(run)
+
+
+def test_a_damaged_folder_to_start_from_is_one_line(tmp_path, capsys):
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    for config in ("[]", "null", "[" * 100_000):
+        (tmp_path / "config.json").write_text(config)
+        assert main(["fit", "copy-ntm", "--init_from", str(tmp_path), "--runs", str(tmp_path / "runs")]) == 2
+        said = capsys.readouterr().err
+        assert "is damaged: config.json" in said
+        assert said.count("\n") == 1
