@@ -53,6 +53,17 @@ def test_a_size_is_fitted_to_the_state():
         fit_state(make, {"hidden_size": 10, "width": 6}, "slots", state=25, tolerance=0.1, steps=5)
 
 
+def test_a_value_that_is_too_small_for_the_memory_is_passed_over():
+    def make(arguments):
+        if arguments["slots"] < 4:
+            raise UsageError(f"slots is {arguments['slots']}, but must be at least 4")
+        return memnets.NTM(3, 10, width=6, **arguments)
+
+    assert fit_state(make, {}, "slots", state=90, tolerance=0.1, steps=5) == {"slots": 8}
+    with pytest.raises(UsageError, match="slots is 1, but must be at least 4"):
+        fit_state(lambda arguments: make({"slots": 1}), {}, "slots", state=90, tolerance=0.1, steps=5)
+
+
 def test_a_size_may_be_a_multiple_and_of_a_nested_class():
     make = lambda arguments: memnets.Transformer(3, heads=2, **arguments)  # noqa: E731
     arguments = fit_state(make, {}, "hidden_size", state=100, tolerance=0.2, steps=6, stride=4)

@@ -52,13 +52,19 @@ def fit_state(
         stride: the argument is a multiple of it.
 
     Raises:
-        UsageError: no value gives a state of that size; the message has the nearest.
+        UsageError: no value gives a state of that size (the message has the nearest), or none can be made.
     """
     sizes: dict[int, int] = {}
+    refused: list[UsageError] = []
 
     def size(multiple: int) -> int:
+        """0 where the model refuses the value, as it may be too small."""
         if multiple not in sizes:
-            sizes[multiple] = state_size(make(with_value(arguments, name, multiple * stride)), steps)
+            try:
+                sizes[multiple] = state_size(make(with_value(arguments, name, multiple * stride)), steps)
+            except UsageError as error:
+                refused.append(error)
+                return 0
         return sizes[multiple]
 
     high = 1
@@ -68,6 +74,8 @@ def fit_state(
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if size(middle) < state else (low, middle)
+    if not sizes:
+        raise refused[-1]
     best = min(sizes, key=lambda multiple: abs(sizes[multiple] - state))
     if abs(sizes[best] - state) > tolerance * state:
         raise UsageError(
