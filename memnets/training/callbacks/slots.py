@@ -1,4 +1,4 @@
-"""Training on memories of many sizes."""
+"""Training on memories of several sizes."""
 
 from typing import Any
 
@@ -10,8 +10,12 @@ from ...base.seeding import generator
 from ...memories.base import Memory
 
 
+SIZES = 8
+"""A kernel is compiled for each, so a few, which are as good as every number between them (docs/results/tried.md)."""
+
+
 class VaryingSlots(pl.Callback):
-    """Each training step runs on a number of slots of its own, drawn between ``least`` and the model's.
+    """Each training step runs on a number of slots of its own: one of eight from ``least`` to the model's own.
 
     Writes that stray over a memory of 128 slots do no harm to the 20 vectors of a training sequence, so nothing
     teaches the network to avoid them; at 120 vectors they do. A memory as small as the sequence makes them count in
@@ -37,7 +41,8 @@ class VaryingSlots(pl.Callback):
         self.own = {memory: memory.slots for memory in memories(pl_module.model)}
         for memory, slots in self.own.items():
             if slots > self.least:
-                memory.resize(int(torch.randint(self.least, slots + 1, (1,), generator=random)))
+                sizes = torch.linspace(self.least, slots, SIZES).round().int().tolist()
+                memory.resize(sizes[int(torch.randint(SIZES, (1,), generator=random))])
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Give them their own number again."""
