@@ -47,7 +47,10 @@ def lacks_storage(tensor: Tensor) -> bool:
         held = tensor.untyped_storage().nbytes()
     except NotImplementedError:  # a wrapper, as of torch.func, which has none of its own
         return False
-    last = tensor.storage_offset() + sum((n - 1) * s for n, s in zip(tensor.shape, tensor.stride()))
+    if tensor.is_contiguous():  # at every call, so the sum below is spared
+        last = tensor.storage_offset() + tensor.numel() - 1
+    else:
+        last = tensor.storage_offset() + sum((n - 1) * s for n, s in zip(tensor.shape, tensor.stride()))
     return held < (last + 1) * tensor.element_size()
 
 
@@ -94,12 +97,28 @@ def check_tokens(inputs: Tensor, vocabulary: int, batch_first: bool = True) -> N
             )
 
 
+def first_parameter(module: nn.Module, floating: bool = False) -> nn.Parameter | None:
+    """What ``next(module.parameters(), None)`` gives, many times faster: it is asked for at every call.
+
+    Args:
+        module: any.
+        floating: pass over those of whole numbers, as quantised ones.
+    """
+    for parameter in module._parameters.values():
+        if parameter is not None and (not floating or parameter.is_floating_point()):
+            return parameter
+    for child in module._modules.values():
+        if child is not None and (found := first_parameter(child, floating)) is not None:
+            return found
+    return None
+
+
 def place_of(module: nn.Module) -> dict[str, Any]:
     """``device`` and ``dtype`` of the module's first floating-point parameter; the defaults where it has none."""
-    for parameter in module.parameters():
-        if parameter.is_floating_point():
-            return {"device": parameter.device, "dtype": parameter.dtype}
-    return {"device": torch.device("cpu"), "dtype": torch.get_default_dtype()}
+    parameter = first_parameter(module, floating=True)
+    if parameter is None:
+        return {"device": torch.device("cpu"), "dtype": torch.get_default_dtype()}
+    return {"device": parameter.device, "dtype": parameter.dtype}
 
 
 def check_dtype(inputs: Tensor, module: nn.Module) -> None:
@@ -109,7 +128,7 @@ def check_dtype(inputs: Tensor, module: nn.Module) -> None:
         TypeError: another precision.
         ValueError: another device.
     """
-    parameter = next((p for p in module.parameters() if p.is_floating_point()), None)
+    parameter = first_parameter(module, floating=True)
     if parameter is None:  # quantised, or there are none
         return
     dtype = parameter.dtype

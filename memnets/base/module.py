@@ -17,6 +17,7 @@ from .checks import (
     check_state,
     check_tokens,
     check_whole,
+    first_parameter,
 )
 from .saving import Pretrained
 from .state import detach_state, map_state, where_state
@@ -365,5 +366,5 @@ def _column(lengths: Tensor | Sequence[int], device: torch.device) -> Tensor:
 
 def as_parameters(module: nn.Module, inputs: Tensor) -> Tensor:
     """Numbers in the precision of the module's parameters; tokens as they are."""
-    parameter = next(module.parameters(), None)
+    parameter = first_parameter(module)
     return inputs if parameter is None or not inputs.is_floating_point() else inputs.to(parameter.dtype)

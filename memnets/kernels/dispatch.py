@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..base.checks import first_parameter
 from ..base.errors import BackendUnavailableError
 from ..base.transforms import transformed
 from . import handwritten
@@ -71,15 +72,21 @@ def _call(cell: Any) -> Callable[..., Any]:
 
 def hooked(cell: nn.Module) -> bool:
     """Whether a module of the cell has hooks, or all modules have, which only the plain cell calls."""
-    return bool(nn.modules.module._has_any_global_hook()) or any(
-        module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
-        for module in cell.modules()
-    )
+    if nn.modules.module._has_any_global_hook():
+        return True
+    for module in cell.modules():
+        own = module.__dict__  # past the lookup of a module's attributes, which is slow
+        if any(own[name] for name in _HOOKS):
+            return True
+    return False
+
+
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
 def engine_of(cell: Any) -> str:
     """Where the cell's kernel comes from: "triton" on CUDA, "generated" anywhere else."""
-    parameter = next(cell.parameters(), None)
+    parameter = first_parameter(cell)
     return "triton" if parameter is not None and parameter.device.type == "cuda" else "generated"
 
 
@@ -161,7 +168,7 @@ def _passing_reason(cell: Any, inputs: Tensor) -> str | None:
         return None
     if torch.jit.is_tracing():
         return "torch.jit.trace cannot look into the kernel"
-    weight = next(iter(cell.parameters()), None)
+    weight = first_parameter(cell)
     if weight is None:  # quantised, or there are none: there is no kernel, which says so
         return None
     if type(inputs) not in (Tensor, nn.Parameter) or inputs.device != weight.device:

@@ -115,8 +115,10 @@ def kernel_called(key: str) -> Kernel:
 
 
 def named(cell: Any, name: str) -> Tensor:
-    """A parameter or buffer of a cell by name."""
-    found = cell
-    for part in name.split("."):
-        found = getattr(found, part)
-    return found
+    """A parameter or buffer of a cell by name; what ``getattr`` gives, faster."""
+    *path, last = name.split(".")
+    module = cell
+    for part in path:
+        module = module._modules[part]
+    found = module._parameters.get(last)
+    return module._buffers[last] if found is None else found

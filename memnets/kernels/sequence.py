@@ -42,13 +42,13 @@ def run_sequence(
     """
     _check(inputs, state)
     parameters = [named(cell, name) for name in names]
-    dtype = next(iter(cell.parameters())).dtype
+    dtype = next(p.dtype for p in parameters if p.is_floating_point())
     order = ends = None
     if counts is not None:
         order, counts = _longest_first(counts, inputs)
     if order is not None:
         inputs, state = inputs[order], index_state(state, order)
-    inputs = inputs.to(dtype).transpose(0, 1)  # (T, B, I)
+    inputs = _cast(inputs, dtype).transpose(0, 1)  # (T, B, I)
     if counts is not None:  # whatever stands in the padding, NaN too, must not reach a weight's gradient
         ends = torch.as_tensor(counts, device=inputs.device)
         over = torch.arange(len(inputs), device=inputs.device).unsqueeze(1) >= ends  # (T, B)
@@ -62,12 +62,12 @@ def run_sequence(
         if detach_every and start and start % detach_every == 0:
             state = detach_state(state) if ends is None else _detach_running(state, ends > start)
         within = None if counts is None else _within(counts, start, stop, steps)
-        tensors = [t.to(between) for t in state_tensors(state)]
+        tensors = [_cast(t, between) for t in state_tensors(state)]
         part, last = run(key, inputs[start:stop], tensors, parameters, within, repeat=bool(checkpoint_every))
         outputs.append(part)
         state = _rebuild(state, iter(last))
     outputs = torch.cat(outputs) if len(outputs) > 1 else outputs[0]
-    state = map_state(lambda t: t.to(dtype), state)
+    state = map_state(lambda t: _cast(t, dtype), state)
     if order is not None:
         back = torch.argsort(order)
         outputs, state = outputs[:, back], index_state(state, back)
@@ -80,6 +80,10 @@ def _check(inputs: Any, state: Any) -> None:
     for tensor in (inputs, *state_tensors(state)):
         if not tensor.is_floating_point():
             raise TypeError(f"a tensor of inputs or state has dtype {tensor.dtype}, but must be floating point")
+
+
+def _cast(t: Tensor, dtype: torch.dtype) -> Tensor:
+    return t if t.dtype is dtype else t.to(dtype)
 
 
 def _longest_first(counts: Any, inputs: Tensor) -> tuple[Tensor | None, Any]:

@@ -29,9 +29,9 @@ PRECISIONS = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], id
 def poison(monkeypatch):
     """Every buffer starts as NaN, so that a number read before it is written shows."""
 
-    def empty(like, *shape):
+    def empty(like, *shape, spare=calls.SPARE):
         size = math.prod(shape)
-        return like.new_full((size + calls.SPARE,), float("nan"))[:size].view(shape)
+        return like.new_full((size + spare,), float("nan"))[:size].view(shape)
 
     monkeypatch.setattr(calls, "empty", empty)
 

@@ -28,6 +28,9 @@ class Kept(NamedTuple):
     big: Tensor  # (ceil(T / EVERY), B, big)
 
 
+_NOTHING_KEPT = Kept(torch.empty(0), torch.empty(0))
+
+
 class Compiled(NamedTuple):
     """A program that can be called: its library, what is known of it (see ``program.build``), and its numbers."""
 
@@ -36,10 +39,12 @@ class Compiled(NamedTuple):
     dtype: torch.dtype
 
 
-def empty(like: Tensor, *shape: int) -> Tensor:
+def empty(like: Tensor, *shape: int, spare: int = SPARE) -> Tensor:
     """Every buffer is made here, so that a test can poison them all."""
+    if not spare:
+        return like.new_empty(shape)
     size = math.prod(shape)
-    return like.new_empty(size + SPARE)[:size].view(shape)
+    return like.new_empty(size + spare)[:size].view(shape)
 
 
 def _room(like: Tensor, ragged: bool, *shape: int) -> Tensor:
@@ -57,14 +62,15 @@ def _checked(
     parameters: Sequence[Tensor],
     lengths: Sequence[int] | None,
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-    """Inputs, state and parameters as one block of numbers each, once they are what the program was made for."""
+    """Inputs, and state and parameters as one block of numbers each, once they are what the program was made for."""
     layout = program.layout
     check_sequence(inputs)
     steps, batch = inputs.shape[:2]
     check_ranked(lengths, steps, batch)
     state_shapes = [(batch, *shape) for shape in layout["state_shapes"]]
+    check_tensor("inputs", inputs, (steps, batch, *layout["input_shape"]), program.dtype, _CPU)
     return (
-        _dense(program, "inputs", inputs, (steps, batch, *layout["input_shape"])),
+        inputs.resolve_neg(),
         _all_dense(program, "state", state, state_shapes),
         _all_dense(program, "parameters", parameters, layout["parameter_shapes"]),
     )
@@ -88,53 +94,61 @@ def _part(matrix: Tensor, param: int, turned: bool, start: int, length: int) -> 
     return matrix[:, start : start + length] if turned else matrix[start : start + length].t()
 
 
-def _columns(inputs: Tensor, offset: int, step: int, length: int) -> Tensor:
-    """Columns of the inputs as rows over all steps, (T B, length)."""
-    flat = inputs.reshape(-1, inputs.shape[-1])
+def _columns(rows: Tensor, offset: int, step: int, length: int) -> Tensor:
+    """Columns of rows, (rows, length)."""
     if step > 0:
-        return flat[:, offset : offset + (length - 1) * step + 1 : step]
-    return flat[:, [offset + k * step for k in range(length)]]
+        return rows[:, offset : offset + (length - 1) * step + 1 : step]
+    return rows[:, [offset + k * step for k in range(length)]]
 
 
-def _starts(program: Compiled, inputs: Tensor, parameters: Sequence[Tensor]) -> tuple[list[Tensor], list[int]]:
-    """What the sums of products start from: the inputs' share and the biases."""
-    arrays, strides = [], []
+def _starts(program: Compiled, rows: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
+    """What the sums of products start from: the share of the inputs ``rows``, where no product takes them along."""
+    arrays = []
     for product in program.layout["products"]:
         if product["start"] < 0:
             continue
-        size = product["size"]
-        bias = None
-        for index in product["biases"]:
-            bias = parameters[index].reshape(-1) if bias is None else bias + parameters[index].reshape(-1)
-        terms = [t for t in product["terms"] if t[0] == "x"]
-        rows = inputs.shape[0] * inputs.shape[1] if terms else 1
-        start = empty(inputs, rows, size)
-        for k, (_, param, turned, first, length, offset, step) in enumerate(terms):
-            given = _columns(inputs, offset, step, length)
-            weight = _part(parameters[param], param, turned, first, length).t()
-            if k == 0 and bias is not None:
-                torch.addmm(bias, given, weight, out=start)
-            elif k == 0:
-                torch.mm(given, weight, out=start)
-            else:
-                start.addmm_(given, weight)
-        if not terms:
-            assert bias is not None
-            start[0] = bias
+        start, fresh = empty(rows, len(rows), product["size"]), True
+        for base, param, turned, first, length, offset, step in product["terms"]:
+            if base == "x":
+                given = _columns(rows, offset, step, length)
+                weight = _part(parameters[param], param, turned, first, length).t()
+                if fresh:
+                    torch.mm(given, weight, out=start)
+                else:
+                    start.addmm_(given, weight)
+                fresh = False
         arrays.append(start)
-        strides.append(size if terms else 0)
-    return arrays, strides
+    return arrays
+
+
+def _laid_out(inputs: Tensor, keep: bool) -> tuple[Tensor, Tensor, int, int]:
+    """Inputs without gaps, the same as rows in the order in which they lie, and the strides of steps and samples.
+
+    Where nothing is kept they may lie batch first, as users have them.
+    """
+    steps, batch, size = inputs.shape
+    across = inputs.transpose(0, 1)
+    if not keep and across.is_contiguous():
+        return inputs, across.reshape(-1, size), size, steps * size
+    inputs = inputs.contiguous()
+    return inputs, inputs.view(-1, size), batch * size, size
 
 
 def _arguments(
-    program: Compiled, inputs: Tensor, parameters: Sequence[Tensor], lengths: Sequence[int] | None, back: bool
+    shape: Sequence[int],
+    parameters: Sequence[Tensor],
+    lengths: Sequence[int] | None,
+    x: Tensor,
+    x_step: int,
+    x_row: int,
 ) -> tuple[Args, list[object]]:
     """The structure but for what differs between the calls, and what must outlive it."""
-    steps, batch, _ = inputs.shape
-    held: list[object] = [pointers(parameters), numbers(lengths) if lengths is not None else None]
+    steps, batch = shape[:2]
+    held: list[object] = [pointers(parameters)]
     args = Args(batch=batch, steps=steps, every=EVERY, keep=1, threads=max(1, min(torch.get_num_threads(), batch)))
-    args.x, args.params = inputs.data_ptr(), held[0]
+    args.x, args.x_step, args.x_row, args.params = x.data_ptr(), x_step, x_row, held[0]
     if lengths is not None:
+        held.append(numbers(lengths))
         args.lengths = held[1]
     return args, held
 
@@ -142,7 +156,7 @@ def _arguments(
 def _add_room(args: Args, program: Compiled, like: Tensor, back: bool) -> list[Tensor]:
     sizes = numbers([0, 0])
     program.library.memnets_sizes(args, int(back), sizes)
-    packed, scratch = empty(like, sizes[0]), empty(like, sizes[1] * args.threads)
+    packed, scratch = empty(like, sizes[0], spare=0), empty(like, sizes[1] * args.threads, spare=0)
     args.packed, args.scratch = packed.data_ptr(), scratch.data_ptr()
     return [packed, scratch]
 
@@ -192,16 +206,19 @@ def forward(
     """
     inputs, state, parameters = _checked(program, inputs, state, parameters, lengths)
     layout, (steps, batch, _), ragged = program.layout, inputs.shape, lengths is not None
-    args, held = _arguments(program, inputs, parameters, lengths, False)
-    starts, strides = _starts(program, inputs, parameters)
-    outputs = _room(inputs, ragged, batch, steps, layout["outputs"]).transpose(0, 1)  # as users have it
-    last = [empty(s, *s.shape) for s in state]
+    inputs, rows, x_step, x_row = _laid_out(inputs, keep)
+    args, held = _arguments((steps, batch), parameters, lengths, inputs, x_step, x_row)
+    starts = _starts(program, rows, parameters)
+    shape = batch, steps, layout["outputs"]  # as users have it
+    outputs = (inputs.new_zeros(shape) if ragged else empty(inputs, *shape, spare=0)).transpose(0, 1)
+    last = [empty(s, *s.shape, spare=0) for s in state]
     record, big = _kept_shapes(program, steps, batch, keep)
-    kept = Kept(_room(inputs, ragged, *record), empty(inputs, *big))
-    args.keep, args.out, args.out_step, args.out_row = int(keep), outputs.data_ptr(), *outputs.stride()[:2]
-    held += [pointers(starts), numbers(strides), pointers(state), pointers(last), starts]
-    args.starts, args.start_strides, args.first, args.last = held[2:6]
-    args.records, args.big = kept.records.data_ptr(), kept.big.data_ptr()
+    kept = Kept(_room(inputs, ragged, *record), empty(inputs, *big)) if keep else _NOTHING_KEPT
+    args.keep, args.out, args.out_step, args.out_row = int(keep), outputs.data_ptr(), shape[2], steps * shape[2]
+    held += [pointers(starts), pointers(state), pointers(last), starts]
+    args.starts, args.first, args.last = held[-4:-1]
+    if keep:
+        args.records, args.big = kept.records.data_ptr(), kept.big.data_ptr()
     held += _add_room(args, program, inputs, False)
     program.library.memnets_forward(args)
     del held
@@ -234,6 +251,7 @@ def backward(
     """
     inputs, state, parameters = _checked(program, inputs, state, parameters, lengths)
     layout, (steps, batch, _), ragged = program.layout, inputs.shape, lengths is not None
+    inputs, rows, x_step, x_row = _laid_out(inputs, True)
     kept = _checked_kept(program, kept, steps, batch)
     check_tensor("the gradient of the outputs", d_outputs, (steps, batch, layout["outputs"]), program.dtype, _CPU)
     d_outputs = d_outputs.resolve_neg()
@@ -243,13 +261,13 @@ def backward(
         None if d is None else _dense(program, f"the gradient of state[{k}]", d, s.shape)
         for k, (d, s) in enumerate(zip(d_last, state))
     ]
-    args, held = _arguments(program, inputs, parameters, lengths, True)
-    d_state = [empty(s, *s.shape) if need else None for s, need in zip(state, needs[1 : 1 + len(state)])]
+    args, held = _arguments((steps, batch), parameters, lengths, inputs, x_step, x_row)
+    d_state = [empty(s, *s.shape, spare=0) if need else None for s, need in zip(state, needs[1 : 1 + len(state)])]
     records = _room(inputs, ragged, steps, batch, layout["d_record"])
     d_x = _room(inputs, ragged, *inputs.shape) if layout["has_dx"] else None
     sums = inputs.new_zeros(args.threads, layout["accumulators"])
     held += [pointers(d_last), pointers(d_state)]
-    args.first, args.last = held[2:4]
+    args.first, args.last = held[-2:]
     args.records, args.big = kept.records.data_ptr(), kept.big.data_ptr()
     args.out_step, args.out_row = d_outputs.stride()[:2]
     args.d_out, args.d_records, args.sums = d_outputs.data_ptr(), records.data_ptr(), sums.data_ptr()
@@ -261,7 +279,7 @@ def backward(
     return Gradients(
         d_inputs,
         d_state,
-        _parameter_gradients(layout, inputs, parameters, kept, records, sums, needs[1 + len(state) :]),
+        _parameter_gradients(layout, rows, steps, parameters, kept, records, sums, needs[1 + len(state) :]),
     )
 
 
@@ -294,7 +312,8 @@ def _input_gradient(
 
 def _parameter_gradients(
     layout: dict[str, Any],
-    inputs: Tensor,
+    rows: Tensor,
+    steps: int,
     parameters: Sequence[Tensor],
     kept: Kept,
     d_records: Tensor,
@@ -302,7 +321,6 @@ def _parameter_gradients(
     needs: Sequence[bool],
 ) -> list[Tensor | None]:
     """Each as a product over all steps and samples of a product's gradient with what the product was given."""
-    steps = len(inputs)
     found: list[Tensor | None] = [None] * len(parameters)
 
     def add(index: int, value: Tensor) -> None:
@@ -316,24 +334,22 @@ def _parameter_gradients(
             add(int(index), total[first : first + size])
     for product in layout["products"]:
         d = _rows(d_records, steps, "rec", product["d"], product["size"])
-        if any(needs[b] for b in product["biases"]):
-            bias = d.sum(0)
-            for b in product["biases"]:
-                if needs[b]:
-                    add(b, bias.clone() if len(product["biases"]) > 1 else bias)
-        for param, (turned, parts) in _weight_parts(product, inputs, kept, d, needs).items():
+        for b in product["biases"]:
+            if needs[b]:
+                add(b, total[product["bias_sum"] : product["bias_sum"] + product["size"]].clone())
+        for param, (turned, parts) in _weight_parts(product, rows, steps, kept, d, needs).items():
             add(param, _joined(parts, parameters[param], turned))
     return found
 
 
 def _weight_parts(
-    product: dict[str, Any], inputs: Tensor, kept: Kept, d: Tensor, needs: Sequence[bool]
+    product: dict[str, Any], rows: Tensor, steps: int, kept: Kept, d: Tensor, needs: Sequence[bool]
 ) -> dict[int, tuple[bool, list[tuple[int, Tensor]]]]:
     """For each parameter whether it lies (out, in), and its gradient in parts (in, out), each with its first column.
 
     Taken with the product's outputs as columns, then turned: with few rows that is several times faster.
     """
-    steps, inner = len(inputs), [t for t in product["terms"] if t[0] != "x"]
+    inner = [t for t in product["terms"] if t[0] != "x"]
     whole = None
     if any(needs[t[1]] for t in inner):
         size = sum(t[4] for t in inner)
@@ -344,7 +360,7 @@ def _weight_parts(
         if not needs[param]:
             part = None
         elif base == "x":
-            part = torch.mm(_columns(inputs, offset, step, length).t(), d)
+            part = torch.mm(_columns(rows, offset, step, length).t(), d)
         else:
             assert whole is not None
             part = whole[at : at + length]

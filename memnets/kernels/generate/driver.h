@@ -15,13 +15,13 @@
 /* Mirrored in library.py. Pointers not needed for a call are null. */
 typedef struct {
     i64 batch, steps, every, keep, threads;
-    i64 out_step, out_row;        /* from one step, and one sample, to the next in out or d_out */
+    i64 x_step, x_row;            /* from one step, and one sample, to the next in x */
+    i64 out_step, out_row;        /* the same in out or d_out */
     const i64 *lengths;           /* (B), longest first; null: all have all steps */
-    const real *x;                /* (T, B, I) */
+    const real *x;                /* (T, B, I), in any order */
     real *out;                    /* (T, B, F), in any order */
     const real *const *params;
-    const real *const *starts;    /* for each product that has one: what its sums start from */
-    const i64 *start_strides;     /* from one row to the next: its size, or 0 */
+    const real *const *starts;    /* for each product that has one: what its sums start from, laid out as x */
     const real *const *first;     /* states before, as users hold them; going back: gradients of those after */
     real *const *last;            /* states after; going back: gradients of those before, or null */
     real *records;                /* (T + 1, B, RECORD) */
@@ -46,19 +46,29 @@ static i64 running(const Args *a, i64 b, i64 rows, i64 t) {
 
 static i64 packed_sizes(const Product *p, i64 count) {
     i64 size = 0;
-    for (i64 k = 0; k < count; k++) size += packed_size(p[k].inner, p[k].outer);
+    for (i64 k = 0; k < count; k++) size += packed_size(!!p[k].biases + p[k].inner + p[k].taken, p[k].outer);
     return size;
 }
 
 static Packed packed_of(const Product *p, i64 k, real *data) {
-    return (Packed){p[k].inner, p[k].outer, data + packed_sizes(p, k)};
+    return (Packed){!!p[k].biases + p[k].inner + p[k].taken, p[k].outer, data + packed_sizes(p, k)};
+}
+
+static void pack_biases(const Args *a, const Product *p, Packed *to) {
+    for (i64 n = 0; n < p->outer; n++) {
+        real sum = 0;
+        i64 wide;
+        for (i64 k = p->bias; k < p->bias + p->biases; k++) sum += a->params[biases[k]][n];
+        *column(to, n, &wide) = sum;
+    }
 }
 
 static void pack_all(const Args *a, const Product *p, const Term *terms, i64 count, int back) {
     for (i64 k = 0; k < count; k++) {
         Packed to = packed_of(p, k, a->packed);
-        clear(&to);
-        i64 at = 0;
+        clear_last(&to);
+        i64 at = !!p[k].biases;
+        if (at) pack_biases(a, p + k, &to);
         for (const Term *t = terms + p[k].term; t < terms + p[k].term + p[k].terms; at += t++->length) {
             i64 in = t->turned ? 1 : t->columns, out = t->turned ? t->columns : 1;
             const real *from = a->params[t->param] + t->start * in;
@@ -100,11 +110,14 @@ static real *d_state(const Room *r, i64 t, i64 i) { return r->d_state + (D_STATE
 static void multiply(const Args *a, const Room *r, const Product *all, i64 k, i64 t, i64 b, i64 rows) {
     const Product *p = all + k;
     Packed m = packed_of(all, k, a->packed);
-    const real *start = p->start < 0 ? 0 : a->starts[p->start] + (t * a->batch + b) * a->start_strides[p->start];
-    i64 stride = p->start < 0 ? 0 : a->start_strides[p->start], at = t + p->next;
-    i64 across = a->keep ? RECORD : 2 * RECORD; /* from one sample's record to the next */
+    i64 at = t + p->next, across = a->keep ? RECORD : 2 * RECORD; /* from one sample's record to the next */
+    i64 apart = INPUTS ? a->x_row / INPUTS * p->outer : 0, step = INPUTS ? a->x_step / INPUTS * p->outer : 0;
+    const real *start = p->start < 0 ? 0 : a->starts[p->start] + t * step + b * apart;
+    Taken from = {p->inner, record(a, r, at, b, 0) + p->first, across};
+    Taken x = {p->taken, a->x + t * a->x_step + b * a->x_row + p->x, a->x_row};
     real *out = (p->kept ? record(a, r, t, b, 0) : r->row) + p->out;
-    product(rows, record(a, r, at, b, 0) + p->first, across, &m, start, stride, out, p->kept ? across : ROW);
+    if (p->biases) product(rows, 1, from, x, &m, start, apart, out, p->kept ? across : ROW);
+    else product(rows, 0, from, x, &m, start, apart, out, p->kept ? across : ROW);
 }
 
 static void forward_block(const Args *a, const Room *r, i64 b, i64 rows) {
@@ -122,9 +135,8 @@ static void forward_block(const Args *a, const Room *r, i64 b, i64 rows) {
             for (; done < FORWARD_PRODUCTS && forward_products[done].phase <= phase; done++)
                 multiply(a, r, forward_products, done, t, b, active);
             for (i64 i = 0; i < active; i++) {
-                i64 row = t * a->batch + b + i;
                 Step s = {
-                    .x = (real *)a->x + row * INPUTS, .out = a->out + t * a->out_step + (b + i) * a->out_row,
+                    .x = (real *)a->x + t * a->x_step + (b + i) * a->x_row, .out = a->out + t * a->out_step + (b + i) * a->out_row,
                     .rec = record(a, r, t, b + i, i), .next = record(a, r, t + 1, b + i, i),
                     .cur = large(r, t, i), .nxt = large(r, t + 1, i),
                     .row = r->row + i * ROW, .loc = r->local, .params = a->params,
@@ -151,7 +163,7 @@ static void repeat_segment(const Args *a, const Room *r, i64 last, i64 b, i64 i)
     if (!BIG) return;
     for (i64 t = last / a->every * a->every; t < last; t++) {
         Step s = {
-            .x = (real *)a->x + (t * a->batch + b) * INPUTS,
+            .x = (real *)a->x + t * a->x_step + b * a->x_row,
             .rec = record(a, r, t, b, i), .next = record(a, r, t + 1, b, i),
             .cur = large_before(a, r, t, b, i), .nxt = large_before(a, r, t + 1, b, i),
             .loc = r->local, .params = a->params,
@@ -163,8 +175,8 @@ static void repeat_segment(const Args *a, const Room *r, i64 last, i64 b, i64 i)
 static void multiply_back(const Args *a, const Room *r, i64 k, i64 t, i64 b, i64 rows) {
     const Product *p = backward_products + k;
     Packed m = packed_of(backward_products, k, a->packed);
-    const real *from = a->d_records + (t * a->batch + b) * D_RECORD + p->first;
-    product(rows, from, D_RECORD, &m, 0, 0, r->row + p->out, ROW);
+    Taken from = {p->inner, a->d_records + (t * a->batch + b) * D_RECORD + p->first, D_RECORD}, none = {0};
+    product(rows, 0, from, none, &m, 0, 0, r->row + p->out, ROW);
 }
 
 static void backward_block(const Args *a, const Room *r, i64 b, i64 rows) {
@@ -180,7 +192,8 @@ static void backward_block(const Args *a, const Room *r, i64 b, i64 rows) {
             for (i64 i = 0; i < active; i++) {
                 i64 row = t * a->batch + b + i;
                 Step s = {
-                    .x = (real *)a->x + row * INPUTS, .dout = (real *)a->d_out + t * a->out_step + (b + i) * a->out_row,
+                    .x = (real *)a->x + t * a->x_step + (b + i) * a->x_row,
+                    .dout = (real *)a->d_out + t * a->out_step + (b + i) * a->out_row,
                     .dx = HAS_DX ? a->d_x + row * INPUTS : 0,
                     .rec = record(a, r, t, b + i, i), .next = record(a, r, t + 1, b + i, i),
                     .seg = BIG ? large_before(a, r, t, b + i, i) : 0, .drec = a->d_records + row * D_RECORD,

@@ -41,8 +41,9 @@ class GeneratedKernel(Kernel):
     def _leaves(self, parameters: Sequence[Tensor]) -> list[Tensor]:
         """What the program's ``param`` leaves are."""
         check_count("parameters", parameters, len(self.slots))
-        env = {**self.constants, **dict(zip(self.slots, parameters))}
-        return [t.to(self.compiled.dtype) for t in run_prologue(self.prologue, self.sources, env)]
+        env, dtype = {**self.constants, **dict(zip(self.slots, parameters))}, self.compiled.dtype
+        leaves = run_prologue(self.prologue, self.sources, env)
+        return [t if t.dtype is dtype else t.to(dtype) for t in leaves]
 
     def forward(
         self,

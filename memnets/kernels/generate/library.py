@@ -14,12 +14,12 @@ class Args(ctypes.Structure):
     """Mirrors ``Args`` in driver.h."""
 
     _fields_ = [
-        *((name, ctypes.c_int64) for name in ["batch", "steps", "every", "keep", "threads", "out_step", "out_row"]),
+        *((name, ctypes.c_int64) for name in ("batch", "steps", "every", "keep", "threads")),
+        *((name, ctypes.c_int64) for name in ("x_step", "x_row", "out_step", "out_row")),
         ("lengths", _Numbers),
         *((name, ctypes.c_void_p) for name in ["x", "out"]),
         ("params", _Pointers),
         ("starts", _Pointers),
-        ("start_strides", _Numbers),
         ("first", _Pointers),
         ("last", _Pointers),
         *((name, ctypes.c_void_p) for name in ("records", "big", "packed", "scratch")),

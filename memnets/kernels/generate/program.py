@@ -21,6 +21,9 @@ FORWARD = "x out rec next cur nxt row loc"
 BACKWARD = "x dout dx rec next seg drec dcur dnxt row loc dpar"
 REPLAY = "x rec next cur nxt loc"
 
+FEW = 32
+"""Inputs of a step that a product takes along; the share of more is one product over all steps, before the loop."""
+
 
 class Product(NamedTuple):
     """A product of a block of samples with parameters.
@@ -33,6 +36,9 @@ class Product(NamedTuple):
         terms: (parameter, whether it lies (out, in), first column, columns) for each part of the input (of the output
             on the way back).
         start: what its sums start from: index of the array made before the loop, or -1.
+        x: the first of the step's inputs that it takes besides.
+        taken: how many of them.
+        biases: parameters that are added.
     """
 
     phase: int
@@ -43,7 +49,10 @@ class Product(NamedTuple):
     out_base: str
     out: int
     terms: tuple[tuple[int, bool, int, int], ...]
-    start: int
+    start: int = -1
+    x: int = 0
+    taken: int = 0
+    biases: tuple[int, ...] = ()
 
 
 class Program(NamedTuple):
@@ -399,6 +408,12 @@ class _Builder:
             self.accumulated[index] = (total, node.size)
             put(d, dense("dpar", total, node.shape), "add")
             total += node.size
+        self.bias_sums = []
+        for product, d in zip(self.products, self.d_product):
+            self.bias_sums.append(total)
+            if product.attr[1]:
+                put(d, dense("dpar", total, d.shape), "add")
+                total += product.size
         self.accumulators = total
         plan.decide(results, {d.node for d in self.d_product}, adding)
         return self._functions("backward", BACKWARD, plan, ("dcur", "dnxt"))
@@ -420,13 +435,14 @@ class _Builder:
             for node, k, phase, out in self.back_products:
                 size = self.products[k].size
                 terms = node.attr[1]
-                found.append(Product(phase, size, node.size, "drec", self.d_rows[k].first, "row", out, terms, -1))
+                found.append(Product(phase, size, node.size, "drec", self.d_rows[k].first, "row", out, terms))
             return found
         starts = itertools.count()
         for product in self.products:
             terms, biases = product.attr
             inner = tuple(t for t, a in zip(terms, product.args) if a.node.op != "x")
-            begun = bool(biases) or len(inner) < len(terms)
+            given = [(t, *_stretch(a)) for t, a in zip(terms, product.args) if a.node.op == "x"]
+            within = len(given) == 1 and given[0][0][3] <= FEW and given[0][2] == 1
             base, first = self.inputs[product]
             found.append(
                 Product(
@@ -437,8 +453,11 @@ class _Builder:
                     first,
                     self.product_rows[product].base,
                     self.product_rows[product].first,
-                    inner,
-                    next(starts) if begun else -1,
+                    (*inner, *(t for t, _, _ in given if within)),
+                    next(starts) if given and not within else -1,
+                    given[0][1] if within else 0,
+                    given[0][0][3] if within else 0,
+                    tuple(biases),
                 )
             )
         return found
@@ -446,10 +465,11 @@ class _Builder:
     def _tables(self) -> list[str]:
         lines = []
         for name, back in (("forward", False), ("backward", True)):
-            rows, terms = [], []
+            rows, terms, biases = [], [], []
             for p in self._product_list(back):
-                places = p.first, int(p.base == "next"), int(p.out_base == "rec"), p.out, p.start
-                row = p.phase, p.inner, p.outer, *places, len(terms), len(p.terms)
+                places = p.first, int(p.base == "next"), p.x, p.taken, int(p.out_base == "rec"), p.out, p.start
+                row = p.phase, p.inner, p.outer, *places, len(terms), len(p.terms), len(biases), len(p.biases)
+                biases += p.biases
                 rows.append(f"{{{', '.join(map(str, row))}}}")
                 for param, turned, start, length in p.terms:
                     rank = self._columns(param)
@@ -457,6 +477,8 @@ class _Builder:
             lines.append(f"static const Product {name}_products[] = {{{', '.join(rows) or '{0}'}}};")
             lines.append(f"static const Term {name}_terms[] = {{{', '.join(terms) or '{0}'}}};")
             lines.append(f"enum {{ {name.upper()}_PRODUCTS = {len(rows)} }};")
+            if not back:
+                lines.append(f"static const i64 biases[] = {{{', '.join(map(str, biases)) or '0'}}};")
         sizes = {
             "INPUTS": self._input_size(),
             "OUTPUTS": self.output.node.size if self.output.is_whole() else math.prod(self.output.shape),
@@ -516,8 +538,7 @@ class _Builder:
             given, column = [], 0
             for (param, turned, start, length), arg in zip(terms, product.args):
                 if arg.node.op == "x":
-                    offset, step = (arg.offset[0], arg.coef[0][0]) if arg.node.shape else (0, 1)
-                    given.append(["x", param, turned, start, length, offset, step])
+                    given.append(["x", param, turned, start, length, *_stretch(arg)])
                 else:
                     given.append([p.base, param, turned, start, length, p.first + column, 1])
                     column += length
@@ -525,6 +546,7 @@ class _Builder:
                 {
                     "terms": given,
                     "biases": list(biases),
+                    "bias_sum": self.bias_sums[k],
                     "size": product.size,
                     "start": p.start,
                     "d": self.d_rows[k].first,
@@ -543,6 +565,11 @@ class _Builder:
             "has_dx": self.d_x is not None,
             "products": products,
         }
+
+
+def _stretch(view: View) -> tuple[int, int]:
+    """The first of a step's inputs that a view takes, and how far apart they are."""
+    return (view.offset[0], view.coef[0][0]) if view.node.shape else (0, 1)
 
 
 def _plain(buffer: Buffer, axes: int) -> str:

@@ -14,8 +14,11 @@ typedef struct {
 
 typedef void (*Phase)(const Step *);
 
+/* A product's input lies at `first` of the step's record, or of the next; `taken` of the step's own inputs, from `x`
+ * on, follow it. Its output lies at `out` of the record if kept, else among the sample's numbers. What its sums start
+ * from is array `start`, or none. `term` and `bias` are the first of its `terms` and `biases` in their tables. */
 typedef struct {
-    i64 phase, inner, outer, first, next, kept, out, start, term, terms;
+    i64 phase, inner, outer, first, next, x, taken, kept, out, start, term, terms, bias, biases;
 } Product;
 
 /* Columns `start` to `start + length` of a parameter that lies (out, in) if turned, else (in, out). */

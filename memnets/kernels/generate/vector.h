@@ -302,6 +302,29 @@ INLINE real fold_max(vec x) {
     return x[0];
 }
 
+#define UPPER(i, s) ((i) & (s) ? LANES + ((i) ^ (s)) : (i))
+#define LOWER(i, s) ((i) & (s) ? LANES + (i) : ((i) ^ (s)))
+#define SWAP_BLOCKS(s)                                                                                        \
+    for (int i = 0; i < LANES; i++)                                                                           \
+        if (!(i & (s))) {                                                                                     \
+            vec a = t[i], b = t[i | (s)];                                                                     \
+            t[i] = SHUFFLE(a, b, EACH(UPPER, s)), t[i | (s)] = SHUFFLE(a, b, EACH(LOWER, s));                 \
+        }
+
+/* A square of LANES vectors, turned. */
+INLINE void transpose(vec *t) {
+    SWAP_BLOCKS(1)
+#if LANES >= 4
+    SWAP_BLOCKS(2)
+#endif
+#if LANES >= 8
+    SWAP_BLOCKS(4)
+#endif
+#if LANES >= 16
+    SWAP_BLOCKS(8)
+#endif
+}
+
 /* out[i * step] = sum of the lanes of rows[i], LANES of them at a time; rows has room for whole groups. */
 static inline void sum_rows(const vec *rows, i64 n, real *out, i64 step) {
     for (i64 first = 0; first < n; first += LANES) {

@@ -9,7 +9,6 @@ from torch import nn
 from ...base.seeding import generator
 from ...memories.base import Memory
 
-
 SIZES = 8
 """A kernel is compiled for each, so a few, which are as good as every number between them (docs/results/tried.md)."""
 
