@@ -124,7 +124,7 @@ def compiler() -> list[str]:
 def _identity(command: tuple[str, ...]) -> str:
     """Changes with the generator, the flags, the compiler and the processor."""
     digest = hashlib.sha256()
-    for source in sorted([*SOURCES.glob("*.py"), *SOURCES.glob("*.h")]):
+    for source in sorted([*SOURCES.rglob("*.py"), *SOURCES.glob("*.h")]):
         digest.update(source.read_bytes())
     digest.update(_run([*command, "--version"])[1].encode())
     digest.update(repr((command, BASE_FLAGS, EXTRA_FLAGS, platform.machine(), _processor())).encode())

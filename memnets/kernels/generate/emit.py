@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .graph import Node, View
-from .schedule import Nest, Place, Plan, Statement, turned, turned_place
+from .places import Place, turned, turned_place
+from .schedule import Nest, Plan, Statement
 
 INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
 COMPARE = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "==", "ne": "!="}

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from ..checks import check_count
 from ..kernel import KERNELS, Gradients, Kernel, Run
 from . import calls
-from .trace import Trace, run_prologue
+from .prologue import run_prologue
+from .trace import Trace
 
 _numbers = itertools.count()
 

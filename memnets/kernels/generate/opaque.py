@@ -3,7 +3,8 @@
 import math
 
 from .graph import Node, View
-from .schedule import Buffer, Place, Plan, Statement
+from .places import Buffer, Place
+from .schedule import Plan, Statement
 
 
 def write_opaque(plan: Plan, statement: Statement) -> list[str]:

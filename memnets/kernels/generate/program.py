@@ -7,52 +7,20 @@ steps and computed again in between from the records ("replay").
 """
 
 import itertools
-import math
 from typing import Any, NamedTuple
 
 from .emit import Writer
 from .gradient import gradients
 from .graph import Graph, Node, View
+from .places import Buffer, Place, Room, dense, layout, whole_place
 from .saving import choose_saved
-from .schedule import LARGE, Buffer, Place, Plan, Room, layout
+from .schedule import LARGE, Plan
+from .tables import layout_of, tables
 from .trace import Trace
 
 FORWARD = "x out rec next cur nxt row loc"
 BACKWARD = "x dout dx rec next seg drec dcur dnxt row loc dpar"
 REPLAY = "x rec next cur nxt loc"
-
-FEW = 32
-"""Inputs of a step that a product takes along; the share of more is one product over all steps, before the loop."""
-
-
-class Product(NamedTuple):
-    """A product of a block of samples with parameters.
-
-    Attributes:
-        phase: before which it runs.
-        inner, outer: sizes of what it takes and gives.
-        base, first: where its input lies: in the step's record ("rec"), the next one ("next") or "drec".
-        out_base, out: where its output lies: among a sample's shared numbers ("row"), or in the step's record ("rec").
-        terms: (parameter, whether it lies (out, in), first column, columns) for each part of the input (of the output
-            on the way back).
-        start: what its sums start from: index of the array made before the loop, or -1.
-        x: the first of the step's inputs that it takes besides.
-        taken: how many of them.
-        biases: parameters that are added.
-    """
-
-    phase: int
-    inner: int
-    outer: int
-    base: str
-    first: int
-    out_base: str
-    out: int
-    terms: tuple[tuple[int, bool, int, int], ...]
-    start: int = -1
-    x: int = 0
-    taken: int = 0
-    biases: tuple[int, ...] = ()
 
 
 class Program(NamedTuple):
@@ -65,7 +33,7 @@ class Program(NamedTuple):
 def build(trace: Trace, *, double: bool, vector_bytes: int = 64) -> Program:
     """The program of a traced step."""
     lanes = vector_bytes // (8 if double else 4)
-    made = _Builder(trace, lanes).program()
+    made = Builder(trace, lanes).program()
     return made._replace(source=_file(made.source, lanes, vector_bytes, double))
 
 
@@ -82,23 +50,14 @@ def _file(text: str, lanes: int, vector_bytes: int, double: bool) -> str:
     return "\n".join([*head, text, '#include "driver.h"', ""])
 
 
-def dense(base: str, first: int, shape: tuple[int, ...]) -> Buffer:
-    """A buffer whose last axis is innermost, without gaps."""
-    return Buffer(base, first, layout(shape, 1, True), 0)
-
-
-def whole_place(node_shape: tuple[int, ...], buffer: Buffer) -> Place:
-    """All of a buffer."""
-    n = len(node_shape)
-    return Place(buffer, (0,) * n, tuple(tuple(int(s == j) for j in range(n)) for s in range(n)))
-
-
 def bare(view: View) -> View:
     """Without axes of size 1."""
     return view.drop([j for j, n in enumerate(view.shape) if n == 1])
 
 
-class _Builder:
+class Builder:
+    """Collects the parts of a program, in the order in which they need each other."""
+
     def __init__(self, trace: Trace, lanes: int):
         self.graph: Graph = trace.graph
         self.lanes, self.trace = lanes, trace
@@ -133,7 +92,7 @@ class _Builder:
         forward = self._forward()
         backward = self._backward()
         replay = self._replay()
-        return Program("\n".join([*forward, *backward, *replay, *self._tables()]), self._layout())
+        return Program("\n".join([*forward, *backward, *replay, *tables(self)]), layout_of(self))
 
     # ---- The gradient ----
 
@@ -426,155 +385,6 @@ class _Builder:
                 results.append((view, whole_place(view.shape, self.slots[node]._replace(base="nxt")), None))
         plan.decide(results)
         return self._functions("replay", REPLAY, plan)
-
-    # ---- Tables ----
-
-    def _product_list(self, back: bool) -> list[Product]:
-        found = []
-        if back:
-            for node, k, phase, out in self.back_products:
-                size = self.products[k].size
-                terms = node.attr[1]
-                found.append(Product(phase, size, node.size, "drec", self.d_rows[k].first, "row", out, terms))
-            return found
-        starts = itertools.count()
-        for product in self.products:
-            terms, biases = product.attr
-            inner = tuple(t for t, a in zip(terms, product.args) if a.node.op != "x")
-            given = [(t, *_stretch(a)) for t, a in zip(terms, product.args) if a.node.op == "x"]
-            within = len(given) == 1 and given[0][0][3] <= FEW and given[0][2] == 1
-            base, first = self.inputs[product]
-            found.append(
-                Product(
-                    self.forward_phase[product],
-                    sum(t[3] for t in inner),
-                    product.size,
-                    base,
-                    first,
-                    self.product_rows[product].base,
-                    self.product_rows[product].first,
-                    (*inner, *(t for t, _, _ in given if within)),
-                    next(starts) if given and not within else -1,
-                    given[0][1] if within else 0,
-                    given[0][0][3] if within else 0,
-                    tuple(biases),
-                )
-            )
-        return found
-
-    def _tables(self) -> list[str]:
-        lines = []
-        for name, back in (("forward", False), ("backward", True)):
-            rows, terms, biases = [], [], []
-            for p in self._product_list(back):
-                places = p.first, int(p.base == "next"), p.x, p.taken, int(p.out_base == "rec"), p.out, p.start
-                row = p.phase, p.inner, p.outer, *places, len(terms), len(p.terms), len(biases), len(p.biases)
-                biases += p.biases
-                rows.append(f"{{{', '.join(map(str, row))}}}")
-                for param, turned, start, length in p.terms:
-                    rank = self._columns(param)
-                    terms.append(f"{{{param}, {int(turned)}, {start}, {length}, {rank}}}")
-            lines.append(f"static const Product {name}_products[] = {{{', '.join(rows) or '{0}'}}};")
-            lines.append(f"static const Term {name}_terms[] = {{{', '.join(terms) or '{0}'}}};")
-            lines.append(f"enum {{ {name.upper()}_PRODUCTS = {len(rows)} }};")
-            if not back:
-                lines.append(f"static const i64 biases[] = {{{', '.join(map(str, biases)) or '0'}}};")
-        sizes = {
-            "INPUTS": self._input_size(),
-            "OUTPUTS": self.output.node.size if self.output.is_whole() else math.prod(self.output.shape),
-            "RECORD": self.rec.size,
-            "BIG": self.big.size,
-            "BIG_COPIES": 1 if self.in_place["forward"] else 2,
-            "D_STATE_COPIES": 1 if self.in_place["backward"] else 2,
-            "D_RECORD": self.drec.size,
-            "D_STATE": self.dst.size,
-            "ROW": max(self.row.size, self.row_back.size),
-            "LOCAL": max(room.size for room in self.locals),
-            "STATES": len(self.states),
-            "ACCUMULATORS": self.accumulators,
-            "HAS_DX": int(self.d_x is not None),
-        }
-        lines.append("enum { " + ", ".join(f"{k} = {v}" for k, v in sizes.items()) + " };")
-        lines += self._state_copies()
-        return lines
-
-    def _columns(self, param: int) -> int:
-        node = next(n for n in self.graph.nodes if n.op == "param" and n.attr == param)
-        return node.shape[1]
-
-    def _input_size(self) -> int:
-        return next((n.size for n in self.graph.nodes if n.op == "x"), 0)
-
-    def _state_copies(self) -> list[str]:
-        """Between the layout of users and that of records: into, out of, and the same for gradients."""
-        into, out, d_into, d_out = [], [], [], []
-        for k, (node, large) in enumerate(zip(self.states, self.large)):
-            shape = node.shape
-            loops = "".join(f"for (i64 i{a} = 0; i{a} < {n}; i{a}++) " for a, n in enumerate(shape))
-            user = _plain(dense("", 0, shape), len(shape))
-            inside = _plain(self.slots[node], len(shape))
-            place = f"{'big' if large else 'rec'}[{inside}]"
-            given = f"states[{k}][b * {node.size} + {user}]"
-            into.append(f"{loops}{place} = {given};")
-            out.append(f"{loops}{given} = {place};")
-            d_place = f"d[{_plain(self.d_slots[k], len(shape))}]"
-            d_into.append(f"{loops}{d_place} = states[{k}] ? {given} : 0;")
-            d_out.append(f"if (states[{k}]) {loops}{given} = {d_place};")
-
-        def function(head: str, lines: list[str]) -> str:
-            return f"static void {head} {{ (void)b; " + "\n".join(lines) + "}"
-
-        return [
-            function("state_in(const real *const *states, i64 b, real *rec, real *big)", into),
-            function("state_out(real *const *states, i64 b, const real *rec, const real *big)", out),
-            function("d_state_in(const real *const *states, i64 b, real *d)", d_into),
-            function("d_state_out(real *const *states, i64 b, const real *d)", d_out),
-        ]
-
-    def _layout(self) -> dict[str, Any]:
-        products = []
-        for k, (product, p) in enumerate(zip(self.products, self._product_list(False))):
-            terms, biases = product.attr
-            given, column = [], 0
-            for (param, turned, start, length), arg in zip(terms, product.args):
-                if arg.node.op == "x":
-                    given.append(["x", param, turned, start, length, *_stretch(arg)])
-                else:
-                    given.append([p.base, param, turned, start, length, p.first + column, 1])
-                    column += length
-            products.append(
-                {
-                    "terms": given,
-                    "biases": list(biases),
-                    "bias_sum": self.bias_sums[k],
-                    "size": product.size,
-                    "start": p.start,
-                    "d": self.d_rows[k].first,
-                }
-            )
-        return {
-            "input_shape": list(self.trace.input_shape),
-            "state_shapes": [list(v.shape) for v in self.trace.state],
-            "parameter_shapes": [list(s) for s in self.trace.shapes],
-            "outputs": math.prod(self.output.shape),
-            "record": self.rec.size,
-            "big": self.big.size,
-            "d_record": self.drec.size,
-            "accumulated": {str(k): list(v) for k, v in self.accumulated.items()},
-            "accumulators": self.accumulators,
-            "has_dx": self.d_x is not None,
-            "products": products,
-        }
-
-
-def _stretch(view: View) -> tuple[int, int]:
-    """The first of a step's inputs that a view takes, and how far apart they are."""
-    return (view.offset[0], view.coef[0][0]) if view.node.shape else (0, 1)
-
-
-def _plain(buffer: Buffer, axes: int) -> str:
-    terms = [f"i{a} * {st}" for a, st in zip(range(axes), buffer.strides)]
-    return " + ".join([*terms, str(buffer.first)])
 
 
 def _reachable(roots: list[View]) -> list[Node]:

@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ...base.state import state_tensors
 from .graph import Graph, Node, View
+from .prologue import Call, Slot, leaves, needed_calls
 from .rules import RULES, VIEWS, NoRuleError, put
 
 _VALUES = ("_local_scalar_dense", "item", "is_nonzero", "nonzero", "equal", "masked_select", "unique2", "bincount")
@@ -46,21 +47,6 @@ class Entry(NamedTuple):
         for rule in self.chain:
             view = rule(view)
         return view
-
-
-class Call(NamedTuple):
-    """An operator of the prologue; tensors among its arguments are :class:`Slot`."""
-
-    func: Any
-    args: Any
-    kwargs: Any
-    results: tuple[int, ...]
-
-
-class Slot(NamedTuple):
-    """A tensor of the prologue by number."""
-
-    number: int
 
 
 class Trace(NamedTuple):
@@ -162,7 +148,7 @@ class _Tracer(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         name = func._schema.name.split("::")[-1]
-        tensors = [a for a in _flat((args, kwargs)) if isinstance(a, Tensor)]
+        tensors = [a for a in leaves((args, kwargs)) if isinstance(a, Tensor)]
         entries = [self.entry(t) for t in tensors]
         kinds = {e.base.kind for e in entries}
         if name in _VALUES and kinds - {"const"}:
@@ -170,7 +156,7 @@ class _Tracer(TorchDispatchMode):
         if func._schema.is_mutable:
             return self._in_place(func, name, args, kwargs, entries)
         result = func(*args, **kwargs)
-        outs = [r for r in _flat(result) if isinstance(r, Tensor)]
+        outs = [r for r in leaves(result) if isinstance(r, Tensor)]
         if "step" not in kinds and "given" not in kinds:
             self._beside(func, name, args, kwargs, entries, outs)
         elif name in VIEWS and not (name == "detach" and torch.is_grad_enabled()):
@@ -187,7 +173,7 @@ class _Tracer(TorchDispatchMode):
         """An operator on parameters and constants alone."""
         view = name in VIEWS
         if any(e.base.kind == "param" for e in entries):
-            given = [a for a in _flat((args, kwargs)) if isinstance(a, Tensor)]
+            given = [a for a in leaves((args, kwargs)) if isinstance(a, Tensor)]
             learnt = torch.is_grad_enabled() and any(id(t) in self.wants for t in given)
             self.wants |= {id(t) for t in outs} if learnt else set()
             slots, named = _replaced((args, kwargs), lambda t: Slot(self._slot(t)))
@@ -212,7 +198,7 @@ class _Tracer(TorchDispatchMode):
 
     def _compute(self, name: str, args: Any, kwargs: Any, outs: list[Tensor]) -> None:
         views = self._apply(name, args, kwargs)
-        found = [v for v in _flat(views) if v is not None]
+        found = [v for v in leaves(views) if v is not None]
         if len(found) < len(outs):
             found += [self.graph.const(0.0).expand(o.shape) for o in outs[len(found) :]]
         for view, out in zip(found, outs):
@@ -221,7 +207,7 @@ class _Tracer(TorchDispatchMode):
             self.add(out, Entry(Base("step", _stopped(view), None), ()))
 
     def _apply(self, name: str, args: Any, kwargs: Any) -> Any:
-        if any(isinstance(a, Tensor) and a.is_complex() for a in _flat((args, kwargs))):
+        if any(isinstance(a, Tensor) and a.is_complex() for a in leaves((args, kwargs))):
             raise UntraceableError(f"{name} on complex numbers, at {_line()}")
         given, named = _replaced((args, kwargs), self.symbol)
         if name == "detach":
@@ -231,7 +217,7 @@ class _Tracer(TorchDispatchMode):
             if dtype == torch.bool:
                 return self.graph.map("ne", given[0], 0.0)
             return given[0] if dtype.is_floating_point else self.graph.map("trunc", given[0])
-        if name.startswith("bitwise_") and any(t.dtype != torch.bool for t in _flat(args) if isinstance(t, Tensor)):
+        if name.startswith("bitwise_") and any(t.dtype != torch.bool for t in leaves(args) if isinstance(t, Tensor)):
             raise UntraceableError(f"{name} on whole numbers has no rule, at {_line()}")
         rule = RULES.get(name)
         if rule is None:
@@ -283,14 +269,6 @@ def _rule(name: str, args: Any, kwargs: Any, k: int) -> Callable[[View], View]:
         return result[k] if isinstance(result, list) else result
 
     return rule
-
-
-def _flat(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, (list, tuple)):
-        return [leaf for part in value for leaf in _flat(part)]
-    return [value]
 
 
 def _replaced(value: Any, function: Callable[[Tensor], Any]) -> Any:
@@ -364,54 +342,8 @@ def trace(cell: nn.Module, x: Tensor, state: Any) -> Trace:
         tracer.shapes,
         tracer.learnt,
         tracer.given,
-        _needed(tracer),
+        needed_calls(tracer.calls, tracer.sources),
     )
-
-
-def _needed(tracer: _Tracer) -> list[Call]:
-    """The calls of the prologue whose results the step uses."""
-    wanted, calls = set(tracer.sources), []
-    for call in reversed(tracer.calls):
-        if wanted & set(call.results):
-            calls.insert(0, call)
-            wanted |= {s.number for s in _flat_slots((call.args, call.kwargs))}
-    return calls
-
-
-def _flat_slots(value: Any) -> list[Slot]:
-    if isinstance(value, Slot):
-        return [value]
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, (list, tuple)):
-        return [slot for part in value for slot in _flat_slots(part)]
-    return []
-
-
-def run_prologue(prologue: list[Call], sources: list[int], given: dict[int, Tensor]) -> list[Tensor]:
-    """The tensors behind the ``param`` leaves, differentiable.
-
-    Args:
-        prologue: the calls.
-        sources: the slot of each leaf.
-        given: tensors by slot.
-    """
-    env = dict(given) if prologue else given
-    for call in prologue:
-        args, kwargs = _filled((call.args, call.kwargs), env)
-        result = call.func(*args, **kwargs)
-        env.update(zip(call.results, [r for r in _flat(result) if isinstance(r, Tensor)]))
-    return [env[slot] for slot in sources]
-
-
-def _filled(value: Any, env: dict[int, Tensor]) -> Any:
-    if isinstance(value, Slot):
-        return env[value.number]
-    if isinstance(value, dict):
-        return {k: _filled(v, env) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_filled(v, env) for v in value)
-    return value
 
 
 def _rebuilt(state: Any, tensors: Any) -> Any:

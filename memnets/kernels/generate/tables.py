@@ -1,0 +1,201 @@
+"""The tables of a program: its products, sizes, and copies of states, for C; and its layout for the calling side."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .graph import View
+from .places import Buffer, dense
+
+if TYPE_CHECKING:
+    from .program import Builder
+
+FEW = 32
+"""Inputs of a step that a product takes along; the share of more is one product over all steps, before the loop."""
+
+
+class Product(NamedTuple):
+    """A product of a block of samples with parameters.
+
+    Attributes:
+        phase: before which it runs.
+        inner, outer: sizes of what it takes and gives.
+        base, first: where its input lies: in the step's record ("rec"), the next one ("next") or "drec".
+        out_base, out: where its output lies: among a sample's shared numbers ("row"), or in the step's record ("rec").
+        terms: (parameter, whether it lies (out, in), first column, columns) for each part of the input (of the output
+            on the way back).
+        start: what its sums start from: index of the array made before the loop, or -1.
+        x: the first of the step's inputs that it takes besides.
+        taken: how many of them.
+        biases: parameters that are added.
+    """
+
+    phase: int
+    inner: int
+    outer: int
+    base: str
+    first: int
+    out_base: str
+    out: int
+    terms: tuple[tuple[int, bool, int, int], ...]
+    start: int = -1
+    x: int = 0
+    taken: int = 0
+    biases: tuple[int, ...] = ()
+
+
+def _product_list(builder: Builder, back: bool) -> list[Product]:
+    found = []
+    if back:
+        for node, k, phase, out in builder.back_products:
+            size = builder.products[k].size
+            terms = node.attr[1]
+            found.append(Product(phase, size, node.size, "drec", builder.d_rows[k].first, "row", out, terms))
+        return found
+    starts = itertools.count()
+    for product in builder.products:
+        terms, biases = product.attr
+        inner = tuple(t for t, a in zip(terms, product.args) if a.node.op != "x")
+        given = [(t, *_stretch(a)) for t, a in zip(terms, product.args) if a.node.op == "x"]
+        within = len(given) == 1 and given[0][0][3] <= FEW and given[0][2] == 1
+        base, first = builder.inputs[product]
+        found.append(
+            Product(
+                builder.forward_phase[product],
+                sum(t[3] for t in inner),
+                product.size,
+                base,
+                first,
+                builder.product_rows[product].base,
+                builder.product_rows[product].first,
+                (*inner, *(t for t, _, _ in given if within)),
+                next(starts) if given and not within else -1,
+                given[0][1] if within else 0,
+                given[0][0][3] if within else 0,
+                tuple(biases),
+            )
+        )
+    return found
+
+
+def tables(builder: Builder) -> list[str]:
+    """C tables of the products, the sizes of all rooms, and the functions that copy a user's state in and out."""
+    lines = []
+    for name, back in (("forward", False), ("backward", True)):
+        rows, terms, biases = [], [], []
+        for p in _product_list(builder, back):
+            places = p.first, int(p.base == "next"), p.x, p.taken, int(p.out_base == "rec"), p.out, p.start
+            row = p.phase, p.inner, p.outer, *places, len(terms), len(p.terms), len(biases), len(p.biases)
+            biases += p.biases
+            rows.append(f"{{{', '.join(map(str, row))}}}")
+            for param, turned, start, length in p.terms:
+                rank = _columns(builder, param)
+                terms.append(f"{{{param}, {int(turned)}, {start}, {length}, {rank}}}")
+        lines.append(f"static const Product {name}_products[] = {{{', '.join(rows) or '{0}'}}};")
+        lines.append(f"static const Term {name}_terms[] = {{{', '.join(terms) or '{0}'}}};")
+        lines.append(f"enum {{ {name.upper()}_PRODUCTS = {len(rows)} }};")
+        if not back:
+            lines.append(f"static const i64 biases[] = {{{', '.join(map(str, biases)) or '0'}}};")
+    sizes = {
+        "INPUTS": _input_size(builder),
+        "OUTPUTS": builder.output.node.size if builder.output.is_whole() else math.prod(builder.output.shape),
+        "RECORD": builder.rec.size,
+        "BIG": builder.big.size,
+        "BIG_COPIES": 1 if builder.in_place["forward"] else 2,
+        "D_STATE_COPIES": 1 if builder.in_place["backward"] else 2,
+        "D_RECORD": builder.drec.size,
+        "D_STATE": builder.dst.size,
+        "ROW": max(builder.row.size, builder.row_back.size),
+        "LOCAL": max(room.size for room in builder.locals),
+        "STATES": len(builder.states),
+        "ACCUMULATORS": builder.accumulators,
+        "HAS_DX": int(builder.d_x is not None),
+    }
+    lines.append("enum { " + ", ".join(f"{k} = {v}" for k, v in sizes.items()) + " };")
+    lines += _state_copies(builder)
+    return lines
+
+
+def _columns(builder: Builder, param: int) -> int:
+    node = next(n for n in builder.graph.nodes if n.op == "param" and n.attr == param)
+    return node.shape[1]
+
+
+def _input_size(builder: Builder) -> int:
+    return next((n.size for n in builder.graph.nodes if n.op == "x"), 0)
+
+
+def _state_copies(builder: Builder) -> list[str]:
+    """Between the layout of users and that of records: into, out of, and the same for gradients."""
+    into, out, d_into, d_out = [], [], [], []
+    for k, (node, large) in enumerate(zip(builder.states, builder.large)):
+        shape = node.shape
+        loops = "".join(f"for (i64 i{a} = 0; i{a} < {n}; i{a}++) " for a, n in enumerate(shape))
+        user = _plain(dense("", 0, shape), len(shape))
+        inside = _plain(builder.slots[node], len(shape))
+        place = f"{'big' if large else 'rec'}[{inside}]"
+        given = f"states[{k}][b * {node.size} + {user}]"
+        into.append(f"{loops}{place} = {given};")
+        out.append(f"{loops}{given} = {place};")
+        d_place = f"d[{_plain(builder.d_slots[k], len(shape))}]"
+        d_into.append(f"{loops}{d_place} = states[{k}] ? {given} : 0;")
+        d_out.append(f"if (states[{k}]) {loops}{given} = {d_place};")
+
+    def function(head: str, lines: list[str]) -> str:
+        return f"static void {head} {{ (void)b; " + "\n".join(lines) + "}"
+
+    return [
+        function("state_in(const real *const *states, i64 b, real *rec, real *big)", into),
+        function("state_out(real *const *states, i64 b, const real *rec, const real *big)", out),
+        function("d_state_in(const real *const *states, i64 b, real *d)", d_into),
+        function("d_state_out(real *const *states, i64 b, const real *d)", d_out),
+    ]
+
+
+def layout_of(builder: Builder) -> dict[str, Any]:
+    """What the calling side must know, in plain values."""
+    products = []
+    for k, (product, p) in enumerate(zip(builder.products, _product_list(builder, False))):
+        terms, biases = product.attr
+        given, column = [], 0
+        for (param, turned, start, length), arg in zip(terms, product.args):
+            if arg.node.op == "x":
+                given.append(["x", param, turned, start, length, *_stretch(arg)])
+            else:
+                given.append([p.base, param, turned, start, length, p.first + column, 1])
+                column += length
+        products.append(
+            {
+                "terms": given,
+                "biases": list(biases),
+                "bias_sum": builder.bias_sums[k],
+                "size": product.size,
+                "start": p.start,
+                "d": builder.d_rows[k].first,
+            }
+        )
+    return {
+        "input_shape": list(builder.trace.input_shape),
+        "state_shapes": [list(v.shape) for v in builder.trace.state],
+        "parameter_shapes": [list(s) for s in builder.trace.shapes],
+        "outputs": math.prod(builder.output.shape),
+        "record": builder.rec.size,
+        "big": builder.big.size,
+        "d_record": builder.drec.size,
+        "accumulated": {str(k): list(v) for k, v in builder.accumulated.items()},
+        "accumulators": builder.accumulators,
+        "has_dx": builder.d_x is not None,
+        "products": products,
+    }
+
+
+def _stretch(view: View) -> tuple[int, int]:
+    """The first of a step's inputs that a view takes, and how far apart they are."""
+    return (view.offset[0], view.coef[0][0]) if view.node.shape else (0, 1)
+
+
+def _plain(buffer: Buffer, axes: int) -> str:
+    terms = [f"i{a} * {st}" for a, st in zip(range(axes), buffer.strides)]
+    return " + ".join([*terms, str(buffer.first)])
