@@ -383,6 +383,8 @@ class Writer:
                 return self._emit("int", [line], level, False, True)
             lines = [f"v_{op}({a}, {b})" for a, b in zip(*map(self._vectors, args))]
             return self._emit("mask", lines, level, True, True)
+        if op == "div" and vector and not args[1].vector and args[1].names[0].startswith("t"):
+            op, args = "mul", [args[0], self._reciprocal(args[1])]
         if op in INFIX:
             columns = [self._vectors(a) if a.vector else a.names * (self.part.tile if vector else 1) for a in args]
             lines = [f"{a} {INFIX[op]} {b}" for a, b in zip(*columns)]
@@ -393,6 +395,13 @@ class Writer:
         columns = [self._vectors(a) if vector else a.names for a in args]
         lines = [f"{kind}_{op}({', '.join(c)})" for c in zip(*columns)]
         return self._emit("vec" if vector else "real", lines, level, vector, False)
+
+    def _reciprocal(self, value: Value) -> Value:
+        """For a divisor of whole vectors: one division in place of many. (Those above 8e37 count as infinite.)"""
+        key = "reciprocal", value.names
+        if key not in self.memo:
+            self.memo[key] = self._emit("real", [f"R(1.0) / {value.names[0]}"], value.level, False, False)
+        return self.memo[key]
 
     def _vectors(self, value: Value) -> tuple[str, ...]:
         if value.vector:

@@ -120,9 +120,41 @@ INLINE vec v_sqrt(vec x) {
 }
 INLINE vec v_rsqrt(vec x) { return R(1.0) / v_sqrt(x); }
 
-/* e^x = 2^n e^r with |r| <= ln(2) / 2, e^r by its series; 2^n in two factors, so that the ends of the range come out. */
+/* a / b where b lies far from the ends of its range: an estimate and two steps of Newton's in place of a slow division. */
+INLINE vec v_over(vec a, vec b) {
+#if defined(__AVX512F__) && MEMNETS_BYTES == 64 && !defined(MEMNETS_DOUBLE)
+    vec r = (vec)_mm512_rcp14_ps((__m512)b);
+    r += r * (R(1.0) - b * r);
+    vec q = a * r;
+    return q + r * (a - b * q);
+#else
+    return a / b;
+#endif
+}
+
+/* x within two bounds, NaN as it is. */
+INLINE vec v_clamp(vec x, real low, real high) {
+#if defined(__AVX512F__) && MEMNETS_BYTES == 64 && !defined(MEMNETS_DOUBLE)
+    return (vec)_mm512_min_ps((__m512)splat(high), _mm512_max_ps((__m512)splat(low), (__m512)x));
+#else
+    return choose(x < low, splat(low), choose(x > high, splat(high), x));
+#endif
+}
+
+/* x 2^n for whole n, in two factors, so that the ends of the range come out. */
+INLINE vec v_scale(vec x, vec n) {
+#if defined(__AVX512F__) && MEMNETS_BYTES == 64 && !defined(MEMNETS_DOUBLE)
+    return (vec)_mm512_scalef_ps((__m512)x, (__m512)n);
+#else
+    mask e = __builtin_convertvector(n, mask), half = e >> 1;
+    raw first = ((raw)half + EXPONENT_BIAS) << MANTISSA, second = ((raw)e - (raw)half + EXPONENT_BIAS) << MANTISSA;
+    return x * (vec)first * (vec)second;
+#endif
+}
+
+/* e^x = 2^n e^r with |r| <= ln(2) / 2, e^r by its series. */
 INLINE vec v_exp(vec x) {
-    vec y = choose(x < EXP_LOWEST, splat(EXP_LOWEST), choose(x > EXP_HIGHEST, splat(EXP_HIGHEST), x));
+    vec y = v_clamp(x, EXP_LOWEST, EXP_HIGHEST);
     vec n = y * R(1.4426950408889634) + ROUND_TO_WHOLE;
     n -= ROUND_TO_WHOLE;
     vec r = y - n * LN2_HIGH;
@@ -145,9 +177,7 @@ INLINE vec v_exp(vec x) {
     p = p * r + R(0.5);
     p = p * r + R(1.0);
     p = p * r + R(1.0);
-    mask e = __builtin_convertvector(n, mask), half = e >> 1;
-    raw first = ((raw)half + EXPONENT_BIAS) << MANTISSA, second = ((raw)e - (raw)half + EXPONENT_BIAS) << MANTISSA;
-    return p * (vec)first * (vec)second;
+    return v_scale(p, n);
 }
 
 /* x = 2^e m with m within [sqrt(1/2), sqrt(2)), log m = 2 artanh(s). */
@@ -155,7 +185,7 @@ INLINE vec v_log(vec x) {
     raw b = (raw)x;
     mask e = (mask)(b - SQRT_HALF_BITS) >> MANTISSA;
     vec m = (vec)(b - ((raw)e << MANTISSA));
-    vec s = (m - R(1.0)) / (m + R(1.0)), q = s * s;
+    vec s = v_over(m - R(1.0), m + R(1.0)), q = s * s;
 #ifdef MEMNETS_DOUBLE
     vec p = splat(1.0 / 23.0);
     p = p * q + 1.0 / 21.0;
@@ -186,7 +216,7 @@ INLINE vec v_log1p(vec x) {
 
 INLINE vec v_sigmoid(vec x) {
     vec z = v_exp(-v_abs(x));
-    return choose(x < R(0.0), z, splat(R(1.0))) / (z + R(1.0));
+    return v_over(choose(x < R(0.0), z, splat(R(1.0))), z + R(1.0));
 }
 
 INLINE vec v_softplus(vec x) {
@@ -205,7 +235,7 @@ INLINE vec v_tanh(vec x) {
     const real limit = 0.5f;
 #endif
     mask small = y < limit;
-    vec result = choose(small, small_top, R(1.0) - z) / choose(small, small_bottom, R(1.0) + z);
+    vec result = v_over(choose(small, small_top, R(1.0) - z), choose(small, small_bottom, R(1.0) + z));
     return (vec)((mask)result | ((mask)x & (mask)splat(R(-0.0))));
 }
 
