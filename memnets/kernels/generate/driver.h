@@ -116,8 +116,7 @@ static void multiply(const Args *a, const Room *r, const Product *all, i64 k, i6
     Taken from = {p->inner, record(a, r, at, b, 0) + p->first, across};
     Taken x = {p->taken, a->x + t * a->x_step + b * a->x_row + p->x, a->x_row};
     real *out = (p->kept ? record(a, r, t, b, 0) : r->row) + p->out;
-    if (p->biases) product(rows, 1, from, x, &m, start, apart, out, p->kept ? across : ROW);
-    else product(rows, 0, from, x, &m, start, apart, out, p->kept ? across : ROW);
+    product(rows, p->biases > 0, from, x, &m, start, apart, out, p->kept ? across : ROW);
 }
 
 static void forward_block(const Args *a, const Room *r, i64 b, i64 rows) {

@@ -85,7 +85,7 @@ INLINE const real *add_products(const int rows, const int wide, vec total[ROWS][
     return panel;
 }
 
-INLINE void product_tile(const int rows, const int wide, const int bias, Taken a, Taken x, const real *panel,
+INLINE void product_tile(const int rows, const int wide, int bias, Taken a, Taken x, const real *panel,
                          const real *start, i64 start_stride, real *out, i64 out_stride) {
     vec total[ROWS][PANEL];
 #pragma GCC unroll 8
@@ -116,7 +116,7 @@ INLINE void product_tile(const int rows, const int wide, const int bias, Taken a
  *
  * p holds the bias, if there is one, then the rows for a, then those for x; out is aligned, its rows padded, and behind
  * start is room for a vector. */
-static void product(i64 rows, const int bias, Taken a, Taken x, const Packed *p, const real *start, i64 start_stride,
+static void product(i64 rows, int bias, Taken a, Taken x, const Packed *p, const real *start, i64 start_stride,
                     real *out, i64 out_stride) {
     i64 vectors = padded(p->outer) / LANES;
     for (i64 v = 0; v < vectors; v += PANEL) {
