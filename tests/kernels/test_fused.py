@@ -19,10 +19,20 @@ from memnets.base.state import state_tensors
 from memnets.kernels import autograd as function
 from memnets.kernels import dispatch as choice
 from memnets.kernels import find
-from memnets.kernels.generate import calls
+from memnets.kernels.generate import build, calls
 from memnets.kernels.kernel import named
 
 PRECISIONS = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def as_users_have_it():
+    """Compiled with the options that users' kernels are compiled with."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv(build.OPTIONS, raising=False)
+        build._identity.cache_clear()
+        yield
+    build._identity.cache_clear()
 
 
 @pytest.fixture(autouse=True)

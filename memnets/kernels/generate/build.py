@@ -27,6 +27,9 @@ from typing import Any, NamedTuple
 
 SOURCES = Path(__file__).parent
 BASE_FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-shared", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math")
+OPTIONS = "MEMNETS_CFLAGS"
+"""A variable of the environment with further options, such as the -O1 of tests, which want short compilation."""
+
 EXTRA_FLAGS = (("-march=native", "-fopenmp"), ("-march=native",), ("-fopenmp",), ())
 """Tried in this order: not every compiler knows them all."""
 
@@ -120,6 +123,10 @@ def compiler() -> list[str]:
     raise BuildError(f"no C compiler was found ({', '.join(names)}): install gcc or clang, or set CC")
 
 
+def _options() -> list[str]:
+    return shlex.split(os.environ.get(OPTIONS, ""))
+
+
 @functools.cache
 def _identity(command: tuple[str, ...]) -> str:
     """Changes with the generator, the flags, the compiler and the processor."""
@@ -127,7 +134,7 @@ def _identity(command: tuple[str, ...]) -> str:
     for source in sorted([*SOURCES.rglob("*.py"), *SOURCES.glob("*.h")]):
         digest.update(source.read_bytes())
     digest.update(_run([*command, "--version"])[1].encode())
-    digest.update(repr((command, BASE_FLAGS, EXTRA_FLAGS, platform.machine(), _processor())).encode())
+    digest.update(repr((command, BASE_FLAGS, EXTRA_FLAGS, _options(), platform.machine(), _processor())).encode())
     return digest.hexdigest()
 
 
@@ -261,7 +268,8 @@ def _compile(command: list[str], source: str, target: Path) -> None:
     written.write_text(source)
     complaint = ""
     for extra in EXTRA_FLAGS:
-        arguments = [*command, *BASE_FLAGS, *extra, f"-I{SOURCES}", str(written), "-o", str(target), "-lm"]
+        options = [*BASE_FLAGS, *extra, *_options(), f"-I{SOURCES}"]
+        arguments = [*command, *options, str(written), "-o", str(target), "-lm"]
         code, said = _run(arguments)
         if code == 0:
             if "-fopenmp" not in extra and (missing := openmp_missing(tuple(command))):
