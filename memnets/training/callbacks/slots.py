@@ -9,12 +9,12 @@ from torch import nn
 from ...base.seeding import generator
 from ...memories.base import Memory
 
-SIZES = 8
-"""A kernel is compiled for each, so a few, which are as good as every number between them (docs/results/tried.md)."""
+SIZES = 16
+"""Few, since each has a kernel compiled; eight left one of ten feed-forward copies unsolved (docs/results/tried.md)."""
 
 
 class VaryingSlots(pl.Callback):
-    """Each training step runs on a number of slots of its own: one of eight from ``least`` to the model's own.
+    """Each training step runs on a number of slots of its own: one of sixteen from ``least`` to the model's own.
 
     Writes that stray over a memory of 128 slots do no harm to the 20 vectors of a training sequence, so nothing
     teaches the network to avoid them; at 120 vectors they do. A memory as small as the sequence makes them count in
