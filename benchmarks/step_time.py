@@ -22,17 +22,47 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
-from memnets import NTM, DeltaMemory, DNCMemory, MemoryNetwork, StackMemory
+from memnets import NTM, DeltaMemory, DNCMemory, Interface, Memory, MemoryNetwork, Part, StackMemory
 
 FEATURES, OUTPUTS, HIDDEN, WIDTH = 9, 8, 100, 20
 BACKENDS = ("fused", "reference", "compiled")
 PLAIN_LIMIT = 2 * 10**8
 """Numbers in all steps' memories from which the plain cell is left out: it keeps some eight copies of them."""
+
+
+class QueueState(NamedTuple):
+    """The state of a Queue: ``slots (B, N, M)``, the newest first."""
+
+    slots: torch.Tensor
+
+
+class Queue(Memory):
+    """The memory that docs/extending.md writes: each step pushes a vector and reads the oldest."""
+
+    def __init__(self, slots: int, width: int):
+        super().__init__()
+        self.slots, self.width, self.reads_size = slots, width, width
+        self.interface = Interface(value=Part((width,), "tanh"))
+
+    def initial_state(self, batch_size: int, *, device: Any = None, dtype: Any = None) -> QueueState:
+        """Zeros."""
+        return QueueState(torch.zeros(batch_size, self.slots, self.width, device=device, dtype=dtype))
+
+    def initial_reads(self, state: QueueState) -> torch.Tensor:
+        """The oldest vector."""
+        return state.slots[:, -1]  # (B, M)
+
+    def step(self, parts: Any, state: QueueState) -> tuple[torch.Tensor, QueueState]:
+        """Push a vector, and read the oldest."""
+        pushed = torch.cat([parts.value.unsqueeze(1), state.slots[:, :-1]], dim=1)  # (B, N, M)
+        return pushed[:, -1], QueueState(pushed)
+
+
 MEMORIES: dict[str, Callable[..., nn.Module]] = {
     **{
         f"ntm-{name}": lambda name=name, **options: NTM(FEATURES, HIDDEN, controller=name, **options)
@@ -40,6 +70,7 @@ MEMORIES: dict[str, Callable[..., nn.Module]] = {
     },
     "dnc": lambda **options: MemoryNetwork(FEATURES, HIDDEN, memory=DNCMemory(128, WIDTH), **options),
     "stack": lambda **options: MemoryNetwork(FEATURES, HIDDEN, memory=StackMemory(128, WIDTH), **options),
+    "queue": lambda **options: MemoryNetwork(FEATURES, HIDDEN, memory=Queue(128, WIDTH), **options),
     "delta": lambda **options: MemoryNetwork(FEATURES, HIDDEN, memory=DeltaMemory(WIDTH, WIDTH), **options),
 }
 """All that have a kernel, with as many slots and units as the paper's copy task."""
@@ -206,22 +237,19 @@ def measure(config: Config, backends: list[str], seconds: float, memory: bool) -
 
 
 def compare_memories(seconds: float) -> list[dict[str, Any]]:
-    """A training step of each memory in the fused kernel and in the plain cell, at batch 1, 16 and 64."""
+    """Steps of each memory in the fused kernel and in the plain cell, at batch 1, 16 and 64."""
     torch.set_num_threads(1)
     rows = []
-    print(
-        f"{'memory':<16}{'batch':>6}{'nn.LSTM':>12}{'fused':>12}{'reference':>12}   fused : nn.LSTM, reference : fused"
-    )
-    for name, batch in itertools.product(MEMORIES, (1, 16, 64)):
+    head = f"{'memory':<16}{'batch':>6}  {'step':<9}{'nn.LSTM':>12}{'fused':>12}{'reference':>12}"
+    print(f"{head}   fused : nn.LSTM, reference : fused")
+    for name, batch, train in itertools.product(MEMORIES, (1, 16, 64), (True, False)):
         config: dict[str, Any] = {"batch": batch, "steps": 41, "memory": name}
-        found = times({kind: step(kind, config, True) for kind in ("nn.LSTM", "fused", "reference")}, seconds)
+        found = times({kind: step(kind, config, train) for kind in ("nn.LSTM", "fused", "reference")}, seconds)
         lstm, fused, plain = (1e3 * found[kind] for kind in ("nn.LSTM", "fused", "reference"))
         taken = f"{lstm:>9.2f} ms{fused:>9.2f} ms{plain:>9.1f} ms"
-        print(
-            f"{name:<16}{batch:>6}{taken}{fused / lstm:>12.2f}{plain / fused:>10.1f}",
-            flush=True,
-        )
-        rows.append({**config, "ms": {kind: 1e3 * t for kind, t in found.items()}})
+        kind = "train" if train else "inference"
+        print(f"{name:<16}{batch:>6}  {kind:<9}{taken}{fused / lstm:>12.2f}{plain / fused:>10.1f}", flush=True)
+        rows.append({**config, "step": kind, "ms": {kind: 1e3 * t for kind, t in found.items()}})
     return rows
 
 
@@ -246,7 +274,7 @@ def show(row: dict[str, Any], backends: list[str]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="four rows in about a minute, not the whole grid")
-    parser.add_argument("--memories", action="store_true", help="every memory's training step, and nothing else")
+    parser.add_argument("--memories", action="store_true", help="every memory's steps, and nothing else")
     parser.add_argument("--backends", default="fused,reference", help=f"some of {','.join(BACKENDS)}")
     parser.add_argument("--seconds", type=float, default=2.0, help="for each row and kind of step")
     parser.add_argument("--no-memory", action="store_true", help="leave out the peak memory")
