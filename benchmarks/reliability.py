@@ -67,6 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--lines", type=int, default=400, help="lines read (400)")
     parser.add_argument("--decode", choices=("attention", "ctc", "joint"))
     options = parser.parse_args(arguments)
+    model: Any
     if options.run_dir:
         objects = load_run(options.run_dir)[2]
         model, task = objects.model.eval(), objects.task.splits().test
@@ -81,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print("| confidence | lines | mean confidence | characters right |\n|---|---|---|---|")
         print("\n".join(rows))
     print("\nimages that are no lines, mean and highest confidence")
-    for name, sure in no_lines(model, task.height, options.decode).items():
+    for name, sure in no_lines(model, model.encoder.height, options.decode).items():
         print(f"- {name}: {sum(sure) / len(sure):.2f}, {max(sure):.2f}")
 
 

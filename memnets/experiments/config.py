@@ -304,9 +304,11 @@ def _place_paths(config: Namespace, beside: Path) -> None:
 
     What is not in the working directory is looked for beside the file that is read.
     """
-    task = config.get("task")
-    arguments = None if task is None else task.get("init_args")
-    for name in getattr(find_class(task.class_path), "path_arguments", ()) if arguments else ():
+    task: Any = config.get("task")
+    arguments = task.get("init_args") if task else None
+    if not arguments:
+        return
+    for name in getattr(find_class(task.class_path), "path_arguments", ()):
         value = arguments.get(name)
         if isinstance(value, str):
             arguments[name] = _placed(value, beside)

@@ -183,6 +183,7 @@ class TextLineFiles(FileTask, TextTask):
         return not outside
 
     def _decode(self, position: int) -> npt.NDArray[np.uint8]:
+        assert self.loading is not None
         return self.loading.line(self._source.read(self._keys[position]))
 
     def _varied(self, images: list[npt.NDArray[np.uint8]], generator: torch.Generator) -> list[npt.NDArray[np.uint8]]:

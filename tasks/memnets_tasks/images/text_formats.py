@@ -223,7 +223,7 @@ def guess_text_format(path: Path) -> str:
 class ManySources:
     """The images of several sets, by the number of the set and its own key: ``1:a.png``."""
 
-    def __init__(self, sources: Sequence[ImageFolder | LmdbLines]) -> None:
+    def __init__(self, sources: "Sequence[ImageFolder | LmdbLines | ManySources]") -> None:
         self.sources = sources
 
     def read(self, key: str) -> bytes:
