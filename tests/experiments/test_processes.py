@@ -156,7 +156,7 @@ TASKS = [
     if isinstance(kind, type)
     and issubclass(kind, memnets_tasks.Task)
     and not kind.__abstractmethods__
-    and "folder" not in inspect.signature(kind).parameters
+    and not {"folder", "path"} & {p.name for p in inspect.signature(kind).parameters.values() if p.default is p.empty}
     and not issubclass(kind, memnets_tasks.AnswerTask)  # whose losses are of a model's own outputs: see below
 ]
 
