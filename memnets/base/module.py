@@ -20,7 +20,7 @@ from .checks import (
     first_parameter,
 )
 from .saving import Pretrained
-from .state import detach_state, map_state, where_state
+from .state import detach_state, index_state, map_state, where_state
 from .task import Task
 
 
@@ -297,16 +297,26 @@ def run_between(
         state: before the first step.
         counts: the sequences' lengths, or None.
     """
-    if counts is not None:  # past its end a sequence's state stays
+    order = None
+    if counts is not None:
+        # Longest first: each part then has the order of the whole, by which a trace places what it records.
+        counts = torch.as_tensor(counts, device=inputs.device)
+        order = counts.argsort(descending=True, stable=True)
+        inputs, resets, state, counts = inputs[order], resets[order], index_state(state, order), counts[order].tolist()
+        # Past its end a sequence's state stays.
         resets = resets & (torch.arange(resets.shape[1], device=resets.device) < _column(counts, resets.device))
     starts = sorted({0, *resets.any(0).nonzero().flatten().tolist()})
     outputs = []
     for start, stop in zip(starts, [*starts[1:], inputs.shape[1]]):
         state = where_state(resets[:, start], make_state(len(inputs)), state)
-        within = None if counts is None else [min(max(int(n) - start, 0), stop - start) for n in counts]
+        within = None if counts is None else [min(max(n - start, 0), stop - start) for n in counts]
         part, state = run(inputs[:, start:stop], state, within)
         outputs.append(part)
-    return torch.cat(outputs, dim=1), state
+    whole = torch.cat(outputs, dim=1)
+    if order is None:
+        return whole, state
+    back = order.argsort()
+    return whole[back], index_state(state, back)
 
 
 def check_sizes(module: nn.Module, task: Task) -> None:

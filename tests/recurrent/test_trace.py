@@ -267,3 +267,18 @@ def test_calls_that_do_not_join():
         module(sequences())
     with pytest.raises(ValueError, match="the memory was resized between the traced calls"):
         trace["memory"]
+
+
+def test_sequences_of_several_lengths_that_start_afresh():
+    """Each is traced as it is alone."""
+    module = memnets.NTM(3, 8, slots=5, width=4)
+    inputs, lengths = torch.randn(4, 9, 3), [9, 3, 0, 6]
+    resets = torch.rand(4, 9, generator=torch.Generator().manual_seed(1)) < 0.3
+    with memnets.trace(module) as together:
+        module(inputs, lengths=lengths, resets=resets)
+    for b, length in enumerate(lengths):
+        if length:
+            with memnets.trace(module) as alone:
+                module(inputs[b : b + 1, :length], resets=resets[b : b + 1, :length])
+            for name in ("write_weights", "memory", "reads"):
+                torch.testing.assert_close(together[name][b, :length], alone[name][0])
