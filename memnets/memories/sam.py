@@ -116,9 +116,10 @@ class SAMMemory(Memory):
         touched = torch.cat([index, read_index], dim=-1).flatten(1)  # (B, H (2 K + 1))
         slots = slots.access(state.time, touched, torch.cat([weights, read_weights], dim=-1).flatten(1))
         used = torch.maximum(state.used, touched.amax(1) + 1)
-        memory, last_access = (
-            (slots.memory, slots.last_access) if isinstance(slots, Slots) else (given, state.last_access)
-        )
+        memory: Any = given
+        last_access = state.last_access
+        if isinstance(slots, Slots):
+            memory, last_access = slots.memory, slots.last_access
         state = SAMState(memory, last_access, read_index, read_weights, state.time + 1, used)
         return ops.read_rows(rows, read_weights).flatten(1), state
 
