@@ -110,7 +110,8 @@ def test_images_are_read_and_described_as_before(run, old, capsys):
         assert main([*said["arguments"], *own, "--run", run, "--json"]) == 0  # both together are the default now
         answers = json.loads(capsys.readouterr().out)
         got = [[answer.get("text", answer.get("caption")), answer["confidence"]] for answer in answers]
-        assert_same(got, said["said"])
+        # Along the line an end is no longer believed before it is reached, which these untrained readers write anywhere.
+        assert_same(got, said["said"], 1e-3 if "caption" in run or "ctc" in run else 0.25)
 
 
 @pytest.mark.parametrize("run", ["runs/copy-ntm/finished", "runs/ocr-words/finished"])
