@@ -5,6 +5,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.callbacks import LearningRateFinder
 
 from ..base.errors import BackendUnavailableError, UsageError
 from ..base.seeding import generator
@@ -33,6 +34,15 @@ def check_optimizer(learner: SequenceLearner) -> None:
             raise UsageError(f"optimizer: {name} {reason}, which training here does not do: take one such as AdamW")
 
 
+def check_callbacks(trial: pl.Trainer) -> None:
+    """Refuse callbacks of Lightning that look for what a learner here has not."""
+    if any(isinstance(callback, LearningRateFinder) for callback in trial.callbacks):
+        raise UsageError(
+            "--trainer.callbacks: LearningRateFinder sets a rate of the model's, but here it is the optimiser's: set "
+            "--optimizer.lr, or try several by memnets sweep --grid optimizer.lr=1e-4,1e-3"
+        )
+
+
 def check_trainer(trial: pl.Trainer, settings: Any) -> None:
     """Refuse what a run here cannot do, before anything is made."""
     every, whole = settings["val_check_interval"], settings["accumulate_grad_batches"]
@@ -41,6 +51,7 @@ def check_trainer(trial: pl.Trainer, settings: Any) -> None:
             f"--trainer.val_check_interval is {every}, but must be a whole number of batches, at least 1"
             + (f" and a multiple of --trainer.accumulate_grad_batches {whole}" if whole > 1 else "")
         )
+    check_callbacks(trial)
     check_processes(trial, settings["strategy"])
 
 

@@ -25,10 +25,11 @@ class LearnedStart(nn.Module):
         super().__init__()
         values = dict(named_tensors(state))
         self.fields = tuple(values if fields is None else fields)
+        if not values:
+            raise ValueError(f"{type(state).__name__} holds nothing that could be learned: leave the option out")
         missing = [name for name in self.fields if name not in values]
-        if missing or not self.fields:
-            known = f"it holds {', '.join(values) or 'nothing'}"
-            raise ValueError(f"{type(state).__name__} has no {missing[0] if missing else 'tensor'} to learn: {known}")
+        if missing:
+            raise ValueError(f"{type(state).__name__} has no {missing[0]} to learn: it holds {', '.join(values)}")
         self.values = nn.ParameterList(nn.Parameter(values[name][0].clone()) for name in self.fields)
 
     def forward(self, state: Any) -> Any:

@@ -11,6 +11,7 @@ from ..base.modes import check_share
 from ..base.module import SequenceModule
 from ..base.state import HiddenState, LSTMState, detach_state, map_state, stack_states
 from ..base.state_types import register_state
+from .learned_start import LearnedStart
 
 
 class TorchLayer(SequenceModule, abc.ABC):
@@ -25,6 +26,7 @@ class TorchLayer(SequenceModule, abc.ABC):
         dropout: share of what each layer, but the last, gives the next that is left out in training.
         bidirectional: a second row of layers goes from a sequence's last step to its first; outputs are those of both,
             side by side, and states have two entries a layer, as torch has them.
+        learned_state: the state before the first step is learned, in place of zeros.
         batch_first: inputs and outputs are (B, T, .) if True, (T, B, .) if False.
         truncated_bptt_steps: cut the gradient each time this many steps have passed, or None for never.
         check_finite: refuse inputs with NaN or Inf.
@@ -48,6 +50,7 @@ class TorchLayer(SequenceModule, abc.ABC):
         num_layers: int = 1,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        learned_state: bool = False,
         batch_first: bool = True,
         truncated_bptt_steps: int | None = None,
         check_finite: bool = False,
@@ -82,17 +85,24 @@ class TorchLayer(SequenceModule, abc.ABC):
         self.bidirectional = bidirectional
         self.truncated_bptt_steps = truncated_bptt_steps
         self.layer = layer
+        self.state_start: LearnedStart | None = None
         register_state(self.make_state(1, device=torch.device("meta")))
+        if learned_state:
+            self.state_start = LearnedStart(self.make_state(1))
         self.place(device, dtype)
 
     def make_state(self, batch_size: int, *, device: torch.device | None = None) -> Any:
-        """Zeros: ``hidden (B, L, H)``, and ``cell (B, L, H)`` for an LSTM; with two directions ``(B, 2 L, H)``."""
+        """``hidden (B, L, H)``, and ``cell (B, L, H)`` for an LSTM; with two directions ``(B, 2 L, H)``.
+
+        Zeros, or with ``learned_state`` what was learned.
+        """
         place = place_of(self.layer)
         layers = self.num_layers * (2 if self.bidirectional else 1)
         zeros = torch.zeros(
             batch_size, layers, self.hidden_size, device=device or place["device"], dtype=place["dtype"]
         )
-        return self.state_type(*(zeros.clone() for _ in self.state_type._fields))
+        state = self.state_type(*(zeros.clone() for _ in self.state_type._fields))
+        return state if self.state_start is None else self.state_start(state)
 
     def run(self, inputs: Tensor, state: Any, lengths: list[int] | None) -> tuple[Tensor, Any]:
         """The layer over ``inputs (B, T, I)``."""
@@ -153,7 +163,7 @@ class LSTM(TorchLayer):
     """``torch.nn.LSTM`` with the contract of the memory modules; its state is an :class:`LSTMState`.
 
     Arguments as for :class:`memnets.recurrent.torch_layers.TorchLayer`: ``input_size, hidden_size, *, output_size,
-    vocabulary, num_layers, dropout, bidirectional, batch_first, truncated_bptt_steps, check_finite,
+    vocabulary, num_layers, dropout, bidirectional, learned_state, batch_first, truncated_bptt_steps, check_finite,
     device, dtype``.
     """
 

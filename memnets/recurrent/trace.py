@@ -192,7 +192,12 @@ class trace:
         if not self.stepwise and within.backward_cell is None:
             within = within.cell
         self.memories, self.cells = _memories(within), _cells(within)
-        if len(found) > 1 or not (self.memories or self.cells):
+        if not (self.memories or self.cells):
+            raise ValueError(
+                f"{type(module).__name__} records nothing of its steps: a trace is of a memnets.Memory, such as that "
+                "of memnets.NTM; of other modules the returned state says what they hold"
+            )
+        if len(found) > 1:
             raise ValueError(
                 f"{type(module).__name__} holds {len(found)} modules with a memory, but a trace needs exactly one: "
                 "pass that module itself"

@@ -108,8 +108,8 @@ def test_keys_that_are_merged_may_be_overridden(here, capsys):
         (["--trainer.callbacks+=lightning.pytorch.callbacks.RichProgressBar"], 2, "multiple progress bar callbacks"),
         (
             ["--trainer.callbacks+=lightning.pytorch.callbacks.LearningRateFinder"],
-            1,
-            "When using the learning rate finder",
+            2,
+            "set --optimizer.lr",
         ),
         (
             [

@@ -76,13 +76,33 @@ def test_a_start_alone_can_be_learned():
     assert loss < 1e-4
 
 
+@pytest.mark.parametrize("directions", [1, 2])
+def test_layers_of_torch_start_from_what_is_learned(directions, tmp_path):
+    torch.manual_seed(0)
+    options = {"num_layers": 2, "bidirectional": directions == 2}
+    module = memnets.LSTM(INPUTS, HIDDEN, learned_state=True, **options).double()
+    for value in module.state_start.values:
+        torch.nn.init.normal_(value)
+    start = tuple(value[:, None].expand(-1, 3, -1).contiguous() for value in module.state_start.values)
+    expected, _ = module.layer(sequences(), start)  # torch's own
+    assert torch.equal(module(sequences())[0], expected)
+    weighted([module(sequences(), lengths=[5, 2, 0])[0]]).backward()
+    assert all(p.grad.ne(0).any() for p in module.parameters())
+    module.save_pretrained(tmp_path)
+    assert torch.equal(memnets.LSTM.from_pretrained(tmp_path)(sequences())[0], expected)
+    if directions == 1:
+        resets = torch.zeros(3, 5, dtype=torch.bool)
+        resets[0, 2] = True
+        assert_close(module(sequences(), resets=resets)[0][:1, 2:], module(sequences()[:1, 2:])[0])
+
+
 def test_what_cannot_be_learned_is_said():
     class Bare(memnets.StackMemory):
         contents = ()
 
     with pytest.raises(ValueError, match="learned_memory is True, but Bare"):
         memnets.MemoryNetwork(3, 4, memory=Bare(), learned_memory=True)
-    with pytest.raises(ValueError, match="FeedforwardState has no tensor to learn"):
+    with pytest.raises(ValueError, match="FeedforwardState holds nothing that could be learned"):
         ntm(controller="feedforward", learned_state=True)
 
 
