@@ -34,7 +34,7 @@ def check_optimizer(learner: SequenceLearner) -> None:
             raise UsageError(f"optimizer: {name} {reason}, which training here does not do: take one such as AdamW")
 
 
-def check_callbacks(trial: pl.Trainer) -> None:
+def check_callbacks(trial: Any) -> None:
     """Refuse callbacks of Lightning that look for what a learner here has not."""
     if any(isinstance(callback, LearningRateFinder) for callback in trial.callbacks):
         raise UsageError(
