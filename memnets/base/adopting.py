@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from .saved_files import is_of_kind
+
 
 class Adopted(NamedTuple):
     """What a model took over of another's weights, by the names of tensors.
@@ -37,13 +39,17 @@ def adopt_matching(module: nn.Module, weights: Mapping[str, Any]) -> Adopted:
         weights: a ``state_dict``.
     """
     own = module.state_dict()
-    fitting = {name: value for name, value in weights.items() if name in own and _shape(value) == _shape(own[name])}
+    fitting = {name: value for name, value in weights.items() if name in own and _fits(value, own[name])}
     module.load_state_dict(fitting, strict=False)
     return Adopted(
         taken=list(fitting),
         new=[_named(name, own) for name in own if name not in fitting],
         left_out=[_named(name, weights) for name in weights if name not in fitting],
     )
+
+
+def _fits(value: Any, own: Any) -> bool:
+    return _shape(value) == _shape(own) and is_of_kind(value, own)
 
 
 def _shape(value: Any) -> Any:

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_module_registration_hook as on_each_part
 
+from .checks import check_dense
+
 LARGEST_CONFIG = 16 << 20
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
@@ -74,5 +76,29 @@ def check_fit(folder: Path, weights: Mapping[str, Tensor], module: Any) -> None:
                 "override only arguments that no parameter depends on, such as slots"
             )
         there, here = weights[name].dtype, own[name].dtype
-        if there != here and not (there in FLOATS and here in FLOATS):
+        if not is_of_kind(weights[name], own[name]):
             raise ValueError(f"{folder} does not fit: {name} is {there} there and {here} in a {type(module).__name__}")
+
+
+def is_of_kind(there: Any, here: Any) -> bool:
+    """Whether the numbers of one tensor can take those of another: the same type, or both floating point."""
+    if not isinstance(there, Tensor) or not isinstance(here, Tensor):  # extra state that a module keeps as it likes
+        return isinstance(there, type(here))
+    return there.dtype == here.dtype or (there.dtype in FLOATS and here.dtype in FLOATS)
+
+
+def check_dense_tensors(weights: Any) -> None:
+    """Raise TypeError or ValueError unless these are names with tensors whose numbers are there.
+
+    What a module keeps beside its tensors (``get_extra_state``) may be anything.
+    """
+    if not isinstance(weights, Mapping) or not all(isinstance(name, str) for name in weights):
+        raise TypeError("it holds no mapping of names to tensors")
+    for name, value in weights.items():
+        if name.endswith("_extra_state"):
+            continue
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{name} is a {type(value).__name__}")
+        check_dense(name, value)
+        if value.is_meta:
+            raise ValueError(f"{name} has no numbers")

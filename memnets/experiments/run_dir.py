@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..base.errors import RunError, UsageError
 from ..base.files import leads_out, remove_leftovers, write_atomically
+from ..base.saved_files import check_dense_tensors, is_of_kind
 from ..text.charset import compare
 from ..text.symbol_tables import WithSymbols
 from ..training.callbacks.checkpoints import BEST, LAST
@@ -167,6 +168,11 @@ class RunDir:
             if name not in own or name not in weights:
                 where = "checkpoint" if name in weights else "model"
                 raise RunError(f"{self.last} does not fit the model of {self.config}: only the {where} has {name}")
+            if not is_of_kind(weights[name], own[name]):
+                raise RunError(
+                    f"{self.last} does not fit the model of {self.config}: {name} is {weights[name].dtype} in the "
+                    f"checkpoint, {own[name].dtype} in the model: it is damaged, or another run's"
+                )
             if weights[name].shape != own[name].shape and not name.startswith(tables):
                 raise RunError(
                     f"{self.last} does not fit the model of {self.config}: {name} is {tuple(weights[name].shape)} "
@@ -195,7 +201,7 @@ class RunDir:
             raise RunError(f"{self.path} holds no {path.name}: it was stopped before the first was saved")
         try:
             found = torch.load(path, map_location="cpu", weights_only=True)
-            found["state_dict"].items()
+            check_dense_tensors(found["state_dict"])
         except Exception as error:
             raise RunError(
                 f"{path} cannot be read as a checkpoint ({type(error).__name__}): it is damaged, or holds more than "

@@ -1,6 +1,9 @@
 """``memnets compare`` and ``memnets atlas``: sizes, scores, going on, and what the page says."""
 
 import json
+import os
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -254,3 +257,67 @@ def test_what_is_not_there_is_named(plan, tmp_path, capsys):
     assert main(["atlas", "nowhere"]) == 2
     assert "nowhere is no atlas" in capsys.readouterr().err
     assert not (tmp_path / "atlas").exists()
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory):
+    """An atlas with one cell that is done, and the cell's file within it."""
+    folder = tmp_path_factory.mktemp("known")
+    (folder / "one.yaml").write_text(PLAN)
+    only = ["--memories", "LSTM", "--tasks", "Copy", "--steps", "1", "--seeds", "1"]
+    assert main(["compare", str(folder / "one.yaml"), *only, "--into", str(folder / "at")]) == 0
+    return folder / "at"
+
+
+CELL = Path("LSTM/Copy/cell.json")
+
+
+@pytest.mark.parametrize("what", ["list", "measured", "scores", "about", "deep", "pipe", "folder"])
+def test_a_cell_that_is_none_is_one_line(what, known, tmp_path, capsys):
+    directory = Path(shutil.copytree(known, tmp_path / "at"))
+    cell = directory / CELL
+    record = json.loads(cell.read_text())
+    if what in ("pipe", "folder", "deep", "list"):
+        cell.unlink()
+        {"pipe": os.mkfifo, "folder": os.mkdir, "deep": lambda p: p.write_text("[" * 99999),
+         "list": lambda p: p.write_text("[]")}[what](cell)  # fmt: skip
+    else:
+        wrong = {"measured": [5], "about": 3, "scores": None}[what]
+        (record["measured"][0] if what == "scores" else record)[what] = wrong
+        cell.write_text(json.dumps(record))
+    assert main(["atlas", str(directory)]) == 2
+    message = capsys.readouterr().err
+    assert str(cell) in message
+    assert "delete it" in message
+    assert message.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["page", "page/figures", "LSTM", "LSTM/Copy/cell.json", "atlas.yaml"])
+def test_links_out_of_an_atlas_are_not_followed(name, known, tmp_path, capsys):
+    directory, outside = Path(shutil.copytree(known, tmp_path / "at")), tmp_path / "outside"
+    link = directory / name
+    link.parent.mkdir(exist_ok=True)
+    if link.exists():
+        link.rename(outside)
+    else:
+        outside.mkdir()
+    link.symlink_to(outside)
+    before = sorted(outside.rglob("*"))
+    assert main(["atlas", str(directory)]) == 2
+    assert "link out of" in capsys.readouterr().err
+    assert sorted(outside.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong", "named"),
+    [
+        ("fit: hidden_size", "fit: 3", "fit 3"),
+        ("fit: hidden_size", "fit: hidden_size, stride: x", "stride 'x'"),
+        ("fit: hidden_size", "init_args: 3", "init_args 3"),
+        ("seconds: 100", "seconds: .nan", "seconds is nan"),
+    ],
+)
+def test_a_plan_that_makes_no_sense_is_one_line(line, wrong, named, plan, capsys):
+    plan.write_text(PLAN.replace(line, wrong))
+    assert main(["compare", "tiny.yaml"]) == 2
+    assert named in capsys.readouterr().err

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from memnets.base.errors import RunError
@@ -318,3 +319,22 @@ def test_a_damaged_folder_to_start_from_is_one_line(tmp_path, capsys):
         said = capsys.readouterr().err
         assert "is damaged: config.json" in said
         assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("what", ["a number for a name", "a text", "sparse", "no numbers", "integers", "complex"])
+def test_a_checkpoint_with_other_than_the_model_s_tensors_is_one_line(what, victim, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    run = RunDir(shutil.copytree(victim, tmp_path / "runs" / "x"))
+    checkpoint = run.read_checkpoint()
+    name, weight = next(item for item in checkpoint["state_dict"].items() if item[0].startswith("model."))
+    wrong = {"a text": "x", "sparse": weight.to_sparse(), "no numbers": weight.to("meta"), "integers": weight.long(),
+             "complex": weight.to(torch.complex64), "a number for a name": weight}[what]  # fmt: skip
+    checkpoint["state_dict"][5 if what == "a number for a name" else name] = wrong
+    torch.save(checkpoint, run.last)
+    run.result.unlink()
+    for command in (["show"], ["resume"]):
+        assert main([*command, str(run.path)]) == 1
+        message = capsys.readouterr().err
+        assert "last.ckpt" in message
+        assert "damaged" in message
+        assert message.count("\n") == 1

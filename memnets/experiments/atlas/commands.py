@@ -108,6 +108,7 @@ def begin(atlas: Atlas, store: Store, command: Sequence[str]) -> None:
     file = store.path / PLAN
     memories = {entry.name: entry for entry in atlas.memories}
     tasks = {entry.name: entry for entry in atlas.tasks}
+    store.refuse_links(file)
     if file.is_file():
         old = read_atlas(file)
         one, other = (dataclasses.asdict(plan.protocol) for plan in (old, atlas))
@@ -137,7 +138,10 @@ def _plain(entries: dict[str, Entry]) -> dict[str, Any]:
 
 def _command(file: Path) -> list[str]:
     first = file.read_text(encoding="utf-8").partition("\n")[0]
-    return shlex.split(first.removeprefix(HEAD)) if first.startswith(HEAD) else []
+    try:
+        return shlex.split(first.removeprefix(HEAD)) if first.startswith(HEAD) else []
+    except ValueError:  # a quotation mark that nothing closes: it was changed by hand
+        return []
 
 
 def draw_atlas(directory: str, page: str | None = None) -> int:
@@ -154,7 +158,10 @@ def draw_atlas(directory: str, page: str | None = None) -> int:
     file = store.path / PLAN
     if not file.is_file():
         raise UsageError(f"{directory} is no atlas: it holds no {PLAN} (`memnets compare` makes one)")
+    store.refuse_links(file)
     results = read_results(read_atlas(file), store)
+    if page is None:
+        store.refuse_links(store.path / "page" / "figures")
     drew = ["memnets", "atlas", directory, *(["--page", page] if page else [])]
     paths = make_page(results, Path(page) if page else store.path / "page", [_command(file), drew])
     print_paths(paths)

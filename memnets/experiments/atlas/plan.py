@@ -11,6 +11,7 @@
 """
 
 import dataclasses
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -85,7 +86,7 @@ def _check(name: str, value: Any, *, whole: bool = False, least: int | None = No
     kinds = (int,) if whole else (int, float)
     bound = (1 if whole else 0) if least is None else least
     fits = isinstance(value, kinds) and not isinstance(value, bool)
-    if not fits or value < bound or (not whole and value == 0):
+    if not fits or not math.isfinite(value) or value < bound or (not whole and value == 0):
         kind = f"a whole number of at least {bound}" if whole else "a number above 0 (write 1e-3 as 1.0e-3)"
         raise UsageError(f"protocol: {name} is {value!r}, but must be {kind}")
 
@@ -177,7 +178,10 @@ def read_atlas(path: Path, changes: Mapping[str, Any] | None = None) -> Atlas:
         if key not in PARTS:
             raise UsageError(f"{path}: unknown key {key!r}{suggest(str(key), PARTS)} (it has {', '.join(PARTS)})")
     known = [field.name for field in dataclasses.fields(Protocol)]
-    settings = {**(content.get("protocol") or {}), **(changes or {})}
+    protocol = content.get("protocol") or {}
+    if not isinstance(protocol, dict):
+        raise UsageError(f"{path}: protocol is {protocol!r}, but must be such as {{state: 512, steps: 3000}}")
+    settings = {**protocol, **(changes or {})}
     for key in settings:
         if key not in known:
             raise UsageError(f"{path}: unknown setting {key!r} of the protocol{suggest(str(key), known)}")
@@ -202,8 +206,13 @@ def _entries(path: Path, content: Mapping[str, Any], part: str, keys: Sequence[s
         for key in settings:
             if key not in keys:
                 raise UsageError(f"{path}: {part}: {name} has an unknown key {key!r}{suggest(str(key), keys)}")
-        arguments = settings.get("init_args") or {}
-        found.append(
-            Entry(str(name), settings["class_path"], arguments, settings.get("fit"), int(settings.get("stride", 1)))
-        )
+        arguments, fit, stride = settings.get("init_args") or {}, settings.get("fit"), settings.get("stride", 1)
+        for key, value, fits, wanted in (
+            ("init_args", arguments, isinstance(arguments, dict), "a mapping of arguments"),
+            ("fit", fit, fit is None or isinstance(fit, str), "the name of an argument"),
+            ("stride", stride, type(stride) is int and stride > 0, "a whole number of at least 1"),
+        ):
+            if not fits:
+                raise UsageError(f"{path}: {part}: {name} has {key} {value!r}, but it must be {wanted}")
+        found.append(Entry(str(name), settings["class_path"], arguments, fit, stride))
     return tuple(found)

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ...base.errors import UsageError
-from ...base.files import write_atomically
+from ...base.files import leads_out, write_atomically
+from ..lock import NAME as LOCK
 from ..lock import HeldError, hold
 from .cell import Record, asked_of, new_record, run_cell
 from .plan import Atlas, Cell
+from .records import is_record
 
 CELL = "cell.json"
 
@@ -37,13 +39,16 @@ class Store:
             UsageError: it is damaged, or of other settings.
         """
         path = self.folder(cell) / CELL
-        try:
-            record = json.loads(path.read_bytes())
-        except FileNotFoundError:
+        self.refuse_links(path, self.folder(cell) / LOCK)
+        if not path.exists():
             return new_record(atlas, cell)
-        except ValueError as error:
+        try:
+            if not path.is_file():  # a pipe would be waited for
+                raise ValueError("it is no file")
+            record = json.loads(path.read_bytes())
+        except (ValueError, RecursionError) as error:
             raise UsageError(f"{path} is damaged ({error}): delete it, and the cell is run again") from error
-        if not isinstance(record, dict) or not {"asked", "chosen", "measured"} <= set(record):
+        if not is_record(record, atlas.protocol.multiples):
             raise UsageError(f"{path} is no cell of an atlas: delete it, and the cell is run again")
         if changed := differences(record["asked"], asked_of(atlas.protocol, cell.memory, cell.task)):
             raise UsageError(
@@ -51,6 +56,12 @@ class Store:
                 "delete it"
             )
         return record
+
+    def refuse_links(self, *paths: Path) -> None:
+        """Raise UsageError where one of these leads out of the directory: nothing is read or written there."""
+        for path in paths:
+            if leads_out(path, self.path):
+                raise UsageError(f"{path} is a link out of {self.path}, or lies behind one: remove it")
 
     def write(self, cell: Cell, record: Record) -> None:
         """Keep what is known of a cell, whole or not at all."""

@@ -118,12 +118,16 @@ def read_csv(path: Path, images: Path | None, skipped: SkippedItems) -> Lines:
     """``labels.csv``: a table with a column of image files and one of labels, under a head or without one.
 
     Columns called as in ``NAMES`` and ``LABELS`` are taken, or else the first two. Comma, semicolon or tab part them.
-    The images lie in ``images`` beside the file, or beside it.
+    The images lie in ``images`` beside the file, or beside it. Raises ValueError where it is no such table.
     """
     text = b"\n".join(byte_lines(path)).decode("utf-8", "surrogateescape")
     first = text.partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
-    rows = list(csv.reader(io.StringIO(text), delimiter=delimiter))
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
+    try:
+        rows = list(reader)
+    except csv.Error as error:  # as of a quotation mark that nothing closes
+        raise ValueError(f"{path} is damaged at line {reader.line_num} ({error}); mend it") from error
     head = [cell.strip().lower() for cell in rows[0]] if rows else []
     name = next((n for n, cell in enumerate(head) if cell in NAMES), None)
     label = next((n for n, cell in enumerate(head) if cell in LABELS), None)

@@ -17,12 +17,14 @@ from memnets_tasks.language.sequences import Example, ExampleTask, part, read_fi
 def _read(path: str, columns: tuple[str, str], level: str, most: int) -> tuple[list[Example], dict[str, int]]:
     text = read_file(path, "a UTF-8 file of comma-separated values with a line of names first")
     rows = csv.DictReader(io.StringIO(text))
-    names = rows.fieldnames or []
-    missing = [column for column in columns if column not in names]
-    if missing:
-        raise ValueError(f"{path} has no column {missing[0]!r}, but {', '.join(names) or 'none'}; name one of these")
     examples, skipped = [], Counter[str]()
     try:
+        names = rows.fieldnames or []
+        missing = [column for column in columns if column not in names]
+        if missing:
+            raise ValueError(
+                f"{path} has no column {missing[0]!r}, but {', '.join(names) or 'none'}; name one of these"
+            )
         for row in rows:
             content, label = (row[column] for column in columns)
             symbols = _symbols(content or "", level)[:most]
