@@ -544,5 +544,5 @@ def test_an_lmdb_has_its_images(drawn, tmp_path):
 @pytest.mark.parametrize("content", ['filename,label\n0.png,"' + "x" * 200_000, "filename,label\r0.png,a\r"])
 def test_a_table_that_is_none_is_a_value_error_with_its_line(content, tmp_path):
     (tmp_path / "labels.csv").write_bytes(content.encode())
-    with pytest.raises(ValueError, match=r"labels\.csv is damaged at line 1|damaged at line 2"):
-        TextLineFiles(tmp_path / "labels.csv")
+    with pytest.raises(ValueError, match=r"labels\.csv is damaged at line \d"):
+        TextLineFiles(str(tmp_path / "labels.csv"))
