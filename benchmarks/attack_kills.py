@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-STEPS, EVERY = 120, 5
+STEPS, EVERY = 600, 10
 EXPERIMENT = [
     *("copy-ntm", "--task.bits", "3", "--task.max_length", "4", "--task.evaluation_lengths", "[3,6]"),
     *("--model.hidden_size", "12", "--model.slots", "9", "--model.width", "5", "--training.batch_size", "4"),
@@ -26,7 +26,7 @@ EXPERIMENT = [
     *("--training.min_slots", "5", "--wandb.mode", "disabled", "--trainer.max_steps", str(STEPS)),
     *("--trainer.val_check_interval", str(EVERY), "--training.threshold", "4.6", "--training.anneal_steps", "50"),
 ]
-"""A checkpoint each five steps: a good part of the time is spent in writing."""
+"""A checkpoint each ten steps: a good part of the time is spent in writing."""
 
 
 def command(arguments: list[str], log: str) -> None:
@@ -93,7 +93,7 @@ def kill_and_resume(
         process = processes.start(words)
         if done == kills:
             break
-        process.join(drawn.uniform(0.02, 0.45) * whole)
+        process.join(drawn.uniform(0.05, 0.8) * whole)
         if process.exitcode is None:
             process.kill()
             process.join()

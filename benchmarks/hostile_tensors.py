@@ -17,7 +17,7 @@ def resized(tensor: Tensor) -> Tensor:
 
 def overlapping(tensor: Tensor) -> Tensor:
     """Rows that share their numbers, in a storage of a single row and a bit."""
-    row = torch.rand(sum(tensor.shape) + 8, dtype=tensor.dtype)
+    row = torch.rand(sum(tensor.shape) + 8).to(tensor.dtype)  # lengths are whole numbers
     return row.as_strided(tensor.shape, [1] * tensor.dim())
 
 
