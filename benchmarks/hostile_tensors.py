@@ -54,7 +54,7 @@ FORMS: dict[str, Callable[[Tensor], Any]] = {
 """Of any tensor."""
 
 VALUES: dict[str, Callable[[Tensor], Any]] = {
-    "negative": lambda t: -torch.rand(t.shape, dtype=t.dtype),
+    "negative": lambda t: -torch.rand(t.shape).to(t.dtype),
     "of NaN": lambda t: torch.full_like(t, float("nan")) if t.is_floating_point() else t,
     "of infinities": lambda t: torch.full_like(t, float("inf")) if t.is_floating_point() else t,
     "huge": lambda t: torch.full_like(t, 1e30) if t.is_floating_point() else t,
