@@ -8,6 +8,9 @@ import yaml
 
 from ..base.errors import UsageError
 
+MOST_VALUES = 1_000_000
+"""More are no settings; a few lines of aliases of aliases stand for billions."""
+
 
 class _Loader(yaml.SafeLoader):
     """Refuses a key that stands twice in one mapping, of which YAML would take the last."""
@@ -25,11 +28,11 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def load_mapping(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file.
+def load_yaml(path: Path) -> Any:
+    """What a YAML file holds.
 
     Raises:
-        UsageError: it cannot be read, is no YAML, is empty or holds something else, or has a key twice.
+        UsageError: it cannot be read, is no YAML of plain values, has a key twice, or stands for too many values.
     """
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
@@ -40,14 +43,37 @@ def load_mapping(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     try:
+        if _count(content, {}) > MOST_VALUES:
+            raise UsageError(f"{path} holds over {MOST_VALUES} values, where its aliases stand for what they repeat")
         json.dumps(content, default=str)
     except (ValueError, RecursionError, TypeError) as error:
         raise UsageError(f"{path} is not valid YAML for settings: {error}") from error
+    return content
+
+
+def load_mapping(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file.
+
+    Raises:
+        UsageError: as :func:`load_yaml`; or it is empty, or holds something else.
+    """
+    content = load_yaml(path)
     if content is None:
         raise UsageError(f"{path} is empty: it must name at least a task, a model and an optimizer")
     if not isinstance(content, dict):
         raise UsageError(f"{path} holds {type(content).__name__} in place of settings: it must be such as task: ...")
     return content
+
+
+def _count(value: Any, known: dict[int, int]) -> int:
+    """Values in plain settings, those of an alias each time."""
+    inner = list(value.values()) if isinstance(value, dict) else value
+    if not isinstance(inner, list):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = 0  # of one that holds itself, which is refused as such
+        known[id(value)] = 1 + sum(_count(item, known) for item in inner)
+    return known[id(value)]
 
 
 def _reason(error: Exception) -> str:

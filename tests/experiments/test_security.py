@@ -8,9 +8,10 @@ import pytest
 import torch
 import yaml
 
-from memnets.base.errors import RunError
+from memnets.base.errors import RunError, UsageError
 from memnets.cli import main
 from memnets.experiments.run_dir import RunDir
+from memnets.experiments.strict_yaml import load_mapping
 from memnets.experiments.trust import foreign, names_in
 from running import fit
 
@@ -338,3 +339,10 @@ def test_a_checkpoint_with_other_than_the_model_s_tensors_is_one_line(what, vict
         assert "last.ckpt" in message
         assert "damaged" in message
         assert message.count("\n") == 1
+
+
+def test_aliases_of_aliases_are_counted_before_they_are_written_out(tmp_path):
+    lines = ["a0: &a0 [x, x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10))]
+    (tmp_path / "bomb.yaml").write_text("\n".join(lines))
+    with pytest.raises(UsageError, match=r"bomb\.yaml holds over 1000000 values"):
+        load_mapping(tmp_path / "bomb.yaml")

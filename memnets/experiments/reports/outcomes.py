@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from ...base.errors import UsageError
+from ..strict_yaml import load_mapping
 from ..sweeps.directory import SweepDir
 from ..sweeps.machine import FACTS
 from ..sweeps.plan import Plan, PlanError, Trial
@@ -96,10 +95,10 @@ def _read_task(config: Path, trusted: bool) -> TaskFacts:
         PlanError: it is damaged.
     """
     try:
-        settings = yaml.safe_load(config.read_text())
+        settings = load_mapping(config)
         part, training = settings["task"], settings.get("training") or {}
         name = part["class_path"].rpartition(".")[2]
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (UsageError, KeyError, TypeError, AttributeError) as error:
         raise PlanError(
             f"{config} is damaged, as no task can be read from it ({type(error).__name__}): delete the directory and "
             "run the trial again"

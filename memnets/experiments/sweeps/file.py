@@ -17,6 +17,8 @@ from typing import Any
 
 import yaml
 
+from ...base.errors import UsageError
+from ..strict_yaml import load_yaml
 from .plan import Plan, PlanError, parse_seeds, show_seeds
 
 KEYS = ("experiments", "seeds", "grid", "settings", "name")
@@ -75,11 +77,9 @@ def to_text(value: Any) -> str:
 
 def _load(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise PlanError(f"{path} is not valid YAML: {error}") from error
-    except OSError as error:
-        raise PlanError(f"{path} cannot be read: {error.strerror}") from error
+        return load_yaml(path)
+    except UsageError as error:
+        raise PlanError(str(error)) from error
 
 
 def _experiments(path: Path, content: Any, resolve: Callable[[str], str]) -> dict[str, dict[str, str]]:
