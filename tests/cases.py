@@ -91,7 +91,7 @@ CASES = [
     Case("dnc-model", lambda **options: memnets.DNC(INPUTS, HIDDEN, slots=5, width=4, **options)),
     Case("mann-model", lambda **options: memnets.MANN(INPUTS, HIDDEN, slots=6, width=3, read_heads=2, **options)),
     network("mann-options", memnets.MANNMemory(5, 4, 2, 0.9, True, True, True), output_size=2),
-    Case("sam-model", lambda **options: memnets.SAM(INPUTS, HIDDEN, slots=9, width=3, heads=2, nonzero=3, **options)),
+    Case("sam-model", lambda **options: memnets.SAM(INPUTS, HIDDEN, slots=8, width=3, heads=2, nonzero=3, **options)),
     network("sam-plain-full", memnets.SAMMemory(4, 3, heads=2, nonzero=2), backend="reference", output_size=2),
     network("stack", memnets.StackMemory(6, 4), output_size=2),
     network("stacks-gru", memnets.StackMemory(3, 2, stacks=3, joint=True), controller="gru"),

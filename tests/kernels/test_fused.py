@@ -78,13 +78,13 @@ def cases(draw, dtype):
     )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(case=cases(torch.float64))
 def test_agrees_with_reference_float64(case):
     assert_agree(case)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(case=cases(torch.float32))
 def test_agrees_with_reference_float32(case):
     assert_agree(case)

@@ -33,9 +33,9 @@ CASES: dict[str, tuple[Callable, type]] = {"reader": (tiny_reader, LineTask), "c
 
 def test_no_public_model_is_missing_from_the_list():
     public = [getattr(memnets, name) for name in memnets.__all__]
-    assert {kind for kind in public if isinstance(kind, type) and issubclass(kind, WithSymbols)} == {
-        type(make()) for make, _ in CASES.values()
-    }
+    kinds = {kind for kind in public if isinstance(kind, type) and issubclass(kind, WithSymbols)}
+    kinds -= {memnets.LanguageModel, memnets.Seq2Seq}  # tests/models
+    assert kinds == {type(make()) for make, _ in CASES.values()}
 
 
 @pytest.mark.parametrize("case", CASES)

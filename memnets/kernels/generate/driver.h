@@ -217,7 +217,7 @@ static void over_blocks(const Args *a, int back) {
     if (back) pack_all(a, backward_products, backward_terms, BACKWARD_PRODUCTS, 1);
     else pack_all(a, forward_products, forward_terms, FORWARD_PRODUCTS, 0);
 #ifdef _OPENMP
-#pragma omp parallel for schedule(dynamic, 1) num_threads((int)threads) if (threads > 1)
+#pragma omp parallel for schedule(static, 1) num_threads((int)threads) if (threads > 1)
 #endif
     for (i64 n = 0; n < blocks; n++) {
 #ifdef _OPENMP

@@ -27,7 +27,7 @@ def test_every_task_has_a_row():
     }
     assert len(tasks) == 15
     rows = set(re.findall(r"^\| `([\w-]+)`", PAGE, re.MULTILINE))
-    assert rows == {*tasks, *LANGUAGES, "S3", "Z60", "A5", "S5"}
+    assert {*tasks, *LANGUAGES, "S3", "Z60", "A5", "S5"} <= rows
     assert issubclass(Recognition, SymbolTask)
 
 
