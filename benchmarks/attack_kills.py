@@ -24,7 +24,7 @@ EXPERIMENT = [
     *("--model.hidden_size", "12", "--model.slots", "9", "--model.width", "5", "--training.batch_size", "4"),
     *("--training.validation_size", "8", "--training.evaluation_sequences", "5", "--training.pictures_every", "0"),
     *("--training.min_slots", "5", "--wandb.mode", "disabled", "--trainer.max_steps", str(STEPS)),
-    *("--trainer.val_check_interval", str(EVERY), "--training.threshold", "4.6", "--training.anneal_steps", "50"),
+    *("--trainer.val_check_interval", str(EVERY), "--training.threshold", "1e-6", "--training.anneal_steps", "50"),
 ]
 """A checkpoint each ten steps: a good part of the time is spent in writing."""
 
