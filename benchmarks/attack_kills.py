@@ -88,6 +88,8 @@ def kill_and_resume(
     run = root / "copy-ntm" / name
     log, done, steps, left = Path(processes.log), 0, [], 0
     while True:
+        if (run / "result.json").is_file():  # it was killed on its way out, with nothing left to do
+            return {"kills": done, "steps": steps, "temporaries": left, "left": leftovers(run), "outcome": outcome(run)}
         goes_on = (run / "config.yaml").is_file()
         words = ["resume", str(run)] if goes_on else ["fit", *EXPERIMENT, "--runs", str(root), "--run_id", name]
         process = processes.start(words)
