@@ -110,7 +110,10 @@ def test_images_are_read_and_described_as_before(run, old, capsys):
         answers = json.loads(capsys.readouterr().out)
         got = [[answer.get("text", answer.get("caption")), answer["confidence"]] for answer in answers]
         # Along the line an end is no longer believed before it is reached; these untrained readers write it anywhere.
-        assert_same(got, said["said"], 1e-3 if "caption" in run else 0.25)
+        if "ctc" in run:  # what is unsure is read in the negative too, and the surer reading counts
+            assert all(ours[1] >= theirs[1] * (1 - 1e-3) for ours, theirs in zip(got, said["said"], strict=True))
+            got = [[ours[0], theirs[1]] for ours, theirs in zip(got, said["said"])]
+        assert_same(got, said["said"], 0.25 if "attention" in [*given, *own] else 1e-3)
 
 
 @pytest.mark.parametrize("run", ["runs/copy-ntm/finished", "runs/ocr-words/finished"])
@@ -127,10 +130,7 @@ def test_a_stopped_run_ends_as_it_would_have_before(run, old):
     assert main(["resume", run]) == 0
     got = rows(run)
     after = [row for row in got if row["step"] > said["checkpoint_step"]]
-    config = Path(run, "config.yaml").read_text()
-    rel = 1e-6 if "precision: 64-true" in config else 1e-3
-    if "min_slots: null" not in config:  # the sizes of its memory are drawn among sixteen since
-        rel = 0.2
+    rel = 1e-6 if "precision: 64-true" in Path(run, "config.yaml").read_text() else 1e-3
     assert_same(after, said["continued"]["metrics"], rel)
     assert_same(result(run), said["continued"]["result"], rel)
     assert_same(got[: len(got) - len(after)], [row for row in before if row["step"] <= said["checkpoint_step"]])

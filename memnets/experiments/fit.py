@@ -110,7 +110,7 @@ class Fit:
             **of_the_step,
         )
         self.learner.settings = self.plain
-        self.varying = None if options.min_slots is None else VaryingSlots(options.min_slots)
+        self.varying = None if options.min_slots is None else VaryingSlots(options.min_slots, options.slot_sizes)
         threshold = objects.task.threshold if options.threshold is None else options.threshold
         self.solved = StopWhenSolved(
             threshold,

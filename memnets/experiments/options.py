@@ -28,6 +28,8 @@ class TrainingOptions:
         skip_nonfinite: steps in a row that may be left out as their gradient is NaN or Inf; one more ends the run.
         min_slots: train each step on a number of slots drawn from this to the model's own; null for the latter. Without
             effect on a model that has no memory, or no more slots.
+        slot_sizes: draw among so many numbers of slots, evenly spread, each of which has a kernel compiled; null for
+            all of them.
         evaluation_sequences: sequences of each length in the table at the end.
         pictures_every: validations between pictures of the memory; 0 for none.
     """
@@ -45,6 +47,7 @@ class TrainingOptions:
     spike_floor: float = 0.0
     skip_nonfinite: int = 0
     min_slots: int | None = None
+    slot_sizes: int | None = None
     evaluation_sequences: int = 100
     pictures_every: int = 5
 

@@ -9,12 +9,9 @@ from torch import nn
 from ...base.seeding import generator
 from ...memories.base import Memory
 
-SIZES = 16
-"""Few, since each has a kernel compiled; eight left one of ten feed-forward copies unsolved (docs/results/tried.md)."""
-
 
 class VaryingSlots(pl.Callback):
-    """Each training step runs on a number of slots of its own: one of sixteen from ``least`` to the model's own.
+    """Each training step runs on a number of slots of its own: drawn between ``least`` and the model's.
 
     Writes that stray over a memory of 128 slots do no harm to the 20 vectors of a training sequence, so nothing
     teaches the network to avoid them; at 120 vectors they do. A memory as small as the sequence makes them count in
@@ -23,15 +20,18 @@ class VaryingSlots(pl.Callback):
 
     Args:
         least: N at least; without effect on a memory that has no more, or on a model without one.
+        sizes: of so many numbers, evenly spread, each of which has a kernel compiled once; None for all between.
 
     Raises:
-        ValueError: ``least`` is below 1.
+        ValueError: ``least`` is below 1, or ``sizes`` below 2.
     """
 
-    def __init__(self, least: int):
+    def __init__(self, least: int, sizes: int | None = None):
+        if sizes is not None and sizes < 2:
+            raise ValueError(f"slot_sizes is {sizes}, but must be at least 2; null draws among all numbers of slots")
         if least < 1:
             raise ValueError(f"min_slots is {least}, but must be at least 1; null trains on the model's own slots")
-        self.least = least
+        self.least, self.sizes = least, sizes
         self.own: dict[Memory, int] = {}
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
@@ -40,8 +40,13 @@ class VaryingSlots(pl.Callback):
         self.own = {memory: memory.slots for memory in memories(pl_module.model)}
         for memory, slots in self.own.items():
             if slots > self.least:
-                sizes = torch.linspace(self.least, slots, SIZES).round().int().tolist()
-                memory.resize(sizes[int(torch.randint(SIZES, (1,), generator=random))])
+                memory.resize(self._drawn(slots, random))
+
+    def _drawn(self, slots: int, random: torch.Generator) -> int:
+        if self.sizes is None:
+            return int(torch.randint(self.least, slots + 1, (1,), generator=random))
+        sizes = torch.linspace(self.least, slots, self.sizes).round().int().tolist()
+        return sizes[int(torch.randint(self.sizes, (1,), generator=random))]
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Give them their own number again."""
