@@ -6,8 +6,8 @@
 The NTM has an LSTM controller of 100 units and 128 slots of 20 numbers, as in the experiments of these tasks; tokens
 are embedded in 32. A step is forward, loss, backward and Adam on a batch that was drawn before, on the fastest backend.
 Lengths are those of training. Figures are medians of the time that the process had on the CPU, on one thread, so that
-other processes count little. Tasks of images have no NTM that takes them step by step, and those of files are read
-once: neither is here.
+other processes count little. Tasks of images and videos, and those that answer with a text, have no NTM that takes
+them step by step, and those of files are read once: none of them is here.
 """
 
 import argparse
@@ -101,6 +101,8 @@ def main() -> None:
         if not name.startswith(options.only):
             continue
         task = make()
+        if family(task) == "video" or not isinstance(task.vocabulary, int | None):
+            continue
         batch_size = options.batch_size or BATCHES.get(family(task), 64)
         row = rows[name] = {"batch": batch_size, **measure(task, batch_size)}
         shown = f"{row['steps']:.0f} | {row['draw_ms']:.2f} | {row['step_ms']:.1f} | {row['ratio']:.0f}"
