@@ -1,5 +1,6 @@
 """Beam search over any step function."""
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -32,6 +33,16 @@ class Hypothesis(NamedTuple):
     log_probability: float
     finished: bool
     record: Any
+
+    @property
+    def confidence(self) -> float:
+        """Geometric mean probability of the symbols and, where it was reached, of the end: within 0..1."""
+        return mean_probability(self.log_probability, len(self.symbols) + self.finished)
+
+
+def mean_probability(log_probability: float, symbols: int) -> float:
+    """Geometric mean of the probabilities of so many symbols, of which the log-probability is the sum."""
+    return math.exp(min(log_probability / max(symbols, 1), 0.0))
 
 
 class _Beams(NamedTuple):

@@ -1,6 +1,5 @@
 """From columns to texts: by attention, by CTC, or by both."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ from ..attention.additive import Keys
 from ..text.charset import Charset
 from ..vision.base import Columns
 from .attention_decoder import AttentionDecoder
-from .beam import Hypothesis
+from .beam import Hypothesis, mean_probability
 from .ctc import greedy_decode, log_likelihood, prefix_beam_decode
 from .end_columns import line_mask
 from .loss import pad_classes
@@ -98,9 +97,7 @@ def read_by_ctc(
     texts = [text[:max_length] for text in whole]
     totals = _likelihoods(log_probs, line, range(len(texts)), texts).tolist()
     return [
-        Reading(
-            charset.decode(text), _mean_probability(total, len(text)), None, {"ctc": total}, _share(text, all_of_it)
-        )
+        Reading(charset.decode(text), mean_probability(total, len(text)), None, {"ctc": total}, _share(text, all_of_it))
         for text, total, all_of_it in zip(texts, totals, whole)
     ]
 
@@ -144,7 +141,7 @@ def read_by_both(
         best = max((s for s, item in enumerate(items) if item == b), key=lambda s: totals[s])
         length = len(texts[best])
         seen = weights[best, :length, : len(inside)].cpu() * inside
-        mean = _mean_probability(totals[best], length + 1)
+        mean = mean_probability(totals[best], length + 1)
         scores = {"attention": float(spelled[best]), "ctc": float(aligned[best]), "joint": totals[best]}
         read_to = 1.0 if goes_along(attending.decoder) else _furthest(seen, inside)
         if length == max_length:
@@ -166,7 +163,7 @@ def _search(
 def _of_best(charset: Charset, best: Hypothesis, inside: Tensor, along: bool) -> Reading:
     """A hypothesis as a reading; ``inside`` (C,) is True at the line's own columns; attention may go ``along`` it."""
     weights = torch.zeros(0, len(inside)) if best.record is None else best.record.weights[:, : len(inside)].cpu()
-    mean = _mean_probability(best.log_probability, len(best.symbols) + best.finished)
+    mean = mean_probability(best.log_probability, len(best.symbols) + best.finished)
     read_to = 1.0 if along and best.finished else _furthest(weights, inside)
     weights = _by_character(charset, best.symbols, weights * inside)
     return Reading(charset.decode(best.symbols), mean, weights, {"attention": best.log_probability}, read_to)
@@ -188,10 +185,6 @@ def _by_character(charset: Charset, symbols: Sequence[int], weights: Tensor) -> 
 
 def _share(text: Sequence[int], whole: Sequence[int]) -> float:
     return len(text) / len(whole) if whole else 1.0
-
-
-def _mean_probability(log_probability: float, symbols: int) -> float:
-    return math.exp(min(log_probability / max(symbols, 1), 0.0))
 
 
 def _columns_best(

@@ -19,13 +19,11 @@ from ..base.modes import (
 )
 from ..base.module import Model, TrainingOutputs
 from ..base.saving import Pretrained
-from ..base.task import Task
 from ..decoding.attention_decoder import make_decoder
 from ..decoding.beam import Hypothesis
 from ..decoding.loss import IGNORED, cross_entropy, pad_classes, with_end
 from ..decoding.rollout import search, teach
-from ..text.charset import SymbolChange, Vocabulary
-from ..text.symbol_tables import WithSymbols
+from ..text.word_models import WithVocabulary, words_of
 from ..vision.base import check_features, check_floating
 from ..vision.grid import GridEncoder, places_like
 
@@ -64,7 +62,7 @@ class Caption(NamedTuple):
     gates: Tensor | None
 
 
-class Captioner(WithSymbols[Vocabulary], Model, Pretrained):
+class Captioner(WithVocabulary, Model, Pretrained):
     """Images of scenes to words, by soft attention (Show, Attend and Tell).
 
     >>> captioner = Captioner(vocabulary=["a", "red", "circle"])
@@ -138,8 +136,7 @@ class Captioner(WithSymbols[Vocabulary], Model, Pretrained):
         check_share("sampling", sampling)
         if coverage_weight < 0:
             raise ValueError(f"coverage_weight is {coverage_weight}, but must be at least 0")
-        self.symbols = Vocabulary(vocabulary)
-        self.config["vocabulary"] = list(self.symbols.words)
+        self.set_vocabulary(vocabulary)
         self.encoder = GridEncoder(in_channels=in_channels) if encoder is None else encoder
         self.feature_size = size = feature_size_of(self.encoder, feature_size)
         self.feedback = feedback
@@ -164,36 +161,10 @@ class Captioner(WithSymbols[Vocabulary], Model, Pretrained):
             start_from_mean=feedback == "context",
             dropout=dropout,
         )
-        self.beam_size = 1
-        """Captions kept while :meth:`predict` searches."""
-
-    @property
-    def vocabulary(self) -> tuple[str, ...]:
-        """The words it can write."""
-        return self.symbols.words
-
-    def change_vocabulary(self, vocabulary: Sequence[str]) -> SymbolChange:
-        """Write other words from now on; those shared keep what was learnt. Make the optimiser afterwards.
-
-        Returns:
-            Which words were kept, which are new and untrained, and which were dropped.
-        """
-        change = self.exchange(Vocabulary(vocabulary))
-        self.config["vocabulary"] = list(vocabulary)
-        return change
-
-    def check_task(self, task: Task) -> None:
-        """Raise ValueError unless the task is answered in words, all of which the captioner has."""
-        self.check_symbols("vocabulary", task.vocabulary, task)
 
     def table_names(self) -> list[str]:
         """The submodules with one row a word."""
         return ["decoder.embedding", "decoder.output"]
-
-    @classmethod
-    def symbols_of(cls, codes: Tensor) -> dict[str, Any]:
-        """``vocabulary`` of a checkpoint."""
-        return {"vocabulary": list(Vocabulary.from_tensor(codes).words)}
 
     def encode(self, images: Tensor, mask: Tensor | None = None) -> tuple[Keys, tuple[int, int]]:
         """What the decoder attends to, and the height and width of the grid; see :meth:`forward` for ``mask``."""
@@ -240,7 +211,7 @@ class Captioner(WithSymbols[Vocabulary], Model, Pretrained):
         """
         check_texts("captions", captions, len(images))
         keys, grid = self.encode(images, mask)
-        return self._teach(keys, grid, [_words(caption) for caption in captions], sampling)
+        return self._teach(keys, grid, [words_of(caption) for caption in captions], sampling)
 
     def _teach(
         self, keys: Keys, grid: tuple[int, int], captions: Sequence[Sequence[str]], sampling: float
@@ -314,8 +285,7 @@ class Captioner(WithSymbols[Vocabulary], Model, Pretrained):
         return [self._caption(hypotheses[0], grid) for hypotheses in found]
 
     def _caption(self, best: Hypothesis, grid: tuple[int, int]) -> Caption:
-        symbols = len(best.symbols) + best.finished
-        confidence = float(torch.tensor(best.log_probability / max(symbols, 1)).exp())
+        confidence = best.confidence
         if best.record is None:
             return Caption((), confidence, torch.zeros(0, *grid), torch.zeros(0))
         weights = None if self.attention == "none" else best.record.weights.cpu().unflatten(1, grid)
@@ -360,10 +330,5 @@ def _choose(captions: Sequence[Sequence[Sequence[str]]], count: int | None) -> t
             raise ValueError(f"image {b} has no caption: leave it out of the batch, or give it one")
         picked = range(len(references)) if count is None else torch.randperm(len(references))[:count].tolist()
         items += [b] * len(picked)
-        chosen += [_words(references[i]) for i in picked]
+        chosen += [words_of(references[i]) for i in picked]
     return items, chosen
-
-
-def _words(caption: str | Sequence[str]) -> Sequence[str]:
-    """A caption as its words; a text is split at white space."""
-    return caption.split() if isinstance(caption, str) else caption

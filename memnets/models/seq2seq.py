@@ -12,13 +12,11 @@ from ..base.checks import check_whole
 from ..base.modes import check_choice, check_share, evaluating
 from ..base.module import Model, SequenceModule, TrainingOutputs
 from ..base.saving import Pretrained
-from ..base.task import Task
 from ..decoding.attention_decoder import make_decoder
 from ..decoding.beam import Hypothesis
 from ..decoding.loss import IGNORED, cross_entropy, pad_classes, with_end
 from ..decoding.rollout import search, teach
-from ..text.charset import SymbolChange, Vocabulary
-from ..text.symbol_tables import WithSymbols
+from ..text.word_models import WithVocabulary, words_of
 
 
 class Seq2SeqOutput(NamedTuple):
@@ -51,7 +49,7 @@ class Translation(NamedTuple):
     weights: Tensor | None
 
 
-class Seq2Seq(WithSymbols[Vocabulary], Model, Pretrained):
+class Seq2Seq(WithVocabulary, Model, Pretrained):
     """Sentences to sentences, by an encoder of any kind and a decoder that looks at its outputs for each word.
 
     >>> model = Seq2Seq(vocabulary=["a", "b"], encoder=LSTM(input_size=32, hidden_size=64))
@@ -112,8 +110,7 @@ class Seq2Seq(WithSymbols[Vocabulary], Model, Pretrained):
             raise ValueError("encoder must take numbers, batch first: leave its vocabulary and batch_first out")
         check_choice("attention", attention, ("additive", "none"))
         check_share("sampling", sampling)
-        self.symbols = Vocabulary(vocabulary)
-        self.config["vocabulary"] = list(self.symbols.words)
+        self.set_vocabulary(vocabulary)
         self.attention, self.sampling = attention, sampling
         self.embedding = nn.Embedding(len(self.symbols), encoder.input_size)
         self.encoder = encoder
@@ -132,36 +129,14 @@ class Seq2Seq(WithSymbols[Vocabulary], Model, Pretrained):
             start_from_mean=True,
             dropout=dropout,
         )
-        self.beam_size = 1
-        """Translations kept while :meth:`predict` searches."""
-
-    @property
-    def vocabulary(self) -> tuple[str, ...]:
-        """The words it reads and writes."""
-        return self.symbols.words
-
-    def change_vocabulary(self, vocabulary: Sequence[str]) -> SymbolChange:
-        """Use other words from now on; those shared keep what was learnt. Make the optimiser afterwards."""
-        change = self.exchange(Vocabulary(vocabulary))
-        self.config["vocabulary"] = list(vocabulary)
-        return change
-
-    def check_task(self, task: Task) -> None:
-        """Raise ValueError unless the task is answered in words, all of which the model has."""
-        self.check_symbols("vocabulary", task.vocabulary, task)
 
     def table_names(self) -> list[str]:
         """The submodules with one row a word."""
         return ["embedding", "decoder.embedding", "decoder.output"]
 
-    @classmethod
-    def symbols_of(cls, codes: Tensor) -> dict[str, Any]:
-        """``vocabulary`` of a checkpoint."""
-        return {"vocabulary": list(Vocabulary.from_tensor(codes).words)}
-
     def encode(self, sources: Sequence[str | Sequence[str]]) -> Keys:
         """What the decoder attends to, of sentences given as their words, or as texts that are split at white space."""
-        classes = [self.symbols.encode(_words(source)) for source in sources]
+        classes = [self.symbols.encode(words_of(source)) for source in sources]
         if not all(classes):
             raise ValueError(f"source {classes.index([])} is empty, but needs at least one word")
         tokens, lengths = pad_classes(classes, self.embedding.weight.device)  # (B, N), (B,)
@@ -199,7 +174,7 @@ class Seq2Seq(WithSymbols[Vocabulary], Model, Pretrained):
         if len(targets) != len(sources):
             raise ValueError(f"there are {len(targets)} targets for {len(sources)} sources, but each needs its own")
         keys = self.encode(sources)
-        classes = [self.symbols.encode(_words(target)) for target in targets]
+        classes = [self.symbols.encode(words_of(target)) for target in targets]
         wanted = with_end(*pad_classes(classes, keys.mask.device))
         rollout = teach(self.decoder, keys, wanted, sampling=sampling)
         weights = rollout.weights * (wanted != IGNORED).unsqueeze(2)
@@ -232,7 +207,7 @@ class Seq2Seq(WithSymbols[Vocabulary], Model, Pretrained):
         """
         check_whole("beam_size", beam_size)
         if max_length is None:
-            max_length = 2 * max((len(_words(source)) for source in sources), default=0) + 10
+            max_length = 2 * max((len(words_of(source)) for source in sources), default=0) + 10
         check_whole("max_length", max_length)
         if not len(sources):
             return []
@@ -246,15 +221,13 @@ class Seq2Seq(WithSymbols[Vocabulary], Model, Pretrained):
                 length_penalty=length_penalty,
                 forbidden=(1,),
             )
-        return [self._translation(hypotheses[0], len(_words(source))) for hypotheses, source in zip(found, sources)]
+        return [self._translation(hypotheses[0], len(words_of(source))) for hypotheses, source in zip(found, sources)]
 
     def _translation(self, best: Hypothesis, words: int) -> Translation:
-        symbols = len(best.symbols) + best.finished
-        confidence = float(torch.tensor(best.log_probability / max(symbols, 1)).exp())
         weights = None
         if self.attention != "none":
             weights = torch.zeros(0, words) if best.record is None else best.record.weights[:, :words].cpu()
-        return Translation(self.symbols.decode(best.symbols), confidence, weights)
+        return Translation(self.symbols.decode(best.symbols), best.confidence, weights)
 
     def predict(self, batch: Any) -> list[Translation]:
         """:meth:`translate` of a batch's sources, with ``beam_size``."""
@@ -267,8 +240,3 @@ class Seq2Seq(WithSymbols[Vocabulary], Model, Pretrained):
         if predictions[0].weights is None:
             return {}
         return {"alignment": viz.alignment_figure(batch.sources[0], predictions[0], batch.targets[0])}
-
-
-def _words(sentence: str | Sequence[str]) -> Sequence[str]:
-    """A sentence as its words; a text is split at white space."""
-    return sentence.split() if isinstance(sentence, str) else sentence

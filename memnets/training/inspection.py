@@ -19,11 +19,10 @@ from ..base.module import Model
 from ..base.seeding import generator
 from ..base.task import Task
 from ..memories.base import Memory
-from ..models.captioner import Captioner
-from ..models.seq2seq import Seq2Seq
 from ..models.text_reader import TextReader
 from ..recurrent.halting import ACTCell
 from ..recurrent.trace import Trace, trace
+from ..text.word_models import WithVocabulary
 from .adapters import is_sequence_module, predict
 
 Draw = Callable[[], Any]
@@ -96,7 +95,7 @@ def _traced(model: nn.Module, batch: Any) -> tuple[Any, Trace | None]:
 @contextmanager
 def _greedy(model: nn.Module) -> Iterator[None]:
     """A decoder by attention alone and without a beam: the rows of others are not one sequence each."""
-    if not isinstance(model, (TextReader, Captioner, Seq2Seq)):
+    if not isinstance(model, (TextReader, WithVocabulary)):
         yield
         return
     beam_size, model.beam_size = model.beam_size, 1
