@@ -319,6 +319,23 @@ def run_between(
     return whole[back], index_state(state, back)
 
 
+def check_network(name: str, network: Any, owner: str) -> SequenceModule:
+    """``network``, the argument ``name`` of ``owner``, which must go over sequences of numbers, batch first.
+
+    Raises:
+        TypeError: it is no :class:`SequenceModule`.
+        ValueError: it takes tokens, or steps first.
+    """
+    if not isinstance(network, SequenceModule):
+        raise TypeError(
+            f"{name} is a {type(network).__name__}, but must be a SequenceModule such as memnets.LSTM: one of "
+            f"your own is handed in again, as in {owner}.from_pretrained(folder, {name}=...)"
+        )
+    if network.embedding is not None or not network.batch_first:
+        raise ValueError(f"{name} must take numbers, batch first: leave its vocabulary and batch_first out")
+    return network
+
+
 def check_sizes(module: nn.Module, task: Task) -> None:
     """Raise ValueError unless a module over sequences has the sizes of ``task``, and the batch first.
 

@@ -101,7 +101,8 @@ def _sizes(task: Task) -> str:
 def draw_batch(task: Task, batch: Any) -> Any:
     """A figure of a batch of any task: images with their texts, or inputs and targets over time."""
     if hasattr(batch, "images"):
-        return viz.images_figure(batch.images, [task.text(batch, index) for index in range(len(batch))])
+        images = batch.images if batch.images.dim() == 4 else torch.cat(batch.images.unbind(1), dim=-1)  # side by side
+        return viz.images_figure(images, [task.text(batch, index) for index in range(len(batch))])
     shown: Mapping[str, Tensor] = {
         "inputs": _as_rows(batch.inputs, task.vocabulary, batch.lengths),
         "targets": _as_rows(batch.targets, task.output_size, batch.mask),

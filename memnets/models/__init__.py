@@ -17,6 +17,7 @@ from .pondering import ACT, Repeat
 from .sam import SAM
 from .seq2seq import Seq2Seq, Seq2SeqOutput, Translation
 from .stack_rnn import StackRNN
+from .story_teller import Story, StoryOutput, StoryTeller
 from .tape_rnn import TapeRNN
 from .text_reader import ReaderOutput, TextReader
 from .titans import Titans
@@ -50,6 +51,9 @@ __all__ = [
     "Seq2Seq",
     "Seq2SeqOutput",
     "StackRNN",
+    "Story",
+    "StoryOutput",
+    "StoryTeller",
     "TapeRNN",
     "TextReader",
     "Titans",

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..base.checks import check_number, check_whole
 from ..base.modes import check_share, evaluating
-from ..base.module import Model, SequenceModule, TrainingOutputs
+from ..base.module import Model, TrainingOutputs, check_network
 from ..base.saving import Pretrained
 from ..base.task import Task
 from ..text import Charset, SymbolChange, WithSymbols
@@ -48,13 +48,7 @@ class LanguageModel(WithSymbols[Charset], Model, Pretrained):
 
     def __init__(self, charset: str, *, network: nn.Module, dropout: float = 0.0, context: int | None = None):
         super().__init__()
-        if not isinstance(network, SequenceModule):
-            raise TypeError(
-                f"network is a {type(network).__name__}, but must be a SequenceModule such as memnets.LSTM: one of "
-                "your own is handed in again, as in LanguageModel.from_pretrained(folder, network=...)"
-            )
-        if network.embedding is not None or not network.batch_first:
-            raise ValueError("network must take numbers, batch first: leave its vocabulary and batch_first out")
+        network = check_network("network", network, "LanguageModel")
         check_share("dropout", dropout)
         if context is not None:
             check_whole("context", context, 2)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..attention.additive import AdditiveAttention, Keys
 from ..base.checks import check_whole
 from ..base.modes import check_choice, check_share, evaluating
-from ..base.module import Model, SequenceModule, TrainingOutputs
+from ..base.module import Model, TrainingOutputs, check_network
 from ..base.saving import Pretrained
 from ..decoding.attention_decoder import make_decoder
 from ..decoding.beam import Hypothesis
@@ -101,13 +101,7 @@ class Seq2Seq(WithVocabulary, Model, Pretrained):
         sampling: float = 0.0,
     ):
         super().__init__()
-        if not isinstance(encoder, SequenceModule):
-            raise TypeError(
-                f"encoder is a {type(encoder).__name__}, but must be a SequenceModule such as memnets.LSTM: one of "
-                "your own is handed in again, as in Seq2Seq.from_pretrained(folder, encoder=...)"
-            )
-        if encoder.embedding is not None or not encoder.batch_first:
-            raise ValueError("encoder must take numbers, batch first: leave its vocabulary and batch_first out")
+        encoder = check_network("encoder", encoder, "Seq2Seq")
         check_choice("attention", attention, ("additive", "none"))
         check_share("sampling", sampling)
         self.set_vocabulary(vocabulary)

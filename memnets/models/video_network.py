@@ -1,16 +1,15 @@
 """A convolutional network over frames, and any network of sequences over time."""
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..base.checks import check_inputs, check_whole
-from ..base.module import Model, SequenceModule, TrainingOutputs, as_parameters, check_sizes, clear_padding
+from ..base.module import Model, TrainingOutputs, as_parameters, check_network, check_sizes, clear_padding
 from ..base.saving import Pretrained
 from ..base.task import Task
-from ..vision.frames import FrameEncoder
+from ..vision.frames import FrameEncoder, frame_size
 
 
 class VideoNetwork(Model, Pretrained):
@@ -54,23 +53,10 @@ class VideoNetwork(Model, Pretrained):
         dropout: float = 0.0,
     ):
         super().__init__()
-        for name, value in (("input_size", input_size), ("output_size", output_size), ("channels", channels)):
+        for name, value in (("input_size", input_size), ("output_size", output_size)):
             check_whole(name, value)
-        if not isinstance(network, SequenceModule):
-            raise TypeError(
-                f"network is a {type(network).__name__}, but must be a SequenceModule such as memnets.LSTM: one of "
-                "your own is handed in again, as in VideoNetwork.from_pretrained(folder, network=...)"
-            )
-        if network.embedding is not None or not network.batch_first:
-            raise ValueError("network must take numbers, batch first: leave its vocabulary and batch_first out")
-        rows = math.isqrt(input_size // channels) if height is None else height
-        check_whole("height", rows)
-        self.frame = (channels, rows, input_size // channels // rows)
-        if math.prod(self.frame) != input_size:
-            raise ValueError(
-                f"input_size is {input_size}, which is no frame of {channels} channels and {rows} rows: give the "
-                "channels, and the height where frames are not square"
-            )
+        network = check_network("network", network, "VideoNetwork")
+        self.frame = frame_size(input_size, channels, height)
         self.input_size, self.output_size = input_size, output_size
         self.encoder = FrameEncoder(*self.frame, network.input_size) if encoder is None else encoder
         self.network = network

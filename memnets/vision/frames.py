@@ -1,5 +1,7 @@
 """A small convolutional encoder of frames, each to a vector."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -40,3 +42,21 @@ class FrameEncoder(nn.Module):
         x = F.max_pool2d(torch.relu(self.first(frames)), 2, ceil_mode=True)
         x = F.max_pool2d(torch.relu(self.second(x)), 2, ceil_mode=True)
         return torch.relu(self.project(torch.relu(self.third(x)).flatten(1)))
+
+
+def frame_size(numbers: int, channels: int, height: int | None = None) -> tuple[int, int, int]:
+    """Channels, rows and columns of a frame of so many numbers; square where ``height`` is None.
+
+    Raises:
+        ValueError: no frame of these channels and rows has as many.
+    """
+    check_whole("channels", channels)
+    rows = math.isqrt(numbers // channels) if height is None else height
+    check_whole("height", rows)
+    frame = (channels, rows, numbers // channels // rows)
+    if math.prod(frame) != numbers:
+        raise ValueError(
+            f"input_size is {numbers}, which is no frame of {channels} channels and {rows} rows: give the "
+            "channels, and the height where frames are not square"
+        )
+    return frame

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from memnets.viz.save import check_ending, save_figure, to_array
     from memnets.viz.seeds import LengthsPanel, learning_seeds_figure, lengths_seeds_figure
     from memnets.viz.sorting import sorting_figure
+    from memnets.viz.story import story_figure
     from memnets.viz.text import weightings_text
     from memnets.viz.vectors import vectors_figure
     from memnets.viz.weightings import weightings_figure
@@ -58,6 +59,7 @@ __all__ = [
     "score_lengths_figure",
     "sequence_figure",
     "sorting_figure",
+    "story_figure",
     "to_array",
     "trace_figures",
     "training_figure",
@@ -96,6 +98,7 @@ _HOMES = {
     "learning_seeds_figure": "seeds",
     "lengths_seeds_figure": "seeds",
     "sorting_figure": "sorting",
+    "story_figure": "story",
     "weightings_text": "text",
     "vectors_figure": "vectors",
     "weightings_figure": "weightings",

@@ -66,7 +66,7 @@ from memnets_tasks.working_memory.recall import ReverseRecall, SerialRecall, Ski
 
 if TYPE_CHECKING:
     from memnets_tasks.few_shot import DigitEpisodes, GlyphEpisodes, OmniglotEpisodes
-    from memnets_tasks.images import CaptionFiles, DigitLines, PageLines, Scenes, TextLineFiles, TextLines
+    from memnets_tasks.images import CaptionFiles, DigitLines, PageLines, Scenes, Stories, TextLineFiles, TextLines
     from memnets_tasks.questions import BAbI
     from memnets_tasks.video import FrameFolders, Gestures, MovingShapes
 
@@ -146,6 +146,7 @@ __all__ = [
     "Splits",
     "StackManipulation",
     "StepTask",
+    "Stories",
     "StreamTask",
     "StringTask",
     "Summaries",
@@ -165,7 +166,15 @@ __all__ = [
 
 _LATER = {
     "memnets_tasks.few_shot": ("DigitEpisodes", "GlyphEpisodes", "OmniglotEpisodes"),
-    "memnets_tasks.images": ("CaptionFiles", "DigitLines", "PageLines", "Scenes", "TextLineFiles", "TextLines"),
+    "memnets_tasks.images": (
+        "CaptionFiles",
+        "DigitLines",
+        "PageLines",
+        "Scenes",
+        "Stories",
+        "TextLineFiles",
+        "TextLines",
+    ),
     "memnets_tasks.questions": ("BAbI",),
     "memnets_tasks.video": ("FrameFolders", "Gestures", "MovingShapes"),
 }

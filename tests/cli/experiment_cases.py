@@ -20,7 +20,7 @@ def train(name: str, folder, monkeypatch, *more: str, figures: bool = True) -> N
         monkeypatch.setattr(finish, "draw_run", lambda *args, **kwargs: {})
     # Each would compile a kernel of its own; a decoder's cell takes its steps one by one.
     if name.endswith(PLAIN) and not name.startswith(("ocr", "caption", "copy-ntm", "translation")):
-        inner = "network." if name.startswith("chars") else ""
+        inner = "network." if name.startswith(("chars", "stories")) else ""
         more = (*more, f"--model.{inner}backend", "reference")
     length = LENGTHS.get(name.split("-")[0], "[6]")
     shorter = ["--trainer.val_check_interval", "2", "--task.evaluation_lengths", length, "--wandb.mode", "disabled"]

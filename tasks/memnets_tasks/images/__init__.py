@@ -10,6 +10,7 @@ from memnets_tasks.images.caption_files import CaptionFiles
 from memnets_tasks.images.digit_lines import DigitLines
 from memnets_tasks.images.page_lines import PageLines
 from memnets_tasks.images.scenes import Scenes
+from memnets_tasks.images.stories import Stories, StoryBatch, StoryTask
 from memnets_tasks.images.text_files import TextLineFiles
 from memnets_tasks.images.text_lines import TextLines
 from memnets_tasks.images.words import CHINESE_WORDS, mixed_words, pseudo_words
@@ -26,6 +27,9 @@ __all__ = [
     "SceneBatch",
     "SceneTask",
     "Scenes",
+    "Stories",
+    "StoryBatch",
+    "StoryTask",
     "TextLineBatch",
     "TextLineFiles",
     "TextLines",
