@@ -284,10 +284,10 @@ class LoadedImages(NamedTuple):
 
 
 class AnswerTask(Task):
-    """A task whose answers are sequences of symbols of any length.
+    """A task whose answers are sequences of symbols of any length, or whole images.
 
-    The loss is the model's own, as it alone knows the classes of its symbols; the task scores what the model reads or
-    says.
+    The loss is the model's own, as it alone knows the classes of its symbols, or what its latent variables cost; the
+    task scores what the model reads, says or draws.
     """
 
     def loss(self, outputs: Any, batch: Any) -> Tensor:

@@ -4,8 +4,11 @@ from ..recurrent.torch_layers import GRU, LSTM, RNN
 from .captioner import Caption, Captioner, CaptionerOutput
 from .delta_net import DeltaNet, GatedDeltaNet
 from .dnc import DNC
+from .draw import DRAW
 from .end_to_end import EndToEndMemory, SentenceState
 from .fast_weights import FastWeights
+from .image_bound import ImageBound
+from .image_classifier import ImageClassifier
 from .language_model import LanguageModel
 from .linear_attention import LinearAttention
 from .mann import MANN
@@ -14,6 +17,7 @@ from .memory_network import MemoryNetwork
 from .neural_stack import NeuralStack
 from .ntm import NTM
 from .pondering import ACT, Repeat
+from .recurrent_attention import GlimpseState, RecurrentAttention
 from .sam import SAM
 from .seq2seq import Seq2Seq, Seq2SeqOutput, Translation
 from .stack_rnn import StackRNN
@@ -22,17 +26,20 @@ from .tape_rnn import TapeRNN
 from .text_reader import ReaderOutput, TextReader
 from .titans import Titans
 from .transformer import Transformer
+from .vae import VAE
 from .video_network import VideoNetwork
 
 __all__ = [
     "ACT",
     "DNC",
+    "DRAW",
     "GRU",
     "LSTM",
     "MANN",
     "NTM",
     "RNN",
     "SAM",
+    "VAE",
     "Caption",
     "Captioner",
     "CaptionerOutput",
@@ -40,12 +47,16 @@ __all__ = [
     "EndToEndMemory",
     "FastWeights",
     "GatedDeltaNet",
+    "GlimpseState",
+    "ImageBound",
+    "ImageClassifier",
     "LanguageModel",
     "LinearAttention",
     "MemoryMosaic",
     "MemoryNetwork",
     "NeuralStack",
     "ReaderOutput",
+    "RecurrentAttention",
     "Repeat",
     "SentenceState",
     "Seq2Seq",

@@ -15,6 +15,7 @@ from .allocation import (
 )
 from .content import content_weights, cosine_similarity
 from .delta import DELTA_CHUNK, delta_rule, delta_step, gated_delta_rule, gated_delta_step
+from .filter_bank import attention_window, filter_bank, read_patch, write_patch
 from .least_used import decayed_usage, least_used_weights
 from .linear_attention import linear_attention, linear_attention_step
 from .links import backward_weights, forward_weights, sharpen_links, update_links, update_precedence
@@ -43,6 +44,7 @@ __all__ = [
     "NeuralMemoryState",
     "allocation_weights",
     "allocation_weights_by_head",
+    "attention_window",
     "backward_weights",
     "content_weights",
     "cosine_similarity",
@@ -50,6 +52,7 @@ __all__ = [
     "decayed_usage",
     "delta_rule",
     "delta_step",
+    "filter_bank",
     "forward_weights",
     "gated_delta_rule",
     "gated_delta_step",
@@ -69,6 +72,7 @@ __all__ = [
     "neural_stack_read",
     "neural_stack_step",
     "read",
+    "read_patch",
     "read_rows",
     "read_weighting",
     "row_weights",
@@ -86,5 +90,6 @@ __all__ = [
     "update_links",
     "update_precedence",
     "write",
+    "write_patch",
     "write_weighting",
 ]

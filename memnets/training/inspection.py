@@ -120,7 +120,7 @@ def draw_example(model: nn.Module, task: Task, *, seed: int = 0, length: int | N
     None where nothing can be drawn.
     """
     for draw in _draws(model, task, seed, length).values():
-        if figure := draw():
+        if (figure := draw()) and not isinstance(figure, viz.Animation):
             return figure
     return None
 
@@ -149,7 +149,8 @@ def save_all(figures: Mapping[str, Any], folder: Path, ending: str = ".png") -> 
     """Save figures under their names; gives the path of each that could be saved."""
     paths = {}
     for name, figure in figures.items():
-        path = careful(name, partial(viz.save_figure, figure, folder / f"{name}{ending}"))()
+        own = ".gif" if isinstance(figure, viz.Animation) else ending
+        path = careful(name, partial(viz.save_figure, figure, folder / f"{name}{own}"))()
         if path is not None:
             paths[name] = path
     return paths

@@ -1,9 +1,32 @@
-"""Encoders: images of text lines to sequences of columns, images of scenes to grids of features, frames to vectors."""
+"""Encoders: text lines to sequences of columns, scenes to grids of features, frames and whole images to vectors."""
 
+from .alexnet import AlexNet
 from .base import Columns, LineEncoder, encode_line
 from .columns import ColumnEncoder
 from .frames import FrameEncoder
 from .freezing import Frozen, freeze
 from .grid import GridEncoder
+from .image_encoder import ImageEncoder
+from .inception import Inception
+from .lenet import LeNet5
+from .resnet import ResNet
+from .timm_encoder import TimmEncoder
+from .vgg import VGG
 
-__all__ = ["ColumnEncoder", "Columns", "FrameEncoder", "Frozen", "GridEncoder", "LineEncoder", "encode_line", "freeze"]
+__all__ = [
+    "VGG",
+    "AlexNet",
+    "ColumnEncoder",
+    "Columns",
+    "FrameEncoder",
+    "Frozen",
+    "GridEncoder",
+    "ImageEncoder",
+    "Inception",
+    "LeNet5",
+    "LineEncoder",
+    "ResNet",
+    "TimmEncoder",
+    "encode_line",
+    "freeze",
+]

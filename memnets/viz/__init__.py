@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from memnets.viz.batches import batch_figure, sequence_figure
     from memnets.viz.characters import characters_figure
     from memnets.viz.curves import lengths_figure, training_figure
+    from memnets.viz.drawing import Animation, drawing_figure, tiled
     from memnets.viz.film import film_figure
     from memnets.viz.gates import gates_figure
+    from memnets.viz.glimpses import glimpses_figure
     from memnets.viz.gradients import gradients_figure
     from memnets.viz.images import images_figure
     from memnets.viz.memory import matrices_figure, memory_figure
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from memnets.viz.weightings import weightings_figure
 
 __all__ = [
+    "Animation",
     "LengthsPanel",
     "TraceLike",
     "alignment_figure",
@@ -41,8 +44,10 @@ __all__ = [
     "characters_figure",
     "check_ending",
     "drawable",
+    "drawing_figure",
     "film_figure",
     "gates_figure",
+    "glimpses_figure",
     "gradients_figure",
     "heat_map_figure",
     "images_figure",
@@ -60,6 +65,7 @@ __all__ = [
     "sequence_figure",
     "sorting_figure",
     "story_figure",
+    "tiled",
     "to_array",
     "trace_figures",
     "training_figure",
@@ -71,6 +77,10 @@ __all__ = [
 _HOMES = {
     "alignment_figure": "alignment",
     "film_figure": "film",
+    "glimpses_figure": "glimpses",
+    "Animation": "drawing",
+    "drawing_figure": "drawing",
+    "tiled": "drawing",
     "TraceLike": "_records",
     "drawable": "_records",
     "heat_map_figure": "atlas",

@@ -16,6 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from memnets.base.files import write_atomically
+from memnets.viz.drawing import Animation
 
 FORMATS: dict[str, dict[str, Any]] = {
     ".png": {"dpi": 150},
@@ -27,15 +28,15 @@ FORMATS: dict[str, dict[str, Any]] = {
 _fonts = threading.Lock()
 
 
-def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:
-    """Write a figure as a PNG, PDF or SVG, by the ending of its name, whole or not at all.
+def save_figure(figure: Figure | Animation, path: str | os.PathLike[str]) -> Path:
+    """Write a figure as a PNG, PDF or SVG, by the ending of its name, or an animation as a GIF; whole or not at all.
 
     A reader never meets half a file. Folders above ``path`` are made. The fonts of a PDF are embedded as TrueType,
     as publishers ask.
 
     Args:
-        figure: any matplotlib figure.
-        path: where to; the name must end in ``.png``, ``.pdf`` or ``.svg``.
+        figure: any matplotlib figure, or an animation.
+        path: where to; the name must end in ``.png``, ``.pdf`` or ``.svg``, that of an animation in ``.gif``.
 
     Returns:
         The path written.
@@ -44,6 +45,11 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:
         ValueError: ``path`` has another ending.
     """
     path = Path(path)
+    if isinstance(figure, Animation):
+        if path.suffix.lower() != ".gif":
+            raise ValueError(f"animations are saved as .gif: give a name that ends so, got '{path.name}'")
+        write_atomically({path: figure.gif()})
+        return path
     ending = check_ending(path)
     drawn = io.BytesIO()
     with _truetype() if ending == ".pdf" else nullcontext():

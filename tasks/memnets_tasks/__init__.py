@@ -66,7 +66,18 @@ from memnets_tasks.working_memory.recall import ReverseRecall, SerialRecall, Ski
 
 if TYPE_CHECKING:
     from memnets_tasks.few_shot import DigitEpisodes, GlyphEpisodes, OmniglotEpisodes
-    from memnets_tasks.images import CaptionFiles, DigitLines, PageLines, Scenes, Stories, TextLineFiles, TextLines
+    from memnets_tasks.images import (
+        BinaryDigits,
+        CaptionFiles,
+        ClutteredDigits,
+        DigitClasses,
+        DigitLines,
+        PageLines,
+        Scenes,
+        Stories,
+        TextLineFiles,
+        TextLines,
+    )
     from memnets_tasks.questions import BAbI
     from memnets_tasks.video import FrameFolders, Gestures, MovingShapes
 
@@ -81,16 +92,19 @@ __all__ = [
     "BAbI",
     "Batch",
     "BinaryAddition",
+    "BinaryDigits",
     "BinaryMultiplication",
     "BinaryTask",
     "BucketSort",
     "CaptionFiles",
     "Characters",
+    "ClutteredDigits",
     "ComputeSqrt",
     "ConlluTagging",
     "Copy",
     "Curriculum",
     "CycleNavigation",
+    "DigitClasses",
     "DigitEpisodes",
     "DigitLines",
     "Distraction",
@@ -167,7 +181,10 @@ __all__ = [
 _LATER = {
     "memnets_tasks.few_shot": ("DigitEpisodes", "GlyphEpisodes", "OmniglotEpisodes"),
     "memnets_tasks.images": (
+        "BinaryDigits",
         "CaptionFiles",
+        "ClutteredDigits",
+        "DigitClasses",
         "DigitLines",
         "PageLines",
         "Scenes",

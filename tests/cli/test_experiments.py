@@ -7,12 +7,19 @@ from memnets.experiments.catalogue import experiments
 
 
 def test_every_folder_of_experiments_is_trained():
-    assert set(experiments()) == set(names("algorithmic", "images", "recall", "formal", "language", "video"))
+    pictures = ("images", "video", "classify", "draw", "glimpses")
+    assert set(experiments()) == set(names("algorithmic", "recall", "formal", "language", *pictures))
 
 
 @pytest.mark.parametrize("name", names("algorithmic", "recall"))
 def test_an_experiment_trains(name, tmp_path, monkeypatch):
     train(name, tmp_path, monkeypatch, figures=not name.endswith(("-lstm", "-ff")))
+
+
+@pytest.mark.parametrize("name", names("classify", "draw", "glimpses"))
+def test_an_experiment_of_digits_trains(name, tmp_path, monkeypatch):
+    few = ["--training.batch_size", "4", "--training.failure_sequences", "1", "--task.evaluation_lengths", "[1]"]
+    train(name, tmp_path, monkeypatch, *few, figures=name in ("draw-digits", "glimpses-digits"))
 
 
 @pytest.mark.parametrize("name", names("images"))

@@ -2,7 +2,7 @@
 
 import oracles
 from memnets import ops
-from oracles import delta, dnc, least_used, sparse, stack
+from oracles import delta, dnc, draw, least_used, sparse, stack
 
 ELSEWHERE = {
     "DELTA_CHUNK": "a number",
@@ -22,5 +22,5 @@ ELSEWHERE = {
 
 def test_every_equation_has_its_loop():
     for name in ops.__all__:
-        modules = [module for module in (oracles, dnc, stack, delta, least_used, sparse) if hasattr(module, name)]
+        modules = [module for module in (oracles, dnc, draw, stack, delta, least_used, sparse) if hasattr(module, name)]
         assert modules or name in ELSEWHERE, f"{name} has no reference in tests/oracles"

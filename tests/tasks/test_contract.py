@@ -97,7 +97,7 @@ VIDEO = ("FrameFolders", "Gestures", "MovingShapes")
 """In tests/tasks/video."""
 
 
-OTHERS = ("Stories",)
+OTHERS = ("Stories", "BinaryDigits", "ClutteredDigits", "DigitClasses")
 """In tests/tasks/images."""
 
 
