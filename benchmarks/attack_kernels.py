@@ -54,6 +54,7 @@ class Worker:
 
     def __init__(self, options: argparse.Namespace, folder: Path):
         self.options, self.folder, self.starts = options, folder, 0
+        folder.mkdir(parents=True, exist_ok=True)
         self._start()
 
     def _start(self) -> None:

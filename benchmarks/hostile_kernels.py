@@ -23,6 +23,8 @@ from memnets.base.state import map_state, state_tensors
 TOLERANCE = {torch.float32: 2e-3, torch.float64: 1e-7}
 BEYOND = ("huge", "of infinities")
 """Where the order of operations says whether a number overflows to an infinity or to NaN: shapes alone are compared."""
+EQUAL = ("state tiny", "state of NaN")
+"""These make slots equal, of which rounding then says which comes first."""
 
 CLEAR = (ValueError, TypeError, memnets.BackendUnavailableError, MemoryError)
 
@@ -63,20 +65,74 @@ def model_of(family: str, random: np.random.Generator) -> Any:
     options: dict[str, Any] = {"output_size": [None, 2][draw(0, 1)], "checkpoint_every": [None, 3][draw(0, 0, 1)]}
     options["controller"] = ["lstm", "gru", "rnn", "feedforward"][draw(0, 0, 1, 2, 3)]
     options["num_layers"] = draw(1, 1, 2)
+    if family in ("act", "repeat"):
+        options |= {"max_passes": draw(1, 2, 3)} if family == "act" else {"repeats": draw(1, 2)}
+        inner = [None, memnets.StackMemory(draw(1, 3), draw(1, 4)), memnets.DeltaMemory(draw(1, 4), draw(1, 3))][
+            draw(0, 1, 2)
+        ]
+        kind = memnets.ACT if family == "act" else memnets.Repeat
+        return precision(kind(features, hidden, memory=inner, backend="fused", **options), draw(0, 1))
+    if family == "fast weights":
+        options = {key: options[key] for key in ("output_size", "checkpoint_every")}
+        return precision(memnets.FastWeights(features, hidden, backend="fused", **options), draw(0, 1))
     memory = {
         "ntm": lambda: memnets.NTMMemory(draw(1, 3, 8, 17), draw(1, 4, 9), draw(1, 2), draw(1, 2), draw(0, 1, 2)),
         "dnc": lambda: memnets.DNCMemory(
             draw(1, 3, 8, 17), draw(1, 4, 9), draw(1, 2), draw(1, 2), *[draw(0, 1) > 0] * 3
         ),
-        "stack": lambda: memnets.StackMemory(draw(1, 3, 8, 17), draw(1, 4, 9), draw(1, 2)),
+        "stack": lambda: memnets.StackMemory(draw(1, 3, 8, 17), draw(1, 4, 9), draw(1, 2), joint=draw(0, 1) > 0),
+        "neural stack": lambda: memnets.NeuralStackMemory(
+            draw(1, 3, 8, 17), draw(1, 4, 9), draw(1, 2), kind=("stack", "queue")[draw(0, 1)]
+        ),
+        "tape": lambda: memnets.TapeMemory(draw(1, 3, 8, 17), draw(1, 4, 9), draw(1, 2)),
+        "mann": lambda: memnets.MANNMemory(draw(3, 8, 17), draw(1, 4, 9), draw(1, 2), 0.9, *[draw(0, 1) > 0] * 3),
+        "sam": lambda: memnets.SAMMemory(draw(8, 17), draw(1, 4, 9), draw(1, 2), draw(1, 2)),
         "delta": lambda: memnets.DeltaMemory(draw(1, 4, 17), draw(1, 4, 9), draw(1, 2)),
         "queue": lambda: queue()(draw(2, 3, 8, 17), draw(1, 4, 9)),
     }[family]()
-    model = memnets.MemoryNetwork(features, hidden, memory=memory, backend="fused", **options)
-    return model.double() if draw(0, 1) else model
+    options["memory_layers"] = draw(1, 1, 1, 2)
+    model = memnets.MemoryNetwork(features, hidden, memory=memory, backend=backends(memory)[1], **options)
+    return precision(model, draw(0, 1))
 
 
-FAMILIES = ("ntm", "dnc", "stack", "delta", "queue")
+def precision(model: Any, double: int) -> Any:
+    """The model in float64 or in float32."""
+    return model.double() if double else model
+
+
+FAMILIES = (
+    *("ntm", "dnc", "stack", "delta", "queue"),
+    *("neural stack", "tape", "mann", "sam", "fast weights", "act", "repeat"),
+)
+SORTED = (memnets.DNCMemory, memnets.MANNMemory, memnets.SAMMemory)
+"""They put slots in an order of use. Those of a fresh memory are all used equally: which comes first is a matter of
+rounding, in float64 another than in float32, so calls that are compared start from a drawn state."""
+
+
+def backends(model: Any) -> tuple[str, str]:
+    """The plain cell, and what is compared with it: where a memory has no kernel, the module's own way."""
+    return "reference", "auto" if any(isinstance(part, memnets.SAMMemory) for part in model.modules()) else "fused"
+
+
+def has_order(model: Any) -> bool:
+    """Whether it has a memory of :data:`SORTED`."""
+    return any(isinstance(part, SORTED) for part in model.modules())
+
+
+def drawn_state(model: Any, batch: int) -> Any:
+    """A state whose numbers are all different; what counts, or says which, stays as it is."""
+    own = model.initial_state(batch)
+    return all_used(map_state(lambda t: torch.rand_like(t) * 0.5 if t.is_floating_point() else t, own))
+
+
+def all_used(state: Any) -> Any:
+    """The state, with the slots of a sparse memory counted as used: those that are not must be zero."""
+    if isinstance(state, Tensor):
+        return state
+    state = type(state)(*map(all_used, state))
+    if isinstance(state, memnets.SAMState):
+        return state._replace(used=torch.full_like(state.used, state.memory.shape[1]))
+    return state
 
 
 def honest_args(model: Any, random: np.random.Generator) -> Args:
@@ -85,11 +141,8 @@ def honest_args(model: Any, random: np.random.Generator) -> Args:
     dtype = next(model.parameters()).dtype
     inputs = layout(torch.randn(batch, steps, model.input_size, dtype=dtype), random)
     state = None
-    # All slots of a fresh DNC are used equally: which it writes to first is a matter of rounding, in float64 another.
-    ties = any(isinstance(part, memnets.DNCMemory) for part in model.modules())
-    if random.random() < 0.5 or ties:
-        own = model.initial_state(batch)
-        state = map_state(lambda t: layout(torch.rand_like(t) * 0.5, random), own)
+    if random.random() < 0.5 or has_order(model):
+        state = map_state(lambda t: layout(t, random), drawn_state(model, batch))
     lengths = None
     if random.random() < 0.5:
         lengths = [int(n) for n in random.integers(0, steps + 1, batch)]
@@ -107,7 +160,7 @@ def layout(tensor: Tensor, random: np.random.Generator) -> Tensor:
         lambda: wide[..., : tensor.shape[-1]],
         lambda: wide[..., ::2] if tensor.shape[-1] > 1 else tensor,
         lambda: tensor[:1].expand_as(tensor),
-        lambda: torch._neg_view(tensor),
+        lambda: torch._neg_view(tensor) if tensor.is_floating_point() else tensor,
         lambda: tensor.flip(0),
     ][int(random.integers(7))]()
 
@@ -128,8 +181,9 @@ def run(model: Any, args: Args, seed: int, back: bool = True) -> list[Tensor]:
     found = [outputs, *state_tensors(last)]
     if back:
         generator = torch.Generator().manual_seed(seed)
-        drawn = [torch.randn(t.shape, generator=generator, dtype=t.dtype) for t in found]
-        loss = torch.stack([(a * t).sum() for a, t in zip(drawn, found)]).sum()
+        floats = [t for t in found if t.is_floating_point()]  # what only says which slot has no gradient
+        drawn = [torch.randn(t.shape, generator=generator, dtype=t.dtype) for t in floats]
+        loss = torch.stack([(a * t).sum() for a, t in zip(drawn, floats)]).sum()
         loss = loss + sum(0 * leaf.sum() for leaf in leaves[:1])  # where all lengths are 0, a constant
         grads = torch.autograd.grad(loss, leaves, allow_unused=True) if leaves else ()
         found += [torch.zeros_like(leaf) if g is None else g for g, leaf in zip(grads, leaves)]
@@ -144,8 +198,8 @@ def attempt(work: Callable[[], Any]) -> Any:
         return error
 
 
-def compare(kind: str, plain: Any, fused: Any) -> Outcome:
-    """Whether both backends did the same."""
+def compare(kind: str, plain: Any, fused: Any, shapes: bool = False) -> Outcome:
+    """Whether both backends did the same; with ``shapes``, shapes alone of what they gave."""
     if isinstance(fused, memnets.BackendUnavailableError):
         return Outcome(kind, "refused", one_line(fused))
     if isinstance(plain, Exception) and isinstance(fused, Exception):
@@ -155,7 +209,7 @@ def compare(kind: str, plain: Any, fused: Any) -> Outcome:
     if isinstance(plain, Exception) or isinstance(fused, Exception):
         what = [one_line(r) if isinstance(r, Exception) else "numbers" for r in (plain, fused)]
         return Outcome(kind, "DIFFERS", " | ".join(what))
-    if any(word in kind for word in BEYOND):
+    if shapes or any(word in kind for word in BEYOND):
         return Outcome(kind, "same numbers" if [a.shape for a in plain] == [b.shape for b in fused] else "DIFFERS")
     for number, (a, b) in enumerate(zip(plain, fused, strict=True)):
         tolerance = TOLERANCE.get(b.dtype, 1e-2)
@@ -181,9 +235,10 @@ def one_line(error: Exception) -> str:
 def both(kind: str, model: Any, args: Args, seed: int, back: bool = True) -> Outcome:
     """The call through both backends."""
     found = []
-    for model.backend in ("reference", "fused"):
+    for name in backends(model):
+        model.backend = name
         found.append(attempt(lambda: run(model, args, seed, back)))
-    return compare(kind, *found)
+    return compare(kind, *found, shapes=kind in EQUAL and has_order(model))
 
 
 # ---- Attacks: each takes (model, honest arguments, random, seed) ----
@@ -200,18 +255,22 @@ def sizes_by_hand(model: Any, args: Args, random: np.random.Generator, seed: int
     places = [(part, name) for part in model.modules() for name, v in vars(part).items() if type(v) is int]
     part, name = places[int(random.integers(len(places)))]
     setattr(part, name, int(random.choice([-1, 0, 1, 2, 3, 7, 16, getattr(part, name) + 1])))
-    if random.random() < 0.5:
-        args = args._replace(state=None)
+    fresh = random.random() < 0.5
     if random.random() < 0.3:
         with contextlib.suppress(Exception):
             args = args._replace(inputs=torch.randn(2, 3, model.input_size, dtype=args.inputs.dtype), lengths=None)
+    if fresh:
+        args = args._replace(state=None)
+        with contextlib.suppress(Exception):  # of sizes with which nothing can be made, the call says what is wrong
+            args = args._replace(state=drawn_state(model, len(args.inputs)) if has_order(model) else None)
     return both(f"size by hand: {name}", model, args, seed)
 
 
 def hostile_state(model: Any, args: Args, random: np.random.Generator, seed: int) -> Outcome:
     """One tensor of the state, or all, are what they should not be."""
     name = str(random.choice(list(STATES)))
-    state = model.initial_state(len(args.inputs))
+    draw = drawn_state if has_order(model) else type(model).initial_state
+    state = draw(model, len(args.inputs))
     chosen, count = int(random.integers(-1, 8)), iter(range(100))
     state = map_state(lambda t: STATES[name](t.clone()) if next(count) == chosen or chosen < 0 else t, state)
     return both(f"state {name}", model, args._replace(state=state), seed)
@@ -229,7 +288,8 @@ def hostile_lengths(model: Any, args: Args, random: np.random.Generator, seed: i
     make = LENGTHS[name]
     steps = args.inputs.shape[1]
     found = []
-    for model.backend in ("reference", "fused"):
+    for backend in backends(model):
+        model.backend = backend
         given = args._replace(lengths=make(len(args.inputs), steps))
         found.append(attempt(lambda given=given: run(model, given, seed)))
     return compare(f"lengths {name}", *found)
@@ -301,6 +361,8 @@ def graph(model: Any, args: Args, random: np.random.Generator, seed: int) -> Out
 def sequence_door(model: Any, args: Args, random: np.random.Generator, seed: int) -> Outcome:
     """``kernels.run_sequence`` with what the module would have refused."""
     key, *names = kernels.find(model.cell)
+    if not key:
+        return honest(model, args, random, seed)
     batch, steps = args.inputs.shape[:2]
     state: Any = model.initial_state(batch)
     inputs, counts, options = args.inputs, None, {}
@@ -331,6 +393,8 @@ def sequence_door(model: Any, args: Args, random: np.random.Generator, seed: int
 def operator_door(model: Any, args: Args, random: np.random.Generator, seed: int) -> Outcome:
     """``torch.ops.memnets`` with arguments of which some are impossible."""
     key, *names = kernels.find(model.cell)
+    if not key:
+        return honest(model, args, random, seed)
     inputs = args.inputs.transpose(0, 1)
     steps, batch = inputs.shape[:2]
     state = list(state_tensors(model.initial_state(batch)))

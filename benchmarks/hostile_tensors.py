@@ -17,7 +17,9 @@ def resized(tensor: Tensor) -> Tensor:
 
 def overlapping(tensor: Tensor) -> Tensor:
     """Rows that share their numbers, in a storage of a single row and a bit."""
-    row = torch.rand(sum(tensor.shape) + 8).to(tensor.dtype)  # lengths are whole numbers
+    row = torch.rand(sum(tensor.shape) + 8).to(tensor.dtype)
+    if tensor.numel() and not tensor.is_floating_point() and not tensor.is_complex():  # lengths, and places of slots
+        row = tensor.flatten()[-1].expand(row.shape).clone()
     return row.as_strided(tensor.shape, [1] * tensor.dim())
 
 
@@ -54,7 +56,7 @@ FORMS: dict[str, Callable[[Tensor], Any]] = {
 """Of any tensor."""
 
 VALUES: dict[str, Callable[[Tensor], Any]] = {
-    "negative": lambda t: -torch.rand(t.shape).to(t.dtype),
+    "negative": lambda t: -torch.rand(t.shape).to(t.dtype) if t.is_floating_point() else -1 - t.abs(),
     "of NaN": lambda t: torch.full_like(t, float("nan")) if t.is_floating_point() else t,
     "of infinities": lambda t: torch.full_like(t, float("inf")) if t.is_floating_point() else t,
     "huge": lambda t: torch.full_like(t, 1e30) if t.is_floating_point() else t,

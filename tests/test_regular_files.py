@@ -6,12 +6,13 @@ import threading
 import pytest
 
 from image_files import png
+from memnets.base import regular_files
+from memnets.base.regular_files import UnusableFile, read_regular, read_within
 from memnets_tasks import CaptionFiles, TextLineFiles
-from memnets_tasks.images import list_files, regular_files
+from memnets_tasks.images import list_files
 from memnets_tasks.images.folders import ImageFolder
 from memnets_tasks.images.list_files import read_json, read_list, read_text
 from memnets_tasks.images.pictures import UnreadableImage
-from memnets_tasks.images.regular_files import UnusableFile, read_regular, read_within
 from memnets_tasks.images.skipped_items import SkippedItems
 
 

@@ -211,6 +211,17 @@ def check_state(state: Any, expected: Any, device: torch.device, *, growing: boo
             "pass what the module returned, or None"
         )
     _check_parts(state, expected, device, growing)
+    if device.type == "cpu" and not torch.compiler.is_compiling():  # a look at the values would cost a pause
+        _check_values(state)
+
+
+def _check_values(state: Any) -> None:
+    """Let states that say where something stands see that it is there: those with a ``check_values``."""
+    if not isinstance(state, Tensor):
+        for part in state:
+            _check_values(part)
+        if hasattr(state, "check_values"):
+            state.check_values()
 
 
 def _check_parts(state: Any, expected: Any, device: torch.device, growing: bool) -> None:

@@ -76,7 +76,17 @@ def remove_leftovers(folder: Path, names: Collection[str] | None = None, age: fl
 
 def leads_out(path: Path, root: Path) -> bool:
     """Whether ``path``, which stands within ``root``, is a link out of it, or stands in a folder that is one."""
-    return not path.resolve().is_relative_to(root.resolve())
+    return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))  # Path.resolve fails on loops
+
+
+def find_link_out(root: Path) -> Path | None:
+    """The first link below ``root`` that leads out of it, or None; ``root`` itself may be one."""
+    for folder, folders, files in os.walk(root):  # which goes through no link
+        for name in sorted([*folders, *files]):
+            path = Path(folder, name)
+            if path.is_symlink() and leads_out(path, root):
+                return path
+    return None
 
 
 def _umask() -> int:

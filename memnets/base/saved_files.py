@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_module_registration_hook as on_each_part
 
 from .checks import check_dense
+from .regular_files import UnusableFile, read_regular
 
 LARGEST_CONFIG = 16 << 20
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -24,10 +25,10 @@ def read_config(path: Path) -> dict[str, Any]:
     Raises:
         ValueError: it is none, is too deep, or too large.
     """
-    if path.stat().st_size > LARGEST_CONFIG:
-        raise ValueError(f"{path.name} has {path.stat().st_size} bytes, more than any that was written")
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads(read_regular(path, LARGEST_CONFIG))
+    except UnusableFile as error:
+        raise ValueError(f"{path.name} {error}") from error
     except RecursionError:
         raise ValueError(f"{path.name} is nested too deep") from None
     if not isinstance(found, dict):

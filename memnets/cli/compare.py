@@ -10,7 +10,7 @@ What is done is not done again: the same command goes on where it stopped, and s
 
 import argparse
 
-from .parser import positive
+from .parser import add_trust, positive
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--sequences", type=positive, help="tested at each length, in place of the file's")
     add("--seeds", help="that are reported, such as 1..5, in place of the file's")
     add("--retry-failed", action="store_true", help="run cells again that failed")
+    add_trust(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -49,6 +50,7 @@ def run(options: argparse.Namespace) -> int:
         into=options.into,
         minutes=options.minutes,
         retry=options.retry_failed,
+        vouched=options.trust,
     )
 
 

@@ -62,13 +62,14 @@ def run(options: argparse.Namespace) -> int:
 def _score(options: argparse.Namespace) -> int:
     """``--data``: one labelled set, each of its lines once, by each run."""
     from ..experiments.load import load_reader
+    from ..experiments.printing import say
     from ..experiments.score_lines import score_lines, write_wrong
 
     for path in options.run_dir:
         _, model, loader = load_reader(path, which=options.checkpoint, vouched=options.trust)
         _search_as_asked(options, model)
         lines, scores = score_lines(model, loader, options.data, decode=options.decode, beam_size=options.beam or 1)
-        print(f"{path}: {len(lines)} lines of {options.data}")
+        say(f"{path}: {len(lines)} lines of {options.data}")
         for name, value in scores.items():
             print(f"  {name.replace('_', ' '):<32} {value:.2%}")
         if options.wrong:

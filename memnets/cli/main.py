@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from ..base.errors import UsageError
 from ..base.extras import remedy
+from ..base.terminal import escaped
 from .parser import parse
 from .threads import let_waiting_threads_sleep
 
@@ -80,5 +81,5 @@ def _reason(error: Exception) -> str:
 
 
 def _fail(message: str, status: int) -> int:
-    print("memnets: error: " + " ".join(message.split()), file=sys.stderr)
+    print("memnets: error: " + escaped(" ".join(message.split())), file=sys.stderr)
     return status

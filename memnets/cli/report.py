@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """``memnets report``."""
-    from ..experiments.printing import print_paths
+    from ..experiments.printing import print_paths, say
     from ..experiments.reports.report import make_report
     from ..experiments.sweeps.directory import SweepDir
     from ..experiments.sweeps.plan import PlanError
@@ -29,6 +29,6 @@ def run(options: argparse.Namespace) -> int:
         paths = make_report(place, plan, markdown_file=markdown_file, csv_file=csv_file, trusted=trusted)
     except PlanError as error:
         raise UsageError(str(error)) from error
-    print(paths["markdown"].read_text())
+    say(paths["markdown"].read_text())
     print_paths(paths)
     return 0

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Iterator
 
 from ..base.errors import UsageError
+from ..base.terminal import escaped
 from .parser import add_checkpoint, add_trust, positive
 
 
@@ -31,8 +32,8 @@ def run(options: argparse.Namespace) -> int:
     _, model = load_language_model(options.run_dir, which=options.checkpoint, vouched=options.trust)
     text = _text(model, options)
     print(options.prompt, end="", flush=True)
-    for character in text:
-        print(character, end="", flush=True)
+    for character in text:  # which are those of the run, whosever it is
+        print(escaped(character, keep="\n\t"), end="", flush=True)
     print()
     return 0
 

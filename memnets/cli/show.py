@@ -18,7 +18,7 @@ def run(options: argparse.Namespace) -> int:
     """``memnets show``."""
     from ..experiments.figures import draw_run
     from ..experiments.load import load_run
-    from ..experiments.printing import print_paths
+    from ..experiments.printing import print_paths, say
     from ..training.inspection import example_text
 
     directory, _config, objects = load_run(options.run_dir, which=options.checkpoint, vouched=options.trust)
@@ -26,6 +26,6 @@ def run(options: argparse.Namespace) -> int:
     table = {int(n): row for n, row in directory.read_result().get("lengths", {}).items()}
     paths = draw_run(directory, model, task, table, seed=options.seed, length=options.length)
     if text := example_text(model, task, seed=options.seed, length=options.length):
-        print(text)
+        say(text)
     print_paths(paths)
     return 0

@@ -11,12 +11,16 @@ import torch
 from .. import viz
 from ..base.errors import UsageError
 from ..base.files import write_atomically
+from ..base.regular_files import UnusableFile, read_regular
 from ..models.language_model import LanguageModel
 from ..text.code_features import code_features
 from ..training.units import Found, Units, rank_units, record_units
 from .load import load_language_model, load_run
 from .printing import print_paths
 from .run_dir import RunDir
+
+MOST_BYTES = 1 << 28
+"""Largest file that is read."""
 
 EXCERPT = 1200
 """Characters that are drawn."""
@@ -51,10 +55,10 @@ def _load(options: argparse.Namespace) -> tuple[RunDir, LanguageModel, str]:
     if options.file is not None:
         run, model = load_language_model(options.run_dir, which=options.checkpoint, vouched=options.trust)
         try:
-            return run, model, Path(options.file).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is no UTF-8"
-            raise UsageError(f"{options.file} cannot be read ({reason}): give a file of text") from error
+            return run, model, read_regular(Path(options.file), MOST_BYTES).decode("utf-8")
+        except (UnusableFile, UnicodeDecodeError) as error:
+            reason = "is no UTF-8" if isinstance(error, UnicodeDecodeError) else error
+            raise UsageError(f"{options.file} cannot be read (it {reason}): give a file of text") from error
     run, _, objects = load_run(options.run_dir, which=options.checkpoint, vouched=options.trust)
     if not isinstance(objects.model, LanguageModel):
         raise UsageError(

@@ -266,18 +266,19 @@ def make_task(
         raise UsageError(without_union(str(error)).strip()) from error
 
 
-def make_task_and_model(content: dict[str, Any], *, path: Path) -> tuple[Any, Any]:
+def make_task_and_model(content: dict[str, Any], *, trusted: bool, path: Path) -> tuple[Any, Any]:
     """The task and the model of plain settings, made; the model's sizes are the task's.
 
     Args:
         content: ``{"task": {"class_path": ...}, "model": {...}}``.
-        path: the user's own file that the settings are from; modules beside it are found.
+        trusted: whether classes of the user's own may be named.
+        path: the file that the settings are from; modules beside it are found.
 
     Raises:
         UsageError: as :func:`parse_experiment`, or a class refuses a setting.
     """
     parser = _make_reading_parser()
-    objects = instantiate(parser, _parse(parser, content, [], True, path))
+    objects = instantiate(parser, _parse(parser, content, [], trusted, path))
     return objects.task, objects.model
 
 

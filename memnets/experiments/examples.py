@@ -16,7 +16,7 @@ from ..base.errors import UsageError, suggest
 from ..base.seeding import generator
 from ..base.task import Task
 from .config import make_task
-from .printing import print_paths
+from .printing import print_paths, say
 
 MOST_CLASSES = 64
 """Tokens and classes up to this many are drawn as rows, one each; of more, a single row of greys."""
@@ -77,7 +77,7 @@ def print_examples(
         print(f"{type(task).__name__}: {summary(type(task))}")
         print(_sizes(task))
         for index in range(count):
-            print(task.text(batch, index))
+            say(task.text(batch, index))
         if save:
             print_paths({"figure": viz.save_figure(draw_batch(task, batch), save)})
     except ValueError as error:

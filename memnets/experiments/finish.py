@@ -18,7 +18,7 @@ from .evaluate import Scores, distinct_items, evaluate_all, in_columns, skipped_
 from .figures import draw_run
 from .loggers import close
 from .options import TrainingOptions
-from .printing import print_evaluations, print_lengths, print_paths
+from .printing import print_evaluations, print_lengths, print_paths, say
 from .run_dir import RunDir
 
 
@@ -142,16 +142,16 @@ def _report(done: Trained, run: RunDir, trainer: pl.Trainer, outcome: _Outcome) 
     learner, result = done.learner, outcome.result
     print(f"\n{_verdict(done, result)}\n")
     if text := example_text(learner.model, learner.task, seed=learner.seed):
-        print(text + "\n")
+        say(text + "\n")
     sequences = done.options.evaluation_sequences
     items = distinct_items(learner.task.splits().test, outcome.lengths)
     print_lengths(outcome.lengths, learner.task, sequences, result.get("evaluation_split"), items)
     if outcome.scores:
         print_evaluations(outcome.scores, learner.task, sequences)
     for split, reasons in result.get("left_out", {}).items():
-        print(f"left out of {split}: " + ", ".join(f"{count} ({reason})" for reason, count in reasons.items()))
+        say(f"left out of {split}: " + ", ".join(f"{count} ({reason})" for reason, count in reasons.items()))
     if said := _better(run, learner.validation_error):
-        print(said)
+        say(said)
     paths: dict[str, Path | str] = {"run directory": run.path, "figures": run.figures}
     if "memory-at-work" in outcome.figures:
         paths["memory at work"] = outcome.figures["memory-at-work"]

@@ -32,6 +32,7 @@ from .config import resolve_defaults, to_plain, to_yaml
 from .evaluate import check_evaluations
 from .finish import Trained, chosen_backend, conclude
 from .loggers import close, forget_after, make_loggers, plan_loggers
+from .printing import say
 from .processes import ShareRunDir, end_children
 from .run_dir import RunDir
 
@@ -236,14 +237,14 @@ class Fit:
     def _introduce(self, run: RunDir, trainer: pl.Trainer, checkpoint: str | None) -> None:
         parameters = sum(p.numel() for p in self.learner.model.parameters())
         together = f" x {trainer.world_size}" if trainer.world_size > 1 else ""
-        print(
+        say(
             f"{self.experiment}: {parameters:,} parameters, seed {self.config.seed}, device "
             f"{trainer.strategy.root_device.type}{together}, backend {chosen_backend(self.learner.model)}"
         )
         if self.start_line:
-            print(self.start_line)
+            say(self.start_line)
         again = f" (resumed from {Path(checkpoint).name})" if checkpoint else ""
-        print(f"run directory: {run.path}{again}; W&B {self.mode}", flush=True)
+        say(f"run directory: {run.path}{again}; W&B {self.mode}")
 
 
 def _as_list(callbacks: Any) -> list[Any]:

@@ -14,7 +14,7 @@ from ..base.seeding import generator
 from ..training.gradient_flow import Flow, gradient_flow
 from .config import instantiate, parse_reading
 from .load import load_run
-from .printing import print_paths
+from .printing import print_paths, say
 from .run_dir import RunDir
 
 Flows = dict[str, dict[str, dict[str, list[float]]]]
@@ -35,7 +35,7 @@ def show_gradients(options: argparse.Namespace) -> int:
     first = RunDir.open(options.run_dir[0])
     figure = viz.save_figure(viz.gradients_figure(flows), first.figures / "gradients.png")
     write_atomically({first.path / "gradients.json": (json.dumps(flows) + "\n").encode()})
-    print(_table(flows, options.distances))
+    say(_table(flows, options.distances))
     print_paths({"figure": figure, "numbers": first.path / "gradients.json"})
     return 0
 

@@ -2,10 +2,15 @@
 
 import csv
 import json
+import re
 import sys
-import unicodedata
 from collections.abc import Callable
 from typing import Any, Protocol
+
+from ..base.terminal import escaped
+
+CONTROLS = re.compile("[\x7f-\x9f]")
+"""Those that JSON itself does not escape."""
 
 Record = dict[str, Any]
 """What is said of one image: ``image`` and either ``error`` or what was read and how sure that is."""
@@ -31,7 +36,7 @@ class TextLines:
         """One line, with tabs and line ends in it escaped."""
         if "error" not in record:
             values = record["image"], record[self.main], f"{record['confidence']:.3f}"
-            print("\t".join(map(_on_one_line, values)), flush=True)
+            print("\t".join(map(escaped, values)), flush=True)
 
     def close(self) -> None:
         """Nothing."""
@@ -73,7 +78,8 @@ class CSVRows:
 
     def add(self, record: Record) -> None:
         """One row; what spreadsheets take for a formula is kept as it is: quote it there."""
-        self.rows.writerow(record)
+        shown = {key: escaped(v, keep="\n\t") if isinstance(v, str) else v for key, v in record.items()}
+        self.rows.writerow(shown)
         sys.stdout.flush()
 
     def close(self) -> None:
@@ -91,15 +97,9 @@ def writer_for(format: str, main: str, columns: list[str]) -> Writer:
     return made[format]()
 
 
-def _on_one_line(text: str) -> str:
-    """Control characters, such as the tab of a file name, escaped."""
-    ends = ("Cc", "Cs", "Zl", "Zp")
-    return "".join(c.encode("unicode_escape").decode("ascii") if unicodedata.category(c) in ends else c for c in text)
-
-
 def _as_json(value: Any, indent: int | None = None) -> str:
     """JSON in characters that standard output has; a name of bytes that are no text is escaped as well."""
-    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    text = CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, indent=indent, ensure_ascii=False))
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:

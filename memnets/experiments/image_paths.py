@@ -6,9 +6,13 @@ from pathlib import Path
 
 from ..base.errors import UsageError
 from ..base.files import leads_out
+from ..base.regular_files import UnusableFile, read_regular
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".ppm", ".pgm", ".pbm", ".pnm", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 """Of a folder these are taken."""
+
+MOST_BYTES = 1 << 28
+"""Largest list that is read."""
 
 
 def find_images(given: Sequence[str], lists: Sequence[str] = ()) -> list[str]:
@@ -43,10 +47,10 @@ def _of_folder(folder: Path) -> list[str]:
 
 def _of_list(path: Path) -> list[str]:
     try:
-        lines = path.read_bytes().decode("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror
-        raise UsageError(f"--list is {path}, which cannot be read ({reason}): give a path on each line") from error
+        lines = read_regular(path, MOST_BYTES).decode("utf-8-sig").splitlines()
+    except (UnusableFile, UnicodeDecodeError) as error:
+        reason = "is not UTF-8" if isinstance(error, UnicodeDecodeError) else error
+        raise UsageError(f"--list is {path}, which {reason}: give a file with a path on each line") from error
     names = [line.strip() for line in lines if line.strip()]
     for name in names:
         if leads_out(path.parent / name, path.parent):

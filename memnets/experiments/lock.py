@@ -76,6 +76,8 @@ def holder(directory: Path) -> str | None:
 
 
 def _acquire(lock: filelock.BaseFileLock, path: Path) -> None:
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise HeldError(f"{path} is no file: remove it, and a lock is made in its place")
     try:
         lock.acquire(timeout=0.5)  # who only asks for the holder has it for an instant too
     except filelock.Timeout:
@@ -95,7 +97,8 @@ def _refuse_other_host(path: Path) -> None:
 
 def _owner(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_bytes()[:4096])
+        with path.open("rb") as file:
+            found = json.loads(file.read(4096))
         return {"host": str(found["host"]), "pid": int(found["pid"])}
     except (OSError, ValueError, KeyError, TypeError):
         return {}

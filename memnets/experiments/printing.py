@@ -8,10 +8,16 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from ..base.terminal import escaped
 from ..experiments.evaluate import in_columns
 from ..training.lengths import Table
 
 console = Console(highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """Print lines that hold names or values of files and data: none of them may steer the terminal."""
+    print(escaped(text, keep="\n\t"), flush=True)
 
 
 def print_lengths(
@@ -69,11 +75,11 @@ def print_runs(tables: Mapping[str, Table]) -> None:
     head = ["run", *(f"{metric.replace('_', ' ')} at {length}" for length in first)]
     print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
     for path, table in tables.items():
-        print("| " + " | ".join([path, *(_number(metric, row[metric]) for row in table.values())]) + " |")
+        say("| " + " | ".join([path, *(_number(metric, row[metric]) for row in table.values())]) + " |")
 
 
 def print_paths(paths: Mapping[str, Path | str]) -> None:
     """One line each: what it is, where it is."""
     width = max(map(len, paths), default=0)
     for name, path in paths.items():
-        print(f"{name:<{width}}  {path}")
+        say(f"{name:<{width}}  {path}")

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from .. import viz
 from ..base.errors import UsageError
+from ..base.terminal import escaped
 from ..models.captioner import Captioner
 from ..models.text_reader import TextReader
 from .image_answers import Record, Writer, writer_for
@@ -254,12 +255,12 @@ def _answer(kind: _Kind, options: argparse.Namespace, items: Iterator[_Item]) ->
     writer = writer_for(options.format, kind.columns[1], kind.columns)
     failed, taken, count = False, set(), 0
     for count, item in enumerate(items, start=1):
-        record = _record(kind, options, item)
+        record, name = _record(kind, options, item), escaped(item.path)
         if "error" in record:
             failed = True
-            print(f"memnets: error: {kind.command}: {item.path}: {record['error']}", file=sys.stderr)
+            print(f"memnets: error: {kind.command}: {name}: {escaped(record['error'])}", file=sys.stderr)
         elif record.get("read_to", 1) < LEFT_UNREAD:
-            print(f"memnets: warning: {kind.command}: {item.path}: read to {record['read_to']:.0%} of its width",
+            print(f"memnets: warning: {kind.command}: {name}: read to {record['read_to']:.0%} of its width",
                   file=sys.stderr)  # fmt: skip
         if figures is not None and item.prediction is not None:
             path = figures / f"{_free_name(Path(item.path).stem, taken)}.png"

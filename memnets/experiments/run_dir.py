@@ -8,14 +8,17 @@ import torch
 from torch import Tensor, nn
 
 from ..base.errors import RunError, UsageError
-from ..base.files import leads_out, remove_leftovers, write_atomically
+from ..base.files import find_link_out, remove_leftovers, write_atomically
+from ..base.regular_files import read_regular
 from ..base.saved_files import check_dense_tensors, is_of_kind
 from ..text.charset import compare
 from ..text.symbol_tables import WithSymbols
 from ..training.callbacks.checkpoints import BEST, LAST
-from .lock import NAME as LOCK
 from .strict_yaml import load_mapping
 from .trust import foreign, is_vouched, names_in, vouch
+
+MOST_BYTES = 1 << 28
+"""Of a file of results; a larger one is none that was written."""
 
 
 class RunDir:
@@ -50,8 +53,9 @@ class RunDir:
         Raises:
             RunError: it cannot be made.
         """
-        if Path(name).name != name or name in (".", ".."):
-            raise RunError(f"--run_id is {name!r}, but must be one folder's name, without / in it")
+        for option, part in (("--run_id", name), ("--experiment", experiment)):
+            if Path(part).name != part or part == ".." or "\0" in part:
+                raise RunError(f"{option} is {part!r}, but must be one folder's name, without / in it")
         for number in range(1, 1000):
             path = root / experiment / (name if number == 1 else f"{name}-{number}")
             try:
@@ -95,21 +99,21 @@ class RunDir:
         if not run.path.is_dir():
             raise RunError(f"{run.path} is not a directory; give one such as runs/copy-ntm/20260101-120000-seed0")
         if not run.config.is_file():
-            inside = sorted(p.parent for p in run.path.glob("**/config.yaml"))
+            inside = sorted(p.parent for p in run.path.glob("**/config.yaml") if p.is_file())
             hint = f"; did you mean {inside[-1]}?" if inside else "; `memnets fit` makes such directories under runs/"
             raise RunError(f"{run.path} is not a run directory: it holds no config.yaml{hint}")
         run.refuse_links()
-        if not run.config.read_bytes().strip():
+        for folder in (run.checkpoints, run.figures, run.wandb):
+            if folder.exists() and not folder.is_dir():
+                raise RunError(f"{folder} is no folder, but a run's {folder.name} go there: remove it")
+        if _is_empty(run.config):
             raise RunError(f"{run.config} is empty: start the run anew with `memnets fit`")
         return run
 
     def refuse_links(self) -> None:
         """Raise RunError where something in the directory is a link out of it: nothing is read or written there."""
-        own = (self.config, self.metrics, self.checkpoints, self.last, self.best, self.figures, self.wandb, self.result)
-        written = (self.path / LOCK, self.path / "trial.log", self.path / "pretrained", self.path / "exported")
-        for path in (*own, *written, self.figures / "cells"):
-            if path.is_symlink() and leads_out(path, self.path):
-                raise RunError(f"{path} is a link out of the run's directory: remove it, or put there what it leads to")
+        if (path := find_link_out(self.path)) is not None:
+            raise RunError(f"{path} is a link out of the run's directory: remove it, or put there what it leads to")
 
     def tidy(self) -> None:
         """Remove what killed processes left of files in the making; call it with the lock held."""
@@ -214,13 +218,19 @@ class RunDir:
         if not self.result.is_file():
             return {}
         try:
-            return json.loads(self.result.read_text())
-        except ValueError as error:
+            return json.loads(read_regular(self.result, MOST_BYTES))
+        except (ValueError, RecursionError) as error:
             raise RunError(f"{self.result} cannot be read ({error}): delete it and `memnets resume` the run") from error
 
     def write_result(self, result: dict[str, Any]) -> None:
         """``result.json``, whole; it says that the run has ended."""
         write_atomically({self.result: (json.dumps(result, indent=2) + "\n").encode()})
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether a file holds nothing but blanks."""
+    with path.open("rb") as file:
+        return not file.read(1 << 16).strip()
 
 
 def _tables(model: Any) -> tuple[str, ...]:

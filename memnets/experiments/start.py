@@ -16,6 +16,7 @@ from .config import PARTS, describe_class, instantiate, parse_experiment, to_pla
 from .fit import Fit
 from .init_from import start_from
 from .lock import hold
+from .printing import say
 from .run_dir import RunDir
 from .sweeps.machine import is_follower
 
@@ -82,7 +83,7 @@ def resume_run(run: RunDir, overrides: Sequence[str] = (), *, trusted: bool = Fa
     name = config.experiment or run.path.resolve().parent.name
     fit = Fit(name, parser, config, objects, mode, optimizer_changes(changes), start)
     if changes and fit.leads:
-        print(f"changed: {describe_changes(changes)}")
+        say(f"changed: {describe_changes(changes)}")
     if fit.leads and (overrides or changes):
         fit.write_config(run)
         if trusted:
@@ -115,7 +116,10 @@ def fit_experiment(name: str, overrides: Sequence[str], *, vouched: bool = False
         UsageError: there is no such experiment, or a setting is refused.
     """
     experiment, path = find_experiment(name)
-    work = prepare(experiment, path, overrides, trusted=_is_trusted(path, vouched))
+    trusted = _is_trusted(path, vouched)
+    if not trusted and not any(word.split("=")[0] == "--runs" for word in overrides):
+        overrides = [*overrides, "--runs", "runs"]  # a stranger's file does not say where
+    work = prepare(experiment, path, overrides, trusted=trusted)
     config = work.config
     run_id = config.run_id or f"{datetime.datetime.now():%Y%m%d-%H%M%S}-seed{config.seed}"
     config.run_id = None  # the directory says it: the name asked for may be taken

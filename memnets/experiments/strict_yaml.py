@@ -7,7 +7,10 @@ from typing import Any
 import yaml
 
 from ..base.errors import UsageError
+from ..base.regular_files import UnusableFile, read_regular
 
+MOST_BYTES = 16 << 20
+"""Larger files are no settings."""
 MOST_VALUES = 1_000_000
 """More are no settings; a few lines of aliases of aliases stand for billions."""
 
@@ -35,13 +38,13 @@ def load_yaml(path: Path) -> Any:
         UsageError: it cannot be read, is no YAML of plain values, has a key twice, or stands for too many values.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        content = yaml.load(read_regular(path, MOST_BYTES).decode("utf-8"), _Loader)
+    except UnusableFile as error:
+        raise UsageError(f"{path} {error}: give a YAML file") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not a text file: {error.reason}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not valid YAML: {_reason(error)}") from error
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     try:
         if _count(content, {}) > MOST_VALUES:
             raise UsageError(f"{path} holds over {MOST_VALUES} values, where its aliases stand for what they repeat")

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from ..base.errors import UsageError
+from ..base.terminal import escaped
 from .engines.local import HELD, PARENT
 from .lock import HeldError, hold
 from .sweeps.directory import SweepDir, find_trial
@@ -38,7 +39,7 @@ def run_trial(sweep: str, name: str, *, vouched: bool = False) -> int:
         with hold(directory.path, on_beat=_end_with_parent):
             return 0 if directory.is_done else _attempt(place, plan, item, trusted)
     except HeldError as error:
-        print(f"memnets: error: trial: {error}", file=sys.stderr)
+        print(f"memnets: error: trial: {escaped(str(error))}", file=sys.stderr)
         return HELD
 
 

@@ -32,6 +32,14 @@ class SAMState(NamedTuple):
     time: Tensor
     used: Tensor
 
+    def check_values(self) -> None:
+        """Raise ValueError where slots are named that are not there."""
+        slots = self.memory.shape[1]
+        for name, values, most in (("read_index", self.read_index, slots - 1), ("used", self.used, slots)):
+            for bad in (int(values.min()), int(values.max())):
+                if not 0 <= bad <= most:
+                    raise ValueError(f"state.{name} holds {bad}, but must lie within 0..{most}, as of {slots} slots")
+
 
 class SAMMemory(Memory):
     """N slots of width M, of which a head reads K and writes K + 1 at a step, whatever N is.

@@ -8,6 +8,9 @@ from matplotlib.patches import Rectangle
 
 from memnets.viz import _style
 
+UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+"""Drawn for what has no picture, such as control characters."""
+
 COLUMNS, LINES = 100, 40
 """Characters of a line and lines at most."""
 
@@ -38,7 +41,7 @@ def characters_figure(text: str, values: np.ndarray, title: str, label: str = "v
     for character, (row, column), color in zip(text, places, colors):
         axes.add_patch(Rectangle((column, row), 1, 1, facecolor=color, linewidth=0))
         ink = "white" if np.dot(color[:3], (0.3, 0.6, 0.1)) < 0.45 else _style.INK
-        shown = {"\n": "\u21b5", "\t": "\u2192"}.get(character, character)
+        shown = {"\n": "\u21b5", "\t": "\u2192"}.get(character, character if character.isprintable() else UNKNOWN)
         axes.text(
             column + 0.5, row + 0.55, shown, ha="center", va="center", family="DejaVu Sans Mono", fontsize=8, color=ink
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -52,7 +53,7 @@ def save_figure(figure: Figure | Animation, path: str | os.PathLike[str]) -> Pat
         return path
     ending = check_ending(path)
     drawn = io.BytesIO()
-    with _truetype() if ending == ".pdf" else nullcontext():
+    with _quiet(), _truetype() if ending == ".pdf" else nullcontext():
         figure.savefig(drawn, format=ending[1:], **FORMATS[ending])
     write_atomically({path: drawn.getvalue()})
     return path
@@ -64,6 +65,14 @@ def check_ending(path: Path) -> str:
     if ending not in FORMATS:
         raise ValueError(f"figures are saved as {', '.join(FORMATS)}: give a name that ends so, got '{path.name}'")
     return ending
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without a warning for each character that no font has, which would also bring it to the terminal as it is."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="(?s)Glyph .* missing from font", category=UserWarning)
+        yield
 
 
 @contextmanager
@@ -87,7 +96,8 @@ def to_array(figure: Figure) -> np.ndarray:
     shown_on = figure.canvas
     canvas = FigureCanvasAgg(figure)
     try:
-        canvas.draw()
+        with _quiet():
+            canvas.draw()
         return np.asarray(canvas.buffer_rgba())[..., :3].copy()
     finally:
         figure.set_canvas(shown_on)

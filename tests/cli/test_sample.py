@@ -1,6 +1,7 @@
 """A language model from the command line: trained, resumed to the bit, made to write, and looked into."""
 
 import json
+import os
 
 import pytest
 import torch
@@ -102,10 +103,13 @@ def test_units_are_ranked_and_drawn(run, tmp_path, capsys):
 
 def test_a_text_too_short_or_unreadable_has_no_units(run, tmp_path, capsys):
     (tmp_path / "code.py").write_bytes(b"\xff\xfe")
+    os.mkfifo(tmp_path / "pipe")
     for arguments, message in (
         ([], "the text has 6 characters"),
         ([str(tmp_path / "code.py")], "cannot be read (it is no UTF-8)"),
-        ([str(tmp_path / "none.py")], "cannot be read (No such file"),
+        ([str(tmp_path / "none.py")], "cannot be read (it is not there"),
+        ([str(tmp_path / "pipe")], "cannot be read (it is no regular file"),
+        (["/dev/zero"], "cannot be read (it is no regular file"),
     ):
         assert main(["cells", str(run), *arguments]) == 2
         assert message in capsys.readouterr().err

@@ -30,9 +30,9 @@ class Maker:
     """
 
     def __init__(self, atlas: Atlas, cell: Cell):
-        self.path, self.memory = atlas.path, cell.memory
+        self.path, self.memory, self.trusted = atlas.path, cell.memory, atlas.trusted
         self.settings = cell.task.settings()
-        self.task: Any = make_task({"task": self.settings}, path=atlas.path)
+        self.task: Any = make_task({"task": self.settings}, trusted=atlas.trusted, path=atlas.path)
         arguments = dict(cell.memory.init_args)
         if self.task.input_size is None:
             arguments.setdefault("input_size", atlas.protocol.embedding)
@@ -55,7 +55,8 @@ class Maker:
 
     def _make(self, arguments: Mapping[str, Any]) -> Any:
         model = {"class_path": self.memory.class_path, "init_args": dict(arguments)}
-        return make_task_and_model({"task": self.settings, "model": model}, path=self.path)[1]
+        parts = {"task": self.settings, "model": model}
+        return make_task_and_model(parts, trusted=self.trusted, path=self.path)[1]
 
     def model(self, seed: int) -> Any:
         """A fresh model, whose weights are a function of the seed."""

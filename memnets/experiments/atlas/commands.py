@@ -13,10 +13,12 @@ from ...base.errors import UsageError, suggest
 from ...base.files import write_atomically
 from ..catalogue import config_folder
 from ..printing import print_paths
+from ..strict_yaml import load_mapping
 from ..sweeps.plan import PlanError, parse_seeds
+from ..trust import foreign, is_vouched, names_in, vouch
 from .page import make_page, read_results, table
 from .plan import Atlas, Entry, read_atlas
-from .run import Store, differences, run_atlas
+from .run import CELL, Store, differences, run_atlas
 
 PLAN = "atlas.yaml"
 HEAD = "# ran with: "
@@ -32,6 +34,7 @@ def compare(
     into: str | None = None,
     minutes: float | None = None,
     retry: bool = False,
+    vouched: bool = False,
 ) -> int:
     """Run the cells that are not done, then print the scores; returns the exit status, 1 where a cell failed.
 
@@ -44,9 +47,10 @@ def compare(
         into: the directory of the cells.
         minutes: begin no training after so many.
         retry: run cells again that failed.
+        vouched: the user said ``--trust``.
 
     Raises:
-        UsageError: what is asked for cannot be.
+        UsageError: what is asked for cannot be, or an atlas's directory from elsewhere names code of its own.
     """
     path = find_plan(file or Path(PLAN).stem)
     changes = {name: value for name, value in (changes or {}).items() if value is not None}
@@ -56,6 +60,7 @@ def compare(
         except PlanError as error:
             raise UsageError(str(error)) from error
     atlas = read_atlas(path, changes).only(memories, tasks)
+    atlas = dataclasses.replace(atlas, trusted=is_trusted(path, vouched))
     store = Store(Path(into or Path("atlas") / path.stem))
     command = ["memnets", "compare", *([file] if file else []), *(["--into", into] if into else [])]
     for name, value in changes.items():
@@ -95,6 +100,33 @@ def find_plan(name: str) -> Path:
     return shipped[name]
 
 
+def is_trusted(path: Path, vouched: bool) -> bool:
+    """Whether a plan may name classes of the user's own; those of anybody's are always looked up.
+
+    A file that is given to compare is trusted as a script is; the one that compare keeps beside cells is not by itself.
+
+    Args:
+        path: the plan's file.
+        vouched: the user said ``--trust``, which is remembered.
+
+    Raises:
+        UsageError: it names some, and the user's own ``memnets compare`` did not write it.
+    """
+    if path.name != PLAN or not (_command(path) or any(path.parent.glob(f"*/*/{CELL}"))):
+        return True
+    content = load_mapping(path)
+    if vouched:
+        vouch(path.parent, [content])
+    if is_vouched(path.parent, [content]):
+        return True
+    if named := foreign(content):
+        raise UsageError(
+            f"{path} names {named[0]}, code of its own, and was not written by `memnets compare` here (or was moved "
+            "since, or names something new): if you know what that code does, add --trust once"
+        )
+    return False
+
+
 def _any_result(atlas: Atlas, store: Store) -> bool:
     return any(store.read(atlas, cell)["measured"] for cell in atlas.cells())
 
@@ -105,12 +137,13 @@ def begin(atlas: Atlas, store: Store, command: Sequence[str]) -> None:
     Raises:
         UsageError: the directory is another atlas's.
     """
-    file = store.path / PLAN
+    file, vouched = store.path / PLAN, atlas.trusted
     memories = {entry.name: entry for entry in atlas.memories}
     tasks = {entry.name: entry for entry in atlas.tasks}
     store.refuse_links(file)
     if file.is_file():
-        old = read_atlas(file)
+        old, content = read_atlas(file), load_mapping(file)
+        vouched = vouched and (is_vouched(store.path, [content]) or not foreign(content))
         one, other = (dataclasses.asdict(plan.protocol) for plan in (old, atlas))
         if changed := differences(one, other):
             raise UsageError(
@@ -127,6 +160,8 @@ def begin(atlas: Atlas, store: Store, command: Sequence[str]) -> None:
     plan = {"protocol": protocol, "memories": _plain(memories), "tasks": _plain(tasks)}
     text = f"{HEAD}{shlex.join(command)}\n{yaml.safe_dump(plan, sort_keys=False, allow_unicode=True)}"
     write_atomically({file: text.encode()})
+    if vouched and names_in(plan):  # what it names was named by the user
+        vouch(store.path, [plan])
 
 
 def _plain(entries: dict[str, Entry]) -> dict[str, Any]:

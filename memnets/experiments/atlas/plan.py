@@ -131,12 +131,14 @@ class Atlas:
         protocol: for all.
         memories: in the order of the table's rows.
         tasks: in the order of its columns.
+        trusted: whether it may name classes of the user's own; those of memnets, torch and lightning anybody's may.
     """
 
     path: Path
     protocol: Protocol
     memories: tuple[Entry, ...]
     tasks: tuple[Entry, ...]
+    trusted: bool = False
 
     def cells(self) -> list[Cell]:
         """Every memory on the first task, then on the second, so that there is something to compare early."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...base.errors import UsageError
 from ...base.files import leads_out, write_atomically
+from ...base.regular_files import read_regular
 from ..lock import NAME as LOCK
 from ..lock import HeldError, hold
 from .cell import Record, asked_of, new_record, run_cell
@@ -16,6 +17,7 @@ from .plan import Atlas, Cell
 from .records import is_record
 
 CELL = "cell.json"
+MOST_BYTES = 1 << 28
 
 
 class Store:
@@ -43,9 +45,7 @@ class Store:
         if not path.exists():
             return new_record(atlas, cell)
         try:
-            if not path.is_file():  # a pipe would be waited for
-                raise ValueError("it is no file")
-            record = json.loads(path.read_bytes())
+            record = json.loads(read_regular(path, MOST_BYTES))
         except (ValueError, RecursionError) as error:
             raise UsageError(f"{path} is damaged ({error}): delete it, and the cell is run again") from error
         if not is_record(record, atlas.protocol.multiples):

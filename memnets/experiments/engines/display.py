@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from ...base.terminal import escaped
 from ..sweeps.directory import SweepDir
 from ..sweeps.plan import Trial
 from ..sweeps.results import error_name, final_error, last_line, more_is_better
@@ -57,7 +58,7 @@ class Display:
 
     def say(self, text: str) -> None:
         """Print a line, above the table."""
-        self.console.print(text, markup=False)
+        self.console.print(escaped(text), markup=False)
 
     def started(self, trial: Trial) -> None:
         """A trial runs from now on."""

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ...base.errors import UsageError
-from ...base.files import leads_out, write_atomically
+from ...base.files import find_link_out, write_atomically
+from ...base.regular_files import UnusableFile, read_regular
 from ..lock import holder
 from ..strict_yaml import load_mapping
 from ..trust import foreign, is_vouched, names_in, vouch
@@ -19,6 +20,8 @@ from .results import find_fault
 PLAN = "sweep.yaml"
 HEAD = "# go on with: memnets sweep "
 """How a plan begins that a sweep wrote; a file of that name may be a user's own."""
+MOST_BYTES = 1 << 28
+"""Of one of its files."""
 State = Literal["waiting", "started", "running", "done", "failed"]
 
 
@@ -51,9 +54,8 @@ class SweepDir:
 
     def refuse_links(self) -> None:
         """Raise PlanError where something in the directory is a link out of it: nothing is read or written there."""
-        for path in (self.plan_file, self.figures, self.path / "configs", *self.path.glob("configs/*")):
-            if path.is_symlink() and leads_out(path, self.path):
-                raise PlanError(f"{path} is a link out of the sweep's directory: remove it")
+        if (path := find_link_out(self.path)) is not None:
+            raise PlanError(f"{path} is a link out of the sweep's directory: remove it")
 
     def is_vouched(self) -> bool:
         """Whether the user's own commands wrote it, or the user said ``--trust``."""
@@ -97,12 +99,13 @@ class SweepDir:
         Raises:
             PlanError: the directory holds another plan, another file of an experiment, or something else.
         """
+        self.refuse_links()
         if self.plan_file.is_file():
             plan.check_extends(read_plan(self.plan_file))
         elif self.path.is_dir() and any(self.path.iterdir()):
             raise PlanError(f"{self.path} is in use, and not by a sweep: give another --name or --sweeps")
         for name, path in files.items():
-            if self.config(name).is_file() and self.config(name).read_bytes() != _read(path):
+            if self.config(name).is_file() and _read(self.config(name)) != _read(path):
                 raise PlanError(
                     f"{files[name]} is not what the sweep was begun with ({self.config(name)}): its trials would not "
                     "be comparable; give another --name"
@@ -142,11 +145,7 @@ class SweepDir:
 
     def trial(self, trial: Trial) -> "TrialDir":
         """The directory of a trial."""
-        place = TrialDir(self.path / trial.name)
-        for path in (self.path / trial.experiment, self.path / trial.group, place.path, place.log, place.failure):
-            if path.is_symlink() and leads_out(path, self.path):
-                raise PlanError(f"{path} is a link out of the sweep's directory: remove it")
-        return place
+        return TrialDir(self.path / trial.name)
 
 
 class TrialDir:
@@ -191,10 +190,10 @@ class TrialDir:
             PlanError: it is damaged.
         """
         try:
-            return json.loads(path.read_text())
-        except FileNotFoundError:
-            return None
-        except ValueError as error:
+            return json.loads(read_regular(path, MOST_BYTES))
+        except (ValueError, RecursionError) as error:
+            if isinstance(error, UnusableFile) and error.reason == "is not there":
+                return None
             raise PlanError(f"{path} is damaged ({error}): delete it and run the trial again") from error
 
     def read_result(self) -> dict[str, Any] | None:
@@ -258,6 +257,6 @@ def is_stored_plan(path: Path) -> bool:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise PlanError(f"{path} cannot be read: {error.strerror}") from error
+        return read_regular(path, MOST_BYTES)
+    except UnusableFile as error:
+        raise PlanError(f"{path} {error}") from error

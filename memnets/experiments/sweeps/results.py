@@ -120,6 +120,8 @@ def _logged_error(metrics: str) -> float | None:
 
 def last_line(path: Path) -> str:
     """The last line of a log that says something."""
+    if not path.is_file():  # of a pipe the end never comes
+        return ""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 8192))

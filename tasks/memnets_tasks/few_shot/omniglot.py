@@ -38,7 +38,7 @@ def _image(path: Path, size: int) -> Tensor:
 
     from PIL import Image
 
-    from memnets_tasks.images.regular_files import read_regular
+    from memnets.base.regular_files import read_regular
 
     try:
         with Image.open(io.BytesIO(read_regular(path, MOST_BYTES)), formats=("PNG",)) as image:

@@ -2,8 +2,8 @@
 
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from memnets.base.regular_files import UnusableFile, read_within
 from memnets_tasks.images.pictures import MAX_BYTES, UnreadableImage
-from memnets_tasks.images.regular_files import UnusableFile, read_within
 
 
 class ImageFolder:

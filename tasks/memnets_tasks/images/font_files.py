@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memnets.base.extras import require
-from memnets_tasks.images.regular_files import UnusableFile, read_regular
+from memnets.base.regular_files import UnusableFile, read_regular
 
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
-from memnets_tasks.images.regular_files import UnusableFile, read_within
+from memnets.base.regular_files import UnusableFile, read_within
 
 MAX_BYTES = 2**29
 """Larger lists are refused: half a gigabyte. Karpathy's list of COCO has 0.15."""

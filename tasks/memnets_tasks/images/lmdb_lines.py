@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from memnets.base.regular_files import UnusableFile, open_within
 from memnets_tasks.images.list_files import MAX_CHARACTERS
 from memnets_tasks.images.lmdb_file import DamagedLmdb, LmdbFile
 from memnets_tasks.images.pictures import MAX_BYTES, UnreadableImage
-from memnets_tasks.images.regular_files import UnusableFile, open_within
 from memnets_tasks.images.skipped_items import SkippedItems
 
 COUNT = b"num-samples"

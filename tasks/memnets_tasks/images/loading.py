@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from memnets.base.regular_files import UnusableFile, read_regular
 from memnets_tasks.base import LoadedImages
 from memnets_tasks.images.batches import SceneBatch, TextLineBatch
 from memnets_tasks.images.page_segments import find_lines
@@ -23,7 +24,6 @@ from memnets_tasks.images.pictures import (
     grey_page,
     png,
 )
-from memnets_tasks.images.regular_files import UnusableFile, read_regular
 
 MOST_UPRIGHT = 5
 """A single "1" or "l" is up to some four times as tall as wide."""

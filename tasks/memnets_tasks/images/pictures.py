@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from memnets.base.extras import require
-from memnets_tasks.images.regular_files import UnusableFile
+from memnets.base.regular_files import UnusableFile
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -8,9 +8,9 @@ from string import digits, punctuation
 
 import numpy as np
 
+from memnets.base.regular_files import UnusableFile, read_regular
 from memnets_tasks.images.fonts import PRINTABLE, WESTERN
 from memnets_tasks.images.list_files import MAX_BYTES, oversize
-from memnets_tasks.images.regular_files import UnusableFile, read_regular
 from memnets_tasks.images.skipped_items import shown
 
 CHINESE_WORDS = (

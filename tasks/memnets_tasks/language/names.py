@@ -67,7 +67,7 @@ def _made_up() -> dict[str, list[str]]:
 
 
 def _files(folder: Path, skipped: Counter[str]) -> list[tuple[str, list[str]]]:
-    from memnets_tasks.images.regular_files import UnusableFile, read_within
+    from memnets.base.regular_files import UnusableFile, read_within
 
     if not folder.is_dir():
         raise ValueError(f"{folder} is no folder; give one of files such as Italian.txt, a name a line")

@@ -35,7 +35,7 @@ def words_of(text: str) -> Words:
 
 @lru_cache(maxsize=4)
 def _load(path: str, swap: bool, min_word_count: int, max_words: int) -> _Pairs:
-    from memnets_tasks.images.regular_files import UnusableFile, read_regular
+    from memnets.base.regular_files import UnusableFile, read_regular
 
     try:
         lines = read_regular(Path(path).expanduser(), MOST_BYTES).decode("utf-8").splitlines()

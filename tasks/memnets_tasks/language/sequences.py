@@ -35,7 +35,7 @@ def read_file(path: str, what: str) -> str:
     """The text of a file; ValueError with ``what`` to give in its place where it cannot be read."""
     from pathlib import Path
 
-    from memnets_tasks.images.regular_files import UnusableFile, read_regular
+    from memnets.base.regular_files import UnusableFile, read_regular
 
     try:
         return read_regular(Path(path).expanduser(), MOST_BYTES).decode("utf-8").removeprefix("\ufeff")

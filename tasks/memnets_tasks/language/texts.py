@@ -80,7 +80,7 @@ def read_text(text: str | None, path: str | None, endings: tuple[str, ...], min_
 
 def _texts_of(path: Path, endings: tuple[str, ...], skipped: Counter[str]) -> Iterator[str]:
     """The text of a file, or of each file of a folder that has one of the endings, by name."""
-    from memnets_tasks.images.regular_files import UnusableFile, read_regular, read_within
+    from memnets.base.regular_files import UnusableFile, read_regular, read_within
 
     if not path.is_dir():
         try:

@@ -59,7 +59,7 @@ def read_stories(path: Path, task: int) -> list[Story]:
     Raises:
         ValueError: If the file cannot be read, or has bad lines: the message names each file and line, up to three.
     """
-    from memnets_tasks.images.regular_files import UnusableFile, read_regular
+    from memnets.base.regular_files import UnusableFile, read_regular
 
     try:
         lines = read_regular(path, MOST_BYTES).decode("utf-8").splitlines()

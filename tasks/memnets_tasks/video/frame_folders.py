@@ -47,8 +47,8 @@ def _folders(path: Path) -> list[str]:
 
 def _read_clip(root: Path, name: str, label: str, size: int, most: int, skipped: Counter[str]) -> _Clip | None:
     """The frames of a folder by name, ``most`` of them at even distances; None where one cannot be read."""
+    from memnets.base.regular_files import UnusableFile, read_within
     from memnets_tasks.images.pictures import MAX_BYTES, UnreadableImage, colour_square
-    from memnets_tasks.images.regular_files import UnusableFile, read_within
 
     files = sorted(entry.name for entry in os.scandir(root / name) if entry.name.lower().endswith(ENDINGS))
     if len(files) < 2:

@@ -1,12 +1,22 @@
-"""Reading files that a data set names: regular files alone, up to a size, and none outside a folder."""
+"""Reading files that others name or wrote: regular files alone, up to a size, and none outside a folder."""
 
 import errno
 import os
 import stat
 from pathlib import Path
 
-_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK  # a pipe without a writer does not block
-_FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
+
+def _flags(*names: str) -> int:
+    """Those of a system's flags that it has: Windows lacks most, and the pipes that they are for."""
+    found = os.O_RDONLY
+    for name in names:
+        found |= getattr(os, name, 0)
+    return found
+
+
+_FLAGS = _flags("O_CLOEXEC", "O_NOCTTY", "O_NONBLOCK", "O_BINARY")  # a pipe without a writer does not block
+_FOLDER = _flags("O_CLOEXEC", "O_DIRECTORY")
+_NO_LINK = _flags("O_NOFOLLOW")
 
 
 class UnusableFile(ValueError):
@@ -79,7 +89,7 @@ def _open_steps(folder: str, steps: list[str]) -> int:
     inner = os.open(folder, _FOLDER)
     try:
         for step in steps[:-1]:
-            outer, inner = inner, os.open(step, _FOLDER | os.O_NOFOLLOW, dir_fd=inner)
+            outer, inner = inner, os.open(step, _FOLDER | _NO_LINK, dir_fd=inner)
             os.close(outer)
         return _open(steps[-1], folder=inner)
     finally:
@@ -92,7 +102,7 @@ def _open(path: str, folder: int | None = None) -> int:
     try:
         if not stat.S_ISREG(os.stat(path, dir_fd=folder, follow_symlinks=follow).st_mode):
             raise UnusableFile("is no regular file")  # not opened: with a device that alone may do something
-        descriptor = os.open(path, _FLAGS | (0 if follow else os.O_NOFOLLOW), dir_fd=folder)
+        descriptor = os.open(path, _FLAGS | (0 if follow else _NO_LINK), dir_fd=folder)
     except OSError as error:
         raise _unusable(error) from error
     except UnusableFile:
