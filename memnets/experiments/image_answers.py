@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 from ..base.terminal import escaped
 
-CONTROLS = re.compile("[\x7f-\x9f]")
-"""Those that JSON itself does not escape."""
+CONTROLS = re.compile("[\x7f-\x9f\u2028\u2029]")
+"""Those, and ends of lines, that JSON itself does not escape."""
 
 Record = dict[str, Any]
 """What is said of one image: ``image`` and either ``error`` or what was read and how sure that is."""

@@ -214,6 +214,51 @@ def test_nothing_is_executed_or_imported_by_any_command(name, victim, elsewhere,
     assert not (elsewhere / MARK).exists()
 
 
+ATLAS = {
+    "protocol": {"state": 64, "steps": 1, "rates": [0.01], "seeds": [1], "validation": 2, "sequences": 2}
+    | {"validate_every": 1, "multiples": [1], "batch_size": 2},
+    "memories": {"M": spec("memnets.GRU") | {"fit": "hidden_size"}},
+    "tasks": {"T": spec("memnets_tasks.Copy", bits=2, max_length=2)},
+}
+
+
+@pytest.mark.parametrize("name", ["system as task", "own task", "own model", "own controller as a class", "torch hub"])
+def test_an_atlas_of_a_stranger_executes_and_imports_nothing(name, elsewhere, capsys):
+    """With the line that says it is one, or without that, as cells lie beside it."""
+    key, value = hostile(elsewhere)[name]
+    part = {"tasks": {"T": value}} if key == "task" else {"memories": {"M": value}}
+    if "." in key:
+        part = {"memories": {"M": spec("memnets.NTM", hidden_size=4, controller=value)}}
+    for number, head in enumerate(("# ran with: memnets compare\n", "")):
+        atlas = elsewhere / f"atlas{number}"
+        (atlas / "M" / "T").mkdir(parents=True)
+        (atlas / "M" / "T" / "cell.json").write_text("{}")
+        (atlas / "atlas.yaml").write_text(head + yaml.safe_dump(ATLAS | part))
+        for command in (["compare", str(atlas / "atlas.yaml"), "--into", "new"], ["atlas", str(atlas)]):
+            assert main(command) != 0
+            said = capsys.readouterr().err
+            assert not (elsewhere / MARK).exists()
+            assert said.count("\n") == 1
+        assert not (elsewhere / "new").exists()
+
+
+def test_the_plan_of_ones_own_atlas_stays_trusted_until_it_is_moved(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own_atlas_task.py").write_text(OWN)
+    task = {"T": spec("own_atlas_task.Task", bits=2, max_length=2)}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(ATLAS | {"tasks": task}))
+    assert main(["compare", "mine.yaml"]) == 0
+    assert main(["compare", "atlas/mine/atlas.yaml", "--into", "atlas/mine"]) == 0
+    (tmp_path / "atlas" / "mine").rename(tmp_path / "moved")
+    again = ["compare", "moved/atlas.yaml", "--into", "moved"]
+    capsys.readouterr()
+    assert main(again) == 2
+    assert "names own_atlas_task.Task" in (said := capsys.readouterr().err)
+    assert "--trust" in said
+    assert main([*again, "--trust"]) == 0
+    assert main(again) == 0
+
+
 def test_modules_of_the_working_directory_are_not_found_by_commands_that_use_runs_of_others(victim, elsewhere):
     import sys
 
@@ -331,14 +376,23 @@ def test_what_counts_as_a_name_of_code():
     assert names_in({"task": spec("memnets_tasks.Copy")}) == set()
 
 
-@pytest.mark.parametrize("name", ["pretrained", "exported", "figures/cells"])
+@pytest.mark.parametrize("name", ["pretrained", "exported", "figures/cells", "checkpoints/epoch=0.ckpt", "wandb/a/b"])
 def test_folders_that_commands_add_to_a_run_are_no_way_out_of_it(name, victim, tmp_path):
     run, target = tmp_path / "run", tmp_path / "target"
     shutil.copytree(victim, run)
     target.mkdir()
+    (run / name).parent.mkdir(parents=True, exist_ok=True)
     (run / name).symlink_to(target)
     with pytest.raises(RunError, match="is a link out of"):
         RunDir.open(run)
+
+
+def test_links_within_a_run_and_round_in_circles_are_no_matter(victim, tmp_path):
+    run = shutil.copytree(victim, tmp_path / "run")
+    (run / "wandb").mkdir(exist_ok=True)
+    (run / "wandb" / "latest-run").symlink_to("offline-run-1")
+    (run / "loop").symlink_to("loop")
+    assert RunDir.open(run).path == run
 
 
 def test_a_damaged_folder_to_start_from_is_one_line(tmp_path, capsys):

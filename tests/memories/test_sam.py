@@ -70,6 +70,15 @@ def test_what_is_handed_in_stays_as_it_was():
     assert_same_state(state, kept, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize(("name", "value"), [("read_index", -1), ("read_index", 9), ("used", 10), ("used", -1)])
+def test_a_state_that_names_slots_which_are_not_there_is_one_error_of_both(name, value):
+    for model in pair():
+        state = model(inputs())[1]
+        inner = state.memory._replace(**{name: torch.full_like(getattr(state.memory, name), value)})
+        with pytest.raises(ValueError, match=rf"state.{name} holds {value}, but must lie within 0\.\."):
+            model(inputs(), state._replace(memory=inner))
+
+
 def test_a_search_is_of_the_slots_in_use(monkeypatch):
     looked = []
     search = memnets.ops.most_similar
