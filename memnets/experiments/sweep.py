@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..base.errors import UsageError
+from ..base.terminal import escaped
 from .engines.base import EngineOptions, find_engine
-from .printing import say
 from .sweeps.directory import SweepDir, TrialDir
 from .sweeps.machine import usable_cores
 from .sweeps.plan import PlanError, Trial
@@ -84,6 +84,7 @@ def _conclude(place: SweepDir, trials: list[Trial], status: int) -> int:
     for trial in [] if status else others:
         directory = place.trial(trial)
         failure = directory.read(directory.failure) or {"error": f"stopped; {last_line(directory.log)}"}
-        say(f"\n{'failed' if directory.has_failed else 'not done'}: {trial.name}\n  {failure['error']}")
-        say(f"  log: {directory.log}\n  again: memnets trial {place.path} {trial.name}")
+        why = escaped(str(failure["error"]))
+        print(f"\n{'failed' if directory.has_failed else 'not done'}: {trial.name}\n  {why}")
+        print(f"  log: {directory.log}\n  again: memnets trial {place.path} {trial.name}")
     return status or int(bool(others))
