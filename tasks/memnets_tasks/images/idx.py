@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from memnets_tasks.images.regular_files import UnusableFile, read_within
+from memnets.base.regular_files import UnusableFile, read_within
 
 MOST_BYTES = 1 << 28
 """Largest file, unpacked; MNIST's largest has 47 million bytes."""
