@@ -87,10 +87,29 @@ def test_the_next_glimpse_goes_where_the_policy_says():
     assert looks.next_places.abs().max() <= 1
 
 
-def test_rewards_to_come_count_right_answers_from_a_step_on():
-    logits = nn.functional.one_hot(torch.tensor([[1, 2, 0], [0, 0, 0]]), 3).float()
-    targets, mask = torch.tensor([[1, 0, 0], [0, 1, 0]]), torch.tensor([[True] * 3, [True, True, False]])
-    assert rewards_to_come(logits, targets, mask).tolist() == [[2, 1, 1], [1, 0, 0]]
+def test_rewards_are_of_what_a_choice_may_still_change():
+    right = torch.tensor([[[0, 1, 1], [1, 0, 1], [0, 0, 0]]]).float()  # three steps of three glimpses
+    assert rewards_to_come(right, early=False).tolist() == [[[2, 2, 1], [1, 1, 0], [0, 0, 0]]]
+    assert rewards_to_come(right, early=True).tolist() == [[[2, 2, 1], [0.5, 1, 0], [0, 0, 0]]]
+
+
+def test_early_answers_are_taught_and_rewarded():
+    ones = torch.ones(4, 2, dtype=torch.int64)
+    batch = Batch(
+        torch.rand(4, 2, 144), ones, torch.tensor([[True, True]] * 3 + [[True, False]]), torch.tensor([2, 2, 2, 1])
+    )
+    losses = []
+    for weight in (0.0, 0.5):
+        model = model_of(glimpses=3, early_answers=weight)
+        torch.manual_seed(3)
+        losses.append(model._reinforce(model.look(batch.inputs, lengths=batch.lengths)[1], batch)[0])
+        torch.manual_seed(3)
+        losses.append(model.training_outputs(batch).auxiliary_loss)
+    assert_close(losses[0], losses[1])
+    torch.manual_seed(3)
+    logits = model.look(batch.inputs, lengths=batch.lengths)[1].logits[:, :, :2][batch.mask]  # (7, 2, O)
+    early = nn.functional.cross_entropy(logits.flatten(0, 1), torch.ones(14, dtype=torch.int64))
+    assert_close(losses[3] - losses[2], 0.5 * early)
 
 
 def test_what_teaches_where_to_look_is_the_gradient_of_williams():
