@@ -74,12 +74,13 @@ def print_examples(
         random = generator(seed, "example", 0)
         lengths = task.sample_lengths(count, random) if length is None else torch.full((count,), length)
         batch = task.sample(count, lengths, random)
+        figure = draw_batch(task, batch) if save else None
         print(f"{type(task).__name__}: {summary(type(task))}")
         print(_sizes(task))
         for index in range(count):
             say(task.text(batch, index))
         if save:
-            print_paths({"figure": viz.save_figure(draw_batch(task, batch), save)})
+            print_paths({"figure": viz.save_figure(figure, save)})
     except ValueError as error:
         raise UsageError(str(error)) from error
 
@@ -103,6 +104,8 @@ def draw_batch(task: Task, batch: Any) -> Any:
     if hasattr(batch, "images"):
         images = batch.images if batch.images.dim() == 4 else torch.cat(batch.images.unbind(1), dim=-1)  # side by side
         return viz.images_figure(images, [task.text(batch, index) for index in range(len(batch))])
+    if not hasattr(batch, "inputs"):
+        raise ValueError(f"{type(task).__name__} has neither images nor inputs to draw: leave --save out")
     shown: Mapping[str, Tensor] = {
         "inputs": _as_rows(batch.inputs, task.vocabulary, batch.lengths),
         "targets": _as_rows(batch.targets, task.output_size, batch.mask),

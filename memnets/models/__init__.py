@@ -14,6 +14,7 @@ from .linear_attention import LinearAttention
 from .mann import MANN
 from .memory_mosaic import MemoryMosaic
 from .memory_network import MemoryNetwork
+from .neural_programmer import NeuralProgrammer, Programs
 from .neural_stack import NeuralStack
 from .ntm import NTM
 from .pondering import ACT, Repeat
@@ -54,7 +55,9 @@ __all__ = [
     "LinearAttention",
     "MemoryMosaic",
     "MemoryNetwork",
+    "NeuralProgrammer",
     "NeuralStack",
+    "Programs",
     "ReaderOutput",
     "RecurrentAttention",
     "Repeat",

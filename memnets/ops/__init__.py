@@ -23,6 +23,7 @@ from .location import interpolate, sharpen, shift_weights
 from .masking import masked_content_weights, masked_cosine_similarity
 from .neural_memory import NeuralMemoryState, neural_memory
 from .neural_stack import neural_queue_read, neural_queue_step, neural_stack_read, neural_stack_step
+from .programs import PROGRAM_OPERATIONS, ProgramState, compare_cells, program_step, start_program
 from .read_modes import read_weighting
 from .reading import read
 from .sparse import (
@@ -41,11 +42,14 @@ from .writing import write
 
 __all__ = [
     "DELTA_CHUNK",
+    "PROGRAM_OPERATIONS",
     "NeuralMemoryState",
+    "ProgramState",
     "allocation_weights",
     "allocation_weights_by_head",
     "attention_window",
     "backward_weights",
+    "compare_cells",
     "content_weights",
     "cosine_similarity",
     "deallocate",
@@ -71,6 +75,7 @@ __all__ = [
     "neural_queue_step",
     "neural_stack_read",
     "neural_stack_step",
+    "program_step",
     "read",
     "read_patch",
     "read_rows",
@@ -83,6 +88,7 @@ __all__ = [
     "sparse_write_weights",
     "stack_step",
     "stack_top",
+    "start_program",
     "take_rows",
     "tape_read",
     "tape_step",

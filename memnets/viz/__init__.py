@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from memnets.viz.memory import matrices_figure, memory_figure
     from memnets.viz.memory_work import memory_work_figure
     from memnets.viz.predictions import predictions_figure
+    from memnets.viz.program import program_figure
     from memnets.viz.records import records_figure, trace_figures
     from memnets.viz.save import check_ending, save_figure, to_array
     from memnets.viz.seeds import LengthsPanel, learning_seeds_figure, lengths_seeds_figure
@@ -58,6 +59,7 @@ __all__ = [
     "memory_figure",
     "memory_work_figure",
     "predictions_figure",
+    "program_figure",
     "reading_figure",
     "records_figure",
     "save_figure",
@@ -108,6 +110,7 @@ _HOMES = {
     "learning_seeds_figure": "seeds",
     "lengths_seeds_figure": "seeds",
     "sorting_figure": "sorting",
+    "program_figure": "program",
     "story_figure": "story",
     "weightings_text": "text",
     "vectors_figure": "vectors",

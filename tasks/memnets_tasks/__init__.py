@@ -79,6 +79,7 @@ if TYPE_CHECKING:
         TextLines,
     )
     from memnets_tasks.questions import BAbI
+    from memnets_tasks.tables import TableQuestions
     from memnets_tasks.video import FrameFolders, Gestures, MovingShapes
 
 __all__ = [
@@ -165,6 +166,7 @@ __all__ = [
     "StringTask",
     "Summaries",
     "SymbolTask",
+    "TableQuestions",
     "Task",
     "TextLineFiles",
     "TextLines",
@@ -193,6 +195,7 @@ _LATER = {
         "TextLines",
     ),
     "memnets_tasks.questions": ("BAbI",),
+    "memnets_tasks.tables": ("TableQuestions",),
     "memnets_tasks.video": ("FrameFolders", "Gestures", "MovingShapes"),
 }
 """The tasks of images and files, by where they are: loaded when first asked for."""

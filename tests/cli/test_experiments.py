@@ -8,7 +8,7 @@ from memnets.experiments.catalogue import experiments
 
 def test_every_folder_of_experiments_is_trained():
     pictures = ("images", "video", "classify", "draw", "glimpses")
-    assert set(experiments()) == set(names("algorithmic", "recall", "formal", "language", *pictures))
+    assert set(experiments()) == set(names("algorithmic", "recall", "formal", "language", "tables", *pictures))
 
 
 @pytest.mark.parametrize("name", names("algorithmic", "recall"))

@@ -54,6 +54,7 @@ def test_a_task_of_ones_own(tmp_path, monkeypatch, capsys):
         (["Copy", "--task.bits", "0"], "bits is 0"),
         (["AssociativeRecall", "--length", "1"], "length is 1; give at least 2 items"),
         (["Copy", "--save", "a.txt"], "figures are saved as .png"),
+        (["TableQuestions", "--save", "a.png"], "has neither images nor inputs to draw: leave --save out"),
         (["BAbI"], "cannot be made without --task.folder"),
         (["--task.bits=3"], "unrecognized arguments: --task.bits"),
     ],

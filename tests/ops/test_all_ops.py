@@ -2,7 +2,7 @@
 
 import oracles
 from memnets import ops
-from oracles import delta, dnc, draw, least_used, sparse, stack
+from oracles import delta, dnc, draw, least_used, programs, sparse, stack
 
 ELSEWHERE = {
     "DELTA_CHUNK": "a number",
@@ -10,6 +10,10 @@ ELSEWHERE = {
     "gated_delta_rule": "delta_rule with a decay",
     "gated_delta_step": "the step of gated_delta_rule",
     "NeuralMemoryState": "a state",
+    "PROGRAM_OPERATIONS": "names",
+    "ProgramState": "a state",
+    "program_step": "programs.run_program",
+    "start_program": "programs.run_program",
     "linear_attention_step": "the step of linear_attention",
     "neural_memory": "layers.titans_layer",
     "neural_queue_read": "NeuralQueue.read",
@@ -20,7 +24,10 @@ ELSEWHERE = {
 }
 
 
+LOOPS = (oracles, dnc, draw, stack, delta, least_used, sparse, programs)
+
+
 def test_every_equation_has_its_loop():
     for name in ops.__all__:
-        modules = [module for module in (oracles, dnc, draw, stack, delta, least_used, sparse) if hasattr(module, name)]
+        modules = [module for module in LOOPS if hasattr(module, name)]
         assert modules or name in ELSEWHERE, f"{name} has no reference in tests/oracles"

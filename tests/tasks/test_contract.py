@@ -97,8 +97,8 @@ VIDEO = ("FrameFolders", "Gestures", "MovingShapes")
 """In tests/tasks/video."""
 
 
-OTHERS = ("Stories", "BinaryDigits", "ClutteredDigits", "DigitClasses")
-"""In tests/tasks/images."""
+OTHERS = ("Stories", "TableQuestions", "BinaryDigits", "ClutteredDigits", "DigitClasses")
+"""In tests/tasks/images, tests/tasks/tables."""
 
 
 def test_no_task_is_missing_from_the_lists():
