@@ -79,7 +79,7 @@ def print_examples(
         print(_sizes(task))
         for index in range(count):
             say(task.text(batch, index))
-        if save:
+        if save and figure is not None:
             print_paths({"figure": viz.save_figure(figure, save)})
     except ValueError as error:
         raise UsageError(str(error)) from error

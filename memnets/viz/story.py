@@ -37,8 +37,9 @@ def story_figure(images: Tensor, said: Sequence[str], wanted: Sequence[str] | No
         panel.set_axis_off()
     for number, (panel, picture) in enumerate(zip(panels, pixels)):
         panel.imshow(picture.squeeze(-1) if picture.shape[-1] == 1 else picture, cmap="gray", vmin=0, vmax=1)
-        right = wanted is None or said[number] == wanted[number]
-        text = said[number] if right else f"{said[number]}\n(not: {wanted[number]})"
+        truth = said[number] if wanted is None else wanted[number]
+        right = said[number] == truth
+        text = truth if right else f"{said[number]}\n(not: {truth})"
         lines = "\n".join(textwrap.fill(line, WIDTH) for line in text.splitlines())
         colour = _style.INK if right else _style.WRONG
         panel.text(0.5, -0.04, lines, ha="center", va="top", fontsize=9, color=colour, transform=panel.transAxes)

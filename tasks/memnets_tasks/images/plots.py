@@ -74,7 +74,7 @@ def plot(length: int, things: Sequence[tuple[str, str]], random: np.random.Gener
         was = last.get(thing)
         free = [place for place in PLACES if place != was]
         place = was if stays and was is not None else free[random.integers(len(free))]
-        story.append(Scene(*thing, place, events[0] if stays else events[1]))
+        story.append(Scene(thing[0], thing[1], place, events[0] if stays else events[1]))
         last[thing], before = place, thing
     return story
 

@@ -50,7 +50,7 @@ def ask(kind: str, names: Sequence[str], largest: int, random: np.random.Generat
     """A question of a kind about a table whose columns have these names, its cells at most ``largest`` from 0."""
 
     def phrase(choices: Sequence[str], column: int | None = None) -> str:
-        text = choices[random.integers(len(choices))]
+        text = choices[int(random.integers(len(choices)))]
         return text if column is None else text.format(a=names[column])
 
     if kind == "difference":
@@ -58,8 +58,9 @@ def ask(kind: str, names: Sequence[str], largest: int, random: np.random.Generat
         words = f"{phrase(SUM, one)} minus {phrase(SUM, other)}"
         return Question(kind, (one, other), (), tuple(words.split()))
     summed = kind.startswith("sum")
-    columns = (int(random.integers(len(names))),) if summed else ()
-    text = phrase(SUM, columns[0]) if summed else phrase(COUNT)
+    column = int(random.integers(len(names)))
+    columns = (column,) if summed else ()
+    text = phrase(SUM, column) if summed else phrase(COUNT)
     link = kind.split()[-1]
     conditions: tuple[Condition, ...] = ()
     if link in ("where", "and", "or"):
