@@ -6,6 +6,7 @@ from .dnc import DNCMemory, DNCState
 from .interface import Interface, Part
 from .mann import MANNMemory, MANNState
 from .neural_stack import NeuralStackMemory, NeuralStackState
+from .nondeterministic_stack import NondeterministicStackMemory, NondeterministicStackState
 from .ntm import NTMMemory, NTMState
 from .sam import SAMMemory, SAMState
 from .stack import StackMemory, StackState
@@ -24,6 +25,8 @@ __all__ = [
     "NTMState",
     "NeuralStackMemory",
     "NeuralStackState",
+    "NondeterministicStackMemory",
+    "NondeterministicStackState",
     "Part",
     "SAMMemory",
     "SAMState",

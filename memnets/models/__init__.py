@@ -16,6 +16,7 @@ from .memory_mosaic import MemoryMosaic
 from .memory_network import MemoryNetwork
 from .neural_programmer import NeuralProgrammer, Programs
 from .neural_stack import NeuralStack
+from .nondeterministic_stack import NondeterministicStackRNN
 from .ntm import NTM
 from .pondering import ACT, Repeat
 from .recurrent_attention import GlimpseState, RecurrentAttention
@@ -58,6 +59,7 @@ __all__ = [
     "NeuralProgrammer",
     "NeuralStack",
     "Programs",
+    "NondeterministicStackRNN",
     "ReaderOutput",
     "RecurrentAttention",
     "Repeat",

@@ -24,6 +24,7 @@ from .masking import masked_content_weights, masked_cosine_similarity
 from .neural_memory import NeuralMemoryState, neural_memory
 from .neural_stack import neural_queue_read, neural_queue_step, neural_stack_read, neural_stack_step
 from .programs import PROGRAM_OPERATIONS, ProgramState, compare_cells, program_step, start_program
+from .nondeterministic_stack import nondeterministic_stack_step
 from .read_modes import read_weighting
 from .reading import read
 from .sparse import (
@@ -76,6 +77,7 @@ __all__ = [
     "neural_stack_read",
     "neural_stack_step",
     "program_step",
+    "nondeterministic_stack_step",
     "read",
     "read_patch",
     "read_rows",

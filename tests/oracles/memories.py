@@ -234,6 +234,32 @@ def neural_stack_memory(depth: int, width: int, stacks: int, kind: str) -> LoopM
     )
 
 
+def nondeterministic_stack_memory(states: int, symbols: int, normalized: bool, read_states: bool) -> LoopMemory:
+    """DuSell & Chiang 2020, 2022. State: shares of runs by top, by what the top stands on, and the same of each slot."""
+    pairs = states, symbols, states, symbols
+
+    def start(batch: int) -> list[Array]:
+        tops, standing = np.zeros((batch, states, symbols)), np.zeros((batch, 1, *pairs))
+        tops[:, 0, 0], standing[:, 0, 0, 0, 0, 0] = 1, 1
+        return [tops, standing, np.zeros((batch, 1, 1, *pairs))]
+
+    def first(state: list[Array]) -> Array:
+        return (state[0] if read_states else state[0].sum(1)).reshape(len(state[0]), -1)
+
+    def step(emission: Array, state: list[Array]) -> tuple[Array, list[Array]]:
+        take = Reader(emission)
+        weights = np.exp(take(states, symbols, states, 2 * symbols + 1))
+        take.end()
+        if normalized:
+            weights /= weights.sum((3, 4), keepdims=True)
+        push, replace, pop = weights[..., :symbols], weights[..., symbols:-1], weights[..., -1]
+        after = [stack.nondeterministic_stack_step(*given) for given in zip(*state, push, replace, pop)]
+        state = [np.stack(part) for part in zip(*after)]
+        return first(state), state
+
+    return LoopMemory(start, first, step)
+
+
 def tape_memory(slots: int, width: int, tapes: int, empty_channel: int | None) -> LoopMemory:
     """Deletang et al. 2022, appendix A; a jump goes as far as there were steps of input. State: tapes, that number."""
 
