@@ -18,10 +18,11 @@ from memnets.layers import (
     FastWeightsCell,
     LinearAttentionLayer,
     MosaicLayer,
+    TitansAttentionLayer,
+    TitansContextLayer,
     TitansLayer,
     WindowAttentionLayer,
 )
-from memnets.layers.titans_attention import TitansAttentionLayer
 from memnets.models.blocks import BlockNetwork
 from oracles import halting, layers, memories, sentences
 
@@ -140,6 +141,7 @@ CASES = [
     blocks(memnets.DeltaNet, "delta-net-product-keys", product_keys=8, chunk=None, convolution=1),
     blocks(memnets.Titans, "titans-deep-omega", depth=2, chunk=2, window=3, decay=False, output_size=2),
     blocks(memnets.Titans, "titans-gate", attention="gate", attention_window=3, persistent=2, chunk=2),
+    blocks(memnets.Titans, "titans-context", attention="context", persistent=2, chunk=2, depth=2, output_size=2),
     blocks(memnets.Titans, "titans-layer", **ABOVE, chunk=1, momentum=False, parallel=False),
     baseline(memnets.FastWeights, "fast-weights", output_size=2),
     baseline(memnets.FastWeights, "fast-weights-settling", inner_steps=3, decay=0.8, rate=0.3),
@@ -260,6 +262,8 @@ def loops_of_layer(layer: Any) -> layers.Layer:
             return layers.titans_layer(layer.heads, depth, chunk, window)
         case WindowAttentionLayer(heads=heads, window=window):
             return layers.window_attention_layer(heads, window)
+        case TitansContextLayer(heads=heads, memory=memory):
+            return layers.titans_context_layer(heads, memory.chunk, loops_of_layer(memory))
         case TitansAttentionLayer(place=place):
             return layers.titans_attention_layer(place, loops_of_layer(layer.memory), loops_of_layer(layer.attention))
         case MosaicLayer():

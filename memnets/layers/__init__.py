@@ -13,6 +13,7 @@ from .product_keys import ProductKeyMemory
 from .short_convolution import ShortConvolution
 from .titans import NeuralMemoryState, TitansLayer, TitansState
 from .titans_attention import TitansAttentionLayer, TitansAttentionState
+from .titans_context import TitansContextLayer, TitansContextState
 from .window_attention import WindowAttentionLayer, WindowState
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
     "ShortConvolution",
     "TitansAttentionLayer",
     "TitansAttentionState",
+    "TitansContextLayer",
+    "TitansContextState",
     "TitansLayer",
     "TitansState",
     "WindowAttentionLayer",

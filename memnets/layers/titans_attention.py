@@ -67,7 +67,7 @@ class TitansAttentionLayer(Layer):
     ):
         super().__init__(hidden_size, heads)
         if place not in PLACES:
-            raise ValueError(f"attention is {place!r}, but must be one of none, {', '.join(PLACES)}")
+            raise ValueError(f"attention is {place!r}, but must be one of none, context, {', '.join(PLACES)}")
         self.place = place
         self.memory = TitansLayer(hidden_size, heads, **options)
         self.attention = WindowAttentionLayer(hidden_size, heads, window=attention_window, persistent=persistent)

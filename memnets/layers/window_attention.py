@@ -48,12 +48,10 @@ class WindowAttentionLayer(Layer):
     def __init__(self, hidden_size: int, heads: int = 4, *, window: int = 32, persistent: int = 0):
         super().__init__(hidden_size, heads)
         check_whole("window", window)
-        check_whole("persistent", persistent, 0)
         self.window = window
         self.project = nn.Linear(hidden_size, 3 * hidden_size, bias=False)
         self.mix = nn.Linear(hidden_size, hidden_size, bias=False)
-        learned = torch.randn(2, heads, persistent, self.width) * self.width**-0.5
-        self.persistent = nn.Parameter(learned) if persistent else None  # keys and values
+        self.persistent = learned_keys(heads, persistent, self.width)
 
     def initial_state(
         self, batch_size: int, *, device: torch.device | None = None, dtype: torch.dtype | None = None
@@ -73,13 +71,36 @@ class WindowAttentionLayer(Layer):
         ages = torch.arange(count, device=x.device).unsqueeze(1) + before - seen  # (T, N)
         real = seen >= before - state.steps.unsqueeze(1)  # (B, N)
         visible = ((ages >= 0) & (ages < self.window)) & real.unsqueeze(1)  # (B, T, N)
-        q, wide_k, wide_v = (part.transpose(1, 2).to(q.dtype) for part in (q, keys, values))  # (B, H, ., K)
-        if self.persistent is not None:
-            learned = self.persistent.to(q.dtype).unsqueeze(1).expand(2, len(x), -1, -1, -1)  # (2, B, H, P, K)
-            wide_k, wide_v = (torch.cat([a, b], 2) for a, b in zip(learned, (wide_k, wide_v)))
-            visible = F.pad(visible, (learned.shape[3], 0), value=True)
-        added = torch.zeros_like(visible, dtype=q.dtype).masked_fill(~visible, float("-inf"))
-        o = F.scaled_dot_product_attention(q, wide_k, wide_v, attn_mask=added.unsqueeze(1))
+        o = attend(q, keys, values, visible, self.persistent)
         total = state.steps + (count if lengths is None else lengths)
         after = WindowState(last_steps(keys, before, lengths), last_steps(values, before, lengths), total)
-        return self.mix(o.transpose(1, 2).flatten(2)), after
+        return self.mix(o.flatten(2)), after
+
+
+def learned_keys(heads: int, count: int, width: int) -> nn.Parameter | None:
+    """Keys, and values, that every step sees, ``(2, H, P, K)``; None for a ``count`` of 0. ValueError if below."""
+    check_whole("persistent", count, 0)
+    learned = torch.randn(2, heads, count, width) * width**-0.5
+    return nn.Parameter(learned) if count else None
+
+
+def attend(q: Tensor, keys: Tensor, values: Tensor, visible: Tensor, persistent: Tensor | None) -> Tensor:
+    """``softmax(q k / sqrt(K)) v`` over the keys that are visible, and the learned ones.
+
+    Args:
+        q: ``(B, T, H, K)``.
+        keys: ``(B, N, H, K)``.
+        values: ``(B, N, H, K)``.
+        visible: ``(B, T, N)``, bool.
+        persistent: ``(2, H, P, K)``, or None.
+
+    Returns:
+        ``(B, T, H, K)``.
+    """
+    q, keys, values = (part.transpose(1, 2).to(q.dtype) for part in (q, keys, values))  # (B, H, ., K)
+    if persistent is not None:
+        learned = persistent.to(q.dtype).unsqueeze(1).expand(2, len(q), -1, -1, -1)  # (2, B, H, P, K)
+        keys, values = (torch.cat([a, b], 2) for a, b in zip(learned, (keys, values)))
+        visible = F.pad(visible, (learned.shape[3], 0), value=True)
+    added = torch.zeros_like(visible, dtype=q.dtype).masked_fill(~visible, float("-inf"))
+    return F.scaled_dot_product_attention(q, keys, values, attn_mask=added.unsqueeze(1)).transpose(1, 2)

@@ -6,11 +6,12 @@ from ..base.checks import check_whole
 from ..layers.base import Layer
 from ..layers.titans import TitansLayer
 from ..layers.titans_attention import NeuralMemoryOptions, TitansAttentionLayer
+from ..layers.titans_context import TitansContextLayer
 from .blocks import BlockNetwork, BlockOptions
 
 
 class Titans(BlockNetwork):
-    """Blocks of neural memory, used like ``torch.nn.LSTM`` (batch first): the papers' LMM, MAG, MAL and OmegaNet.
+    """Blocks of neural memory, used like ``torch.nn.LSTM`` (batch first): the papers' LMM, MAC, MAG, MAL and OmegaNet.
 
     >>> model = Titans(input_size=9, hidden_size=64, output_size=8, depth=2)
     >>> output, state = model(torch.randn(4, 41, 9))  # (4, 41, 8)
@@ -28,9 +29,10 @@ class Titans(BlockNetwork):
         decay: let the memory fade.
         convolution: steps that the short convolution sees; 1 for the present one alone.
         parallel: compute a chunk at once; False takes the steps one by one, with the same result.
-        attention: where attention to the last steps comes in: "none"; "gate", what it puts out is gated by the
-            memory's (MAG); "layer", it sees what the memory puts out (MAL).
-        attention_window: steps that it sees.
+        attention: where attention to the last steps comes in: "none"; "context", it sees the steps of a segment and
+            what the memory of earlier ones recalls for them (MAC), where segments are the chunks; "gate", what it puts
+            out is gated by the memory's (MAG); "layer", it sees what the memory puts out (MAL).
+        attention_window: steps that it sees as a gate or layer.
         persistent: learned vectors that it sees beside them.
         options: those of :class:`memnets.models.blocks.BlockNetwork`: ``feedforward_size``, ``product_keys``,
             ``dropout``, ``output_size``, ``vocabulary``, ``batch_first``, ``truncated_bptt_steps``, ``check_finite``.
@@ -77,6 +79,8 @@ class Titans(BlockNetwork):
         def make_layer() -> Layer:
             if attention == "none":
                 return TitansLayer(hidden_size, heads, **memory)
+            if attention == "context":
+                return TitansContextLayer(hidden_size, heads, persistent=persistent, **memory)
             more = {"attention_window": attention_window, "persistent": persistent}
             return TitansAttentionLayer(hidden_size, heads, place=attention, **more, **memory)
 

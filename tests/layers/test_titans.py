@@ -6,7 +6,7 @@ from torch.testing import assert_close
 
 import memnets
 from cases import assert_same_state, leaves_of, numbers_of, weighted
-from memnets.layers import AttentionLayer, TitansAttentionLayer, TitansLayer, WindowAttentionLayer
+from memnets.layers import AttentionLayer, TitansAttentionLayer, TitansContextLayer, TitansLayer, WindowAttentionLayer
 from memnets.ops import delta_rule
 from memnets.ops.neural_memory import Steps, neural_memory
 
@@ -106,5 +106,19 @@ def test_a_closed_gate_puts_out_nothing():
         half, _ = layer(inputs(4).float())
         y, _ = layer.attention(inputs(4).float())
     assert_close(half, layer.attention_norm(y) / 2)
-    with pytest.raises(ValueError, match="attention is 'context', but must be one of none, gate, layer"):
-        memnets.Titans(3, 8, attention="context")
+    with pytest.raises(ValueError, match="attention is 'both', but must be one of none, context, gate, layer"):
+        memnets.Titans(3, 8, attention="both")
+
+
+def test_as_context_earlier_segments_are_seen_through_the_memory_alone():
+    layer = TitansContextLayer(8, 2, chunk=3, convolution=1).double()
+    other = inputs(6).clone()
+    other[:, 0] += 1
+    remembered = layer(inputs(6))[0] - layer(other)[0]
+    assert (remembered[:, 3:].abs().amax((1, 2)) > 1e-6).all()
+    with torch.no_grad():
+        layer.memory.rate.weight.zero_()
+        layer.memory.rate.bias.fill_(float("-inf"))  # nothing is written
+    forgotten = layer(inputs(6))[0] - layer(other)[0]
+    assert (forgotten[:, :3].abs().amax((1, 2)) > 1e-6).all()
+    assert_close(forgotten[:, 3:], torch.zeros_like(forgotten[:, 3:]))

@@ -241,6 +241,51 @@ def titans_attention_layer(place: str, memory: Layer, attention: Layer) -> Layer
     return run
 
 
+def titans_context_layer(heads: int, segment: int, memory: Layer) -> Layer:
+    """Behrouz et al. 2024, section 4.1, equations 21 to 25, a step at a time.
+
+    The memory's loops are run over all attention outputs so far, anew for each segment: their last network is what
+    recalls for it.
+    """
+
+    def recalled(x: Array, networks: Array, w: Weights) -> Array:
+        query = (w["query.weight"] @ x).reshape(heads, -1)
+        found = []
+        for h in range(heads):
+            y = query[h] / np.sqrt(query[h] @ query[h] + 1e-6)
+            for n, matrix in enumerate(networks[h]):
+                y = (silu(y) if n else y) @ matrix
+            found.append(y)
+        return np.concatenate(found)
+
+    def run(x: Array, w: Weights) -> tuple[Array, list[Array]]:
+        batch, steps, size = x.shape
+        inner, width, ys = below(w, "memory."), size // heads, np.zeros(x.shape)
+        learned_k, learned_v = w.get("persistent", np.zeros((2, heads, 0, width)))
+        kept = np.zeros((2, batch, segment - 1 + steps, 2, heads, width))
+        for t in range(steps):
+            first = t // segment * segment
+            networks = memory(ys[:, :first], inner)[1][0] if first else np.stack([inner["start"]] * batch)
+            for b in range(batch):
+                q, *own = (w["project.weight"] @ x[b, t]).reshape(3, heads, width)
+                _, *other = (w["project.weight"] @ recalled(x[b, t], networks[b], w)).reshape(3, heads, width)
+                for n, (k, v) in enumerate((other, own)):
+                    kept[0, b, segment - 1 + t, n] = [turned(key, t - first) for key in k]
+                    kept[1, b, segment - 1 + t, n] = v
+                o = []
+                for h in range(heads):
+                    near = kept[:, b, segment - 1 + first : segment + t, :, h].reshape(2, -1, width)
+                    keys, values = [*learned_k[h], *near[0]], np.array([*learned_v[h], *near[1]])
+                    scores = np.array([turned(q[h], t - first) @ key for key in keys]) / math.sqrt(width)
+                    o.append(oracles.softmax(scores) @ values)
+                ys[b, t] = w["mix.weight"] @ np.concatenate(o)
+        stored, after = memory(ys, inner)
+        gate = oracles.sigmoid(rms_norm(stored, w["memory_norm.weight"]))
+        return rms_norm(ys, w["attention_norm.weight"]) * gate, [*after, *kept[:, :, steps:]]
+
+    return run
+
+
 def each_step(x: Array, w: Weights) -> Array:
     """A feed-forward network; or the best of all N^2 keys, each the join of two half keys (Lample et al. 2019, 3.1)."""
     if "values" not in w:

@@ -235,7 +235,7 @@ def neural_stack_memory(depth: int, width: int, stacks: int, kind: str) -> LoopM
 
 
 def nondeterministic_stack_memory(states: int, symbols: int, normalized: bool, read_states: bool) -> LoopMemory:
-    """DuSell & Chiang 2020, 2022. State: shares of runs by top, by what the top stands on, and the same of each slot."""
+    """DuSell & Chiang 2020, 2022. State: shares of runs by top, by what that stands on, and those of each slot."""
     pairs = states, symbols, states, symbols
 
     def start(batch: int) -> list[Array]:
