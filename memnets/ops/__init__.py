@@ -23,8 +23,8 @@ from .location import interpolate, sharpen, shift_weights
 from .masking import masked_content_weights, masked_cosine_similarity
 from .neural_memory import NeuralMemoryState, neural_memory
 from .neural_stack import neural_queue_read, neural_queue_step, neural_stack_read, neural_stack_step
-from .programs import PROGRAM_OPERATIONS, ProgramState, compare_cells, program_step, start_program
 from .nondeterministic_stack import nondeterministic_stack_step
+from .programs import PROGRAM_OPERATIONS, ProgramState, compare_cells, program_step, start_program
 from .read_modes import read_weighting
 from .reading import read
 from .sparse import (
@@ -76,8 +76,8 @@ __all__ = [
     "neural_queue_step",
     "neural_stack_read",
     "neural_stack_step",
-    "program_step",
     "nondeterministic_stack_step",
+    "program_step",
     "read",
     "read_patch",
     "read_rows",
