@@ -314,6 +314,17 @@ def test_bfloat16_autocast_is_finite_and_close(case, lengths):
 
 
 @every_module
+def test_half_precision_is_finite_both_ways(case):
+    """float16 ends at 65,504, and 1e-8 is 0 there."""
+    module = case.make(torch.float16)
+    outputs, state = module(sequences(steps=3, dtype=torch.float16))
+    outputs.float().square().sum().backward()
+    assert outputs.isfinite().all()
+    assert all(tensor.isfinite().all() for tensor in state_tensors(state))
+    assert all(parameter.grad.isfinite().all() for parameter in module.parameters())
+
+
+@every_module
 def test_extreme_inputs_stay_finite(case):
     module, inputs = case.make(torch.float32), sequences(dtype=torch.float32)
     inputs[0], inputs[1] = inputs[0] * 1e30, 0

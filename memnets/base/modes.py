@@ -1,5 +1,6 @@
-"""Modes and checks that readers and captioners share."""
+"""Modes and checks that several models share."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -77,3 +78,15 @@ def check_share(name: str, value: float) -> None:
     check_number(name, value)
     if not 0 <= value <= 1:
         raise ValueError(f"{name} is {value}, but must lie within 0..1")
+
+
+def check_dropout(dropout: float, num_layers: int) -> None:
+    """Raise as :func:`check_share` does; warn, as torch does, where there is no layer between which to drop."""
+    check_share("dropout", dropout)
+    if dropout and num_layers == 1:
+        warnings.warn(
+            f"dropout is {dropout}, but there is one layer alone, and only what a layer gives the next is dropped: "
+            "give num_layers=2 or more, or leave dropout out",
+            UserWarning,
+            stacklevel=4,
+        )

@@ -12,6 +12,7 @@ from .checks import (
     check_dtype,
     check_finite,
     check_inputs,
+    check_length_tensor,
     check_lengths,
     check_resets,
     check_state,
@@ -22,6 +23,7 @@ from .checks import (
 from .saving import Pretrained
 from .state import detach_state, index_state, map_state, where_state
 from .task import Task
+from .transforms import exporting
 
 
 class TrainingOutputs(NamedTuple):
@@ -182,8 +184,8 @@ class SequenceModule(Model, Pretrained):
                 number, and ``resets`` is ``(T,)``.
             state: as returned by an earlier call, to go on with the same sequences; None starts afresh.
             lengths: ``(B,)`` whole numbers within 0..T. Steps past a sequence's length leave its state as it was and
-                output zeros. None means that all have T steps. Give ``torch.compile`` a tensor: one graph then serves
-                all lengths.
+                output zeros. None means that all have T steps. Give ``torch.compile`` and
+                ``torch.export`` a tensor: one graph then serves all lengths.
             resets: laid out as the steps of ``inputs``, bool: where it is True a sequence starts afresh, so that the
                 state before that step is the initial one. Episodes of reinforcement learning stand in one batch so.
                 Steps are taken together between those at which any sequence starts.
@@ -262,7 +264,12 @@ class SequenceModule(Model, Pretrained):
         check_state(state, self.make_state(batch_size, device=torch.device("meta")), device)
 
     def read_lengths(self, lengths: Tensor | Sequence[int], inputs: Tensor) -> Any:
-        """The lengths as a list of whole numbers within 0..T, for ``inputs (B, T, I)``."""
+        """The lengths as a list of whole numbers within 0..T, for ``inputs (B, T, I)``.
+
+        As they are, a tensor, where a program is exported that must serve any lengths.
+        """
+        if isinstance(lengths, Tensor) and exporting():
+            return check_length_tensor(lengths, inputs.shape[0])
         return check_lengths(lengths, *inputs.shape[:2])
 
     def training_outputs(self, batch: Any, state: Any = None) -> TrainingOutputs:

@@ -9,19 +9,24 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
+from .state_types import known_state
+
 StateT = TypeVar("StateT")
 
 
+@known_state
 class FeedforwardState(NamedTuple):
     """The state of a controller that has none."""
 
 
+@known_state
 class HiddenState(NamedTuple):
     """The state of a GRU or RNN: ``hidden (B, L, H)``, L layers of H units."""
 
     hidden: Tensor
 
 
+@known_state
 class LSTMState(NamedTuple):
     """The state of an LSTM: ``hidden (B, L, H)`` and ``cell (B, L, H)``, L layers of H units."""
 

@@ -1,4 +1,4 @@
-"""Function transforms of torch (``torch.func``, forward-mode differentiation), which not every operator knows."""
+"""Function transforms of torch (``torch.func``, forward-mode differentiation), and export."""
 
 import torch
 
@@ -9,3 +9,8 @@ def transformed() -> bool:
     if torch.autograd.forward_ad._current_level >= 0:
         return True
     return torch._C._functorch.peek_interpreter_stack() is not None  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def exporting() -> bool:
+    """Whether the module becomes a program for elsewhere: by ``torch.export`` or ``torch.onnx``."""
+    return torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export()

@@ -55,7 +55,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise argparse.ArgumentTypeError(f"{text!r} names none: give names such as NTM,LSTM, or leave it out for all")
+    return names
 
 
 def _number(text: str) -> float:

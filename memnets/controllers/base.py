@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..base.checks import check_whole
-from ..base.modes import check_share
+from ..base.modes import check_dropout
 from ..base.state import HiddenState
 from ..base.transforms import transformed
 
@@ -39,7 +39,7 @@ class Controller(nn.Module):
             check_whole(name, value)
         self.input_size = input_size
         self.hidden_size = hidden_size
-        check_share("dropout", dropout)
+        check_dropout(dropout, num_layers)
         self.num_layers = num_layers
         self.dropout = dropout
 

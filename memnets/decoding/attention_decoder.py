@@ -8,9 +8,11 @@ from torch import Tensor, nn
 from ..attention.additive import Attention, ContextGate, Keys, context
 from ..base.checks import check_whole
 from ..base.modes import check_share
+from ..base.state_types import known_state
 from .cells import Cell, StateFrom, choose_state, make_cell
 
 
+@known_state
 class DecoderState(NamedTuple):
     """State of a decoder: its cell's, the last ``context (B, D)``, and the last ``weights (B, N)``."""
 

@@ -6,6 +6,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import LearningRateFinder
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from ..base.errors import BackendUnavailableError, UsageError
 from ..base.seeding import generator
@@ -21,17 +22,32 @@ OTHER_STEPS = {
 
 
 def check_optimizer(learner: SequenceLearner) -> None:
-    """Make the optimiser once, and its scheduler.
+    """Make the optimiser once, and its scheduler, which takes a step where it waits for none of validations.
 
     Raises:
         UsageError: it does not fit.
         ValueError, TypeError: it refuses a setting.
     """
     made = learner.configure_optimizers()
+    if isinstance(made, dict):
+        check_scheduler(made["optimizer"], made["lr_scheduler"]["scheduler"])
     kind = type(made["optimizer"] if isinstance(made, dict) else made)
     for name, reason in OTHER_STEPS.items():
         if any(base.__name__ == name for base in inspect.getmro(kind)):
             raise UsageError(f"optimizer: {name} {reason}, which training here does not do: take one such as AdamW")
+
+
+def check_scheduler(optimizer: Any, scheduler: Any) -> None:
+    """Refuse a scheduler that fails at its first step, such as a cosine over none."""
+    try:
+        if not isinstance(scheduler, ReduceLROnPlateau):
+            optimizer.step()  # of no gradients: torch wants it before the scheduler's
+            scheduler.step()
+    except Exception as error:  # whatever a user's own raises
+        what = f"{type(error).__name__}: {error}"
+        raise UsageError(
+            f"--lr_scheduler {type(scheduler).__name__} cannot take a step ({what}): set it otherwise"
+        ) from error
 
 
 def check_callbacks(trial: Any) -> None:

@@ -31,8 +31,11 @@ def save_run(path: str, folder: str | None, *, half: bool, which: str, vouched: 
     run, model, _ = load_reader(path, which=which, vouched=vouched)
     if not isinstance(model, Pretrained):
         raise UsageError(f"save: {path} holds a {type(model).__name__}, which has no save_pretrained: give another run")
+    target = Path(folder or run.path / "pretrained")
+    if target.exists() and not target.is_dir():
+        raise UsageError(f"save: {target} is a file: give a folder")
     model = model.half() if half and isinstance(model, nn.Module) else model
-    return Path(model.save_pretrained(folder or run.path / "pretrained"))
+    return Path(model.save_pretrained(target))
 
 
 def export_run(path: str, folder: str | None, *, format: str, which: str, vouched: bool) -> list[Path]:

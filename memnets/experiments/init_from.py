@@ -28,6 +28,8 @@ def start_from(path: str, model: nn.Module) -> str:
     Raises:
         UsageError: nothing there can be read, or nothing fits.
     """
+    if not path:
+        raise UsageError("--init_from is empty: give a run directory, or leave it out")
     try:
         weights, config = _read(Path(path))
     except RunError as error:

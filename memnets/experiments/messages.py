@@ -39,11 +39,15 @@ def one_line(message: str, overrides: Sequence[str], known: Iterable[str]) -> st
     expected = re.findall(r"Expected a <class '[^']*'>\. Got value: [^\n]*", message)
     if keys and expected:
         kind = re.sub(r"<class '([\w.]+)'>", r"\1", expected[0])
+        kind = kind.partition(". Got value: Namespace(")[0]  # the whole, in which the value stands
         return f"--{'.'.join(keys)}: {kind[0].lower()}{kind[1:]}".replace(" a int.", " an int.")
     lacks = re.search(r"class_path '([\w.]+)':\s+the following arguments are required: ([\w., ]+)", whole)
     if keys and lacks:
         needed = " ".join(f"--{keys[0]}.{name} ..." for name in lacks[2].replace(",", " ").split())
         return f"{lacks[1]} cannot be made without {needed}: add it"
+    function = re.search(r"expects a function or a callable class:\s*(.*)", whole)
+    if function and (said := _of_callable(function[1], f"--{'.'.join(keys)}", overrides)):
+        return said
     foreign = re.search(r"does not correspond to a subclass of (\w+)", message)
     if keys and foreign:
         named = re.search(r"Import path ([\w.]+) does|Given value: ([\w.]+)", whole)
@@ -57,6 +61,17 @@ def one_line(message: str, overrides: Sequence[str], known: Iterable[str]) -> st
     if wrong and given:
         return f"{wrong[0]}: {given[0]!r} is not a value of the right type"
     return " ".join(line.strip(" -") for line in message.splitlines() if line.strip())
+
+
+def _of_callable(reason: str, key: str, overrides: Sequence[str]) -> str | None:
+    """Of a setting that is called later, such as a scheduler of the learning rate, what its class lacks or is not."""
+    given = dict(itertools.pairwise(overrides)).get(key, "its class")
+    if lacks := re.match(r"the following arguments are required: ([\w., ]+)", reason):
+        needed = " ".join(f"{key}.{name} ..." for name in lacks[1].replace(",", " ").split())
+        return f"{key}: {given} cannot be made without {needed}: add it"
+    if foreign := re.match(r"Expected '([\w.]+)' to be a subclass of <class '([\w.]+)'>", reason):
+        return f"{key}: {foreign[1]} is no {foreign[2]}: give one"
+    return None
 
 
 def _undefined(class_path: str) -> list[str]:

@@ -45,7 +45,7 @@ def prepare(
     parser, config = parse_experiment(path, overrides, defaults, trusted=trusted)
     mode = resolve_wandb_mode(config.wandb.mode)
     objects = _make(parser, config)
-    start = start_from(config.init_from, objects.model) if config.init_from else None
+    start = None if config.init_from is None else start_from(config.init_from, objects.model)
     config.experiment = config.experiment or experiment
     return Fit(config.experiment, parser, config, objects, mode, start=start)
 
@@ -78,7 +78,7 @@ def resume_run(run: RunDir, overrides: Sequence[str] = (), *, trusted: bool = Fa
     start = None
     if run.last.is_file():
         run.load_weights(objects.model)
-    elif config.init_from:  # stopped before the first checkpoint: it begins as it did
+    elif config.init_from is not None:  # stopped before the first checkpoint: it begins as it did
         start = start_from(config.init_from, objects.model)
     name = config.experiment or run.path.resolve().parent.name
     fit = Fit(name, parser, config, objects, mode, optimizer_changes(changes), start)

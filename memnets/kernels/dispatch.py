@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..base.checks import first_parameter
 from ..base.errors import BackendUnavailableError
-from ..base.transforms import transformed
+from ..base.transforms import exporting, transformed
 from . import handwritten
 from .generate import cells
 from .kernel import Kernel, Refusal
@@ -153,11 +153,6 @@ def choose(cell: Any, find: Callable[[], tuple[str, ...]], backend: str, inputs:
     else:
         _say(reason)
     return "reference", ()
-
-
-def exporting() -> bool:
-    """Whether the module becomes a program for elsewhere: by ``torch.export`` or ``torch.onnx``."""
-    return torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export()
 
 
 def _passing_reason(cell: Any, inputs: Tensor) -> str | None:

@@ -7,10 +7,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..base.module import clear_padding
+from ..base.state_types import known_state
 from .base import Layer
 from .positions import POSITIONS, penalties, rotate, sinusoids
 
 
+@known_state
 class AttentionState(NamedTuple):
     """Keys and values of all steps so far, with zeros past a sequence's last; of a model of L layers with L after B.
 

@@ -8,16 +8,16 @@ from torch.nn import functional as F
 
 from ..base.checks import check_whole
 from ..base.module import clear_padding
+from ..base.state_types import known_state
 from ..ops import DELTA_CHUNK, delta_rule, gated_delta_rule
+from ..ops.precision import unit_length
 from .base import Layer
 from .decay import Decay
 from .gated_output import GatedOutput
 from .short_convolution import ShortConvolution
 
-LENGTH_EPSILON = 1e-6
-"""Added to the squared length of keys and queries before they are brought to length 1."""
 
-
+@known_state
 class DeltaNetState(NamedTuple):
     """What a layer of the delta rule carries; of a model of L layers each with L after B.
 
@@ -122,8 +122,3 @@ class DeltaLayer(Layer):
     def _heads(self, values: Tensor, products: int) -> Tensor:
         """``(B, T, products * H * W)`` as ``(B, T * products, H, W)``."""
         return values.unflatten(-1, (products, self.heads, -1)).flatten(1, 2)
-
-
-def unit_length(values: Tensor) -> Tensor:
-    """Vectors in the last dimension, brought to length 1."""
-    return values * (values.square().sum(-1, keepdim=True) + LENGTH_EPSILON).rsqrt()

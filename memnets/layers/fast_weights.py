@@ -6,12 +6,15 @@ import torch
 from torch import Tensor, nn
 
 from ..base.checks import check_number, check_whole
+from ..base.state_types import known_state
+from ..ops.precision import cut_off
 from ..ops.sequences import without_autocast
 
 LARGEST = 1e15
 """Beyond it numbers are cut off before the norm, whose squares would overflow."""
 
 
+@known_state
 class FastWeightsState(NamedTuple):
     """What a fast-weights cell carries.
 
@@ -81,4 +84,4 @@ class FastWeightsCell(nn.Module):
         return h, FastWeightsState(h, fast)
 
     def _f(self, z: Tensor) -> Tensor:
-        return self.norm(z.clamp(-LARGEST, LARGEST)).relu()
+        return self.norm(cut_off(z, LARGEST)).relu()

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from ..base.checks import check_whole
 from ..base.module import clear_padding
+from ..base.state_types import known_state
 from ..ops import DELTA_CHUNK, linear_attention
 from .base import Layer
 
@@ -15,6 +16,7 @@ DIVISOR_EPSILON = 1e-6
 """Added to the sum of similarities by which values are divided."""
 
 
+@known_state
 class LinearAttentionState(NamedTuple):
     """What linear attention carries; of a model of L layers with L after B.
 

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..base.state_types import known_state
+from ..ops.precision import unit_length
 from .attention import AttentionState, extend
 from .base import Layer
 
-UNIT_EPSILON = 1e-6
-"""Added to the length of keys and values before they are brought to length 1."""
 
-
+@known_state
 class MosaicState(NamedTuple):
     """What the memories hold, with zeros past a sequence's last step; of a model of L layers with L after B.
 
@@ -72,15 +72,17 @@ class MosaicLayer(Layer):
         """The layer over ``x (B, T, D)``."""
         features, raw = self.project(x).to(state.average.dtype).unflatten(-1, (2, self.heads, self.width)).unbind(2)
         sums = self._leaky(features, state.average)  # (B, T, H, K)
-        cache = extend(AttentionState(state.keys, state.values, state.steps), _unit(sums), raw, lengths)
+        cache = extend(AttentionState(state.keys, state.values, state.steps), unit_length(sums), raw, lengths)
         following = F.pad(cache.values[:, 1:], (0, 0, 0, 0, 0, 1))
-        values = _unit(cache.values + self.ahead.view(1, 1, -1, 1) * following)  # (B, N, H, K)
-        keys, values, asked = (part.transpose(1, 2) for part in (cache.keys, values, _unit(sums)))  # (B, H, ., K)
+        values = unit_length(cache.values + self.ahead.view(1, 1, -1, 1) * following)  # (B, N, H, K)
+        keys, values, asked = (part.transpose(1, 2) for part in (cache.keys, values, unit_length(sums)))  # (B, H, ., K)
         scores = self.log_beta.exp().view(1, -1, 1, 1) * (asked @ keys.transpose(-1, -2))  # (B, H, T, N)
         places = state.steps.unsqueeze(1) + torch.arange(x.shape[1], device=x.device)  # (B, T)
         before = torch.arange(keys.shape[2], device=x.device) < places.unsqueeze(-1)  # (B, T, N)
         before = before.unsqueeze(1)
-        shares = scores.masked_fill(~before, -1e30).softmax(-1) * before  # the first step recalls nothing
+        shares = (
+            scores.masked_fill(~before, torch.finfo(scores.dtype).min).softmax(-1) * before
+        )  # the first step recalls nothing
         y = self.mix((shares @ values).transpose(1, 2).flatten(2))
         return y, MosaicState(*cache, self._last(sums, state.average, lengths))
 
@@ -99,7 +101,3 @@ class MosaicLayer(Layer):
             return sums[:, -1]
         every = torch.cat([average.unsqueeze(1), sums], 1)  # (B, 1 + T, H, K)
         return every.take_along_dim(lengths.view(-1, 1, 1, 1), dim=1).squeeze(1)
-
-
-def _unit(vectors: Tensor) -> Tensor:
-    return vectors * (vectors.square().sum(-1, keepdim=True) + UNIT_EPSILON).rsqrt()

@@ -7,9 +7,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..base.checks import check_whole
+from ..base.state_types import known_state
 from ..ops.neural_memory import NeuralMemoryState, Steps, neural_memory
+from ..ops.precision import unit_length
 from .base import Layer
-from .delta import unit_length
 from .gated_output import GatedOutput
 from .short_convolution import ShortConvolution
 
@@ -17,6 +18,7 @@ RATE_BIAS, MOMENTUM_BIAS, DECAY_BIAS = -1.0, -1.0, -4.0
 """Starting biases of the gates: rates of a quarter, a quarter of the momentum kept, a fiftieth of the memory lost."""
 
 
+@known_state
 class TitansState(NamedTuple):
     """What a layer of neural memory carries; of a model of L layers each tensor with L after B.
 

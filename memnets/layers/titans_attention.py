@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 import torch
 from torch import Tensor, nn
 
+from ..base.state_types import known_state
 from .base import Layer
 from .gated_output import NORM_EPSILON
 from .titans import TitansLayer, TitansState
@@ -25,6 +26,7 @@ class NeuralMemoryOptions(TypedDict, total=False):
     parallel: bool
 
 
+@known_state
 class TitansAttentionState(NamedTuple):
     """The states of the neural memory and of the attention."""
 

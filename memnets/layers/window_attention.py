@@ -7,11 +7,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..base.checks import check_whole
+from ..base.state_types import known_state
 from .base import Layer
 from .positions import rotate
 from .short_convolution import last_steps
 
 
+@known_state
 class WindowState(NamedTuple):
     """Keys and values of the last steps, the oldest first; of a model of L layers with L after B.
 

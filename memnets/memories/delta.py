@@ -9,10 +9,12 @@ from torch import Tensor
 from .. import ops
 from ..base.checks import check_whole
 from ..base.records import Record
+from ..base.state_types import known_state
 from .base import Memory
 from .interface import Interface, Part
 
 
+@known_state
 class DeltaState(NamedTuple):
     """The state of delta-rule memories: ``memory (B, heads, key_width, width)``."""
 
@@ -67,7 +69,8 @@ class DeltaMemory(Memory):
 
     def step(self, parts: Any, state: DeltaState) -> tuple[Tensor, DeltaState]:
         """Replace what the key recalls, then recall with the query."""
-        query, key = F.normalize(parts.query, dim=-1), F.normalize(parts.key, dim=-1)
+        least = max(1e-12, torch.finfo(parts.key.dtype).tiny)  # 1e-12 is 0 in half precision
+        query, key = F.normalize(parts.query, dim=-1, eps=least), F.normalize(parts.key, dim=-1, eps=least)
         recalled, memory = ops.delta_step(query, key, parts.value, parts.beta, state.memory)
         return recalled.flatten(1), DeltaState(memory)
 

@@ -8,10 +8,12 @@ from torch import Tensor
 from .. import ops
 from ..base.checks import check_whole
 from ..base.records import Record
+from ..base.state_types import known_state
 from .base import Memory
 from .interface import Interface, Part
 
 
+@known_state
 class DNCState(NamedTuple):
     """The state of a DNC's memory, for N slots of width M, R read and W write heads.
 

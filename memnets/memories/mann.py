@@ -9,6 +9,7 @@ from .. import ops
 from ..base.checks import check_whole
 from ..base.modes import check_share
 from ..base.records import Record
+from ..base.state_types import known_state
 from .base import Memory
 from .interface import Interface, Part
 
@@ -19,6 +20,7 @@ SPREAD = 0.01
 """Usage of the last slot before the first step; slots before it have less, so that they are taken in order."""
 
 
+@known_state
 class MANNState(NamedTuple):
     """The state of a MANN's memory: ``memory (B, N, M)``, ``usage (B, N)``, ``read_weights (B, R, N)``."""
 

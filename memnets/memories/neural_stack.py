@@ -9,10 +9,12 @@ from .. import ops
 from ..base.checks import check_whole
 from ..base.modes import check_choice
 from ..base.records import Record
+from ..base.state_types import known_state
 from .base import Memory
 from .interface import Interface, Part
 
 
+@known_state
 class NeuralStackState(NamedTuple):
     """The state of neural stacks and queues.
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from .. import ops
 from ..base.checks import check_number, check_whole
 from ..base.records import Record
+from ..base.state_types import known_state
 from .base import Memory
 from .interface import Interface, Part
 
@@ -15,6 +16,7 @@ INITIAL_VALUE = 1e-6
 """Every number of the memory before the first step (Collier & Beel 2018, section 4.1)."""
 
 
+@known_state
 class NTMState(NamedTuple):
     """The state of an NTM's memory: ``memory (B, N, M)``, ``read_weights (B, R, N)``, ``write_weights (B, W, N)``."""
 

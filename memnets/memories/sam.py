@@ -8,11 +8,13 @@ from torch import Tensor
 from .. import ops
 from ..base.checks import check_whole
 from ..base.records import Record
+from ..base.state_types import known_state
 from .base import Memory
 from .interface import Interface, Part
 from .sparse_slots import Slots, SlotsInPlace
 
 
+@known_state
 class SAMState(NamedTuple):
     """The state of a sparse access memory, for N slots of width M and H heads of K slots each.
 

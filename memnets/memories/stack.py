@@ -8,10 +8,12 @@ from torch import Tensor
 from .. import ops
 from ..base.checks import check_whole
 from ..base.records import Record
+from ..base.state_types import known_state
 from .base import Memory
 from .interface import Interface, Part
 
 
+@known_state
 class StackState(NamedTuple):
     """The state of stacks: ``stack (B, stacks, depth, width)``, the top of each first."""
 

@@ -8,11 +8,13 @@ from torch import Tensor
 from .. import ops
 from ..base.checks import check_whole
 from ..base.records import Record
+from ..base.state_types import known_state
 from ..ops.tape import MOVES
 from .base import Memory
 from .interface import Interface, Part
 
 
+@known_state
 class TapeState(NamedTuple):
     """The state of tapes.
 
@@ -70,7 +72,8 @@ class TapeMemory(Memory):
         """Empty tapes: zeros; nothing was given yet."""
         options: Any = {"device": device, "dtype": dtype}
         tape = torch.zeros(batch_size, self.tapes, self.slots, self.width, **options)
-        return TapeState(tape, torch.zeros(batch_size, **options))
+        counts = torch.promote_types(tape.dtype, torch.float32)  # half precision stops counting at 256 or 2,048
+        return TapeState(tape, torch.zeros(batch_size, device=device, dtype=counts))
 
     def initial_reads(self, state: TapeState) -> Tensor:
         """What is under the heads."""

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from ..base.checks import check_state, check_whole
 from ..base.module import SequenceModule, clear_padding, run_in_segments
-from ..base.state_types import register_state
+from ..base.state_types import known_state, register_state
 from ..layers.attention import append_steps
+from ..ops.precision import cut_off
 
 INITIAL_SIZE = 0.1
 """Of the embeddings' weights at the start (section 4.2): questions then ask all sentences alike."""
@@ -18,6 +19,7 @@ LARGEST = 1e6
 """Beyond it numbers are cut off, whose products would overflow."""
 
 
+@known_state
 class SentenceState(NamedTuple):
     """What an end-to-end memory network carries, with zeros past a sequence's last step.
 
@@ -160,7 +162,7 @@ class EndToEndMemory(SequenceModule):
 
     def _run(self, inputs: Tensor, state: SentenceState, given: Tensor | None) -> tuple[Tensor, SentenceState]:
         ended = inputs[..., -1].long()  # (B, T)
-        words = self.project(inputs[..., :-1]).to(state.sums.dtype).clamp(-LARGEST, LARGEST)  # (B, T, 3 D)
+        words = cut_off(self.project(inputs[..., :-1]).to(state.sums.dtype), LARGEST)  # (B, T, 3 D)
         sums, placed, place = _running(words, ended, state)
         keys, values, question = encode(sums, placed, place).chunk(3, dim=-1)  # (B, T, D) each
         total = state.steps + (inputs.shape[1] if given is None else given)
@@ -194,7 +196,9 @@ class EndToEndMemory(SequenceModule):
         for hop in range(self.hops):
             u = self.turn(u) + o if hop else u
             scores = u @ keys.transpose(-1, -2) + (key_ages @ u.unsqueeze(-1)).squeeze(-1)  # (B, T, N)
-            shares = scores.masked_fill(~visible, -1e30).softmax(-1) * visible  # nothing is recalled of no sentence
+            shares = (
+                scores.masked_fill(~visible, torch.finfo(scores.dtype).min).softmax(-1) * visible
+            )  # nothing is recalled of no sentence
             o = shares @ values + (shares.unsqueeze(-2) @ value_ages).squeeze(-2)
         return u + o
 

@@ -7,6 +7,8 @@ usage; a caller who wants that detaches the weighting.)
 import torch
 from torch import Tensor
 
+from .order import sort_stably
+
 EPSILON = 1e-6
 """The least usage in an allocation: the usage is taken as ``usage * (1 - 1e-6) + 1e-6``, so that no factor is 0."""
 
@@ -60,7 +62,7 @@ def allocation_weights(usage: Tensor) -> Tensor:
     Returns:
         a, ``(B, N)``; sums to at most 1, and to nearly 0 where every slot is used.
     """
-    ascending, order = torch.sort(usage * (1 - EPSILON) + EPSILON, dim=-1, stable=True)
+    ascending, order = sort_stably(usage * (1 - EPSILON) + EPSILON)
     logs = torch.cat([torch.zeros_like(ascending[..., :1]), ascending[..., :-1].log()], dim=-1)
     allocated = (1 - ascending) * logs.cumsum(-1).exp()
     return torch.zeros_like(allocated).scatter(-1, order, allocated)

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from .order import sort_stably
+
 
 def least_used_weights(usage: Tensor, count: int) -> Tensor:
     """A one-hot weighting for each of the ``count`` least used slots (equation 6).
@@ -17,7 +19,7 @@ def least_used_weights(usage: Tensor, count: int) -> Tensor:
     Returns:
         w^lu, ``(B, n, N)``, the least used first.
     """
-    order = usage.argsort(dim=-1, stable=True)[:, :count].unsqueeze(-1)  # (B, n, 1)
+    order = sort_stably(usage)[1][:, :count].unsqueeze(-1)  # (B, n, 1)
     zeros = torch.zeros_like(usage).unsqueeze(1).expand(-1, order.shape[1], -1)  # (B, n, N)
     return zeros.scatter(-1, order, 1.0)
 

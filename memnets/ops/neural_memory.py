@@ -19,9 +19,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..base.state_types import known_state
 from .sequences import in_float32, without_autocast
 
 
+@known_state
 class NeuralMemoryState(NamedTuple):
     """What a neural memory carries; of a model of L layers each with L after B. A part that is not in use has size 0.
 

@@ -42,7 +42,7 @@ def recurrence(
     with without_autocast(v.device.type):
         if v.shape[1] == 0:
             return torch.zeros_like(v), state
-        if chunk is None:
+        if chunk is None or torch.onnx.is_in_onnx_export():  # ONNX has no triangular solve
             outputs, state = one_by_one(step, inputs, state)
         else:
             outputs, state = chunked(*inputs, state, min(chunk, v.shape[1]))

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from .content import EPSILON, cosine_similarity
+from .order import sort_stably
 
 
 def most_similar(memory: Tensor, key: Tensor, count: int) -> Tensor:
@@ -24,9 +25,9 @@ def most_similar(memory: Tensor, key: Tensor, count: int) -> Tensor:
             last = values[..., -1:]
             if torch.equal((similarity == last).sum(-1), (values == last).sum(-1)):  # none like the last is left out
                 index = index.sort(dim=-1).values
-                order = similarity.gather(-1, index).argsort(dim=-1, descending=True, stable=True)
+                order = sort_stably(similarity.gather(-1, index), descending=True)[1]
                 return index.gather(-1, order)
-        return similarity.argsort(dim=-1, descending=True, stable=True)[..., :count]
+        return sort_stably(similarity, descending=True)[1][..., :count]
 
 
 SORTED = 4096
@@ -106,7 +107,7 @@ def least_recent(last_access: Tensor, count: int) -> Tensor:
     """
     slots = last_access.shape[1]
     if slots <= SORTED:
-        return last_access.argsort(dim=-1, stable=True)[:, :count]
+        return sort_stably(last_access)[1][:, :count]
     ranks = last_access * slots + torch.arange(slots, device=last_access.device)
     return ranks.topk(count, dim=-1, largest=False).indices
 

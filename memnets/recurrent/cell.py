@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..base.checks import place_of
+from ..base.state_types import known_state
 from ..controllers import Controller, make_controller
 from ..memories.base import Memory
 from .learned_start import LearnedStart
@@ -15,6 +16,7 @@ MakeController = str | Callable[[int], Controller]
 """A controller by name, or what makes one for a number of inputs."""
 
 
+@known_state
 class CellState(NamedTuple):
     """The state of a MemoryCell: its controller's, its memory's, and ``reads (B, reads_size)``, the last ones."""
 

@@ -6,7 +6,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ..base.state_types import known_state
 
+
+@known_state
 class BidirectionalState(NamedTuple):
     """The state of a module of two directions: that of ``forward`` at the last step, of ``backward`` at the first."""
 

@@ -9,11 +9,13 @@ from torch.nn import functional as F
 from ..base.checks import check_number, check_whole
 from ..base.records import Record
 from ..base.state import named_tensors, weighted_state
+from ..base.state_types import known_state
 
 HALTING_BIAS = 1.0
 """Starting bias of the halting unit: at first a cell ponders little (Graves 2016, section 2.2)."""
 
 
+@known_state
 class PonderState(NamedTuple):
     """The state of an :class:`ACTCell`.
 

@@ -7,11 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from ..base.checks import check_whole, place_of
-from ..base.modes import check_share
+from ..base.modes import check_dropout
 from ..base.module import SequenceModule
 from ..base.state import HiddenState, LSTMState, detach_state, map_state, stack_states
 from ..base.state_types import register_state
 from .learned_start import LearnedStart
+from .scanned import masked
 
 
 class TorchLayer(SequenceModule, abc.ABC):
@@ -59,14 +60,14 @@ class TorchLayer(SequenceModule, abc.ABC):
     ):
         for name, value in {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}.items():
             check_whole(name, value)
-        check_share("dropout", dropout)
+        check_dropout(dropout, num_layers)
         if bidirectional and truncated_bptt_steps is not None:
             raise ValueError(
                 f"truncated_bptt_steps is {truncated_bptt_steps}, but torch's layers go over all steps at once where "
                 "they are bidirectional: leave one of the two out"
             )
         layer_type: Any = self.layer_type
-        between = dropout if num_layers > 1 else 0.0  # torch warns of one layer
+        between = dropout if num_layers > 1 else 0.0  # torch would warn a second time
         layer: nn.RNNBase = layer_type(
             input_size, hidden_size, num_layers, batch_first=True, dropout=between, bidirectional=bidirectional
         )  # drawn before the output
@@ -104,8 +105,10 @@ class TorchLayer(SequenceModule, abc.ABC):
         state = self.state_type(*(zeros.clone() for _ in self.state_type._fields))
         return state if self.state_start is None else self.state_start(state)
 
-    def run(self, inputs: Tensor, state: Any, lengths: list[int] | None) -> tuple[Tensor, Any]:
+    def run(self, inputs: Tensor, state: Any, lengths: list[int] | Tensor | None) -> tuple[Tensor, Any]:
         """The layer over ``inputs (B, T, I)``."""
+        if isinstance(lengths, Tensor):
+            return self._run_exported(inputs, state, lengths)
         if self.truncated_bptt_steps is None:
             return self._run(inputs, state, lengths)
         steps, segment, outputs = inputs.shape[1], self.truncated_bptt_steps, []
@@ -129,6 +132,25 @@ class TorchLayer(SequenceModule, abc.ABC):
     def backend_report(self) -> dict[str, str]:
         """torch's own kernels are all there is."""
         return {"torch": f"chosen: torch.nn.{self.layer_type.__name__}"}
+
+    def _run_exported(self, inputs: Tensor, state: Any, lengths: Tensor) -> tuple[Tensor, Any]:
+        """Step by step: the sequences that torch packs cannot be exported."""
+        if self.bidirectional:
+            raise ValueError(
+                f"a bidirectional {type(self).__name__} cannot be exported with lengths, which are not known to the "
+                "program: export it without, or a memnets.MemoryNetwork with bidirectional=True"
+            )
+
+        def step(x: Tensor, state: Any) -> tuple[Tensor, Any]:
+            hidden, last = self.layer(x.unsqueeze(1), self._to_torch(state))
+            return hidden.squeeze(1), self._from_torch(last)
+
+        outputs = []
+        step, inputs = masked(step, inputs, lengths)
+        for x in inputs.unbind(1):
+            hidden, state = step(x, state)
+            outputs.append(hidden)
+        return torch.stack(outputs, dim=1), state
 
     def _run(self, inputs: Tensor, state: Any, counts: list[int] | None) -> tuple[Tensor, Any]:
         if counts is None or min(counts) == inputs.shape[1]:

@@ -13,10 +13,11 @@ from ..base.checks import check_length_tensor, check_state, check_whole
 from ..base.module import SequenceModule, run_between
 from ..base.state import detach_state, index_state, stack_states
 from ..base.state_types import register_state
+from ..base.transforms import exporting
 from ..memories.base import Memory, resize
 from . import in_place
 from .directions import BidirectionalState, reverse, reverse_resets
-from .scanned import has_open_steps, run_scanned
+from .scanned import has_open_steps, masked, run_scanned
 
 Step = Callable[[Tensor, Any], tuple[Tensor, Any]]
 
@@ -127,7 +128,7 @@ class Recurrent(SequenceModule):
 
     def read_lengths(self, lengths: Tensor | Sequence[int], inputs: Tensor) -> Any:
         """As a list; as a tensor where a graph of ``torch.compile`` must serve any lengths."""
-        if not isinstance(lengths, Tensor) or not torch.compiler.is_compiling():
+        if not isinstance(lengths, Tensor) or not torch.compiler.is_compiling() or exporting():
             return super().read_lengths(lengths, inputs)
         if kernels.choose(self.cell, self._kernel, self.backend, inputs)[0] == "fused":
             return check_length_tensor(lengths, inputs.shape[0])
@@ -233,12 +234,13 @@ class Recurrent(SequenceModule):
         return outputs.transpose(0, 1), state  # (B, T, F)
 
     def _run_steps(
-        self, cell: Any, step: Step, inputs: Tensor, state: Any, counts: list[int] | None
+        self, cell: Any, step: Step, inputs: Tensor, state: Any, counts: list[int] | Tensor | None
     ) -> tuple[Tensor, Any]:
         steps = inputs.shape[1]
         every = self.checkpoint_every or steps
         # Hooks must see a step once, and function transforms know no checkpoints.
-        if every >= steps or not torch.is_grad_enabled() or kernels.hooked(cell) or kernels.transformed():
+        whole = every >= steps or not torch.is_grad_enabled() or isinstance(counts, Tensor)
+        if whole or kernels.hooked(cell) or kernels.transformed():
             return self._unroll(step, inputs, state, counts, 0)
         parts = []
         for start in range(0, steps, every):
@@ -249,11 +251,13 @@ class Recurrent(SequenceModule):
         return torch.cat(parts, dim=1), state  # (B, T, F)
 
     def _unroll(
-        self, step: Step, inputs: Tensor, state: Any, counts: list[int] | None, start: int
+        self, step: Step, inputs: Tensor, state: Any, counts: list[int] | Tensor | None, start: int
     ) -> tuple[Tensor, Any]:
         """The steps of ``inputs``, of which the first is step ``start`` of the sequence."""
         if counts is None:
             return self._unroll_even(step, inputs, state, start)
+        if isinstance(counts, Tensor):
+            return self._unroll_even(*masked(step, inputs, counts), state, start)
         return self._unroll_ragged(step, inputs, state, counts, start)
 
     def _cut(self, t: int, state: Any) -> Any:

@@ -225,7 +225,11 @@ class SequenceLearner(pl.LightningModule):
         optimizer = self.make_optimizer(self.parameters())
         if self.make_scheduler is None:
             return optimizer
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.make_scheduler(optimizer)}}
+        try:
+            scheduler = self.make_scheduler(optimizer)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"--lr_scheduler: {error}") from error
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler}}
 
     def train_dataloader(self) -> DataLoader:
         """An endless loader of nothing: see :class:`memnets.training.step.TrainingStep`."""

@@ -128,6 +128,7 @@ MISTAKES = {
     "a beam of none": (["read", "a.png", "--run", ".", "--beam", "0"], 2, "argument --beam: 0 must be at least 1"),
     "a way of describing": (["describe", "a.png", "--run", ".", "--decode", "ctc"], 2, "unrecognized arguments"),
     "reading without a run directory": (["read", "a.png", "--run", "nowhere"], 1, "nowhere is not a directory"),
+    "no memories to compare": (["compare", "--memories", ","], 2, "argument --memories: ',' names none"),
     "unknown option": (["show", ".", "--lenght", "3"], 2, "unrecognized arguments: --lenght 3"),
     "options of list": (["list", "--all"], 2, "unrecognized arguments: --all"),
 }

@@ -61,6 +61,8 @@ def test_the_commands(tmp_path, capsys, reading_run):
     assert main(["save", reading_run, str(tmp_path / "saved")]) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'saved'}\n"
     assert {path.name for path in (tmp_path / "saved").iterdir()} == {"config.json", "model.safetensors"}
+    assert main(["save", reading_run, str(tmp_path / "out" / "reader.json")]) == 2
+    assert "reader.json is a file: give a folder" in capsys.readouterr().err
     if importlib.util.find_spec("onnx") is None:
         assert main(["export", reading_run, "--format", "onnx"]) == 2
         assert "ONNX needs onnx" in capsys.readouterr().err

@@ -1,5 +1,7 @@
 """A learned start, and dropout between a controller's layers."""
 
+import functools
+
 import pytest
 import torch
 from torch.testing import assert_close
@@ -133,6 +135,9 @@ def test_dropout_is_drawn_each_step_keeps_the_mean_and_ends_in_evaluation():
     assert torch.equal(module.eval()(sequences())[0], plain(sequences())[0])
     with pytest.raises(ValueError, match=r"dropout is 1\.5"):
         ntm(dropout=1.5)
+    for make in (ntm, functools.partial(memnets.LSTM, 3, 4)):
+        with pytest.warns(UserWarning, match=r"dropout is 0\.5.*num_layers=2"):  # as torch does
+            make(dropout=0.5)
 
 
 @pytest.mark.parametrize("other", [{"backend": "fused"}, {"backend": "reference", "checkpoint_every": 2}])

@@ -1,5 +1,6 @@
 """Recurrent modules within torch: checkpoints with states, per-sample gradients, ensembles, export."""
 
+import importlib.util
 import io
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from torch.testing import assert_close
 import memnets
 from cases import CASES, assert_same_state, sequences
 from memnets import NTM, MemoryNetwork, StackMemory
+from memnets.base.state import state_tensors
 
 every_module = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
@@ -27,15 +29,34 @@ def test_a_state_in_a_file_is_loaded_safely(case):
     assert_same_state(torch.load(file)["state"], state)
 
 
-def test_a_state_is_loaded_by_another_process_once_the_module_is_there(tmp_path):
-    torch.save(MemoryNetwork(3, 4, memory=StackMemory(3, 2)).initial_state(2), tmp_path / "state.pt")
-    program = (
-        "import torch; from memnets import MemoryNetwork, StackMemory\n"
-        "model = MemoryNetwork(3, 4, memory=StackMemory(3, 2))\n"
-        f"print(torch.load({str(tmp_path / 'state.pt')!r}).memory.stack.shape)"
+class Tensors(torch.nn.Module):
+    """As docs/states.md has it: what is loaded without memnets holds no class of its own."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, inputs):
+        output, state = self.model(inputs)
+        return output, *state_tensors(state)
+
+
+def test_states_and_programs_are_loaded_by_another_process(tmp_path):
+    """Once the module's class is imported; of tensors alone without memnets."""
+    model, inputs = MemoryNetwork(3, 4, memory=StackMemory(3, 2), controller="rnn").eval(), torch.randn(2, 2, 3)
+    state, program, tensors = (str(tmp_path / name) for name in ("state.pt", "program.pt2", "tensors.pt2"))
+    torch.save(model.initial_state(2), state)
+    torch.export.save(torch.export.export(model, (inputs,)), program)
+    torch.export.save(torch.export.export(Tensors(model), (inputs,)), tensors)
+    code = (
+        "import sys, torch\n"
+        f"print(len(torch.export.load({tensors!r}).module()(torch.zeros(2, 2, 3))), 'memnets' in sys.modules)\n"
+        "from memnets import MemoryNetwork\n"
+        f"print(torch.load({state!r}).memory.stack.shape)\n"
+        f"print(torch.export.load({program!r}).module()(torch.zeros(2, 2, 3))[1].memory.stack.shape)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert "[2, 1, 3, 2]" in done.stdout
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["4 False", *["torch.Size([2, 1, 3, 2])"] * 2]
 
 
 @pytest.mark.parametrize("controller", ["lstm", "gru", "rnn", "feedforward"])
@@ -68,17 +89,6 @@ def test_ensembles(controller):
     found = vmap(run, in_dims=(0, 0, None))(parameters, buffers, inputs)
     for model, outputs in zip(models, found):
         assert_close(outputs, model(inputs)[0])
-
-
-def test_an_exported_module_is_saved_and_loaded(tmp_path):
-    model = NTM(3, 4, slots=5, width=2, backend="reference").eval()
-    inputs = sequences(dtype=torch.float32)
-    program = torch.export.export(model, (inputs,))
-    torch.export.save(program, tmp_path / "ntm.pt2")
-    outputs, state = torch.export.load(tmp_path / "ntm.pt2").module()(inputs)
-    expected, last = model(inputs)
-    assert_close(outputs, expected)
-    assert_same_state(state, last)
 
 
 def test_a_compiled_module_is_traced():
@@ -140,7 +150,8 @@ def test_traces_in_one_thread_while_another_runs_the_module():
 
 def test_an_exported_program_takes_any_batch_and_any_number_of_steps(tmp_path):
     """The plain cell by itself, which needs no kernel of this machine; torch's LSTM leaves the batch open alone."""
-    model, inputs = memnets.NTM(3, 5, output_size=2, slots=4, width=3).eval(), torch.randn(2, 6, 3)
+    model = memnets.NTM(3, 5, output_size=2, slots=4, width=3, controller="rnn").eval()
+    inputs = torch.randn(2, 6, 3)
     axes = {0: torch.export.Dim("batch", min=2), 1: torch.export.Dim("steps", min=2)}
     torch.export.save(torch.export.export(model, (inputs,), dynamic_shapes=(axes,)), tmp_path / "ntm.pt2")
     program = torch.export.load(tmp_path / "ntm.pt2")
@@ -149,10 +160,56 @@ def test_an_exported_program_takes_any_batch_and_any_number_of_steps(tmp_path):
     outputs, state = program.module()(others)
     expected, last = model(others)
     assert_close(outputs, expected, rtol=1e-4, atol=1e-5)
-    assert_close(state.memory.memory, last.memory.memory, rtol=1e-4, atol=1e-5)
+    assert_same_state(state, last, rtol=1e-4, atol=1e-5)
     lstm = memnets.LSTM(3, 5)
     batch = torch.export.export(lstm, (inputs,), dynamic_shapes=({0: torch.export.Dim("batch", min=2)},))
     assert_close(batch.module()(others[:, :6])[0], lstm(others[:, :6])[0])
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: memnets.NTM(3, 4, slots=4, width=2, controller="gru", bidirectional=True),
+        lambda: memnets.GRU(3, 4, num_layers=2),
+        lambda: memnets.DeltaNet(3, 4, heads=2),
+        lambda: memnets.EndToEndMemory(3, 4),
+    ],
+    ids=["two-ways", "gru", "delta-net", "end-to-end"],
+)
+def test_an_exported_program_takes_any_lengths(build):
+    """Which it does not know: the last state is that of each sequence's own end."""
+    model, inputs = build().double().eval(), sequences(steps=3)
+    lengths = torch.tensor([3, 1, 2])
+    program = torch.export.export(model, (inputs,), {"lengths": lengths}).module()
+    for others in (lengths, torch.tensor([0, 3, 1])):
+        outputs, state = program(inputs, lengths=others)
+        expected, last = model(inputs, lengths=others)
+        assert_close(outputs, expected)
+        assert_same_state(state, last)
+
+
+def test_what_cannot_be_exported_with_lengths_says_so():
+    model = memnets.LSTM(3, 4, bidirectional=True).eval()
+    with pytest.raises(Exception, match=r"bidirectional LSTM cannot be exported with lengths"):
+        torch.export.export(model, (torch.randn(2, 3, 3),), {"lengths": torch.tensor([3, 1])})
+
+
+@pytest.mark.skipif(importlib.util.find_spec("onnxruntime") is None, reason="onnxruntime is not installed")
+@pytest.mark.parametrize("kind", [memnets.NTM, memnets.DNC, memnets.SAM])
+def test_onnxruntime_agrees(kind):
+    """Of slots that are alike the first is taken there too."""
+    import onnxruntime
+
+    model = kind(3, 4, slots=4, width=2).eval()
+    inputs, lengths = sequences(steps=3, dtype=torch.float32), torch.tensor([3, 1, 2])
+    axes = {"inputs": {0: torch.export.Dim.DYNAMIC}, "lengths": {0: torch.export.Dim.DYNAMIC}}
+    given = {"inputs": inputs[:2], "lengths": lengths[:2]}
+    made = torch.onnx.export(model, kwargs=given, dynamic_shapes=axes, dynamo=True, verbose=False)
+    session = onnxruntime.InferenceSession(made.model_proto.SerializeToString())
+    outputs = session.run(None, {"inputs": inputs.numpy(), "lengths": lengths.numpy()})
+    expected, last = model(inputs, lengths=lengths)
+    for got, want in zip(outputs, [expected, *state_tensors(last)], strict=True):
+        assert_close(torch.from_numpy(got), want.detach(), rtol=1e-4, atol=1e-5)
 
 
 def test_the_kernel_of_this_machine_is_not_exported():

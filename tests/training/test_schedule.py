@@ -87,7 +87,14 @@ def test_annealing_takes_its_share_of_the_schedule():
          1, "OneCycleLR: Tried to step"),
         (["--lr_scheduler", f"{TORCH}.StepLR", "--lr_scheduler.step_size", "2", "--training.collapse_rise", "1"],
          2, "collapse_rise is 1.0"),
-        (["--lr_scheduler", "torch.optim.SGD"], 2, "lr_scheduler"),
+        (["--lr_scheduler", "torch.optim.SGD"], 2, "--lr_scheduler: torch.optim.SGD is no LRScheduler"),
+        (["--lr_scheduler", f"{TORCH}.CosineAnnealingLR"], 2, "cannot be made without --lr_scheduler.T_max"),
+        (["--lr_scheduler", f"{TORCH}.CosineAnnealingLR", "--lr_scheduler.T_max", "abc"],
+         2, "--lr_scheduler.T_max: expected an int. Got value: abc\n"),
+        (["--lr_scheduler", f"{TORCH}.CosineAnnealingLR", "--lr_scheduler.T_max", "0"],
+         2, "--lr_scheduler CosineAnnealingLR cannot take a step"),
+        (["--lr_scheduler", f"{TORCH}.OneCycleLR", "--lr_scheduler.max_lr", "1"], 2, "--lr_scheduler: You must define"),
+        (["--init_from", ""], 2, "--init_from is empty"),
         (["--lr_scheduler", f"{TORCH}.NoSuchLR"], 2, "has no attribute 'NoSuchLR'"),
     ],
 )  # fmt: skip
@@ -95,5 +102,6 @@ def test_what_does_not_go_is_one_line(arguments, status, said, tmp_path, capsys,
     monkeypatch.setenv("WANDB_MODE", "disabled")
     more = [*PLAIN, *STEPS, "--trainer.max_steps", "6", "--runs", str(tmp_path)]
     assert main(["fit", "copy-ntm", *TINY, *more, *arguments]) == status
-    error = capsys.readouterr().err.splitlines()[-1]
+    error = capsys.readouterr().err.splitlines(keepends=True)[-1]
     assert said in error
+    assert status == 1 or not list(tmp_path.iterdir())
