@@ -15,6 +15,7 @@ import memnets
 from cases import CASES, assert_same_state, sequences
 from memnets import NTM, MemoryNetwork, StackMemory
 from memnets.base.state import state_tensors
+from running import ROOT
 
 every_module = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
@@ -29,34 +30,23 @@ def test_a_state_in_a_file_is_loaded_safely(case):
     assert_same_state(torch.load(file)["state"], state)
 
 
-class Tensors(torch.nn.Module):
-    """As docs/states.md has it: what is loaded without memnets holds no class of its own."""
-
-    def __init__(self, model):
-        super().__init__()
-        self.model = model
-
-    def forward(self, inputs):
-        output, state = self.model(inputs)
-        return output, *state_tensors(state)
-
-
-def test_states_and_programs_are_loaded_by_another_process(tmp_path):
-    """Once the module's class is imported; of tensors alone without memnets."""
-    model, inputs = MemoryNetwork(3, 4, memory=StackMemory(3, 2), controller="rnn").eval(), torch.randn(2, 2, 3)
-    state, program, tensors = (str(tmp_path / name) for name in ("state.pt", "program.pt2", "tensors.pt2"))
-    torch.save(model.initial_state(2), state)
-    torch.export.save(torch.export.export(model, (inputs,)), program)
-    torch.export.save(torch.export.export(Tensors(model), (inputs,)), tensors)
-    code = (
-        "import sys, torch\n"
-        f"print(len(torch.export.load({tensors!r}).module()(torch.zeros(2, 2, 3))), 'memnets' in sys.modules)\n"
-        "from memnets import MemoryNetwork\n"
-        f"print(torch.load({state!r}).memory.stack.shape)\n"
-        f"print(torch.export.load({program!r}).module()(torch.zeros(2, 2, 3))[1].memory.stack.shape)\n"
-    )
+def test_states_and_programs_are_loaded_by_another_process(tmp_path, monkeypatch):
+    """Once the module's class is imported; of tensors alone, as docs/states.md makes them, without memnets."""
+    monkeypatch.chdir(tmp_path)
+    exec((ROOT / "docs" / "states.md").read_text().split("```python\n")[1].split("```")[0], {"__name__": "docs"})
+    model, inputs = MemoryNetwork(3, 4, memory=StackMemory(3, 2), controller="rnn").eval(), torch.zeros(2, 2, 3)
+    torch.save(model.initial_state(2), "state.pt")
+    torch.export.save(torch.export.export(model, (inputs,)), "program.pt2")
+    code = """if True:
+        import sys, torch
+        inputs = torch.zeros(2, 2, 3)
+        print(len(torch.export.load("ntm.pt2").module()(inputs)), "memnets" in sys.modules)
+        from memnets import MemoryNetwork
+        print(torch.load("state.pt").memory.stack.shape)
+        print(torch.export.load("program.pt2").module()(inputs)[1].memory.stack.shape)
+    """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["4 False", *["torch.Size([2, 1, 3, 2])"] * 2]
+    assert done.stdout.splitlines() == ["6 False", *["torch.Size([2, 1, 3, 2])"] * 2]
 
 
 @pytest.mark.parametrize("controller", ["lstm", "gru", "rnn", "feedforward"])
