@@ -28,7 +28,7 @@ test-floors:
 	$(PYTHON) -m venv --clear $(FLOORS)
 	$(PYTHON) tests/floors.py > $(FLOORS)/floors.txt
 	$(FLOORS)/bin/python -m pip install --quiet --constraint constraints.txt torch
-	$(FLOORS)/bin/python -m pip install --quiet --constraint constraints.txt --constraint $(FLOORS)/floors.txt --editable '.[train,images]' pytest hypothesis pytest-xdist
+	$(FLOORS)/bin/python -m pip install --quiet --constraint constraints.txt --constraint $(FLOORS)/floors.txt --editable '.[train,images]' build hatchling pytest hypothesis pytest-xdist
 	$(FLOORS)/bin/pytest -n 0 $(FLOOR_TESTS)
 
 FLOOR_TESTS := tests/test_imports.py tests/test_packaging.py tests/base tests/cli/test_user_faults.py \

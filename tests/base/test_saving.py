@@ -201,7 +201,10 @@ def test_weights_of_another_kind_are_refused(dtype, tmp_path):
     model = memnets.NTM(3, 4, slots=5, width=2)
     model.save_pretrained(tmp_path)
     weights = load_file(tmp_path / "model.safetensors")
-    save_file({name: tensor.to(dtype) for name, tensor in weights.items()}, tmp_path / "model.safetensors")
+    try:
+        save_file({name: tensor.to(dtype) for name, tensor in weights.items()}, tmp_path / "model.safetensors")
+    except KeyError:
+        pytest.skip(f"this version of safetensors writes no {dtype}")
     with pytest.raises(ValueError, match=f"is {dtype} there and torch.float32 in a NTM"):
         memnets.NTM.from_pretrained(tmp_path)
 
