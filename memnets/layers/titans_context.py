@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..base.module import clear_padding
+from ..base.state_types import known_state
 from ..ops.neural_memory import recall
 from .base import Layer
 from .delta import unit_length
@@ -17,6 +18,7 @@ from .titans_attention import NeuralMemoryOptions
 from .window_attention import attend, learned_keys
 
 
+@known_state
 class TitansContextState(NamedTuple):
     """The state of the memory, and what attention sees of the present segment.
 

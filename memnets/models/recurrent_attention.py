@@ -10,11 +10,13 @@ from ..base.checks import check_inputs, check_number, check_whole
 from ..base.module import Model, TrainingOutputs, as_parameters, check_network, check_sizes, clear_padding
 from ..base.saving import Pretrained
 from ..base.state import where_state
+from ..base.state_types import known_state
 from ..base.task import Task
 from ..vision.frames import frame_size
 from ..vision.glimpses import glimpses
 
 
+@known_state
 class GlimpseState(NamedTuple):
     """The network's state, and where the next glimpse goes: ``place (B, 2)``, x and y from -1 to 1."""
 

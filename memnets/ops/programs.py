@@ -9,12 +9,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..base.state_types import known_state
+
 PROGRAM_OPERATIONS = ("sum", "count", "difference", "greater", "lesser", "and", "or", "reset")
 
 SCALARS = 3
 """How many steps back "difference" looks."""
 
 
+@known_state
 class ProgramState(NamedTuple):
     """What steps hand on.
 
