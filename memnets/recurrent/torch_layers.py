@@ -146,9 +146,9 @@ class TorchLayer(SequenceModule, abc.ABC):
             return hidden.squeeze(1), self._from_torch(last)
 
         outputs = []
-        step, inputs = masked(step, inputs, lengths)
+        take, inputs = masked(step, inputs, lengths)
         for x in inputs.unbind(1):
-            hidden, state = step(x, state)
+            hidden, state = take(x, state)
             outputs.append(hidden)
         return torch.stack(outputs, dim=1), state
 

@@ -149,10 +149,24 @@ def _log_with_zero(axes: Axes, series: Iterable[np.ndarray]) -> None:
     positive = values[values > 0]
     if len(positive) == len(values) and len(values):
         axes.set_yscale("log")
+        _plain_numbers(axes)
         return
     smallest = 10.0 ** np.floor(np.log10(positive.min())) if positive.size else 1.0
     axes.set_yscale("symlog", linthresh=smallest, linscale=0.5)
+    _plain_numbers(axes)
     axes.set_ylim(min(-0.15 * smallest, values.min(initial=0.0)), 2 * max(smallest, values.max(initial=0.0)))
+
+
+def _plain_numbers(axes: Axes) -> None:
+    """Ticks as 0.3, 6 and 20 in place of powers of ten; those between decades only within one."""
+
+    def between(value: float, _: int) -> str:
+        bottom, top = axes.get_ylim()
+        return f"{value:g}" if 0 < bottom < top < 10 * bottom else ""
+
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_minor_formatter(between)
+    axes.tick_params(axis="y", which="minor", labelsize=_style.TICK)
 
 
 def _shade(axes: Axes, trained_on: tuple[int, int] | int | None) -> None:

@@ -15,6 +15,17 @@ def test_lengths_have_the_unit_of_the_task():
     assert {axes.get_xlabel() for axes in viz.lengths_figure(table).axes} == {"sequence length"}
 
 
+def test_ticks_of_errors_are_plain_numbers():
+    """Also where they lie within one decade."""
+    for errors in ((3.0, 7.0), (0.2, 300.0), (0.0, 40.0)):
+        figure = viz.lengths_figure({n: {"bit_errors": error} for n, error in zip((3, 6), errors)})
+        figure.canvas.draw()
+        axis = figure.axes[0].yaxis
+        texts = [tick.get_text() for tick in [*axis.get_majorticklabels(), *axis.get_minorticklabels()]]
+        assert sum(bool(text) for text in texts) >= 2
+        assert all(float(text) >= 0 for text in texts if text and not text.startswith("-"))
+
+
 def medians(axes):
     """The thick lines by their names, in the order drawn."""
     return {line.get_label().split(" (")[0]: line for line in axes.get_lines() if line.get_linewidth() > 2}
