@@ -71,7 +71,7 @@ class TableQuestions(AnswerTask):
         After Neelakantan et al. 2015, arXiv:1511.04834, section 3.1.
     """
 
-    threshold = 0.02
+    threshold = 0.002
 
     def __init__(
         self,
