@@ -80,13 +80,21 @@ def leads_out(path: Path, root: Path) -> bool:
 
 
 def find_link_out(root: Path) -> Path | None:
-    """The first link below ``root`` that leads out of it, or None; ``root`` itself may be one."""
+    """The first link below ``root`` that leads out of it, or None; ``root`` itself may be one.
+
+    The link to its own log that W&B makes in each run, which nobody here reads or writes, is left out.
+    """
     for folder, folders, files in os.walk(root):  # which goes through no link
         for name in sorted([*folders, *files]):
             path = Path(folder, name)
-            if path.is_symlink() and leads_out(path, root):
+            if path.is_symlink() and not _is_wandbs_own(path) and leads_out(path, root):
                 return path
     return None
+
+
+def _is_wandbs_own(path: Path) -> bool:
+    """Whether a link is ``wandb/<run>/logs/debug-core.log``."""
+    return path.name == "debug-core.log" and path.parts[-2:-1] == ("logs",) and path.parts[-4:-3] == ("wandb",)
 
 
 def _umask() -> int:

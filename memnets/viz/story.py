@@ -30,19 +30,23 @@ def story_figure(images: Tensor, said: Sequence[str], wanted: Sequence[str] | No
             f"images has shape {tuple(images.shape)} and there are {len(said)} sentences; give (T, C, H, W) and T each"
         )
     pixels = to_numpy(images[:MOST]).transpose(0, 2, 3, 1).clip(0, 1)  # (T, H, W, C)
-    rows = -(-len(pixels) // ACROSS)
-    figure = _style.new_figure(2.1 * min(len(pixels), ACROSS) + 0.4, 2.9 * rows + 0.5, "A story, picture by picture")
+    texts, right = [], []
+    for number, text in enumerate(said[:MOST]):
+        truth = text if wanted is None else wanted[number]
+        right.append(text == truth)
+        whole = text if text == truth else f"{text}\n(not: {truth})"
+        texts.append("\n".join(textwrap.fill(line, WIDTH) for line in whole.splitlines()))
+    rows, lines = -(-len(pixels) // ACROSS), max(text.count("\n") + 1 for text in texts)
+    height = (2.3 + 0.17 * lines) * rows + 0.5
+    figure = _style.new_figure(2.1 * min(len(pixels), ACROSS) + 0.4, height, "A story, picture by picture")
     panels = figure.subplots(rows, min(len(pixels), ACROSS), squeeze=False).ravel()
     for panel in panels:
         panel.set_axis_off()
     for number, (panel, picture) in enumerate(zip(panels, pixels)):
         panel.imshow(picture.squeeze(-1) if picture.shape[-1] == 1 else picture, cmap="gray", vmin=0, vmax=1)
-        truth = said[number] if wanted is None else wanted[number]
-        right = said[number] == truth
-        text = truth if right else f"{said[number]}\n(not: {truth})"
-        lines = "\n".join(textwrap.fill(line, WIDTH) for line in text.splitlines())
-        colour = _style.INK if right else _style.WRONG
-        panel.text(0.5, -0.04, lines, ha="center", va="top", fontsize=9, color=colour, transform=panel.transAxes)
+        colour = _style.INK if right[number] else _style.WRONG
+        below = {"ha": "center", "va": "top", "fontsize": 9, "color": colour, "transform": panel.transAxes}
+        panel.text(0.5, -0.04, texts[number], **below)
         panel.set_title(str(number + 1), fontsize=8, color=_style.FRAME, pad=2)
     _fonts.use_fonts_for(figure, " ".join([*said, *(wanted or ())]))
     return figure

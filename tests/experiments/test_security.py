@@ -387,6 +387,18 @@ def test_folders_that_commands_add_to_a_run_are_no_way_out_of_it(name, victim, t
         RunDir.open(run)
 
 
+def test_the_link_to_its_log_that_wandb_makes_in_a_run_is_no_matter(victim, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(victim, run)
+    logs = run / "wandb" / "offline-run-1" / "logs"
+    logs.mkdir(parents=True)
+    (logs / "debug-core.log").symlink_to(tmp_path / "core-debug.log")
+    RunDir.open(run)
+    (logs / "debug.log").symlink_to(tmp_path / "core-debug.log")
+    with pytest.raises(RunError, match=r"debug\.log is a link out of"):
+        RunDir.open(run)
+
+
 def test_links_within_a_run_and_round_in_circles_are_no_matter(victim, tmp_path):
     run = shutil.copytree(victim, tmp_path / "run")
     (run / "wandb").mkdir(exist_ok=True)
