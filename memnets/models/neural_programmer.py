@@ -16,6 +16,9 @@ from ..decoding.cells import make_cell
 from ..ops.programs import PROGRAM_OPERATIONS as OPERATIONS
 from ..ops.programs import compare_cells, program_step, start_program
 
+CLOSING = -0.2
+"""What becomes of the reward of open choices in the end, as a share of what it was at first."""
+
 
 class Programs(NamedTuple):
     """What programs chose and computed; T steps.
@@ -49,7 +52,8 @@ class NeuralProgrammer(Model, Pretrained):
     answers, the likeliest is taken alone, so that answers are exact, of tables of any length.
 
     Choices that are sure of themselves too early never change again. The paper adds noise to gradients against it; here
-    the entropy of the choices is rewarded, less and less, over the first ``exploration_steps`` training steps. And the
+    the entropy of the choices is rewarded, less and less, over the first ``exploration_steps`` training steps, and then
+    costs a little, so that no mixture of operations is left which computes right together what none does alone. And the
     loss is in units of the spread of such answers (``spreads`` of a batch), so that sums do not outweigh counts.
 
     In a file: ``encoder: {class_path: memnets.GRU, init_args: {input_size: 32, hidden_size: 64}}``.
@@ -64,7 +68,7 @@ class NeuralProgrammer(Model, Pretrained):
         steps: T.
         delta: the error from which on the loss is linear in it (Huber), in units of the spread of such answers.
         exploration: how much the entropy of choices counts at first, in nats beside that loss.
-        exploration_steps: training steps until it counts nothing.
+        exploration_steps: training steps until it counts nothing; it goes on falling to a fifth of that below.
 
     Raises:
         ValueError: a value is out of range; the message says how.
@@ -169,7 +173,7 @@ class NeuralProgrammer(Model, Pretrained):
         openness = entropy(made.operations).mean() + entropy(made.columns).mean()
         bonus = None
         if self.training:
-            left = (1 - self.trained / self.exploration_steps).clamp_min(0)
+            left = (1 - self.trained / self.exploration_steps).clamp_min(CLOSING)
             bonus = -self.exploration * left * openness
             self.trained += 1
         return TrainingOutputs(made, bonus, numbers={"openness": openness.detach()})

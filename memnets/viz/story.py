@@ -37,7 +37,7 @@ def story_figure(images: Tensor, said: Sequence[str], wanted: Sequence[str] | No
         whole = text if text == truth else f"{text}\n(not: {truth})"
         texts.append("\n".join(textwrap.fill(line, WIDTH) for line in whole.splitlines()))
     rows, lines = -(-len(pixels) // ACROSS), max(text.count("\n") + 1 for text in texts)
-    height = (2.3 + 0.17 * lines) * rows + 0.5
+    height = (2.4 + 0.18 * lines) * rows + 0.5
     figure = _style.new_figure(2.1 * min(len(pixels), ACROSS) + 0.4, height, "A story, picture by picture")
     panels = figure.subplots(rows, min(len(pixels), ACROSS), squeeze=False).ravel()
     for panel in panels:

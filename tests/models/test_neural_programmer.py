@@ -65,9 +65,10 @@ def test_it_is_exact_on_longer_tables_once_learnt():
 
 def test_choices_are_kept_open_at_first():
     model, batch = model_of(exploration=0.5, exploration_steps=2), drawn()
-    bonuses = [float(model.training_outputs(batch).auxiliary_loss.detach()) for _ in range(3)]
+    bonuses = [float(model.training_outputs(batch).auxiliary_loss.detach()) for _ in range(5)]
     assert bonuses[0] == pytest.approx(2 * bonuses[1])
     assert bonuses[0] < 0 == bonuses[2]
+    assert bonuses[3] == bonuses[4] == pytest.approx(-0.2 * bonuses[0])
     openness = model.training_outputs(batch).numbers["openness"]
     assert bonuses[0] == pytest.approx(-0.5 * float(openness))
     assert model.eval().training_outputs(batch).auxiliary_loss is None
