@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from memnets.viz.images import images_figure
     from memnets.viz.memory import matrices_figure, memory_figure
     from memnets.viz.memory_work import memory_work_figure
+    from memnets.viz.opinions import opinions_figure
     from memnets.viz.predictions import predictions_figure
     from memnets.viz.program import program_figure
     from memnets.viz.records import records_figure, trace_figures
@@ -58,6 +59,7 @@ __all__ = [
     "matrices_figure",
     "memory_figure",
     "memory_work_figure",
+    "opinions_figure",
     "predictions_figure",
     "program_figure",
     "reading_figure",
@@ -110,6 +112,7 @@ _HOMES = {
     "learning_seeds_figure": "seeds",
     "lengths_seeds_figure": "seeds",
     "sorting_figure": "sorting",
+    "opinions_figure": "opinions",
     "program_figure": "program",
     "story_figure": "story",
     "weightings_text": "text",

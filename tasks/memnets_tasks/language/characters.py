@@ -4,7 +4,7 @@ import copy
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor
@@ -157,6 +157,16 @@ class Characters(TokenTask, StreamTask):
         """What each target cost, ``(B, T)``, in float32."""
         self._check_outputs(predictions, batch)
         return F.cross_entropy(predictions.float().transpose(1, 2), batch.targets, reduction="none") / math.log(2)
+
+    def figures(self, batch: Batch, predictions: Tensor, trace: Any) -> dict[str, Any]:
+        """``surprise``: the text of a piece, each character that is scored coloured by the bits that it cost."""
+        del trace
+        from memnets import viz
+
+        count = int(batch.lengths[0])
+        bits = (self._bits(predictions, batch) * batch.mask)[0, :count]
+        text = self.show(torch.cat([batch.inputs[0, 1:count], batch.targets[0, count - 1 : count]]))
+        return {"surprise": viz.characters_figure(text, bits.numpy(), "What each character cost, in bits", "bits")}
 
     def whole_text(self) -> str:
         """All of the part."""

@@ -87,10 +87,25 @@ class SymbolNames(TokenTask):
 
     def text(self, batch: Batch, index: int) -> str:
         """One example."""
-        count = int(batch.lengths[index])
-        shown = [self.symbols[n - 2] if n > UNKNOWN else "?" for n in batch.inputs[index][:count].tolist()]
+        shown = self._shown(batch, index)
         wanted = [self.labels[n] for n in batch.targets[index][batch.mask[index]].tolist()]
         return f"given {self.joint.join(shown)}; wanted {' '.join(wanted)}"
+
+    def _shown(self, batch: Batch, index: int) -> list[str]:
+        """The symbols of one example."""
+        tokens = batch.inputs[index][: int(batch.lengths[index])].tolist()
+        return [self.symbols[n - 2] if n > UNKNOWN else "?" for n in tokens]
+
+    def figures(self, batch: Batch, predictions: Tensor, trace: Any) -> dict[str, Any]:
+        """``opinions``: the probability of each label after each symbol, and the labels wanted."""
+        del trace
+        from memnets import viz
+
+        symbols = self._shown(batch, 0)
+        wanted = [n if scored else None for n, scored in zip(batch.targets[0].tolist(), batch.mask[0].tolist())]
+        chances = predictions[0, : len(symbols)].float().softmax(-1)
+        title = "What it takes the label to be, symbol by symbol"
+        return {"opinions": viz.opinions_figure(symbols, self.labels, chances, wanted[: len(symbols)], title)}
 
 
 class ExampleTask(SymbolNames, FiniteTask):

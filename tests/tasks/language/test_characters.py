@@ -119,6 +119,18 @@ def slow_ngrams(text, vocabulary, order, history, character):
     return chance
 
 
+def test_what_each_character_cost_is_drawn():
+    task = Characters(text="abcab", length=4, evaluation_lengths=(4,))
+    batch = task.sample(1, 4, generator(0, "test", 0))
+    (figure,) = task.figures(batch, torch.zeros(1, 4, task.output_size), None).values()
+    axes = figure.axes[0]
+    assert "".join(text.get_text() for text in axes.texts) == task.show(batch.inputs[0, 1:]) + task.show(
+        batch.targets[0, -1:]
+    )
+    colours = [patch.get_facecolor() for patch in axes.patches]
+    assert colours[0] == colours[1] != colours[2] == colours[3]  # the first half is only read
+
+
 @pytest.mark.parametrize("order", [1, 2, 4])
 def test_ngrams_are_those_of_a_loop(order):
     drawn = np.random.default_rng(order)

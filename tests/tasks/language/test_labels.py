@@ -69,6 +69,18 @@ def test_verbs_have_the_number_of_their_subject():
     assert (verbs.sum(1) == 3).all()
 
 
+def test_what_is_taken_for_the_label_is_drawn_after_each_symbol():
+    task = AgreementTagging()
+    batch = task.sample(1, 2, generator(0, "test", 0))
+    logits = torch.randn(1, batch.mask.shape[1], task.output_size)
+    axes = task.figures(batch, logits, None)["opinions"].axes[0]
+    assert torch.allclose(torch.tensor(axes.images[0].get_array()), logits[0].softmax(-1).T)
+    words = [label.get_text() for label in axes.get_xticklabels()]
+    assert task.text(batch, 0).startswith(f"given {' '.join(words)};")
+    rings = [(int(line.get_xdata()[0]), int(line.get_ydata()[0])) for line in axes.lines]
+    assert rings == list(enumerate(batch.targets[0].tolist()))
+
+
 def test_agreement_is_learnt():
     task = AgreementTagging(max_length=1, evaluation_lengths=(1,))
     torch.manual_seed(0)
