@@ -121,7 +121,7 @@ def test_what_teaches_where_to_look_is_the_gradient_of_williams():
     made = model.training_outputs(batch)
     torch.manual_seed(3)
     logits, looks, _ = model.look(batch.inputs)
-    reward = (logits.argmax(-1) == batch.targets).double()[:, 0]
+    reward = logits.detach().double().softmax(-1).gather(-1, batch.targets.unsqueeze(-1))[:, 0, 0]
     apart = (looks.next_places - looks.means)[:, 0, 0].double()
     advantage = reward - looks.baselines[:, 0, 0].double()
     log_chance = torch.distributions.Normal(0, 0.2).log_prob(apart).sum(1) + np.log(2 * np.pi)
