@@ -24,7 +24,8 @@ def run(options: argparse.Namespace) -> int:
     directory, _config, objects = load_run(options.run_dir, which=options.checkpoint, vouched=options.trust)
     model, task = objects.model, objects.task
     table = {int(n): row for n, row in directory.read_result().get("lengths", {}).items()}
-    paths = draw_run(directory, model, task, table, seed=options.seed, length=options.length)
+    given = {"seed": options.seed, "length": options.length}
+    paths = draw_run(directory, model, task, table, **given, asked_for=True)
     if text := example_text(model, task, seed=options.seed, length=options.length):
         say(text)
     print_paths(paths)

@@ -12,12 +12,20 @@ from .run_dir import RunDir
 
 
 def draw_run(
-    run: RunDir, model: Any, task: Any, lengths: Table, *, seed: int, length: int | None = None
+    run: RunDir,
+    model: Any,
+    task: Any,
+    lengths: Table,
+    *,
+    seed: int,
+    length: int | None = None,
+    asked_for: bool = False,
 ) -> dict[str, Path]:
     """Save every figure there is data for, but those that cannot be drawn; returns name to path.
 
     Raises:
         UsageError: the task has no sequence of that ``length``.
+        OSError: figures are ``asked_for``, and cannot be written.
     """
     try:
         figures = draw_all(model, task, seed=seed, length=length)
@@ -29,4 +37,4 @@ def draw_run(
     if lengths:
         trained_on = (task.min_length, task.max_length)
         figures["lengths"] = viz.lengths_figure(lengths, trained_on, task.length_unit)
-    return save_all(figures, run.figures)
+    return save_all(figures, run.figures, asked_for=asked_for)

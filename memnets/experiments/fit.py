@@ -142,9 +142,11 @@ class Fit:
         if not self.leads:
             return self.follow()
         run = make_run()
-        with lock(run.path):
-            self.config.run_id = self.config.run_id or run.name
-            self.write_config(run)
+        with contextlib.ExitStack() as held:
+            with self._leaving_nothing(run, resume=False):
+                held.enter_context(lock(run.path))
+                self.config.run_id = self.config.run_id or run.name
+                self.write_config(run)
             if getattr(self.parser, "trusted", False):
                 run.vouch()  # what it names was named by the user
             return self.run(run)

@@ -1,6 +1,7 @@
 """One process at a time in a run's directory, on one machine or on several that share it."""
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -46,7 +47,10 @@ def hold(directory: Path, on_beat: Callable[[], None] = lambda: None) -> Iterato
     beat.start()
     try:
         _refuse_other_host(path)
-        path.write_text(json.dumps({"host": socket.gethostname(), "pid": os.getpid()}))
+        try:
+            path.write_text(json.dumps({"host": socket.gethostname(), "pid": os.getpid()}))
+        except OSError as error:  # of a full disk, which does not say where
+            raise _not_writable(path, error) from error
         try:
             yield
         finally:
@@ -83,8 +87,18 @@ def _acquire(lock: filelock.BaseFileLock, path: Path) -> None:
     except filelock.Timeout:
         raise HeldError(_describe(path, _owner(path))) from None
     except OSError as error:
-        link = "it is a link: remove it" if path.is_symlink() else "use a file system that has locks"
-        raise HeldError(f"{path} cannot be locked ({error.strerror}): {link}") from error
+        if path.is_symlink():
+            raise HeldError(f"{path} cannot be locked ({error.strerror}): it is a link: remove it") from error
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT):
+            raise _not_writable(path, error) from error
+        raise HeldError(f"{path} cannot be locked ({error.strerror}): use a file system that has locks") from error
+
+
+def _not_writable(path: Path, error: OSError) -> HeldError:
+    remedy = "make it writable, or copy the directory to where you can write"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        remedy = "make room there"
+    return HeldError(f"{path} cannot be written ({error.strerror}): {remedy}")
 
 
 def _refuse_other_host(path: Path) -> None:

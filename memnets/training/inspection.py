@@ -145,12 +145,21 @@ def example_text(model: nn.Module, task: Task, *, seed: int = 0, length: int | N
     return careful("weightings", lambda: viz.weightings_text(traced))() or ""
 
 
-def save_all(figures: Mapping[str, Any], folder: Path, ending: str = ".png") -> dict[str, Path]:
-    """Save figures under their names; gives the path of each that could be saved."""
-    paths = {}
+def save_all(
+    figures: Mapping[str, Any], folder: Path, ending: str = ".png", *, asked_for: bool = False
+) -> dict[str, Path]:
+    """Save figures under their names; gives the path of each that could be saved.
+
+    Args:
+        figures: by name.
+        folder: where to.
+        ending: of those that do not move.
+        asked_for: whether figures are all that is wanted: that they cannot be written is an OSError then.
+    """
+    paths, raised = {}, (OSError,) if asked_for else ()
     for name, figure in figures.items():
         own = ".gif" if isinstance(figure, viz.Animation) else ending
-        path = careful(name, partial(viz.save_figure, figure, folder / f"{name}{own}"))()
+        path = careful(name, partial(viz.save_figure, figure, folder / f"{name}{own}"), raised)()
         if path is not None:
             paths[name] = path
     return paths
@@ -200,17 +209,20 @@ def _drawable(traced: Trace | None) -> Any:
     return left if left.kinds else None
 
 
-def careful(name: str, draw: Draw) -> Draw:
+def careful(name: str, draw: Draw, raised: tuple[type[Exception], ...] = ()) -> Draw:
     """A call that draws, or says why not and gives None.
 
     Args:
         name: which figure, for what is said.
         draw: may raise whatever it likes.
+        raised: errors that are not kept back.
     """
 
     def attempt() -> Any:
         try:
             return draw()
+        except raised:
+            raise
         except Exception as error:
             _say(f"the figure {name} is left out: {_one_line(error)}")
             return None

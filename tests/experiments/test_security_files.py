@@ -1,14 +1,18 @@
 """Texts and special files of strangers: nothing steers the terminal, no pipe or device is waited for."""
 
+import errno
 import io
 import os
 import shutil
 import unicodedata
+from pathlib import Path
 
 import pytest
 import torch
 import yaml
 
+from memnets import viz
+from memnets.base import files
 from memnets.base.terminal import escaped
 from memnets.cli import main
 from memnets.experiments.image_answers import writer_for
@@ -139,3 +143,32 @@ def test_a_stranger_s_configuration_does_not_say_where_the_new_run_goes(run, tmp
     assert main(again) == 0
     assert [path.name for path in (tmp_path / "runs" / "x").iterdir()]
     assert not (tmp_path / "outside").exists()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_directory_that_cannot_be_written_is_named_with_a_remedy(number, run, tmp_path, monkeypatch, capsys):
+    """Root may write where others may not, so the system's answer is put in its place."""
+
+    def refuse(path, *_, **__):
+        raise OSError(number, os.strerror(number), *([] if number == errno.ENOSPC else [str(path)]))
+
+    remedy = "make room there" if number == errno.ENOSPC else "writ"
+    monkeypatch.setattr(viz, "save_figure", lambda figure, path: refuse(path))
+    monkeypatch.setattr(files.tempfile, "mkstemp", lambda dir, **_: refuse(dir))
+    figures = [["show", str(run.path)], ["lengths", str(run.path), "--lengths", "2", "--sequences", "2"]]
+    for command in (*figures, ["save", str(run.path)], ["fit", "copy-ntm", *TINY, "--runs", "new"]):
+        assert main(command) == 1
+        said = capsys.readouterr().err
+        assert os.strerror(number) in said
+        assert said.count("\n") == 1
+        assert str(run.path) in said or "new" in said or (number == errno.ENOSPC and command in figures)
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Path, "write_text", refuse)
+    for command in (["resume", str(run.path)], ["fit", "copy-ntm", *TINY, "--runs", "new"]):
+        assert main(command) == 1
+        said = capsys.readouterr().err
+        assert "trial.lock cannot be written" in said
+        assert remedy in said
+        assert said.count("\n") == 1
+    assert not list((tmp_path / "new").glob("*/*"))

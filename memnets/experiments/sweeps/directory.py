@@ -130,7 +130,8 @@ class SweepDir:
             write_atomically({**new, self.plan_file: (head + write_plan(plan)).encode()})
         except OSError as error:
             raise PlanError(
-                f"{self.path} cannot be written ({error.strerror}): make room there, or give another --sweeps"
+                f"{self.path} cannot be written ({error.strerror}): make it writable, make room there, or give another "
+                "--sweeps"
             ) from error
         if vouch and self.names_code():
             self.vouch()
