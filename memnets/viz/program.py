@@ -68,7 +68,7 @@ def program_figure(
         gives = f"\n= {computed[t]:g}" if operation in ("sum", "count", "difference") else "\n"
         _style.label(panel, f"{t + 1}: {operation} {name}{gives}")
         shade = np.repeat(selected[t, :shown, None], len(names), axis=1)
-        panel.imshow(shade, cmap="Blues", vmin=0, vmax=1.6, aspect="auto", interpolation="nearest")
+        panel.imshow(shade, cmap="Blues", vmin=0, vmax=3.5, aspect="auto", interpolation="nearest")
         for (i, j), value in np.ndenumerate(cells[:shown]):
             marked = takes and across[t, j] >= CHOSEN
             weight, colour = ("bold", _style.INK) if marked else ("normal", _style.FRAME)
