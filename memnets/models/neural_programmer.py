@@ -1,12 +1,13 @@
 """A controller that answers questions about tables by a program: operations and columns, chosen step by step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..base.adopting import Adopted
 from ..base.checks import check_whole
 from ..base.modes import evaluating
 from ..base.module import Model, TrainingOutputs, check_network
@@ -120,6 +121,10 @@ class NeuralProgrammer(Model, Pretrained):
             )
         if task.vocabulary != self.vocabulary:
             raise ValueError(f"the model's vocabulary is {self.vocabulary}, but the task needs {task.vocabulary}")
+
+    def adopt_state(self, weights: Mapping[str, Any], config: Mapping[str, Any]) -> Adopted:
+        """Start from the weights of another training, and keep choices open anew; see :meth:`memnets.Model.adopt_state`."""
+        return super().adopt_state({**weights, "trained": self.trained}, config)
 
     def forward(self, batch: Any, *, hard: bool = False) -> Programs:
         """Find programs and run them.

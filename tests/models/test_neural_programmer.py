@@ -72,6 +72,10 @@ def test_choices_are_kept_open_at_first():
     openness = model.training_outputs(batch).numbers["openness"]
     assert bonuses[0] == pytest.approx(-0.5 * float(openness))
     assert model.eval().training_outputs(batch).auxiliary_loss is None
+    other = model_of()
+    other.adopt_state(model.state_dict(), {})
+    assert int(other.trained) == 0
+    assert torch.equal(other.operations, model.operations)
 
 
 def test_saved_and_drawn(tmp_path):
