@@ -123,7 +123,7 @@ class NeuralProgrammer(Model, Pretrained):
             raise ValueError(f"the model's vocabulary is {self.vocabulary}, but the task needs {task.vocabulary}")
 
     def adopt_state(self, weights: Mapping[str, Any], config: Mapping[str, Any]) -> Adopted:
-        """Start from the weights of another training, and keep choices open anew; see :meth:`memnets.Model.adopt_state`."""
+        """Start from the weights of another training, with choices open anew; see :meth:`memnets.Model.adopt_state`."""
         return super().adopt_state({**weights, "trained": self.trained}, config)
 
     def forward(self, batch: Any, *, hard: bool = False) -> Programs:
