@@ -36,20 +36,23 @@ def characters_figure(text: str, values: np.ndarray, title: str, label: str = "v
     columns = max(max(column for _, column in places) + 1, 20)
     figure = _style.new_figure(min(0.095 * columns + 1.2, 11.5), 0.2 * rows + 1.0, title)
     axes = figure.subplots()
-    limits = _style.signed_limits(values[: len(places)])
-    colors = _style.SIGNED((values - limits[0]) / max(limits[1] - limits[0], 1e-12))
+    shown = values[: len(places)]
+    one_sided = bool((shown >= 0).all())  # no colours for numbers that there are none of
+    limits = (0.0, max(float(shown.max()), 1e-12)) if one_sided else _style.signed_limits(shown)
+    cmap = _style.colors("Oranges") if one_sided else _style.SIGNED
+    colors = cmap((values - limits[0]) / max(limits[1] - limits[0], 1e-12))
     for character, (row, column), color in zip(text, places, colors):
         axes.add_patch(Rectangle((column, row), 1, 1, facecolor=color, linewidth=0))
         ink = "white" if np.dot(color[:3], (0.3, 0.6, 0.1)) < 0.45 else _style.INK
-        shown = {"\n": "\u21b5", "\t": "\u2192"}.get(character, character if character.isprintable() else UNKNOWN)
+        sign = {"\n": "\u21b5", "\t": "\u2192"}.get(character, character if character.isprintable() else UNKNOWN)
         axes.text(
-            column + 0.5, row + 0.55, shown, ha="center", va="center", family="DejaVu Sans Mono", fontsize=8, color=ink
+            column + 0.5, row + 0.55, sign, ha="center", va="center", family="DejaVu Sans Mono", fontsize=8, color=ink
         )
     axes.set(xlim=(0, columns), ylim=(rows, 0), xticks=[], yticks=[])
     for spine in axes.spines.values():
         spine.set_visible(False)
     shades = axes.imshow(
-        np.zeros((1, 1)), cmap=_style.SIGNED, vmin=limits[0], vmax=limits[1], extent=(0, 0, 0, 0), aspect="auto"
+        np.zeros((1, 1)), cmap=cmap, vmin=limits[0], vmax=limits[1], extent=(0, 0, 0, 0), aspect="auto"
     )
     axes.set(xlim=(0, columns), ylim=(rows, 0))
     _style.color_bar(figure, shades, [axes], label)
