@@ -68,13 +68,15 @@ class DRAW(Model, Pretrained):
         self.input_size, self.steps, self.attention = input_size, steps, attention
         self.read_size, self.write_size = read_size, write_size
         self.decoder = make_cell(cell, latent_size, hidden_size)
-        told = self.decoder.output_size
+        decoded = self.decoder.output_size
         read = 2 * (read_size**2 if attention else input_size)
-        self.encoder = make_cell(cell, read + told, hidden_size)
+        self.encoder = make_cell(cell, read + decoded, hidden_size)
         self.latent = Gaussian(self.encoder.output_size, latent_size)
-        self.write = nn.Linear(told, write_size**2 if attention else input_size)
-        self.read_window = _first_window(told, self.rows, self.columns, read_size) if attention else None
-        self.write_window = _first_window(told, self.rows, self.columns, write_size, writes=True) if attention else None
+        self.write = nn.Linear(decoded, write_size**2 if attention else input_size)
+        self.read_window = _first_window(decoded, self.rows, self.columns, read_size) if attention else None
+        self.write_window = (
+            _first_window(decoded, self.rows, self.columns, write_size, writes=True) if attention else None
+        )
         self.first_canvas = nn.Parameter(torch.zeros(self.rows, self.columns))
 
     def check_task(self, task: Task) -> None:
@@ -95,16 +97,16 @@ class DRAW(Model, Pretrained):
         noise = noise_like(self, images, self.steps, len(images), self.latent.latent_size)
         place = {"device": images.device, "dtype": images.dtype}
         encoder, decoder = (cell.initial_state(len(images), **place) for cell in (self.encoder, self.decoder))
-        told, canvas = self._start(len(images))
+        decoded, canvas = self._start(len(images))
         divergence = images.new_zeros(len(images))
         canvases, windows = [], []
         for t in range(self.steps):
             error = seen - canvas.sigmoid()  # equation 3
-            h, encoder = self.encoder(torch.cat([self._read(seen, error, told), told], dim=-1), encoder)  # 4, 5
+            h, encoder = self.encoder(torch.cat([self._read(seen, error, decoded), decoded], dim=-1), encoder)  # 4, 5
             z, nats = self.latent(h, noise[t])  # equation 6
             divergence = divergence + nats
-            told, decoder = self.decoder(z, decoder)  # equation 7
-            added, where = self._written(told)
+            decoded, decoder = self.decoder(z, decoder)  # equation 7
+            added, where = self._written(decoded)
             canvas = canvas + added  # equation 8
             canvases.append(canvas)
             windows.append(where)
@@ -115,21 +117,21 @@ class DRAW(Model, Pretrained):
         """What the decoder said before the first step, and the canvas it finds."""
         return self.first_canvas.new_zeros(count, self.decoder.output_size), self.first_canvas.expand(count, -1, -1)
 
-    def _read(self, image: Tensor, error: Tensor, told: Tensor) -> Tensor:
+    def _read(self, image: Tensor, error: Tensor, decoded: Tensor) -> Tensor:
         """What the encoder sees of image and error, both ``(B, rows, columns)`` (equation 27)."""
         if self.read_window is None:
             return torch.cat([image.flatten(1), error.flatten(1)], dim=-1)  # equation 17
-        where = attention_window(self.read_window(told), self.rows, self.columns, self.read_size)
+        where = attention_window(self.read_window(decoded), self.rows, self.columns, self.read_size)
         down, across = filters(where, self.rows, self.columns, self.read_size)
         patches = [read_patch(part, down, across, where.intensity).flatten(1) for part in (image, error)]
         return torch.cat(patches, dim=-1)
 
-    def _written(self, told: Tensor) -> tuple[Tensor, Any]:
+    def _written(self, decoded: Tensor) -> tuple[Tensor, Any]:
         """What a step adds to the canvas ``(B, rows, columns)``, and its window (equations 28 and 29)."""
-        patch = self.write(told)
+        patch = self.write(decoded)
         if self.write_window is None:
             return patch.unflatten(1, (self.rows, self.columns)), None  # equation 18
-        where: Window = attention_window(self.write_window(told), self.rows, self.columns, self.write_size)
+        where: Window = attention_window(self.write_window(decoded), self.rows, self.columns, self.write_size)
         down, across = filters(where, self.rows, self.columns, self.write_size)
         return write_patch(patch.unflatten(1, (self.write_size, -1)), down, across, where.intensity), where
 
@@ -145,13 +147,13 @@ class DRAW(Model, Pretrained):
             ValueError: ``count`` is below 1.
         """
         check_whole("count", count)
-        told, canvas = self._start(count)
+        decoded, canvas = self._start(count)
         decoder = self.decoder.initial_state(count, device=canvas.device, dtype=canvas.dtype)
         canvases = []
         for _ in range(self.steps):
             z = torch.randn(count, self.latent.latent_size, generator=generator).to(canvas)
-            told, decoder = self.decoder(z, decoder)
-            canvas = canvas + self._written(told)[0]
+            decoded, decoder = self.decoder(z, decoder)
+            canvas = canvas + self._written(decoded)[0]
             canvases.append(canvas.sigmoid())
         return torch.stack(canvases, dim=1)
 
@@ -179,14 +181,14 @@ class DRAW(Model, Pretrained):
         }
 
 
-def _first_window(told: int, rows: int, columns: int, patch: int, *, writes: bool = False) -> nn.Linear:
+def _first_window(decoded: int, rows: int, columns: int, patch: int, *, writes: bool = False) -> nn.Linear:
     """What asks for a window: at first for all of the image, with filters so wide that they leave no gaps.
 
     The paper says nothing of how it starts. With a variance of one pixel between filters that are five apart, much of
     an image is neither seen nor written; and what is written would be spread so thin that learning took long, were it
     not divided by as small an intensity.
     """
-    asks = nn.Linear(told, 5)
+    asks = nn.Linear(decoded, 5)
     stride = (max(rows, columns) - 1) / max(patch - 1, 1)
     intensity = patch**2 / (rows * columns) if writes else 1.0
     with torch.no_grad():

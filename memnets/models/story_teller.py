@@ -150,8 +150,8 @@ class StoryTeller(WithVocabulary, Model, Pretrained):
             raise ValueError(f"{kind} gives {seen.shape[1]} numbers a picture, but feature_size is {self.feature_size}")
         if self.network is not None:
             rows = seen.new_zeros(stories, pictures, self.feature_size).masked_scatter(inside.unsqueeze(2), seen)
-            told, _ = self.network(rows, lengths=counts)  # (B, T, G)
-            seen = torch.cat([seen, told[inside]], dim=1)
+            remembered, _ = self.network(rows, lengths=counts)  # (B, T, G)
+            seen = torch.cat([seen, remembered[inside]], dim=1)
         return self.decoder.attention.prepare(seen.unsqueeze(1))
 
     def forward(self, images: Tensor, sentences: Sequence[Sequence[Any]], lengths: Any = None) -> StoryOutput:

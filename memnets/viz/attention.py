@@ -35,8 +35,8 @@ def reading_figure(image: Tensor, reading: Any, *, truth: str | None = None, pad
         ValueError: the image has another number of dimensions.
     """
     pixels = _pixels(image)
-    told = "\n" if len(reading.text) > LONG_TITLE else ", "
-    title = f"Read: '{_short(reading.text)}'{told}confidence {reading.confidence:.2f}"
+    separator = "\n" if len(reading.text) > LONG_TITLE else ", "
+    title = f"Read: '{_short(reading.text)}'{separator}confidence {reading.confidence:.2f}"
     if truth is not None:
         title += ", as it should be" if truth == reading.text else f"\nshould be: '{_short(truth)}'"
     weights = reading.weights

@@ -167,7 +167,7 @@ def test_bfloat16_keeps_memory_and_weightings_in_float32():
     with torch.no_grad():
         inputs, parameters = case.inputs().transpose(0, 1), parameters_of(ntm.cell)
         _, kept = calls.forward(Plan(True, 1, 3), inputs, state, parameters, None, keep=True)
-    assert {kept.weights.dtype, kept.memories.dtype, kept.told.dtype, kept.cells.dtype} == {torch.float32}
+    assert {kept.weights.dtype, kept.memories.dtype, kept.emitted.dtype, kept.cells.dtype} == {torch.float32}
     sums = kept.weights.sum(-1)  # (T + 1, B, H); in bfloat16 they would be 1e-3 off
     assert torch.allclose(sums, torch.ones_like(sums), atol=1e-5)
 

@@ -1,7 +1,7 @@
 """Where all heads of one sample look: Graves et al. 2014, equations 5 to 9, forward and backward.
 
-Tiles over (heads, slots) are padded to powers of two; entries past the last slot are 0. ``told`` points at the heads'
-numbers after activation, but for the shift, whose logits stand there.
+Tiles over (heads, slots) are padded to powers of two; entries past the last slot are 0. ``emitted`` points at the
+heads' numbers after activation, but for the shift, whose logits stand there.
 """
 
 # pyright: reportGeneralTypeIssues=false, reportAssignmentType=false
@@ -35,12 +35,12 @@ def with_row(tile, row, values):
 
 
 @triton.jit
-def cosines(memory, told, inverse, heads: tl.constexpr, width: tl.constexpr, heads_padded: tl.constexpr):
+def cosines(memory, emitted, inverse, heads: tl.constexpr, width: tl.constexpr, heads_padded: tl.constexpr):
     """Equation 6 for all heads, (heads, slots); ``inverse`` is each slot's inverse norm."""
     m = tl.arange(0, memory.shape[1])
     found = tl.zeros((heads_padded, memory.shape[0]), tl.float32)
     for h in tl.static_range(heads):
-        key = tl.load(told + h * width + m, mask=m < width, other=0.0)
+        key = tl.load(emitted + h * width + m, mask=m < width, other=0.0)
         dot = tl.sum(memory * key[None, :], 1)
         found = with_row(found, h, dot * inverse * inverse_norm(tl.sum(key * key, 0)))
     return found
@@ -73,12 +73,12 @@ def _turned(tile, by: tl.constexpr, slots: tl.constexpr):
 
 
 @triton.jit
-def _told(told, known, heads: tl.constexpr, gate_at: tl.constexpr, strength_at: tl.constexpr):
+def _emitted(emitted, known, heads: tl.constexpr, gate_at: tl.constexpr, strength_at: tl.constexpr):
     """Each head's gate g, strength beta, and sharpening gamma - 1, as columns (heads, 1)."""
     head = tl.arange(0, known.shape[0])
-    gate = tl.load(told + gate_at + head, mask=known, other=0.0)
-    strength = tl.load(told + strength_at + head, mask=known, other=0.0)
-    sharpening = tl.load(told + strength_at + heads + head, mask=known, other=0.0)
+    gate = tl.load(emitted + gate_at + head, mask=known, other=0.0)
+    strength = tl.load(emitted + strength_at + head, mask=known, other=0.0)
+    sharpening = tl.load(emitted + strength_at + heads + head, mask=known, other=0.0)
     return gate[:, None], strength[:, None], sharpening[:, None]
 
 
@@ -86,7 +86,7 @@ def _told(told, known, heads: tl.constexpr, gate_at: tl.constexpr, strength_at: 
 def address(
     cosine,
     prev,
-    told,
+    emitted,
     heads: tl.constexpr,
     shifts: tl.constexpr,
     slots: tl.constexpr,
@@ -97,15 +97,15 @@ def address(
     """Equations 5 to 9: the content weighting, the interpolated, the shifted, and the final one, (heads, slots)."""
     known = tl.arange(0, cosine.shape[0]) < heads
     valid = (tl.arange(0, cosine.shape[1]) < slots)[None, :]
-    gate, strength, sharpening = _told(told, known, heads, gate_at, strength_at)
+    gate, strength, sharpening = _emitted(emitted, known, heads, gate_at, strength_at)
     content = softmax(strength * cosine, valid)
     blended = gate * content + (1.0 - gate) * prev
     shifted = blended
     if shifts > 1:
-        most, scale = _shift_scale(told + shift_at, known, shifts)
+        most, scale = _shift_scale(emitted + shift_at, known, shifts)
         shifted = tl.zeros_like(blended)
         for k in tl.static_range(shifts):
-            s = _shift_at(told + shift_at, known, most, scale, k, shifts)
+            s = _shift_at(emitted + shift_at, known, most, scale, k, shifts)
             shifted += s[:, None] * _turned(blended, shifts // 2 - k, slots)
     weights = softmax((1.0 + sharpening) * tl.log(shifted + LOG_EPSILON), valid)
     return content, blended, shifted, weights
@@ -117,8 +117,8 @@ def address_backward(
     cosine,
     prev,
     weights,
-    told,
-    d_told,
+    emitted,
+    d_emitted,
     heads: tl.constexpr,
     shifts: tl.constexpr,
     slots: tl.constexpr,
@@ -128,13 +128,13 @@ def address_backward(
 ):
     """From the gradient of the final weighting to those of the previous one and of the cosine.
 
-    Stores into ``d_told`` what gate, strength, sharpening and shift get, before their activations.
+    Stores into ``d_emitted`` what gate, strength, sharpening and shift get, before their activations.
     """
     head = tl.arange(0, cosine.shape[0])
     known = head < heads
     valid = (tl.arange(0, cosine.shape[1]) < slots)[None, :]
-    gate, strength, sharpening = _told(told, known, heads, gate_at, strength_at)
-    content, blended, shifted, _ = address(cosine, prev, told, heads, shifts, slots, gate_at, strength_at, shift_at)
+    gate, strength, sharpening = _emitted(emitted, known, heads, gate_at, strength_at)
+    content, blended, shifted, _ = address(cosine, prev, emitted, heads, shifts, slots, gate_at, strength_at, shift_at)
     # (9)
     d_logit = weights * (d_weights - tl.sum(d_weights * weights, 1)[:, None])
     d_sharpening = tl.sum(d_logit * tl.log(shifted + LOG_EPSILON), 1)[:, None]
@@ -142,17 +142,17 @@ def address_backward(
     # (8)
     d_blended = d_shifted
     if shifts > 1:
-        most, scale = _shift_scale(told + shift_at, known, shifts)
+        most, scale = _shift_scale(emitted + shift_at, known, shifts)
         mean = tl.sum(d_shifted * shifted, 1)
         d_blended = tl.zeros_like(d_shifted)
         for k in tl.static_range(shifts):
-            s = _shift_at(told + shift_at, known, most, scale, k, shifts)
+            s = _shift_at(emitted + shift_at, known, most, scale, k, shifts)
             d_blended += s[:, None] * _turned(d_shifted, k - shifts // 2, slots)
             d_shift = tl.sum(d_shifted * _turned(blended, shifts // 2 - k, slots), 1)
-            tl.store(d_told + shift_at + head * shifts + k, s * (d_shift - mean), mask=known)
+            tl.store(d_emitted + shift_at + head * shifts + k, s * (d_shift - mean), mask=known)
         d_blended = tl.where(valid, d_blended, 0.0)
     else:
-        tl.store(d_told + shift_at + head, tl.zeros((cosine.shape[0],), tl.float32), mask=known)
+        tl.store(d_emitted + shift_at + head, tl.zeros((cosine.shape[0],), tl.float32), mask=known)
     # (7)
     d_gate = tl.sum(d_blended * (content - prev), 1)[:, None] * gate * (1.0 - gate)
     d_content = d_blended * gate
@@ -160,7 +160,7 @@ def address_backward(
     d_similar = content * (d_content - tl.sum(d_content * content, 1)[:, None])
     d_strength = tl.sum(d_similar * cosine, 1)[:, None] * softplus_slope(strength)
     d_sharpening *= softplus_slope(sharpening)
-    tl.store(d_told + gate_at + head[:, None], d_gate, mask=known[:, None])
-    tl.store(d_told + strength_at + head[:, None], d_strength, mask=known[:, None])
-    tl.store(d_told + strength_at + heads + head[:, None], d_sharpening, mask=known[:, None])
+    tl.store(d_emitted + gate_at + head[:, None], d_gate, mask=known[:, None])
+    tl.store(d_emitted + strength_at + head[:, None], d_strength, mask=known[:, None])
+    tl.store(d_emitted + strength_at + heads + head[:, None], d_sharpening, mask=known[:, None])
     return d_blended * (1.0 - gate), d_similar * strength

@@ -40,7 +40,7 @@ def backward_kernel(
     lengths,  # (B), or None
     gates,  # (L, T, B, G): this and the next as the forward pass left them
     cells,  # (L, T + 1, B, C)
-    told,  # (T + 1, B, F)
+    emitted,  # (T + 1, B, F)
     weights,  # (T + 1, B, H, N)
     memories,  # (T, B, N, M)
     d_outputs,  # (T, B, C + R M)
@@ -49,7 +49,7 @@ def backward_kernel(
     d_memory,  # (B, N, M), likewise
     d_weights,  # (B, H, N), likewise
     d_gates,  # (L, T, B, G): out
-    d_told,  # (T, B, F): out
+    d_emitted,  # (T, B, F): out
     T,
     LSTM: tl.constexpr,
     L: tl.constexpr, C: tl.constexpr, N: tl.constexpr, M: tl.constexpr, R: tl.constexpr, W: tl.constexpr,
@@ -91,15 +91,15 @@ def backward_kernel(
     for t in range(length, T):
         for layer in tl.static_range(L):
             clear(d_gates + ((layer * T + t) * B + b) * G, G, G_P)
-        clear(d_told + (t * B + b) * F, F, F_P)
+        clear(d_emitted + (t * B + b) * F, F, F_P)
 
     dm = tl.load(d_memory + b * (N * M) + place, mask=inside, other=0.0)
     dw = tl.load(d_weights + b * (H * N) + row, mask=weighting, other=0.0)
     for i in range(length):
         t = length - 1 - i
         now = t * B + b
-        say = told + now * F
-        answer = d_told + now * F
+        say = emitted + now * F
+        answer = d_emitted + now * F
         d_out = d_outputs + now * OUT
         used = weights + (now + B) * (H * N)
         memory = tl.load(memories + now * (N * M) + place, mask=inside, other=0.0)

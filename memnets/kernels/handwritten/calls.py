@@ -27,7 +27,7 @@ class Kept(NamedTuple):
     gates: Tensor  # (L, T, B, G)
     cells: Tensor  # (L, T + 1, B, C)
     lower: Tensor  # (L - 1, T + 1, B, C)
-    told: Tensor  # (T + 1, B, F)
+    emitted: Tensor  # (T + 1, B, F)
     weights: Tensor  # (T + 1, B, H, N)
     memories: Tensor  # (T, B, N, M)
 
@@ -59,7 +59,7 @@ def shapes(plan: Plan, inputs: Tensor, state: Sequence[Tensor], parameters: Sequ
         gates=empty(inputs, plan.layers, steps, s.batch, s.units),
         cells=empty(inputs, plan.layers, span, s.batch, s.hidden if plan.lstm else 0),
         lower=empty(inputs, plan.layers - 1, span, s.batch, s.hidden, dtype=dtype),
-        told=empty(inputs, span, s.batch, s.interface),
+        emitted=empty(inputs, span, s.batch, s.interface),
         weights=empty(inputs, s.steps + 1 if keep else 0, s.batch, s.readers + s.writers, s.slots),
         memories=empty(inputs, steps, s.batch, s.slots, s.width),
     )
@@ -121,7 +121,7 @@ def forward(
             entering,
             *kept,
             sizes.steps,
-            kept.told.shape[0],
+            kept.emitted.shape[0],
             KEEP=int(keep),
             RM_P=power_of_two(sizes.reads),
             GATE_BLOCK=block(4 * power_of_two(sizes.hidden), deepest),
@@ -195,7 +195,7 @@ def backward(
     sizes = sizes_of(plan, inputs, state, parameters)
     carried = _carried(plan, sizes, inputs, d_last)
     d_gates = empty(inputs, *kept.gates.shape)
-    d_told = empty(inputs, sizes.steps, sizes.batch, sizes.interface)
+    d_emitted = empty(inputs, sizes.steps, sizes.batch, sizes.interface)
     across = carried.carry.shape[2]
     with torch.cuda.device_of(inputs):
         backward_kernel[(sizes.batch,)](
@@ -203,13 +203,13 @@ def backward(
             _device_lengths(lengths, inputs),
             kept.gates,
             kept.cells,
-            kept.told,
+            kept.emitted,
             kept.weights,
             kept.memories,
             d_outputs.contiguous(),
             *carried,
             d_gates,
-            d_told,
+            d_emitted,
             sizes.steps,
             G_P=power_of_two(sizes.units),
             K_P=power_of_two(across),
@@ -220,7 +220,7 @@ def backward(
         )
     needs_state, needs_parameters = needs[1 : 1 + len(state)], needs[1 + len(state) :]
     found = parameter_gradients(
-        plan, inputs.float(), kept.outputs.float(), kept.gates, kept.lower.float(), d_gates, d_told, needs_parameters
+        plan, inputs.float(), kept.outputs.float(), kept.gates, kept.lower.float(), d_gates, d_emitted, needs_parameters
     )
     floats = [parameters[0].float()]
     return Gradients(

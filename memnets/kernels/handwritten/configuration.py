@@ -47,13 +47,13 @@ def _misfit(cell: Any, found: Sequence[Tensor]) -> str | None:
     """Where a parameter has another size than the cell's parts say: the kernels would read past its end."""
     memory, controller = cell.memory, cell.controller
     hidden, layers = controller.hidden_size, controller.num_layers
-    told = (memory.read_heads + memory.write_heads) * (memory.width + 3 + 2 * memory.shift_range + 1)
+    emitted = (memory.read_heads + memory.write_heads) * (memory.width + 3 + 2 * memory.shift_range + 1)
     sizes = _sizes(
         type(controller) is LSTMController,
         cell.input_size + memory.read_heads * memory.width,
         hidden,
         layers,
-        told + 2 * memory.write_heads * memory.width,
+        emitted + 2 * memory.write_heads * memory.width,
     )
     for tensor, size in zip(found, sizes):
         if tensor.shape != size:
@@ -61,12 +61,12 @@ def _misfit(cell: Any, found: Sequence[Tensor]) -> str | None:
     return None if len(found) == len(sizes) else f"the controller has not {layers} layers"
 
 
-def _sizes(lstm: bool, inputs: int, hidden: int, layers: int, told: int) -> list[tuple[int, ...]]:
+def _sizes(lstm: bool, inputs: int, hidden: int, layers: int, emitted: int) -> list[tuple[int, ...]]:
     found: list[tuple[int, ...]] = []
     for size in [inputs, *[hidden] * (layers - 1)]:
         found += [(4 * hidden, size), (4 * hidden, hidden), (4 * hidden,), (4 * hidden,)] if lstm else []
         found += [] if lstm else [(hidden, size), (hidden,)]
-    return [*found, (told, hidden), (told,)]
+    return [*found, (emitted, hidden), (emitted,)]
 
 
 def _names(cell: Any) -> tuple[str, ...]:

@@ -63,13 +63,13 @@ def _lstm(gates, kept, i, f, g, o, prev_cell, cell, h, KEEP: tl.constexpr, C: tl
 
 
 @triton.jit
-def _tell(h, matrix, bias, told, C: tl.constexpr, F: tl.constexpr, F_P: tl.constexpr, BLOCK: tl.constexpr,
+def _emit(h, matrix, bias, emitted, C: tl.constexpr, F: tl.constexpr, F_P: tl.constexpr, BLOCK: tl.constexpr,
           gate_at: tl.constexpr, strength_at: tl.constexpr, shift_at: tl.constexpr):  # fmt: skip
     """The interface after activation, but for the shift's logits."""
     f = tl.arange(0, F_P)
     x = product(h, matrix, C, F, F, F_P, BLOCK) + tl.load(bias + f, mask=f < F, other=0.0).to(tl.float32)
     x = tl.where(f < gate_at, tanh(x), tl.where(f < strength_at, sigmoid(x), tl.where(f < shift_at, softplus(x), x)))
-    tl.store(told + f, x, mask=f < F)
+    tl.store(emitted + f, x, mask=f < F)
 
 
 @triton.jit(do_not_specialize=["T", "span"])
@@ -85,7 +85,7 @@ def forward_kernel(
     gates,  # (L, T, B, G): units after activation
     cells,  # (L, span, B, C)
     lower,  # (L - 1, span, B, C): h of the layers below the last
-    told,  # (span, B, F)
+    emitted,  # (span, B, F)
     weights,  # (T + 1, B, H, N)
     memories,  # (T, B, N, M), before each step
     T, span,
@@ -179,8 +179,8 @@ def forward_kernel(
                 tl.store(h + c, x, mask=c < C)
             tl.debug_barrier()
 
-        say = told + now * F
-        _tell(after, packed + INTERFACE, interface_bias, say, C, F, F_P, TOLD_BLOCK, F_GATE, F_STRENGTH, F_SHIFT)
+        say = emitted + now * F
+        _emit(after, packed + INTERFACE, interface_bias, say, C, F, F_P, TOLD_BLOCK, F_GATE, F_STRENGTH, F_SHIFT)
         tl.debug_barrier()
 
         if KEEP:

@@ -20,7 +20,7 @@ def parameter_gradients(
     gates: Tensor,
     lower: Tensor,
     d_gates: Tensor,
-    d_told: Tensor,
+    d_emitted: Tensor,
     needs: Sequence[bool],
 ) -> list[Tensor | None]:
     """Each a single product over all steps and samples, of a layer's gradient with all that the layer was given.
@@ -32,7 +32,7 @@ def parameter_gradients(
         gates: units after activation, ``(L, T, B, G)``.
         lower: h of an LSTM's layers below the last, ``(L - 1, T + 1, B, C)``.
         d_gates: gradients before activation, as ``gates``.
-        d_told: those of the interface, ``(T, B, F)``.
+        d_emitted: those of the interface, ``(T, B, F)``.
         needs: of each parameter, whether its gradient is wanted.
 
     The product is taken with the layer's units as columns, then turned: with few rows that is several times faster.
@@ -66,7 +66,7 @@ def parameter_gradients(
         grads.append(bias if needed[per_layer // 2] else None)
         if plan.lstm:
             grads.append(bias.clone() if bias is not None and needed[3] else None)
-    d = d_told.flatten(0, 1)  # (T B, F)
+    d = d_emitted.flatten(0, 1)  # (T B, F)
     grads.append(torch.mm(d.t(), after[:, :hidden]) if needs[-2] else None)
     grads.append(d.sum(0) if needs[-1] else None)
     return grads

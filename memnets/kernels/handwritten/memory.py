@@ -119,13 +119,13 @@ def write_backward(
 
 @triton.jit
 def similarity_backward(
-    memory, d_memory, cosine, d_cosine, inverse, told, d_told, heads: tl.constexpr, width: tl.constexpr
+    memory, d_memory, cosine, d_cosine, inverse, emitted, d_emitted, heads: tl.constexpr, width: tl.constexpr
 ):
     """Back through equation 6: adds to the gradient of the memory, and stores the keys', before their activation."""
     m = tl.arange(0, memory.shape[1])
     push = tl.zeros((memory.shape[0],), tl.float32)
     for h in tl.static_range(heads):
-        key = _vector(told + h * width, width, memory.shape[1])
+        key = _vector(emitted + h * width, width, memory.shape[1])
         inverse_key = inverse_norm(tl.sum(key * key, 0))
         d = row_of(d_cosine, h)
         along = d * row_of(cosine, h)
@@ -133,5 +133,5 @@ def similarity_backward(
         push += along
         d_memory += pull[:, None] * key[None, :]
         d_key = tl.sum(pull[:, None] * memory, 0) - tl.sum(along, 0) * inverse_key * inverse_key * key
-        tl.store(d_told + h * width + m, d_key * (1.0 - key * key), mask=m < width)
+        tl.store(d_emitted + h * width + m, d_key * (1.0 - key * key), mask=m < width)
     return d_memory - memory * (push * inverse * inverse)[:, None]
