@@ -7,6 +7,7 @@ import numbers
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 from torch import nn
 
 from .files import write_atomically
@@ -142,9 +143,14 @@ def _recording(init: Any) -> Any:
             for name, value in list(bound.items())[1:]:
                 given |= value if name in _passed_on(init) else {name: value}
             self.__dict__["config"] = {name: _plain(value) for name, value in given.items() if name not in PLACE}
-        init(self, *args, **kwargs)
+        init(self, *map(_python, args), **{name: _python(value) for name, value in kwargs.items()})
 
     return wrapped
+
+
+def _python(value: Any) -> Any:
+    """Whole numbers of NumPy as Python's, which torch's own layers insist on; anything else as it is."""
+    return int(value) if isinstance(value, np.integer) else value
 
 
 def _passed_on(init: Any) -> list[str]:

@@ -24,6 +24,13 @@ KNOWN = (
 )
 """Errors whose message is made for the user, by name, as their modules may not have been imported."""
 
+REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room there"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR), "give a folder that can be written"),
+    errno.ENAMETOOLONG: "give a shorter name",
+}
+"""What helps against what an operating system refuses."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status. Errors that a user can mend are one line on standard error."""
@@ -62,9 +69,8 @@ def _run(argv: Sequence[str] | None) -> int:
 
 def _is_known(error: Exception) -> bool:
     """Errors whose message is made for the user; anything else is a fault of ours and keeps its traceback."""
-    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOTDIR)
     made_for_users = any(kind.__name__ in KNOWN for kind in type(error).__mro__)
-    return full or made_for_users or isinstance(error, (MemoryError, PermissionError)) or _is_of_lightning(error)
+    return made_for_users or isinstance(error, (MemoryError, OSError)) or _is_of_lightning(error)
 
 
 def _is_of_lightning(error: Exception) -> bool:
@@ -74,9 +80,9 @@ def _is_of_lightning(error: Exception) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        remedy = {errno.ENOSPC: "make room there", errno.EDQUOT: "make room there"}.get(error.errno or 0)
-        return f"{error.filename}: {error.strerror}: {remedy or 'give a folder that can be written'}"
+    if isinstance(error, OSError) and error.strerror:
+        where = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, (str, bytes))]
+        return ": ".join([*where, error.strerror, *filter(None, [REMEDIES.get(error.errno or 0)])])
     return str(error) or type(error).__name__
 
 

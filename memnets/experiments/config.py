@@ -353,10 +353,15 @@ def instantiate(parser: ArgumentParser, config: Namespace) -> Namespace:
 def _make_room_for_links(config: Namespace) -> None:
     """Options that a class hands on (``**options: Unpack[...]``) are linked only where they stand already."""
     arguments = config.model.get("init_args") or Namespace()
-    for name in set(parameters_of(config.model.class_path)) & set(LINKED):
+    for name in linked(config.model.class_path):
         if name not in arguments:
             arguments[name] = None
     config.model.init_args = arguments
+
+
+def linked(class_path: str) -> set[str]:
+    """The arguments of a model's class that its task says."""
+    return set(parameters_of(class_path)) & set(LINKED)
 
 
 def resolve_defaults(config: Namespace, model: Any) -> None:

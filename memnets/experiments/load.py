@@ -10,7 +10,7 @@ from ..base.task import ImageTask
 from ..models.language_model import LanguageModel
 from ..text.symbol_tables import WithSymbols
 from .class_paths import find_class, importing
-from .config import instantiate, parse_reading
+from .config import instantiate, linked, parse_reading
 from .run_dir import RunDir
 
 
@@ -58,9 +58,9 @@ def load_language_model(path: str, *, which: str = "last", vouched: bool = False
 def load_reader(path: str, *, which: str = "last", vouched: bool = False) -> tuple[RunDir, Any, Any]:
     """A run, its model with the last checkpoint's weights, and what has ``load_images(paths)`` for it, or None.
 
-    Where the model has symbols, and the task is none of images or says from its settings alone how it loads them
-    (``ImageTask.loader``), the task is not made, and the symbols are those of the checkpoint: so a run directory is
-    enough, wherever the data are.
+    Where symbols are all that the model has of its task, and the task is none of images or says from its settings alone
+    how it loads them (``ImageTask.loader``), the task is not made, and the symbols are those of the checkpoint: so a
+    run directory is enough, wherever the data are.
 
     Raises:
         RunError: it is no run, or its checkpoint cannot be used.
@@ -75,8 +75,9 @@ def load_reader(path: str, *, which: str = "last", vouched: bool = False) -> tup
         loader = task.loader(config.task.init_args.as_dict()) if of_images else None
         if issubclass(model, WithSymbols) and (loader is not None or not of_images):
             codes = run.read_checkpoint(which)["state_dict"].get("model._extra_state")
-            if codes is not None:
-                made = _make(config.model, model.symbols_of(codes), trusted)
+            symbols = {} if codes is None else model.symbols_of(codes)
+            if symbols and symbols.keys() >= linked(config.model.class_path):
+                made = _make(config.model, symbols, trusted)
                 return run, run.load_weights(made, which=which), loader
     except UsageError as error:
         raise UsageError(f"{run.config}: {error}") from error

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..base.checks import place_of
+from ..base.checks import check_whole, place_of
 from ..base.state_types import known_state
 from ..controllers import Controller, make_controller
 from ..memories.base import Memory
@@ -64,6 +64,7 @@ class MemoryCell(nn.Module):
         super().__init__()
         if not isinstance(memory, Memory):
             raise TypeError(f"memory is {memory!r}, but must be a memnets.Memory, such as memnets.NTMMemory()")
+        check_whole("input_size", input_size)  # before what is read is added to it
         self.input_size = input_size
         self.controller = _make(controller, input_size, memory.reads_size, hidden_size, num_layers, dropout)
         self.memory = memory

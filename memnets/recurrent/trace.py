@@ -30,9 +30,8 @@ class Trace(Mapping[str, Tensor]):
     in H; of any memory what its ``record`` gives, by default every part of its interface and every tensor of its
     state. And ``lengths (B,)``. Steps past a sequence's length are zero. Tensors are detached. Where a module has
     several memories, names begin with the memory's own: ``first.read_weights``. A cell that ponders has ``ponder.shares
-    (B, T, P)`` and ``ponder.passes (B, T)``; a memory accessed in each pass ``pass1.reads`` and so on. several
-    memories, names begin with the memory's own: ``first.read_weights``. Of a module of two directions they begin with
-    ``cell.`` and ``backward_cell.``, and the steps of both are those of the inputs.
+    (B, T, P)`` and ``ponder.passes (B, T)``; a memory accessed in each pass ``pass1.reads`` and so on. Of a module of
+    two directions names begin with ``cell.`` and ``backward_cell.``, and the steps of both are those of the inputs.
 
     Several calls within one ``with`` block are joined over time, so a sequence fed in parts gives one trace. Of a
     decoder all steps within the block are one sequence, which is there when the block ends.

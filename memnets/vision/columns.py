@@ -123,7 +123,7 @@ class ColumnEncoder(LineEncoder):
 
 def _halvings(pixels_per_column: int, stages: int) -> int:
     """How often the width is halved."""
-    halvings = pixels_per_column.bit_length() - 1
+    halvings = int(pixels_per_column).bit_length() - 1
     if pixels_per_column < 1 or 2**halvings != pixels_per_column or halvings > stages:
         raise ValueError(
             f"pixels_per_column is {pixels_per_column}, but must be a power of 2 and at most 2 to the number of "

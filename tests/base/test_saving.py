@@ -7,11 +7,13 @@ import os
 import time
 from typing import get_type_hints
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 import memnets
+import memnets.vision
 from cases import BASELINES, sequences
 from memnets.models.memory_network import NetworkOptions
 
@@ -87,6 +89,29 @@ def test_an_override_that_weights_depend_on(tmp_path):
     MODELS["ntm"]().save_pretrained(tmp_path)
     with pytest.raises(ValueError, match=r"does not fit: .* is \(\d+, \d+\) there and"):
         memnets.NTM.from_pretrained(tmp_path, width=9)
+
+
+@pytest.mark.parametrize("kind", BASELINES)
+def test_whole_numbers_of_numpy_are_sizes(kind, tmp_path):
+    """Also where torch's own layer takes Python's alone."""
+    three, two = np.int64(3), np.int32(2)
+    module = kind(three, two, num_layers=two)
+    module.save_pretrained(tmp_path)
+    again = kind.from_pretrained(tmp_path)
+    assert [p.shape for p in again.parameters()] == [p.shape for p in kind(3, 2, num_layers=2).parameters()]
+
+
+def test_sizes_of_an_encoder_of_columns_may_be_numpys():
+    sizes = np.array([4, 6, 32])
+    reader = memnets.TextReader(charset="ab", recurrent_size=sizes[0], hidden_size=sizes[1], height=sizes[2])
+    assert reader.encoder.join.in_features == 8
+    assert memnets.vision.ColumnEncoder(pixels_per_column=sizes[0]).pixels_per_column == 4
+
+
+def test_a_size_is_named_as_it_was_given():
+    """And not with what a memory reads added to it."""
+    with pytest.raises(ValueError, match=r"input_size is -2, but must be at least 1"):
+        memnets.NTM(-2, 5)
 
 
 def test_an_unknown_argument(tmp_path):

@@ -1,5 +1,6 @@
 """Every mistake at the command line is one line that names it and the way out, and leaves nothing behind."""
 
+import errno
 import shutil
 import sys
 
@@ -234,6 +235,27 @@ def test_runs_folder_that_cannot_be_made(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert main(["fit", "copy-ntm", "--runs", str(tmp_path / "file"), "--wandb.mode", "disabled"]) == 1
     assert "cannot be made" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError("a/b is no folder"), "a/b is no folder"),
+        (OSError(errno.EIO, "Input/output error", "a/b"), "a/b: Input/output error"),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "a/b"), "a/b: File name too long: give a shorter name"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", b"a/b"), "a/b: No such file or directory"),
+        (PermissionError(errno.EACCES, "Permission denied", "a/b"), "a/b: Permission denied: give a folder that can"),
+    ],
+)
+def test_whatever_the_operating_system_refuses_is_one_line(error, line, monkeypatch, capsys):
+    def refuse(*_):
+        raise error
+
+    monkeypatch.setattr("memnets.cli.doctor.run", refuse)
+    assert main(["doctor"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"memnets: error: {line}")
+    assert said.count("\n") == 1
 
 
 @pytest.fixture(scope="module")

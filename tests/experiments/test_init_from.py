@@ -11,7 +11,7 @@ from memnets.base.adopting import Adopted
 from memnets.cli import main
 from memnets.experiments import finish
 from memnets.experiments.run_dir import RunDir
-from running import TINY, fit, result
+from running import TINY, fit, fit_images, result
 
 STEPS = ["--trainer.max_steps", "2", "--trainer.val_check_interval", "2", "--model.backend", "reference"]
 
@@ -45,6 +45,17 @@ def test_a_run_gives_its_model(run, checkpoint):
     for name, tensor in weights_of(run, checkpoint).items():
         assert torch.equal(model.state_dict()[name], tensor)
     assert model(torch.zeros(1, 2, 4))[0].shape == (1, 2, 3)
+
+
+def test_a_story_teller_has_its_pictures_size_of_the_task(tmp_path):
+    """Its words alone, which the checkpoint holds, do not make it."""
+    small = ["--model.hidden_size", "6", "--model.embedding_size", "4", "--model.feature_size", "5"]
+    told = fit_images(tmp_path, "stories-none", 1, *small, "--training.batch_size", "2")
+    model = memnets.load(told)
+    assert type(model) is memnets.StoryTeller
+    assert all(torch.equal(model.state_dict()[name], tensor) for name, tensor in weights_of(told).items())
+    assert main(["save", str(told), str(tmp_path / "saved")]) == 0
+    assert (tmp_path / "saved" / "model.safetensors").is_file()
 
 
 def test_what_cannot_be_loaded_names_the_remedy(run, tmp_path):
