@@ -76,7 +76,7 @@ def _is_known(error: Exception) -> bool:
 def _is_of_lightning(error: Exception) -> bool:
     """Whether a callback or the trainer of Lightning itself raised it, such as EarlyStopping with a wrong monitor."""
     frames = traceback.extract_tb(error.__traceback__)
-    return bool(frames) and f"{os.sep}lightning{os.sep}pytorch{os.sep}" in frames[-1].filename
+    return bool(frames) and f"{os.sep}lightning{os.sep}" in frames[-1].filename
 
 
 def _reason(error: Exception) -> str:

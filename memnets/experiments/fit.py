@@ -39,6 +39,9 @@ from .run_dir import RunDir
 OF_THE_STEP = ("gradient_clip_val", "gradient_clip_algorithm", "accumulate_grad_batches")
 """Arguments of Lightning's trainer that are the learner's, as the whole step is."""
 
+WITHOUT_ACCELERATOR = ("No supported", "accelerator is not available", "torch_xla")
+"""What Lightning says where a machine lacks the one asked for: of ``gpu``, of ``cuda`` and ``mps``, of ``tpu``."""
+
 
 class Fit:
     """One training, ready to start: everything that can be refused has been checked when this is made.
@@ -86,8 +89,9 @@ class Fit:
             check_optimizer(self.learner)
         except BackendUnavailableError:
             raise
-        except (ValueError, TypeError, RuntimeError, MisconfigurationException) as error:
-            here = "; this machine has none: --trainer.accelerator cpu" if "No supported" in str(error) else ""
+        except (ValueError, TypeError, RuntimeError, ImportError, MisconfigurationException) as error:
+            missing = any(words in str(error) for words in WITHOUT_ACCELERATOR)
+            here = "; this machine has none: --trainer.accelerator cpu" if missing else ""
             raise UsageError(f"{error}{here}") from error
         check_trainer(trial, objects.trainer)
         check_stream(self.learner, trial)

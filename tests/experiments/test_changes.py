@@ -112,8 +112,14 @@ def test_the_run_of_a_gpu_goes_on_without_one(run, capsys):
     text = (run / "config.yaml").read_text()
     (run / "config.yaml").write_text(text.replace("accelerator: auto", "accelerator: gpu"))
     assert main(["lengths", str(run), "--lengths", "3", "--sequences", "2"]) == 0
-    assert main(["resume", str(run), "--trainer.max_steps", "22"]) == 2
-    assert "--trainer.accelerator cpu" in capsys.readouterr().err
+    for there in ("gpu", "cuda", "mps", "tpu"):
+        if there == "mps" and torch.backends.mps.is_available():
+            continue
+        (run / "config.yaml").write_text(text.replace("accelerator: auto", f"accelerator: {there}"))
+        assert main(["resume", str(run), "--trainer.max_steps", "22"]) == 2
+        error = capsys.readouterr().err
+        assert "--trainer.accelerator cpu" in error
+        assert error.count("\n") == 1
     assert main(["resume", str(run), "--trainer.max_steps", "22", "--trainer.accelerator", "cpu"]) == 0
 
 
