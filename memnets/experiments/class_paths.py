@@ -132,27 +132,52 @@ def check_classes(config: Any, trusted: bool) -> None:
     Raises:
         UsageError: something else was named.
     """
-    for key, value in config.items(branches=True):
-        for item in value if isinstance(value, list) else [value]:
-            path = item.get("class_path") if isinstance(item, Namespace) else None
-            if isinstance(path, str) and not inspect.isclass(_resolve(path)):
-                raise UsageError(f"{key}: {path} is no class, and what is none is never called: name a class")
-            if not trusted and isinstance(path, str) and key.startswith("trainer"):
-                check_ours(key, path, (item.get("init_args") or Namespace()).as_dict())
-            if not trusted and callable(item) and not inspect.isclass(item) and not isinstance(item, Namespace):
-                raise UsageError(f"{key}: {item!r} is no class, and of others' files nothing else is called")
+    for key, item in _walk(config):
+        path = item.get("class_path") if isinstance(item, Namespace) else None
+        if isinstance(path, str) and not inspect.isclass(_resolve(path)):
+            raise UsageError(f"{key}: {path} is no class, and what is none is never called: name a class")
+        if trusted:
+            continue
+        if isinstance(path, str) and key.startswith("trainer"):
+            check_ours(key, path)
+            check_within(key, (item.get("init_args") or Namespace()).as_dict())
+        if callable(item) and not inspect.isclass(item) and not isinstance(item, Namespace):
+            raise UsageError(f"{key}: {item!r} is no class, and of others' files nothing else is called")
+    if not trusted and config.get("trainer.model_registry"):
+        raise UsageError("trainer.model_registry sends checkpoints away: take it out, or add --trust if you mean it")
 
 
-def check_ours(key: str, class_path: str, arguments: Mapping[str, Any]) -> None:
-    """Raise UsageError unless a callback or logger that others' files name is ours, and writes into the run alone."""
+def _walk(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value in settings, however deep it stands, with its key; what stands in a list has the list's."""
+    yield key, value
+    if isinstance(value, Namespace | dict):
+        for name, inner in (vars(value) if isinstance(value, Namespace) else value).items():
+            yield from _walk(inner, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _walk(inner, key)
+
+
+def check_ours(key: str, class_path: str) -> None:
+    """Raise UsageError unless a callback or logger that others' files name is ours."""
     if not is_ours(class_path):
         raise UsageError(f"{key}: {class_path} is code of its own: if you know what it does, add --trust")
-    for name, value in arguments.items():
-        outside = isinstance(value, str) and (
-            os.path.isabs(value) or ".." in Path(value).parts or value.startswith("~")
-        )
-        if outside:
-            raise UsageError(f"{key}: {name} is {value!r}, outside of the run's directory: add --trust if you mean it")
+
+
+def check_within(key: str, arguments: Mapping[str, Any]) -> None:
+    """Raise UsageError where others' files have a callback or logger write elsewhere than into the run."""
+    for name, value in _walk(dict(arguments)):
+        if isinstance(value, str) and _is_elsewhere(name, value):
+            raise UsageError(
+                f"{key}: {name} is {value!r}, which may be outside of the run's directory: add --trust if you mean it"
+            )
+
+
+def _is_elsewhere(name: str, value: str) -> bool:
+    """Whether an argument may say a place that is not the run's own: any that is a folder's, and what is a path out."""
+    is_folder = name.rpartition(".")[2].endswith(("dir", "dirpath", "folder"))
+    leads_out = os.path.isabs(value) or ".." in Path(value).parts or value.startswith("~")
+    return is_folder or leads_out or "$" in value or "://" in value
 
 
 def _resolve(class_path: str) -> Any:

@@ -287,6 +287,8 @@ def _parse(
 ) -> Namespace:
     import yaml
 
+    if content.pop("config", None) is not None:
+        raise UsageError(f"{path} names another file by config: put its settings here")
     parser.source, parser.trusted = _Source(content, overrides), trusted
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     with importing(trusted, path.absolute().parent):

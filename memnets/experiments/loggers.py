@@ -4,17 +4,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jsonargparse import ArgumentParser
-from lightning.pytorch.loggers import Logger
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from ..base.errors import UsageError
 from ..training.loggers import MetricsCSV, Wandb
-from .class_paths import check_ours, find_class, importing
+from .class_paths import check_ours, check_within, find_class, importing
 from .config import parameters_of
 from .messages import one_line
 from .run_dir import RunDir
 
 OF_THE_RUN = ("save_dir", "version")
 """Arguments that are the run's directory and id, where a logger has them and nothing else was given."""
+WITHIN_THE_RUN = (MetricsCSV, Wandb, CSVLogger, TensorBoardLogger)
+"""Loggers that anybody's file may name; others send numbers away, or keep them where they like."""
 
 
 class LoggerPlan(NamedTuple):
@@ -56,12 +58,16 @@ def _plan(item: Any, trusted: bool) -> LoggerPlan:
         raise UsageError(f"loggers: unknown setting {min(unknown)!r} beside class_path and init_args")
     class_path = content["class_path"]
     if not trusted:
-        check_ours("loggers", class_path, content.get("init_args") or {})
+        check_ours("loggers", class_path)
     with importing(trusted):
         try:
             kind = find_class(class_path, Logger)
         except UsageError as error:
             raise UsageError(f"loggers: {error}") from error
+        if not trusted:
+            if kind not in WITHIN_THE_RUN:
+                raise UsageError(f"loggers: {class_path} may send away what it is told: add --trust if you mean it")
+            check_within("loggers", content.get("init_args") or {})
         if issubclass(kind, Wandb):
             if content.get("init_args"):
                 raise UsageError(f"loggers: {class_path} has its settings in the section wandb: write wandb.project")

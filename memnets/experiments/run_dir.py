@@ -15,7 +15,7 @@ from ..text.charset import compare
 from ..text.symbol_tables import WithSymbols
 from ..training.callbacks.checkpoints import BEST, LAST
 from .strict_yaml import load_mapping
-from .trust import foreign, is_vouched, names_in, vouch
+from .trust import foreign, is_vouched, needs_trust, vouch
 
 MOST_BYTES = 1 << 28
 """Of a file of results; a larger one is none that was written."""
@@ -143,9 +143,9 @@ class RunDir:
         return False
 
     def vouch(self) -> None:
-        """Remember that what the configuration names may be imported, if that is more than anybody's may name."""
+        """Remember that what the configuration names and asks for may be, if that is more than anybody's may."""
         content = load_mapping(self.config)
-        if names_in(content):
+        if needs_trust(content):
             vouch(self.path, [content])
 
     def load_weights(self, model: nn.Module, *, remap: bool = False, which: str = "last") -> nn.Module:

@@ -1,6 +1,7 @@
 """A training made ready from its file, or from the run directory of one that was stopped."""
 
 import datetime
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from .lock import hold
 from .printing import say
 from .run_dir import RunDir
 from .sweeps.machine import is_follower
+from .trust import ONLINE
 
 
 def prepare(
@@ -27,6 +29,7 @@ def prepare(
     overrides: Sequence[str],
     defaults: dict[str, str] | None = None,
     *,
+    said: Sequence[str] | None = None,
     trusted: bool = True,
 ) -> Fit:
     """A training of the experiment in the file ``path``, checked and not started.
@@ -36,6 +39,7 @@ def prepare(
         path: its file.
         overrides: settings on top of the file, as on the command line.
         defaults: settings below it.
+        said: those of ``overrides`` that the user has said, where a sweep says them; all of them if None.
         trusted: whether classes of the user's own may be named.
 
     Raises:
@@ -43,7 +47,7 @@ def prepare(
         WandbUnavailableError: W&B cannot be used as asked.
     """
     parser, config = parse_experiment(path, overrides, defaults, trusted=trusted)
-    mode = resolve_wandb_mode(config.wandb.mode)
+    mode = _wandb_mode(config, overrides if said is None else said, trusted)
     objects = _make(parser, config)
     start = None if config.init_from is None else start_from(config.init_from, objects.model)
     config.experiment = config.experiment or experiment
@@ -74,7 +78,9 @@ def resume_run(run: RunDir, overrides: Sequence[str] = (), *, trusted: bool = Fa
             f"{run.path} has ended (it holds result.json): train it for longer with `memnets resume {run.path} "
             f"--trainer.max_steps N`, or start a new run with `memnets fit {run.config}`"
         )
-    mode = resolve_wandb_mode(config.wandb.mode)
+    if not trusted and (run.wandb / "settings").exists():
+        raise UsageError(f"{run.wandb / 'settings'} would tell W&B where to send: remove it, or add --trust")
+    mode = _wandb_mode(config, overrides, trusted)
     start = None
     if run.last.is_file():
         run.load_weights(objects.model)
@@ -100,6 +106,24 @@ def _settings_so_far(run: RunDir, trusted: bool) -> dict[str, Any]:
         return saved
     parser, config = parse_experiment(run.config, trusted=trusted)
     return to_plain(parser, config)
+
+
+def _wandb_mode(config: Namespace, said: Sequence[str], trusted: bool) -> str:
+    """W&B's mode, resolved.
+
+    Raises:
+        UsageError: the file of another would send something that the user has not said, or to whom.
+        WandbUnavailableError: W&B cannot be used as asked.
+    """
+    own = {word.split("=")[0] for word in said} | ({"--wandb.mode"} if os.environ.get("WANDB_MODE") else set())
+    if not trusted and (os.environ.get("WANDB_MODE") or config.wandb.mode) in ONLINE:
+        for name in ("mode", "entity"):
+            if config.wandb[name] is not None and not own & {"--wandb", f"--wandb.{name}"}:
+                raise UsageError(
+                    f"wandb.{name} is {config.wandb[name]!r}, and its file is another's (or was moved): say "
+                    f"--wandb.{name} yourself, --wandb.mode offline, or --trust"
+                )
+    return resolve_wandb_mode(config.wandb.mode)
 
 
 def _make(parser: ArgumentParser, config: Namespace) -> Namespace:

@@ -32,7 +32,7 @@ def run_sweep(options: argparse.Namespace) -> int:
         if engine.trains and left:
             check_settings(plan, left, files, here=engine.here, trusted=trusted)
         place.begin(plan, files, vouch=trusted)
-        how = _how(options, place, trials, left)
+        how = _how(options, place, trials, left, trusted)
         if not engine.trains:
             return engine.run(place, left, how) or _say_left(place, trials, left)
         print(
@@ -50,14 +50,16 @@ def _is_directory(place: SweepDir, targets: Sequence[str]) -> bool:
     return Path(targets[0]).resolve() in (place.path.resolve(), place.plan_file.resolve())
 
 
-def _how(options: argparse.Namespace, place: SweepDir, trials: list[Trial], left: list[Trial]) -> EngineOptions:
+def _how(
+    options: argparse.Namespace, place: SweepDir, trials: list[Trial], left: list[Trial], trusted: bool
+) -> EngineOptions:
     from .engines.display import Display
 
     cores = usable_cores()
     processes = min(options.processes or cores, max(len(left), 1))
     # A share of the whole plan: what is left of a stopped sweep has to run as it ran before, to round the same.
     threads = options.threads or max(1, cores // min(options.processes or cores, len(trials)))
-    words = ("--trust",) if place.names_code() else ()  # the user has just vouched for it, maybe on another machine
+    words = ("--trust",) if trusted and place.needs_trust() else ()  # what the user vouches for, maybe elsewhere
     return EngineOptions(processes, threads, Display(place, trials, processes), options.gpus, words)
 
 
@@ -83,8 +85,7 @@ def _conclude(place: SweepDir, trials: list[Trial], status: int) -> int:
     print(f"\n{len(done)} of {_count(trials, 'trial')} done; tables and figures: memnets report {place.path}")
     for trial in [] if status else others:
         directory = place.trial(trial)
-        failure = directory.read(directory.failure) or {"error": f"stopped; {last_line(directory.log)}"}
-        why = escaped(str(failure["error"]))
+        why = escaped(directory.read_failure() or f"stopped; {last_line(directory.log)}")
         print(f"\n{'failed' if directory.has_failed else 'not done'}: {trial.name}\n  {why}")
         print(f"  log: {directory.log}\n  again: memnets trial {place.path} {trial.name}")
     return status or int(bool(others))

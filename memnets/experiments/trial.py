@@ -66,7 +66,7 @@ def _train(place: SweepDir, plan: Plan, item: Trial, trusted: bool) -> int:
         return resume_run(run, trusted=run.is_trusted(trusted))
     overrides = [*item.arguments, "--seed", str(item.seed)]
     settings = {"wandb.group": plan.name}
-    work = prepare(item.experiment, place.config(item.experiment), overrides, settings, trusted=trusted)
+    work = prepare(item.experiment, place.config(item.experiment), overrides, settings, said=(), trusted=trusted)
     begun = f"{datetime.datetime.now():%Y%m%d-%H%M%S}"  # another sweep of this name is another run in W&B
     work.config.run_id = "-".join([plan.name, *item.name.split("/")[1:], begun])
     return work.start(lambda: RunDir.at(path))

@@ -16,8 +16,15 @@ from ..base.files import write_atomically
 
 PACKAGES: tuple[str, ...] = ("memnets", "memnets_tasks", "torch.nn", "torch.optim", "lightning.pytorch")
 """Whose classes anybody's file may name."""
+ONLINE = ("online", "run")
+"""Modes of W&B in which it sends."""
 CLASSES = ("class_path", "task", "model", "optimizer", "lr_scheduler", "curriculum", "loggers", "callbacks")
 """Keys whose values are class paths."""
+
+OUTWARD = ("loggers", "callbacks", "profiler", "plugins", "model_registry", "wandb")
+"""Keys below which a file may say that something is sent away, or written elsewhere."""
+USUAL = ("memnets.training.loggers.MetricsCSV", "memnets.training.loggers.Wandb")
+"""What stands there anyway."""
 
 DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 """What may be the name of a class."""
@@ -29,10 +36,10 @@ def is_ours(class_path: str) -> bool:
 
 
 def _leaves(content: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """Every text in plain settings, with the last part of its key."""
+    """Every text in plain settings, with its key."""
     if isinstance(content, dict):
         for name, value in content.items():
-            yield from _leaves(value, str(name).rpartition(".")[2])
+            yield from _leaves(value, f"{key}.{name}")
     elif isinstance(content, list):
         for item in content:
             yield from _leaves(item, key)
@@ -43,7 +50,7 @@ def _leaves(content: Any, key: str = "") -> Iterator[tuple[str, str]]:
 def foreign(content: Any) -> list[str]:
     """Class paths in plain settings that only a trusted file may name."""
     named = [re.findall(r"class_path\W+([\w.]+)", value) if "class_path" in value else [value]
-             for key, value in _leaves(content) if key in CLASSES or "class_path" in value]  # fmt: skip
+             for key, value in _leaves(content) if key.rpartition(".")[2] in CLASSES or "class_path" in value]  # fmt: skip
     found = dict.fromkeys(name for names in named for name in names)
     return [name for name in found if _is_dotted(name) and not is_ours(name)]
 
@@ -52,6 +59,14 @@ def names_in(content: Any) -> set[str]:
     """Whatever in plain settings might be the name of something that only a trusted file may name."""
     found = {name for _, text in _leaves(content) for name in DOTTED.findall(text)}
     return {name for name in found if not is_ours(name)}
+
+
+def needs_trust(content: Any) -> set[str]:
+    """What only a trusted file may say: names of code, and what may be sent away or written elsewhere."""
+    leaves = [(key.split("."), text) for key, text in _leaves(content) if text not in USUAL]
+    is_online = any(key[-2:] == ["wandb", "entity"] or text in ONLINE for key, text in leaves if "wandb" in key)
+    outward = [key for key in OUTWARD if key != "wandb" or is_online]
+    return names_in(content) | {f"{key[-1]} {text!r}" for key, text in leaves if set(outward) & set(key)}
 
 
 def _is_dotted(text: str) -> bool:
@@ -67,19 +82,19 @@ def state_folder() -> Path:
 
 
 def vouch(directory: Path, contents: Iterable[Any]) -> None:
-    """Remember that the user vouches for what these settings of the directory name."""
-    names = set().union(*map(names_in, contents))
+    """Remember that the user vouches for what these settings of the directory name and ask for."""
+    names = set().union(*map(needs_trust, contents))
     with contextlib.suppress(OSError, RuntimeError):  # without a home --trust is asked for again
         write_atomically({_mark(directory): "\n".join(sorted(names)).encode()})
 
 
 def is_vouched(directory: Path, contents: Iterable[Any]) -> bool:
-    """Whether the user did, and they name nothing else since."""
+    """Whether the user did, and they name and ask for nothing else since."""
     try:
         known = set(_mark(directory).read_text().splitlines())
     except (OSError, RuntimeError):
         return False
-    return set().union(*map(names_in, contents)) <= known
+    return set().union(*map(needs_trust, contents)) <= known
 
 
 def _mark(directory: Path) -> Path:

@@ -24,7 +24,8 @@ class SAMState(NamedTuple):
         read_index: ``(B, H, K)``, int64, the slots that were read last.
         read_weights: ``(B, H, K)``, by how much.
         time: ``(B,)``, int64, steps so far.
-        used: ``(B,)``, int64, how many of the slots, from the first on, a head has come to; all others are zero.
+        used: ``(B,)``, int64, how many of the slots, from the first on, a head has come to. All others count as zero
+            and as never accessed, whatever stands there.
     """
 
     memory: Tensor
@@ -114,7 +115,7 @@ class SAMMemory(Memory):
     def step(self, parts: Any, state: SAMState) -> tuple[Tensor, SAMState]:
         """Clear and write, search, read; the state's memory may be one that is changed in place."""
         given: Any = state.memory
-        slots = given if isinstance(given, SlotsInPlace) else Slots(state.memory, state.last_access)
+        slots = given if isinstance(given, SlotsInPlace) else Slots.of(state.memory, state.last_access, state.used)
         cleared = slots.least_recent(self.heads)  # (B, H)
         index, weights = ops.sparse_write_weights(
             parts.write_gate, parts.interpolation_gate, state.read_weights, cleared, state.read_index

@@ -15,6 +15,16 @@ from torch.autograd.function import once_differentiable
 from .. import ops
 
 
+def find_unused(used: Tensor, slots: int) -> Tensor:
+    """Which of the first ``slots`` no head has come to, ``(B, slots)``, of how many were used, ``(B,)``."""
+    return torch.arange(slots, device=used.device) >= used.unsqueeze(1)
+
+
+def never_accessed(last_access: Tensor, unused: Tensor) -> Tensor:
+    """``last_access`` with the unused slots below 0, so that they are taken in order, ``(B, N)``."""
+    return torch.where(unused, torch.arange(-unused.shape[1], 0, device=unused.device), last_access)
+
+
 class Slots:
     """Slots as tensors, in plain PyTorch: the truth.
 
@@ -25,6 +35,12 @@ class Slots:
 
     def __init__(self, memory: Tensor, last_access: Tensor):
         self.memory, self.last_access = memory, last_access
+
+    @classmethod
+    def of(cls, memory: Tensor, last_access: Tensor, used: Tensor) -> Self:
+        """Those of a state, of which the first ``used``, ``(B,)``, hold something."""
+        unused = find_unused(used, memory.shape[1])
+        return cls(memory.masked_fill(unused.unsqueeze(-1), 0), never_accessed(last_access, unused))
 
     def least_recent(self, count: int) -> Tensor:
         """Slots ``(B, count)`` that were accessed the longest ago."""
@@ -94,16 +110,19 @@ class Run:
     The operators of a run hang on one another by a token, so that the way back takes them in the opposite order.
 
     Args:
-        memory: before the first step, ``(B, N, M)``; is copied, and zero past the slots that were touched.
+        memory: before the first step, ``(B, N, M)``; is copied, and zero past the slots that were used.
         last_access: ``(B, N)``; is copied.
-        touched: slots that may have been touched before, from the first on.
+        used: slots that may have been touched before, from the first on, ``(B,)``.
     """
 
-    def __init__(self, memory: Tensor, last_access: Tensor, touched: int):
+    def __init__(self, memory: Tensor, last_access: Tensor, used: Tensor):
+        self.touched = int(used.max())
+        """Slots that any sequence has come to, from the first on."""
+        self.unused = find_unused(used, memory.shape[1])
+        held = memory.detach()[:, : self.touched]
         self.memory = _zeros(memory)
-        self.memory[:, :touched] = memory.detach()[:, :touched]
-        self.last_access = last_access.clone()
-        self.touched = touched
+        self.memory[:, : self.touched] = held.masked_fill(self.unused[:, : self.touched].unsqueeze(-1), 0)
+        self.last_access = never_accessed(last_access, self.unused)
         self.flat: list[Tensor] = []  # every place that was read or written, as places of the batch's slots in a row
         self.table: Tensor | None = None
         self.task, self._gradient = -1, torch.empty(0)
@@ -175,7 +194,7 @@ class _Begin(torch.autograd.Function):
         d_memory = run.last_gradient.clone() if run.last_task == run.task else torch.zeros_like(run.memory)
         if run.table is not None:
             d_memory.flatten(0, 1)[run.table] = gradient
-        return d_memory, d_token, None
+        return d_memory.masked_fill(run.unused.unsqueeze(-1), 0), d_token, None
 
 
 class _Rows(torch.autograd.Function):

@@ -41,7 +41,7 @@ def run_in_place(
         order = torch.tensor(ranked, device=inputs.device)
         inputs, state, counts = inputs[order], index_state(state, order), sorted(counts, reverse=True)
     given = state.memory
-    run = Run(given.memory, given.last_access, int(given.used.max()))
+    run = Run(given.memory, given.last_access, given.used)
 
     def step(x: Tensor, state: Any) -> tuple[Tensor, Any]:
         inside = state.memory._replace(memory=SlotsInPlace(run, len(x)))
@@ -51,7 +51,12 @@ def run_in_place(
     # What has N slots is the run's; in the state that goes from step to step nothing stands in its place.
     none = given._replace(memory=given.memory[:, :0], last_access=given.last_access[:, :0])
     outputs, state = unroll(step, inputs, state._replace(memory=none), counts, 0)
-    state = state._replace(memory=state.memory._replace(memory=run.finish(), last_access=run.last_access))
+    memory, last_access = run.finish(), run.last_access
+    if counts is not None and 0 in counts:  # what takes no step stays as it was given
+        idle = torch.tensor([count == 0 for count in counts], device=memory.device).unsqueeze(1)
+        memory = torch.where(idle.unsqueeze(2), given.memory, memory)
+        last_access = torch.where(idle, given.last_access, last_access)
+    state = state._replace(memory=state.memory._replace(memory=memory, last_access=last_access))
     if order is not None:
         back = torch.argsort(order)
         outputs, state = outputs[back], index_state(state, back)

@@ -54,6 +54,11 @@ def new_figure(width: float, height: float, title: str) -> Figure:
     return figure
 
 
+def without_math(text: str) -> str:
+    """The text without signs that matplotlib takes for mathematics."""
+    return text.replace("$", r"\$")
+
+
 def label(axes: Axes, title: str | None = None, x: str | None = None, y: str | None = None) -> None:
     """Title and axis labels in the common sizes; a panel without ``x`` shows no numbers below it either."""
     if title is not None:

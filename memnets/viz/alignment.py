@@ -30,7 +30,7 @@ def alignment_figure(source: Sequence[str], translation: Any, wanted: Sequence[s
     title = f"Alignment, confidence {translation.confidence:.2f}"
     if wanted is not None:
         right = tuple(wanted) == tuple(translation.words)
-        title += ", as it should be" if right else f"\nshould be: {_plain(' '.join(wanted))[:80]}"
+        title += ", as it should be" if right else f"\nshould be: {_style.without_math(' '.join(wanted))[:80]}"
     figure = _style.new_figure(max(0.3 * len(source) + 2.4, 5.0), max(0.24 * len(words) + 1.6, 2.4), title)
     axes = figure.subplots()
     if not words:
@@ -38,13 +38,8 @@ def alignment_figure(source: Sequence[str], translation: Any, wanted: Sequence[s
         return figure
     shown = axes.imshow(weights, cmap=_style.WEIGHTS, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
     _style.label(axes, None, "source", "written")
-    axes.set_xticks(range(len(source)), [_plain(word) for word in source], rotation=60, ha="right")
-    axes.set_yticks(range(len(words)), [_plain(word) for word in words])
+    axes.set_xticks(range(len(source)), [_style.without_math(word) for word in source], rotation=60, ha="right")
+    axes.set_yticks(range(len(words)), [_style.without_math(word) for word in words])
     _style.color_bar(figure, shown, [axes], "weight")
     _fonts.use_fonts_for(figure, " ".join([*words, *source, *(wanted or ())]))
     return figure
-
-
-def _plain(text: str) -> str:
-    """No sign that matplotlib takes for mathematics."""
-    return text.replace("$", r"\$")

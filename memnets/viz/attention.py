@@ -147,10 +147,10 @@ def _picture(axes: Axes, pixels: np.ndarray, title: str) -> None:
 
 def _printable(character: str) -> str:
     """A character as a tick: spaces shown, and no sign that matplotlib takes for mathematics."""
-    return "\u2423" if character.isspace() else character.replace("$", r"\$")
+    return "\u2423" if character.isspace() else _style.without_math(character)
 
 
 def _short(text: str, most: int = 60) -> str:
     """A text as a title: not too long, and no sign that matplotlib takes for mathematics."""
     text = text if len(text) <= most else f"{text[: most - 3]}..."
-    return text.replace("$", r"\$")
+    return _style.without_math(text)

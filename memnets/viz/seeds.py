@@ -61,7 +61,7 @@ def learning_seeds_figure(
     """
     if not any(len(x) for curves in groups.values() for x, _ in curves):
         raise ValueError("there is no validation to draw yet")
-    figure = _style.new_figure(8.5, 4.2, title)
+    figure = _style.new_figure(8.5, 4.2, _style.without_math(title))
     axes = figure.subplots()
     everything, medians = [], []
     for (name, curves), color in zip(groups.items(), _colors(len(groups))):
@@ -81,7 +81,12 @@ def learning_seeds_figure(
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7))
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     solved = "" if threshold is None else f"; solved below the dashed line, {threshold:g}"
-    _style.label(axes, f"each seed thin, their median thick{solved}", "training sequences", f"validation {error}")
+    _style.label(
+        axes,
+        f"each seed thin, their median thick{solved}",
+        "training sequences",
+        f"validation {_style.without_math(error)}",
+    )
     figure.legend(fontsize=_style.TICK, loc="outside lower center", frameon=False, ncols=2)
     return figure
 
@@ -103,7 +108,7 @@ def lengths_seeds_figure(panels: Sequence[LengthsPanel], title: str = "Length ge
         raise ValueError("there is no table of lengths to draw yet")
     names = list(dict.fromkeys(name for panel in panels for name in panel.groups))
     colors = dict(zip(names, _colors(len(names))))
-    figure = _style.new_figure(2.0 + 5.6 * len(panels), 4.4, title)
+    figure = _style.new_figure(2.0 + 5.6 * len(panels), 4.4, _style.without_math(title))
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels):
         _draw_lengths(axes, panel, colors)
         below = {
@@ -132,8 +137,8 @@ def _draw_lengths(axes: Axes, panel: LengthsPanel, colors: Mapping[str, str]) ->
     _log_with_zero(axes, everything)
     _length_axis(axes, lengths)
     axes.grid(color=_style.GRID, linewidth=0.6)
-    what = f"{panel.title}: each seed thin, their median thick"
-    _style.label(axes, what, f"sequence length ({panel.length_unit})", panel.error)
+    what = f"{_style.without_math(panel.title)}: each seed thin, their median thick"
+    _style.label(axes, what, f"sequence length ({panel.length_unit})", _style.without_math(panel.error))
 
 
 def _draw_medians(axes: Axes, medians: Sequence[_Median]) -> None:
@@ -160,6 +165,7 @@ def _median(curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray
 
 
 def _label(name: str, seeds: int) -> str:
+    name = _style.without_math(name)
     return f"{name} ({seeds} seed{'s' if seeds > 1 else ''})"
 
 

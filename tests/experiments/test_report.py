@@ -21,7 +21,7 @@ from memnets.experiments.reports.statistics import errors, quantile, show_spread
 from memnets.experiments.reports.tables import plan_command
 from memnets.experiments.sweeps.directory import SweepDir, TrialDir
 from memnets.experiments.sweeps.file import read_plan
-from memnets.experiments.sweeps.plan import Plan
+from memnets.experiments.sweeps.plan import Plan, PlanError
 from memnets.experiments.sweeps.results import final_error
 from memnets.viz import LengthsPanel, learning_seeds_figure, lengths_seeds_figure
 from memnets_tasks import Copy, DynamicNGrams
@@ -146,6 +146,53 @@ def test_an_error_that_is_no_number_is_the_worst(tmp_path, capsys):
     solving, lengths, _ = tables((sweep.path / "report.md").read_text())
     assert lengths[1][2].endswith("worst inf; zero in 1 of 4")
     assert "inf" in solving[1][5]
+
+
+HOSTILE = {
+    "solved": ["x", None],
+    "sequences_to_solve": ["1", [], 10**400],
+    "parameters": [[], {}, 1.5],
+    "seconds": [None, "1", 10**400],
+    "backend": [[]],
+    "metrics": [[], {"val/bit_errors": "1"}],
+    "lengths": [{}, [], {"x": {"a": 1}}, {"9" * 5000: {"a": 1}}, {"5": {}}, {"5": {"a": "1"}}, {"5": {"a": [[]]}}],
+    "evaluations": [[1], {"unseen": {"a": {}}}],
+    "failures": [None, {}, {"failing": 1, "sequences": 2, "rate": "x"}],
+}
+
+
+def test_a_result_of_other_kinds_of_values_is_one_line(sweep, capsys):
+    place = TrialDir(sweep.path / "copy-ntm/model.slots=8/seed0")
+    sound = place.result.read_text()
+    try:
+        for key, values in HOSTILE.items():
+            for value in values:
+                place.result.write_text(json.dumps(json.loads(sound) | {key: value}))
+                with pytest.raises(PlanError, match=r"result\.json cannot be used, as "):
+                    place.read_result()
+        assert main(["report", str(sweep.path)]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+    finally:
+        place.result.write_text(sound)
+
+
+def test_attempts_and_failures_of_other_kinds_are_named(tmp_path):
+    place = TrialDir(tmp_path)
+    for attempts in ({}, [1], [MACHINE | {"cpu": []}], [MACHINE | {"started": 5}], [MACHINE | {"threads": "2"}]):
+        place.attempts.write_text(json.dumps(attempts))
+        with pytest.raises(PlanError, match=r"attempts\.json cannot be used"):
+            place.read_attempts()
+    for failure in ([], {}, {"error": 1}):
+        place.failure.write_text(json.dumps(failure))
+        with pytest.raises(PlanError, match=r"failure\.json cannot be used"):
+            place.read_failure()
+
+
+def test_names_in_figures_are_no_mathematics(tmp_path):
+    figure = learning_seeds_figure({r"$\bad$": [([1, 2], [0.5, 0.25])]}, error=r"$\bad$", title=r"$\bad$")
+    figure.savefig(tmp_path / "a.png")
+    panel = LengthsPanel(r"$\bad$", {r"$\bad$": [{5: 1.0}]}, r"$\bad$", "length", (1, 5))
+    lengths_seeds_figure([panel], r"$\bad$").savefig(tmp_path / "b.png")
 
 
 def test_steps_left_out_and_collapses_stand_beside_each_seed_where_they_were_counted(tmp_path, capsys):

@@ -17,7 +17,7 @@ from memnets.cli.parser import COMMANDS
 from memnets.experiments import figures
 from memnets.experiments.run_dir import RunDir
 from memnets.experiments.strict_yaml import load_mapping
-from memnets.experiments.trust import foreign, names_in
+from memnets.experiments.trust import foreign, names_in, needs_trust
 from running import TINY, fit
 
 MARK = "executed"
@@ -199,7 +199,11 @@ def test_nothing_is_executed_or_imported_by_any_command(name, victim, elsewhere,
     for file in ("a.png", "a.txt", "gt.txt"):
         (elsewhere / file).write_bytes(b"a.png x\n")
     trains = {"resume", "fit", "trial", "sweep"}
+    key, value = hostile(elsewhere)[name]
+    only_trains = not key.startswith(("task", "model")) and not foreign({key: value}) and name != "our command line"
     for command in every_command(run, sweep):
+        if only_trains and command[0] not in {*trains, "show"}:
+            continue  # they make the task and the model alone, as "our command line" sees
         status = main(command)
         said = capsys.readouterr()
         assert not (elsewhere / MARK).exists(), command
@@ -257,6 +261,72 @@ def test_the_plan_of_ones_own_atlas_stays_trusted_until_it_is_moved(tmp_path, mo
     assert "--trust" in said
     assert main([*again, "--trust"]) == 0
     assert main(again) == 0
+
+
+SENT = {
+    "wandb.mode": ("wandb", {"mode": "online"}),
+    "wandb.entity": ("wandb", {"mode": "offline", "entity": "stranger"}),
+    "trainer.model_registry": ("trainer", {"model_registry": "stranger/model"}),
+    "MLFlowLogger may": ("loggers", [spec("lightning.pytorch.loggers.MLFlowLogger", tracking_uri="sqlite:x")]),
+    "$HOME": ("loggers", [spec("lightning.pytorch.loggers.TensorBoardLogger", name="$HOME/x")]),
+    "dirpath is": ("trainer", {"callbacks": [spec("lightning.pytorch.callbacks.ModelCheckpoint", dirpath="beside")]}),
+    "https://": ("trainer", {"callbacks": [spec("memnets.training.callbacks.Checkpoints", folder="https://x")]}),
+    "write_atomically": (
+        "trainer",
+        {
+            "callbacks": [
+                spec("lightning.pytorch.callbacks.LambdaCallback", setup="memnets.base.files.write_atomically")
+            ]
+        },
+    ),
+    "by config": ("config", "pipe.yaml"),
+}
+
+
+@pytest.mark.parametrize("said", SENT)
+def test_a_stranger_s_run_sends_nothing_and_writes_nowhere_else(said, victim, elsewhere, monkeypatch, capsys):
+    """Not even where the user has W&B send what is sent: to whom is the user's to say."""
+    if said == "wandb.entity":
+        monkeypatch.setenv("WANDB_MODE", "online")
+    elif said == "wandb.mode":
+        monkeypatch.delenv("WANDB_MODE")
+    run = RunDir(shutil.copytree(victim, elsewhere / "run"))
+    run.result.unlink()
+    key, change = SENT[said]
+    config = load_mapping(run.config)
+    config[key] = config[key] | change if isinstance(change, dict) else change
+    run.config.write_text(yaml.safe_dump(config))
+    before = sorted(elsewhere.rglob("*"))
+    assert main(["resume", str(run.path)]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert sorted(elsewhere.rglob("*")) == before
+    if said != "by config":
+        assert not run.is_trusted()
+        run.vouch()  # as fit does, so that one's own run goes on without a word
+        assert run.is_trusted()
+
+
+def test_settings_of_wandb_in_a_stranger_s_run_are_not_read(victim, elsewhere, capsys):
+    run = RunDir(shutil.copytree(victim, elsewhere / "run"))
+    run.result.unlink()
+    run.wandb.mkdir(exist_ok=True)
+    (run.wandb / "settings").write_text("[default]\nbase_url = https://stranger\n")
+    assert main(["resume", str(run.path)]) == 2
+    assert f"{run.wandb / 'settings'} would tell W&B where to send" in capsys.readouterr().err
+
+
+def test_trust_is_not_handed_on_to_the_trials_of_a_stranger_s_sweep(victim, elsewhere, capsys):
+    """Whose files hold what only looks like a name, while a trial's names code."""
+    run = poison(victim, elsewhere, "own task")
+    sweep = as_sweep(run, elsewhere)
+    config = load_mapping(victim / "config.yaml") | {"experiment": "looks.like"}
+    (sweep / "configs" / "copy-ntm.yaml").write_text(yaml.safe_dump(config))
+    assert main(["sweep", str(sweep), "--engine", "commands"]) == 0
+    said = capsys.readouterr().out
+    assert "memnets trial" in said
+    assert "--trust" not in said
 
 
 def test_modules_of_the_working_directory_are_not_found_by_commands_that_use_runs_of_others(victim, elsewhere):

@@ -79,6 +79,24 @@ def test_a_state_that_names_slots_which_are_not_there_is_one_error_of_both(name,
             model(inputs(), state._replace(memory=inner))
 
 
+@pytest.mark.parametrize("lengths", [None, [7, 12, 0, 5]])
+def test_slots_past_those_in_use_count_as_zero_in_both(lengths):
+    """A state made by hand may claim fewer than hold something."""
+    found = []
+    for model in pair():
+        state = model(inputs())[1]
+        memory = torch.ones_like(state.memory.memory, requires_grad=True)
+        used = torch.tensor([4, 5, 6, 4])
+        inner = state.memory._replace(memory=memory, last_access=state.memory.last_access.flip(1), used=used)
+        outputs, last = model(inputs(), state._replace(memory=inner), lengths)
+        loss = weighted([outputs, *numbers_of(last)])
+        found.append((outputs, last, torch.autograd.grad(loss, memory)[0]))
+    assert_close(found[0][0], found[1][0])
+    assert_same_state(found[0][1], found[1][1])
+    assert_close(found[0][2], found[1][2])
+    assert not found[0][2][0, 4:].any()
+
+
 def test_a_search_is_of_the_slots_in_use(monkeypatch):
     looked = []
     search = memnets.ops.most_similar

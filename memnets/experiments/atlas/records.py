@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-NUMBER = (int, float)
+from ..kinds import NUMBER, OR_NONE, find_wrong
+
 TRAINING = {
     "rate": NUMBER,
     "seed": int,
@@ -11,7 +12,7 @@ TRAINING = {
     "seconds": NUMBER,
     "milliseconds": NUMBER,
     "solved_at": (int, type(None)),
-    "error": (*NUMBER, type(None)),
+    "error": OR_NONE,
     "diverged": (str, type(None)),
 }
 SCORED = {"length": int, "score": NUMBER, "scores": dict}
@@ -37,18 +38,11 @@ def is_record(found: Any, multiples: Sequence[int]) -> bool:
         multiples: of the longest training length, at which each training that is reported was tested.
     """
     measured = TRAINING | {"scores": {str(multiple): SCORED for multiple in multiples}}
-    if not _has(found, {"asked": dict, "chosen": [TRAINING], "measured": [measured]}):
+    if find_wrong(found, {"asked": dict, "chosen": [TRAINING], "measured": [measured]}) is not None:
         return False
     if any(set(training["scores"]) != set(measured["scores"]) for training in found["measured"]):
         return False
     needs_about = bool(found["measured"]) or "about" in found
-    return isinstance(found.get("error", ""), str) and (not needs_about or _has(found.get("about"), ABOUT))
-
-
-def _has(value: Any, wanted: Any) -> bool:
-    """Whether plain values have the kinds that are wanted; mappings may have more keys."""
-    if isinstance(wanted, dict):
-        return isinstance(value, dict) and all(key in value and _has(value[key], kind) for key, kind in wanted.items())
-    if isinstance(wanted, list):
-        return isinstance(value, list) and all(_has(item, wanted[0]) for item in value)
-    return isinstance(value, wanted)
+    return isinstance(found.get("error", ""), str) and (
+        not needs_about or find_wrong(found.get("about"), ABOUT) is None
+    )

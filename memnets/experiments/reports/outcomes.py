@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...base.errors import UsageError
+from ..kinds import NUMBER
 from ..strict_yaml import load_mapping
 from ..sweeps.directory import SweepDir
 from ..sweeps.machine import FACTS
@@ -108,7 +109,7 @@ def _read_task(config: Path, trusted: bool) -> TaskFacts:
     try:
         task = parse_task(config, trusted=trusted)
         threshold = training.get("threshold")
-        threshold = task.threshold if threshold is None else threshold
+        threshold = threshold if isinstance(threshold, NUMBER) else task.threshold
         return TaskFacts(name, (task.min_length, task.max_length), task.length_unit, threshold)
-    except (UsageError, ValueError, TypeError, OSError, ImportError, AttributeError):
+    except Exception:  # whatever a class says of settings that are not its own
         return TaskFacts(name)

@@ -10,9 +10,10 @@ from typing import Any, Literal
 from ...base.errors import UsageError
 from ...base.files import find_link_out, write_atomically
 from ...base.regular_files import UnusableFile, read_regular
+from ..kinds import find_wrong
 from ..lock import holder
 from ..strict_yaml import load_mapping
-from ..trust import foreign, is_vouched, names_in, vouch
+from ..trust import foreign, is_vouched, needs_trust, vouch
 from .file import read_plan, write_plan
 from .plan import Plan, PlanError, Trial
 from .results import find_fault
@@ -133,12 +134,12 @@ class SweepDir:
                 f"{self.path} cannot be written ({error.strerror}): make it writable, make room there, or give another "
                 "--sweeps"
             ) from error
-        if vouch and self.names_code():
+        if vouch and self.needs_trust():
             self.vouch()
 
-    def names_code(self) -> bool:
-        """Whether its files name more than anybody's may."""
-        return any(map(names_in, self._contents()))
+    def needs_trust(self) -> bool:
+        """Whether its files name or ask for more than anybody's may."""
+        return any(map(needs_trust, self._contents()))
 
     def config(self, experiment: str) -> Path:
         """The sweep's copy of an experiment's file."""
@@ -217,9 +218,20 @@ class TrialDir:
             PlanError: it is damaged, or of a version that wrote something else.
         """
         found = self.read(self.attempts) if self.attempts.is_file() else []
-        if not isinstance(found, list) or not all(isinstance(facts, dict) for facts in found):
+        if not isinstance(found, list) or any(find_wrong(facts, _kinds_of(facts)) is not None for facts in found):
             raise PlanError(f"{self.attempts} cannot be used, as it is no list of attempts: delete it")
         return found
+
+    def read_failure(self) -> str | None:
+        """What it ended with, None if it was not an error.
+
+        Raises:
+            PlanError: the file is damaged.
+        """
+        found = self.read(self.failure)
+        if found is not None and find_wrong(found, {"error": str}) is not None:
+            raise PlanError(f"{self.failure} cannot be used, as it holds no error: delete it")
+        return found and found["error"]
 
     def fail(self, status: int, error: str) -> None:
         """Note that it ended with an error."""
@@ -233,6 +245,12 @@ class TrialDir:
 
     def _write(self, path: Path, content: Any) -> None:
         write_atomically({path: (json.dumps(content, indent=2) + "\n").encode()})
+
+
+def _kinds_of(facts: Any) -> Any:
+    """The kinds of those facts of an attempt that are there."""
+    kinds = {**dict.fromkeys(("started", "host", "cpu", "torch"), str), **dict.fromkeys(("cores", "threads"), int)}
+    return {name: kind for name, kind in kinds.items() if not isinstance(facts, dict) or name in facts}
 
 
 def find_trial(plan: Plan, name: str) -> Trial:

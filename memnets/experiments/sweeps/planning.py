@@ -100,7 +100,8 @@ def check_settings(
         try:
             if here:
                 settings = {"wandb.group": plan.name}
-                prepare(trial.experiment, files[trial.experiment], trial.arguments, settings, trusted=trusted)
+                file = files[trial.experiment]
+                prepare(trial.experiment, file, trial.arguments, settings, said=(), trusted=trusted)
             else:
                 instantiate(*parse_experiment(files[trial.experiment], trial.arguments, trusted=trusted))
         except UsageError as error:

@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ..kinds import NUMBER, OR_NONE, find_wrong
+
 STEP = re.compile(r"^step +([\d,]+)  sequences +[\d,]+  loss \S+  (.+)$", re.MULTILINE)
 """The line of a validation: step, sequences, loss, then the metrics."""
 METRIC = re.compile(r"(\S[^\n]*?) ([-+]?(?:\d[\d.]*(?:e[-+]?\d+)?|inf|nan))(?:  |$)")
@@ -12,9 +14,22 @@ METRIC = re.compile(r"(\S[^\n]*?) ([-+]?(?:\d[\d.]*(?:e[-+]?\d+)?|inf|nan))(?:  
 MORE_IS_BETTER = ("accuracy", "match", "ned", "cider", "bleu1", "bleu2", "bleu3", "bleu4")
 """Endings of the metrics that are no errors, but the opposite."""
 
-NEEDED = ("solved", "sequences_to_solve", "seconds_to_solve", "steps", "sequences", "seconds")
-NEEDED += ("parameters", "backend", "device", "metrics", "lengths")
+NEEDED: dict[str, Any] = {
+    "solved": bool,
+    "sequences_to_solve": OR_NONE,
+    "seconds_to_solve": OR_NONE,
+    "steps": int,
+    "sequences": int,
+    "seconds": NUMBER,
+    "parameters": int,
+    "backend": str,
+    "device": str,
+    "metrics": dict,
+    "lengths": dict,
+}
 """What a sweep and its report take from ``result.json``."""
+FAILURES = {"failing": int, "sequences": int, "rate": NUMBER}
+"""And where failing sequences were counted."""
 
 
 def find_fault(result: Any) -> str | None:
@@ -23,15 +38,20 @@ def find_fault(result: Any) -> str | None:
         return "it is no mapping"
     if missing := [name for name in NEEDED if name not in result]:
         return f"it has no {missing[0]}"
-    if not isinstance(result["metrics"], dict):
-        return "its metrics are no mapping"
-    rows = result["lengths"]
-    if not isinstance(rows, dict) or not rows or not all(isinstance(row, dict) and row for row in rows.values()):
+    wanted = NEEDED | ({"failures": FAILURES} if "failures" in result else {})
+    if (wrong := find_wrong(result, wanted)) is not None:
+        return f"its {wrong} is of another kind"
+    rows, scores = result["lengths"], result.get("evaluations") or {}
+    if not rows or not all(rows.values()) or not all(re.fullmatch("[0-9]{1,18}", length) for length in rows):
         return "it has no table of lengths"
-    scores = result.get("evaluations") or {}
-    if not isinstance(scores, dict) or not all(isinstance(row, dict) for row in scores.values()):
-        return "its evaluations are no table"
+    for table in (rows, scores, {"": result["metrics"]}):
+        if not isinstance(table, dict) or not all(map(_is_row, table.values())):
+            return "one of its tables holds something else than numbers"
     return None
+
+
+def _is_row(row: Any) -> bool:
+    return isinstance(row, dict) and find_wrong(row, dict.fromkeys(row, OR_NONE)) is None
 
 
 def more_is_better(name: str) -> bool:
