@@ -1,7 +1,8 @@
-"""What a ``save_pretrained`` folder holds, read with nothing in it taken for granted."""
+"""What ``save_pretrained`` folders and checkpoints hold, read with nothing in it taken for granted."""
 
 import json
 import threading
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -103,3 +104,12 @@ def check_dense_tensors(weights: Any) -> None:
         check_dense(name, value)
         if value.is_meta:
             raise ValueError(f"{name} has no numbers")
+
+
+def check_archive(path: Path) -> None:
+    """Raise ValueError where a checkpoint would unpack to more than the file has, as torch writes none."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        if sum(part.file_size for part in archive.infolist()) > path.stat().st_size:
+            raise ValueError(f"{path} unpacks to more than it holds")

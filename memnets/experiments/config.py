@@ -23,6 +23,7 @@ from .class_paths import check_classes, find_class, importing, move_old
 from .messages import one_line, without_union
 from .options import TrainingOptions, WandbOptions
 from .strict_yaml import load_mapping
+from .trust import LOGGERS
 
 TRAINER_DEFAULTS = {
     "trainer.devices": 1,
@@ -42,8 +43,6 @@ OWN: set[str | int] = {
 """Trainer arguments that the command line sets itself, or that would leave a run without its checks."""
 
 
-LOGGERS = ("memnets.training.loggers.MetricsCSV", "memnets.training.loggers.Wandb")
-"""Where numbers go; the first of them always, the second unless ``loggers`` says otherwise."""
 LINKED = ("input_size", "output_size", "charset", "vocabulary")
 """Arguments of a model, where it has them, that are taken from the task, where that has them."""
 

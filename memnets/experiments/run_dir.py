@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..base.errors import RunError, UsageError
 from ..base.files import find_link_out, remove_leftovers, write_atomically
 from ..base.regular_files import read_regular
-from ..base.saved_files import check_dense_tensors, is_of_kind
+from ..base.saved_files import check_archive, check_dense_tensors, is_of_kind
 from ..text.charset import compare
 from ..text.symbol_tables import WithSymbols
 from ..training.callbacks.checkpoints import BEST, LAST
@@ -204,6 +204,7 @@ class RunDir:
         if not path.is_file():
             raise RunError(f"{self.path} holds no {path.name}: it was stopped before the first was saved")
         try:
+            check_archive(path)
             found = torch.load(path, map_location="cpu", weights_only=True)
             check_dense_tensors(found["state_dict"])
         except Exception as error:

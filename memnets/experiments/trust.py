@@ -23,8 +23,8 @@ CLASSES = ("class_path", "task", "model", "optimizer", "lr_scheduler", "curricul
 
 OUTWARD = ("loggers", "callbacks", "profiler", "plugins", "model_registry", "wandb")
 """Keys below which a file may say that something is sent away, or written elsewhere."""
-USUAL = ("memnets.training.loggers.MetricsCSV", "memnets.training.loggers.Wandb")
-"""What stands there anyway."""
+LOGGERS = ("memnets.training.loggers.MetricsCSV", "memnets.training.loggers.Wandb")
+"""Where numbers go; the first of them always, the second unless ``loggers`` says otherwise. Both stay in the run."""
 
 DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 """What may be the name of a class."""
@@ -49,8 +49,11 @@ def _leaves(content: Any, key: str = "") -> Iterator[tuple[str, str]]:
 
 def foreign(content: Any) -> list[str]:
     """Class paths in plain settings that only a trusted file may name."""
-    named = [re.findall(r"class_path\W+([\w.]+)", value) if "class_path" in value else [value]
-             for key, value in _leaves(content) if key.rpartition(".")[2] in CLASSES or "class_path" in value]  # fmt: skip
+    named = [
+        re.findall(r"class_path\W+([\w.]+)", value) if "class_path" in value else [value]
+        for key, value in _leaves(content)
+        if key.rpartition(".")[2] in CLASSES or "class_path" in value
+    ]
     found = dict.fromkeys(name for names in named for name in names)
     return [name for name in found if _is_dotted(name) and not is_ours(name)]
 
@@ -63,7 +66,7 @@ def names_in(content: Any) -> set[str]:
 
 def needs_trust(content: Any) -> set[str]:
     """What only a trusted file may say: names of code, and what may be sent away or written elsewhere."""
-    leaves = [(key.split("."), text) for key, text in _leaves(content) if text not in USUAL]
+    leaves = [(key.split("."), text) for key, text in _leaves(content) if text not in LOGGERS]
     is_online = any(key[-2:] == ["wandb", "entity"] or text in ONLINE for key, text in leaves if "wandb" in key)
     outward = [key for key in OUTWARD if key != "wandb" or is_online]
     return names_in(content) | {f"{key[-1]} {text!r}" for key, text in leaves if set(outward) & set(key)}

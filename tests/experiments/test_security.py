@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import os
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,8 @@ from memnets.cli.parser import COMMANDS
 from memnets.experiments import figures
 from memnets.experiments.run_dir import RunDir
 from memnets.experiments.strict_yaml import load_mapping
-from memnets.experiments.trust import foreign, names_in, needs_trust
+from memnets.experiments.trust import LOGGERS, foreign, names_in, needs_trust
+from memnets.training.loggers import read_metrics
 from running import TINY, fit
 
 MARK = "executed"
@@ -446,6 +449,13 @@ def test_what_counts_as_a_name_of_code():
     assert names_in({"task": spec("memnets_tasks.Copy")}) == set()
 
 
+def test_what_needs_trust_beside_names_of_code():
+    assert needs_trust({"wandb": {"mode": "offline", "project": "p"}, "loggers": list(LOGGERS)}) == set()
+    assert needs_trust({"settings": {"wandb.mode": "online"}}) == {"mode 'online'"}
+    assert needs_trust({"wandb": {"mode": None, "entity": "team"}}) == {"entity 'team'"}
+    assert needs_trust({"trainer": {"model_registry": "a/b"}}) == {"model_registry 'a/b'"}
+
+
 @pytest.mark.parametrize("name", ["pretrained", "exported", "figures/cells", "checkpoints/epoch=0.ckpt", "wandb/a/b"])
 def test_folders_that_commands_add_to_a_run_are_no_way_out_of_it(name, victim, tmp_path):
     run, target = tmp_path / "run", tmp_path / "target"
@@ -504,6 +514,23 @@ def test_a_checkpoint_with_other_than_the_model_s_tensors_is_one_line(what, vict
         assert "last.ckpt" in message
         assert "damaged" in message
         assert message.count("\n") == 1
+
+
+def test_a_checkpoint_that_unpacks_to_more_than_it_has_is_one_line(victim, tmp_path):
+    run = RunDir(shutil.copytree(victim, tmp_path / "run"))
+    with zipfile.ZipFile(run.last) as sound, zipfile.ZipFile(tmp_path / "bomb", "w", zipfile.ZIP_DEFLATED) as bomb:
+        for name in sound.namelist():
+            bomb.writestr(name, sound.read(name))
+    (tmp_path / "bomb").replace(run.last)
+    with pytest.raises(RunError, match=r"last\.ckpt cannot be read as a checkpoint"):
+        run.read_checkpoint()
+
+
+def test_numbers_without_an_end_are_one_line(victim, tmp_path):
+    run = RunDir(shutil.copytree(victim, tmp_path / "run"))
+    os.truncate(run.metrics, 1 << 40)
+    with pytest.raises(RunError, match=r"metrics\.csv is damaged .* larger than"):
+        read_metrics(run.metrics)
 
 
 def test_aliases_of_aliases_are_counted_before_they_are_written_out(tmp_path):

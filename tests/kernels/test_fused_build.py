@@ -208,16 +208,29 @@ def test_a_link_in_a_library_s_place_is_not_followed(cache, tmp_path):
     planted_is_replaced(cache, plant)
 
 
-@pytest.mark.parametrize("note", ["", "{}", "[]", "null", '{"sha256": "0", "layout": {}}'])
+@pytest.mark.parametrize("note", ["", "{}", "[]", None, '{"sha256": "0", "layout": {}}'])
 def test_a_damaged_note_is_written_again(cache, note):
+    """None stands for sizes that are other than those of the library, by which tensors are checked."""
+
     def plant(path):
-        path.with_suffix(".json").write_text(note)
+        file = path.with_suffix(".json")
+        other = json.loads(file.read_text())
+        other["layout"]["more"] = 1
+        file.write_text(json.dumps(other) if note is None else note)
 
     fused()
     (path,) = cache.glob("*.json")
     good = json.loads(path.read_text())
     planted_is_replaced(cache, plant)
     assert json.loads(path.read_text())["layout"] == good["layout"]
+
+
+def test_a_cache_through_a_link_is_that_which_was_looked_at(cache, tmp_path, monkeypatch):
+    """And no longer the link, which may be exchanged."""
+    cache.mkdir(mode=0o700)
+    (tmp_path / "link").symlink_to(cache)
+    monkeypatch.setenv("MEMNETS_CACHE", str(tmp_path / "link"))
+    assert build.usable_folder() == cache.resolve()
 
 
 def test_something_else_at_the_library_s_place(cache):

@@ -82,6 +82,7 @@ def usable_folder() -> Path:
     folder = cache_folder()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = folder.resolve()  # a link on the way there could be exchanged later
         reason = _shared(folder)
         if reason is None and not os.access(folder, os.W_OK | os.X_OK):
             reason = f"{folder} cannot be written"
@@ -91,16 +92,15 @@ def usable_folder() -> Path:
 
 
 def _shared(folder: Path) -> str | None:
-    """Who else could put something at ``folder``, or None."""
+    """Who else could put something at ``folder``, which goes through no link, or None."""
     user = os.geteuid() if hasattr(os, "geteuid") else None
     if user is None:
         return None
-    real = folder.resolve()
-    for part in (real, *real.parents):
+    for part in (folder, *folder.parents):
         found = part.stat()
-        if found.st_uid not in ((user,) if part == real else (user, 0)):
+        if found.st_uid not in ((user,) if part == folder else (user, 0)):
             return f"{part} belongs to another user"
-        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and (part == real or not found.st_mode & stat.S_ISVTX):
+        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and (part == folder or not found.st_mode & stat.S_ISVTX):
             return f"{part} may be written by others"
     return None
 
@@ -185,9 +185,8 @@ def fetch(name: str, make: Callable[[], tuple[str, dict[str, Any]]], check: Call
             library = Path(place) / path.name
             _compile(list(command), source, library)
             check(Built(library, layout))
-            digest = hashlib.sha256(library.read_bytes()).hexdigest()
             note = Path(place) / "note"
-            note.write_text(json.dumps({"sha256": digest, "layout": layout}))
+            note.write_text(json.dumps({"sha256": _digest(library, layout), "layout": layout}))
             os.replace(library, path)
             os.replace(note, path.with_suffix(".json"))
     except OSError as error:
@@ -207,11 +206,14 @@ def _noted(path: Path) -> dict[str, Any] | None:
             if not own or not stat.S_ISREG(found.st_mode) or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
                 return None
         note = json.loads(path.with_suffix(".json").read_text())
-        if hashlib.sha256(path.read_bytes()).hexdigest() != note["sha256"]:
-            return None
-        return note["layout"]
-    except (OSError, ValueError, KeyError, TypeError):
+        return note["layout"] if _digest(path, note["layout"]) == note["sha256"] else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, MemoryError):
         return None
+
+
+def _digest(library: Path, layout: dict[str, Any]) -> str:
+    """Of the library and of what is noted beside it, by which tensors are checked and scratch memory is made."""
+    return hashlib.sha256(library.read_bytes() + json.dumps(layout).encode()).hexdigest()
 
 
 @contextlib.contextmanager

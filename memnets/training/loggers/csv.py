@@ -11,8 +11,11 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from ...base.errors import RunError
 from ...base.files import write_atomically
+from ...base.regular_files import read_regular
 
 NAME = "metrics.csv"
+MOST_BYTES = 1 << 28
+"""A larger file is none that a run has written."""
 
 
 class MetricsCSV(Logger):
@@ -94,8 +97,8 @@ def read_metrics(path: Path) -> dict[str, tuple[list[float], list[float]]]:
 def _read(path: Path) -> list[dict[str, str]]:
     """The rows of ``metrics.csv``; RunError if it is damaged."""
     try:
-        with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
+        text = read_regular(path, MOST_BYTES).decode("utf-8")
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
         for row in rows:
             int(row["step"])
             [float(value) for value in row.values() if value]
