@@ -17,6 +17,7 @@ from memnets.base.errors import RunError, UsageError
 from memnets.cli import main
 from memnets.cli.parser import COMMANDS
 from memnets.experiments import figures
+from memnets.experiments.reports import report
 from memnets.experiments.run_dir import RunDir
 from memnets.experiments.strict_yaml import load_mapping
 from memnets.experiments.trust import LOGGERS, foreign, names_in, needs_trust
@@ -192,7 +193,8 @@ def every_command(run: Path, sweep: Path) -> list[list[str]]:
 def undrawn(monkeypatch):
     """Pictures, which take most of the time and are made of what has been loaded by then, are left out."""
     monkeypatch.setattr(figures, "draw_all", lambda *_, **__: {})
-    monkeypatch.setattr(viz, "save_figure", lambda figure, path: Path(path))
+    for module in (viz, report):  # which is imported by now, so as not to keep what stands there meanwhile
+        monkeypatch.setattr(module, "save_figure", lambda figure, path: Path(path))
 
 
 @pytest.mark.parametrize("name", NAMES)

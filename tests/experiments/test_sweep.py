@@ -236,15 +236,17 @@ def test_damaged_files_are_named(tmp_path, capsys, monkeypatch):
     place.result.write_text("{")
     assert main(["report", str(sweep.path)]) == 2
     assert "result.json is damaged" in capsys.readouterr().err
-    whole = dict.fromkeys(NEEDED, 0) | {"metrics": {}, "lengths": {"3": {"bit_errors": 1.0}}}
+    whole = {name: kind() if isinstance(kind, type) else 0 for name, kind in NEEDED.items()}
+    whole |= {"lengths": {"3": {"bit_errors": 1.0}}}
+    no_numbers = "one of its tables holds something else than numbers"
     for content, fault in (
         ([], "it is no mapping"),
         (None, "it is no mapping"),
         (whole | {"lengths": {}}, "it has no table of lengths"),
-        (whole | {"lengths": {"3": 0.5}}, "it has no table of lengths"),
-        (whole | {"evaluations": {"unseen font": 0.5}}, "its evaluations are no table"),
+        (whole | {"lengths": {"3": 0.5}}, no_numbers),
+        (whole | {"evaluations": {"unseen font": 0.5}}, no_numbers),
         ({name: value for name, value in whole.items() if name != "backend"}, "it has no backend"),
-        (whole | {"metrics": 3}, "its metrics are no mapping"),
+        (whole | {"metrics": 3}, "its metrics is of another kind"),
     ):
         place.result.write_text(json.dumps(content))
         assert main(["report", str(sweep.path)]) == 2

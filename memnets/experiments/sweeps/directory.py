@@ -131,7 +131,7 @@ class SweepDir:
             write_atomically({**new, self.plan_file: (head + write_plan(plan)).encode()})
         except OSError as error:
             raise PlanError(
-                f"{self.path} cannot be written ({error.strerror}): make it writable, make room there, or give another "
+                f"{self.path} cannot be written ({error.strerror}): make room there, make it writable, or give another "
                 "--sweeps"
             ) from error
         if vouch and self.needs_trust():
