@@ -160,7 +160,7 @@ def _log_with_zero(axes: Axes, series: Iterable[np.ndarray]) -> None:
 def _plain_numbers(axes: Axes) -> None:
     """Ticks as 0.3, 6 and 20 in place of powers of ten; those between decades only within one."""
 
-    def between(value: float, _: int) -> str:
+    def between(value: float, _: float) -> str:
         bottom, top = axes.get_ylim()
         return f"{value:g}" if 0 < bottom < top < 10 * bottom else ""
 
