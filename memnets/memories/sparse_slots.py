@@ -135,7 +135,9 @@ class Run:
 
     def finish(self) -> Tensor:
         """The memory after the last step."""
-        return _End.apply(self.token, self)  # pyright: ignore[reportReturnType]
+        memory = _End.apply(self.token, self)
+        self.token = self.token.detach()  # the graph holds the run, which must not hold the graph: neither would end
+        return memory  # pyright: ignore[reportReturnType]
 
     def note(self, index: Tensor) -> Tensor:
         """Take note of slots ``(B, ...)``; their places among those of the whole batch, ``(n,)``."""

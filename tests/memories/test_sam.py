@@ -1,6 +1,7 @@
 """The sparse memory changed in place against its plain step, and what that costs."""
 
 import copy
+import gc
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from torch.testing import assert_close
 
 import memnets
 from cases import assert_same_state, leaves_of, numbers_of, weighted
+from memnets.memories.sparse_slots import Run
 
 
 def pair(**sizes):
@@ -158,3 +160,11 @@ def marked(batch, steps, generator):
     asked[..., 7] = 1
     shown = torch.cat([2 * bits - 1, mark, torch.zeros(batch, steps, 1)], -1)
     return torch.cat([shown, asked], 1), bits[torch.arange(batch), place]
+
+
+def test_a_training_step_leaves_nothing_behind():
+    model = memnets.SAM(3, 5, slots=9, width=3, heads=2, nonzero=3)
+    for _ in range(2):
+        model(torch.randn(2, 4, 3), lengths=[4, 2])[0].sum().backward()
+    gc.collect()
+    assert not [thing for thing in gc.get_objects() if type(thing) is Run]
