@@ -1,6 +1,8 @@
 """What ``save_pretrained`` folders and checkpoints hold, read with nothing in it taken for granted."""
 
 import json
+import math
+import os
 import threading
 import zipfile
 from collections.abc import Callable, Mapping
@@ -107,9 +109,23 @@ def check_dense_tensors(weights: Any) -> None:
 
 
 def check_archive(path: Path) -> None:
-    """Raise ValueError where a checkpoint would unpack to more than the file has, as torch writes none."""
+    """Raise ValueError where a checkpoint would unpack to more than the file has, as torch writes none, or than fits.
+
+    A file may say that it is far larger than what of it is stored.
+    """
+    size = path.stat().st_size
+    if size > machine_memory():
+        raise ValueError(f"{path} has {size / 2**30:.0f} GiB, more than this machine's memory")
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:
-        if sum(part.file_size for part in archive.infolist()) > path.stat().st_size:
+        if sum(part.file_size for part in archive.infolist()) > size:
             raise ValueError(f"{path} unpacks to more than it holds")
+
+
+def machine_memory() -> float:
+    """Bytes, or infinity where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return math.inf

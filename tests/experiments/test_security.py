@@ -528,6 +528,14 @@ def test_a_checkpoint_that_unpacks_to_more_than_it_has_is_one_line(victim, tmp_p
         run.read_checkpoint()
 
 
+def test_a_checkpoint_that_no_memory_holds_is_one_line(victim, tmp_path):
+    run = RunDir(shutil.copytree(victim, tmp_path / "run"))
+    os.truncate(run.last, 1 << 43)  # of which next to nothing is stored
+    with pytest.raises(RunError, match=r"last\.ckpt cannot be read as a checkpoint") as error:
+        run.read_checkpoint()
+    assert "8192 GiB" in str(error.value.__cause__)
+
+
 def test_numbers_without_an_end_are_one_line(victim, tmp_path):
     run = RunDir(shutil.copytree(victim, tmp_path / "run"))
     os.truncate(run.metrics, 1 << 40)
