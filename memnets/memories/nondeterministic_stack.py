@@ -17,6 +17,9 @@ from .interface import Interface, Part
 class NondeterministicStackState(NamedTuple):
     """The state of a nondeterministic stack after N - 1 steps, with Q states and S symbols.
 
+    Where sequences of a batch start at different steps, N - 1 are those of the longest; of the others some slots are
+    empty, which changes nothing.
+
     Attributes:
         tops: ``(B, Q, S)``, the share of runs in each state with each symbol on top.
         standing: ``(B, N, Q, S, Q, S)``, the share whose top stands on what was the top at each time.
