@@ -7,16 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from ..base.checks import check_inputs, check_whole
-from ..base.module import Model, TrainingOutputs, as_parameters, check_sizes
-from ..base.saving import Pretrained
-from ..base.task import Task
 from ..decoding.cells import Cell, make_cell
 from ..ops.filter_bank import Window, attention_window, filters, read_patch, write_patch
 from ..vision.frames import frame_size
-from .image_bound import Gaussian, ImageBound, noise_like, pixel_nats, window_sides
+from .image_bound import Gaussian, ImageBound, ImageBoundModel, noise_like, pixel_nats, window_sides
 
 
-class DRAW(Model, Pretrained):
+class DRAW(ImageBoundModel):
     """A recurrent variational autoencoder: each step looks at the image and at what is still wrong, and draws on.
 
     >>> model = DRAW(input_size=400, steps=8)
@@ -78,10 +75,6 @@ class DRAW(Model, Pretrained):
             _first_window(decoded, self.rows, self.columns, write_size, writes=True) if attention else None
         )
         self.first_canvas = nn.Parameter(torch.zeros(self.rows, self.columns))
-
-    def check_task(self, task: Task) -> None:
-        """Raise ValueError unless the images of ``task`` are of this size."""
-        check_sizes(self, task)
 
     def forward(self, images: Tensor) -> ImageBound:
         """Draw images that are seen.
@@ -156,15 +149,6 @@ class DRAW(Model, Pretrained):
             canvas = canvas + self._written(decoded)[0]
             canvases.append(canvas.sigmoid())
         return torch.stack(canvases, dim=1)
-
-    def training_outputs(self, batch: Any) -> TrainingOutputs:
-        """The bound of a batch of images, one a sequence: ``inputs (B, 1, I)``."""
-        bound = self.predict(batch)
-        return TrainingOutputs(bound, predictions=bound.detach())
-
-    def predict(self, batch: Any) -> ImageBound:
-        """The same."""
-        return self(as_parameters(self, batch.inputs).squeeze(1))
 
     def figures(self, batch: Any, predictions: ImageBound) -> dict[str, Any]:
         """``drawing``: an image, and the canvas step by step; ``drawn``: images of the prior, as an animation."""

@@ -1,11 +1,14 @@
 """The variational bound of a model of binary images, and what latent variables cost."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..base.module import Model, TrainingOutputs, as_parameters, check_sizes
+from ..base.saving import Pretrained
+from ..base.task import Task
 from ..ops.filter_bank import Window
 
 
@@ -32,6 +35,23 @@ class ImageBound(NamedTuple):
     def detach(self) -> "ImageBound":
         """The same without gradients."""
         return ImageBound(*(None if part is None else part.detach() for part in self))  # pyright: ignore
+
+
+class ImageBoundModel(Model, Pretrained):
+    """A model of binary images ``(B, I)``, of which it gives the bound; a task has one image a sequence."""
+
+    def check_task(self, task: Task) -> None:
+        """Raise ValueError unless the images of ``task`` are of this size."""
+        check_sizes(self, task)
+
+    def training_outputs(self, batch: Any) -> TrainingOutputs:
+        """The bound of a batch of images, one a sequence: ``inputs (B, 1, I)``."""
+        bound = self.predict(batch)
+        return TrainingOutputs(bound, predictions=bound.detach())
+
+    def predict(self, batch: Any) -> ImageBound:
+        """The same."""
+        return self(as_parameters(self, batch.inputs).squeeze(1))
 
 
 class Gaussian(nn.Module):

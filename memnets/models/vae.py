@@ -7,14 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from ..base.checks import check_inputs, check_whole
-from ..base.module import Model, TrainingOutputs, as_parameters, check_sizes
-from ..base.saving import Pretrained
-from ..base.task import Task
 from ..vision.frames import frame_size
-from .image_bound import Gaussian, ImageBound, noise_like, pixel_nats
+from .image_bound import Gaussian, ImageBound, ImageBoundModel, noise_like, pixel_nats
 
 
-class VAE(Model, Pretrained):
+class VAE(ImageBoundModel):
     """A variational autoencoder of full layers for binary images.
 
     Args:
@@ -56,10 +53,6 @@ class VAE(Model, Pretrained):
             *_hidden_layers(latent_size, hidden_size, layers), nn.Linear(hidden_size, input_size)
         )
 
-    def check_task(self, task: Task) -> None:
-        """Raise ValueError unless the images of ``task`` are of this size."""
-        check_sizes(self, task)
-
     def forward(self, images: Tensor) -> ImageBound:
         """The bound of images ``(B, input_size)``, each pixel 0 or 1, and one canvas each.
 
@@ -81,15 +74,6 @@ class VAE(Model, Pretrained):
         check_whole("count", count)
         z = torch.randn(count, self.latent.latent_size, generator=generator)
         return self._canvas(z.to(next(self.parameters()))).sigmoid().unsqueeze(1)
-
-    def training_outputs(self, batch: Any) -> TrainingOutputs:
-        """The bound of a batch of images, one a sequence: ``inputs (B, 1, I)``."""
-        bound = self.predict(batch)
-        return TrainingOutputs(bound, predictions=bound.detach())
-
-    def predict(self, batch: Any) -> ImageBound:
-        """The same."""
-        return self(as_parameters(self, batch.inputs).squeeze(1))
 
     def figures(self, batch: Any, predictions: ImageBound) -> dict[str, Any]:
         """``drawing``: an image, and what it became."""

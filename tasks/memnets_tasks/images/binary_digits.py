@@ -1,6 +1,5 @@
 """Binary images of digits, whose bound is to be small."""
 
-import copy
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Literal, final
 
@@ -12,7 +11,7 @@ from memnets_tasks._lengths import set_lengths
 from memnets_tasks.base import AnswerTask, Batch, FiniteTask, Splits
 from memnets_tasks.images.checks import check_split
 from memnets_tasks.images.digit_classes import moved
-from memnets_tasks.images.handwriting import PARTS, handwriting
+from memnets_tasks.images.handwriting import PARTS, handwriting, other_parts
 
 
 @final
@@ -61,11 +60,7 @@ class BinaryDigits(AnswerTask, FiniteTask):
         """The images of other writers, not moved; each of the test's once as "unseen writers"."""
         if self.split != "train":
             return Splits(self, self)
-        parts = []
-        for name in PARTS[1:]:
-            other = copy.copy(self)
-            other.split, other.shift = name, 0
-            parts.append(other)
+        parts = other_parts(self, shift=0)
         return Splits(*parts, unseen={"unseen writers": parts[1]})
 
     def __len__(self) -> int:

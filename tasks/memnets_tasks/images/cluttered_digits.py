@@ -1,6 +1,5 @@
 """Handwritten digits anywhere in an image, among pieces of others."""
 
-import copy
 from typing import Any, ClassVar, Literal, final
 
 import torch
@@ -10,7 +9,7 @@ from memnets_tasks._checks import check_at_least, expand_counts
 from memnets_tasks._lengths import set_lengths
 from memnets_tasks.base import Batch, Splits
 from memnets_tasks.images.checks import check_split
-from memnets_tasks.images.handwriting import PARTS, Handwriting, handwriting
+from memnets_tasks.images.handwriting import PARTS, Handwriting, digit_figure, handwriting, other_parts
 from memnets_tasks.token_task import TokenTask
 
 
@@ -84,12 +83,7 @@ class ClutteredDigits(TokenTask):
         """Images of digits by other writers."""
         if self.split != "train":
             return Splits(self, self)
-        parts = []
-        for name in PARTS[1:]:
-            other = copy.copy(self)
-            other.split = name
-            parts.append(other)
-        return Splits(*parts)
+        return Splits(*other_parts(self))
 
     def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> Batch:
         """Draw images; see :class:`memnets_tasks.Task`."""
@@ -130,11 +124,7 @@ class ClutteredDigits(TokenTask):
     def figures(self, batch: Batch, predictions: Tensor, trace: Any) -> dict[str, Any]:
         """``digits``: the image, with what is wanted and what was given."""
         del trace
-        from memnets import viz
-
-        said, wanted = predictions[0].argmax(-1).tolist(), batch.targets[0].tolist()
-        titles = [str(w) if s == w else f"{w}, not {s}" for s, w in zip(said, wanted)]
-        return {"digits": viz.film_figure(batch.inputs[0].unflatten(1, (self.size, -1)), titles, "Digits in clutter")}
+        return {"digits": digit_figure(batch, predictions, self.size, "Digits in clutter")}
 
 
 def _lay(canvas: Tensor, pieces: Tensor, left: Tensor, top: Tensor, width: int) -> None:

@@ -1,6 +1,5 @@
 """Which digit an image shows."""
 
-import copy
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal, final
 
@@ -11,7 +10,7 @@ from memnets_tasks._checks import check_at_least, expand_counts
 from memnets_tasks._lengths import set_lengths
 from memnets_tasks.base import Batch, FiniteTask, Splits
 from memnets_tasks.images.checks import check_not_negative, check_split
-from memnets_tasks.images.handwriting import PARTS, handwriting
+from memnets_tasks.images.handwriting import PARTS, digit_figure, handwriting, other_parts
 from memnets_tasks.token_task import TokenTask
 
 
@@ -68,11 +67,7 @@ class DigitClasses(TokenTask, FiniteTask):
         """The images of other writers, neither moved nor noisy; each of the test's once as "unseen writers"."""
         if self.split != "train":
             return Splits(self, self)
-        parts = []
-        for name in PARTS[1:]:
-            other = copy.copy(self)
-            other.split, other.shift, other.noise = name, 0, 0.0
-            parts.append(other)
+        parts = other_parts(self, shift=0, noise=0.0)
         return Splits(*parts, unseen={"unseen writers": parts[1]})
 
     def __len__(self) -> int:
@@ -109,11 +104,7 @@ class DigitClasses(TokenTask, FiniteTask):
     def figures(self, batch: Batch, predictions: Tensor, trace: Any) -> dict[str, Any]:
         """``digits``: the images, with the digit wanted and the one given."""
         del trace
-        from memnets import viz
-
-        said, wanted = predictions[0].argmax(-1).tolist(), batch.targets[0].tolist()
-        titles = [str(w) if s == w else f"{w}, not {s}" for s, w in zip(said, wanted)]
-        return {"digits": viz.film_figure(batch.inputs[0].unflatten(1, (self.size, -1)), titles, "Handwritten digits")}
+        return {"digits": digit_figure(batch, predictions, self.size, "Handwritten digits")}
 
 
 def moved(images: Tensor, most: int, generator: torch.Generator) -> Tensor:

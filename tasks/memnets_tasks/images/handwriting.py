@@ -1,16 +1,20 @@
 """Images of handwritten digits, one each: scikit-learn's, or those of a folder of MNIST's files."""
 
+import copy
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from memnets.base.extras import require
+from memnets_tasks.base import Batch
 from memnets_tasks.images.digit_lines import SPLITS as WRITERS
 from memnets_tasks.images.idx import read_idx
+
+TaskT = TypeVar("TaskT")
 
 PARTS = ("train", "validation", "test")
 VALIDATION_SHARE = 12
@@ -42,6 +46,23 @@ def handwriting(purpose: str, size: int, part: str, folder: str | None = None) -
         return _mnist(folder, size, part)
     require("sklearn", purpose=purpose)
     return _digits(size, part)
+
+
+def other_parts(task: TaskT, **changes: Any) -> tuple[TaskT, TaskT]:
+    """A task's validation and test: the same of the digits of another part, with some attributes changed."""
+    validation, test = copy.copy(task), copy.copy(task)
+    for other, name in zip((validation, test), PARTS[1:]):
+        vars(other).update(changes, split=name)
+    return validation, test
+
+
+def digit_figure(batch: Batch, predictions: Tensor, size: int, title: str) -> Any:
+    """The images of the first sequence, each with the digit that is wanted, and the one given where it is another."""
+    from memnets import viz
+
+    given, wanted = predictions[0].argmax(-1).tolist(), batch.targets[0].tolist()
+    titles = [str(w) if g == w else f"{w}, not {g}" for g, w in zip(given, wanted)]
+    return viz.film_figure(batch.inputs[0].unflatten(1, (size, -1)), titles, title)
 
 
 @lru_cache(maxsize=8)
