@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="slots of memory to test with; as trained by default, stacks and tapes as many as steps",
     )
     add("--sequences", type=positive, default=100, help="sequences of each length (100)")
+    add("--failures", action="store_true", help="count the sequences that fail, in place of scores")
     add("--repeats", type=positive, help="how often each is asked for, in tasks that repeat")
     add("--split", help="other data of the task, such as unseen-font; what it keeps for the end")
     add("--data", metavar="PATH", help="score a reader on this labelled set instead, such as gt.txt")
@@ -51,6 +52,7 @@ def run(options: argparse.Namespace) -> int:
         rows[path] = table
         if not several:
             print_lengths(table, objects.task, options.sequences, split, distinct_items(unseen, table))
+        if not several and not options.failures:
             print_paths({"figure": _save(options, directory, objects.task, table)})
     if several:
         if len({tuple(table) for table in rows.values()}) > 1:
@@ -78,8 +80,10 @@ def _score(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace, model: Any, task: Any, seed: int) -> Any:
+    from ..training.failures import failures_by_length
     from ..training.lengths import drawable_lengths, evaluate_lengths
 
+    evaluate = failures_by_length if options.failures else evaluate_lengths
     asked: dict[str, Any] = {"resize": not options.slots}
     if options.slots:
         if not hasattr(model, "resize"):
@@ -92,7 +96,7 @@ def _evaluate(options: argparse.Namespace, model: Any, task: Any, seed: int) -> 
     _search_as_asked(options, model)
     try:
         wanted = options.lengths or drawable_lengths(task)
-        return evaluate_lengths(model, task, wanted, sequences=options.sequences, seed=seed, **asked)
+        return evaluate(model, task, wanted, sequences=options.sequences, seed=seed, **asked)
     except ValueError as error:
         raise UsageError(str(error)) from error
 

@@ -62,9 +62,11 @@ def print_evaluations(scores: Mapping[str, Mapping[str, float]], task: Any, sequ
 
 
 def _number(name: str, value: float) -> str:
-    """Shares as percentages, a dash where there is none."""
+    """Shares as percentages, counts as whole numbers, a dash where there is none."""
     if math.isnan(value):
         return "-"
+    if name == "failing":
+        return f"{value:,.0f}"
     return f"{value:.1%}" if name.endswith(("accuracy", "match", "rate")) else f"{value:.2f}"
 
 

@@ -104,12 +104,13 @@ def corpus_scores(model: nn.Module, task: Task, batches: Iterable[Any], *, resiz
         batches: of the task.
         resize: give memories that are ``sized_by_input`` as many slots as a batch has steps, while it is scored.
     """
-    run = _predict_resized if resize else predict
+    run = predict_resized if resize else predict
     scores = task.corpus_scores((run(model, batch), batch) for batch in batches)
     return {name: float(value) for name, value in scores.items()}
 
 
-def _predict_resized(model: nn.Module, batch: Any) -> Any:
+def predict_resized(model: nn.Module, batch: Any) -> Any:
+    """What :func:`predict` gives, while memories that are ``sized_by_input`` have as many slots as there are steps."""
     if not is_sequence_module(model):
         return predict(model, batch)
     with sized_for(model, batch.inputs.shape[1]):

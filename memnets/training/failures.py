@@ -1,6 +1,7 @@
 """How many of some thousand sequences fail: a mean of errors below a threshold may hide a few that fail as a whole."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -9,7 +10,8 @@ from ..base.checks import check_whole
 from ..base.modes import evaluating
 from ..base.seeding import generator
 from ..base.task import FiniteTask, Task
-from .adapters import predict
+from .adapters import predict, predict_resized
+from .lengths import Table
 
 BATCH = 250
 """Sequences at a time."""
@@ -67,3 +69,45 @@ def count_failures(
     with evaluating(model):
         below = sum(int((task.errors(predict(model, batch), batch) < threshold).sum()) for batch in batches)
     return Failures(sequences - below, sequences)
+
+
+@torch.no_grad()
+def failures_by_length(
+    model: nn.Module,
+    task: Task,
+    lengths: Sequence[int],
+    *,
+    sequences: int,
+    seed: int = 0,
+    resize: bool = True,
+    **asked: Any,
+) -> Table:
+    """Count the sequences of each length that fail, with errors not below the task's threshold.
+
+    Args:
+        model: a trained module, as :class:`memnets.training.SequenceLearner` takes it.
+        task: draws the sequences.
+        lengths: in the task's ``length_unit``.
+        sequences: how many of each length.
+        seed: of the sequences.
+        resize: give memories that are ``sized_by_input`` as many slots as there are steps.
+        asked: passed to ``task.sample``, such as ``repeats=20`` of repeat copy.
+
+    Returns:
+        For each length ``{"failing": how many}``.
+
+    Raises:
+        ValueError: ``sequences`` is below 1, or a length is too small.
+    """
+    check_whole("sequences", sequences)
+    run, device = predict_resized if resize else predict, next(model.parameters()).device
+    table: Table = {}
+    with evaluating(model):
+        for length in lengths:
+            random = generator(seed, "failures", length, device)
+            failing = 0
+            for start in range(0, sequences, BATCH):
+                batch = task.sample(min(BATCH, sequences - start), length, random, **asked)
+                failing += int((~(task.errors(run(model, batch), batch) < task.threshold)).sum())
+            table[length] = {"failing": float(failing)}
+    return table

@@ -282,6 +282,10 @@ def test_lengths_of_several_runs(run, tmp_path, capsys):
     assert rule == "|---|---|---|"
     assert [row.split(" | ")[0] for row in rows] == [f"| {run}", f"| {other}"]
     assert all(0 <= float(cell) <= 15 for row in rows for cell in row.strip("| ").split(" | ")[1:])
+    assert main(["lengths", str(run), str(other), "--lengths", "5", "--failures", "--sequences", "40"]) == 0
+    head, rule, *rows = capsys.readouterr().out.splitlines()
+    assert head == "| run | failing at 5 |"
+    assert all(30 <= int(row.split(" | ")[1].strip("| ")) <= 40 for row in rows)  # untrained: few are right by chance
 
 
 def test_lengths_with_more_repeats(run, tmp_path, capsys, monkeypatch):

@@ -10,7 +10,7 @@ from learners import CHECKS, learner, trainer
 from memnets.training.callbacks import Checkpoints, StoppedBySignal, StopWhenSolved
 from memnets.training.callbacks import solved as solved_module
 from memnets.training.callbacks.checkpoints import LAST
-from memnets.training.failures import Failures, count_failures
+from memnets.training.failures import Failures, count_failures, failures_by_length
 from memnets_tasks import Copy
 
 
@@ -199,6 +199,10 @@ def test_failing_sequences_are_counted():
     assert found == count_failures(Parrot(True), task, sequences=601, threshold=0.1, seed=3)
     assert found != count_failures(Parrot(True), task, sequences=601, threshold=0.1, seed=3, step=1)
     assert count_failures(Parrot(True), task, sequences=601, threshold=1.5).failing == 0  # one wrong bit is below it
+    by_length = failures_by_length(Parrot(True), task, [1], sequences=601, seed=3)
+    assert 250 < by_length[1]["failing"] < 350
+    assert failures_by_length(Parrot(False), task, [1], sequences=601) == {1: {"failing": 0}}
     broken = Parrot(False)
     broken.one.data.fill_(torch.nan)
     assert count_failures(broken, task, sequences=9, threshold=0.1).failing == 9
+    assert failures_by_length(broken, task, [1], sequences=9) == {1: {"failing": 9}}
