@@ -19,12 +19,18 @@ def distinct(shape: tuple[int, ...], count: int, high: int, generator: torch.Gen
     if count * count > high:  # many would be drawn twice
         return torch.rand((*shape, high), generator=generator, device=generator.device).topk(count, dim=-1).indices
     drawn = torch.randint(high, (*shape, count), generator=generator, device=generator.device)
-    while True:  # the choices with a number twice are drawn again, until there is none
-        ordered = drawn.sort(dim=-1).values
-        twice = (ordered[..., 1:] == ordered[..., :-1]).any(-1)
-        if not twice.any():
-            return drawn
-        drawn[twice] = torch.randint(high, (int(twice.sum()), count), generator=generator, device=generator.device)
+    flat = drawn.view(-1, count)
+    again = _twice(flat).nonzero().squeeze(1)
+    while len(again):  # the choices with a number twice are drawn again, until there is none
+        flat[again] = torch.randint(high, (len(again), count), generator=generator, device=generator.device)
+        again = again[_twice(flat[again])]
+    return drawn
+
+
+def _twice(drawn: Tensor) -> Tensor:
+    """Whether a number stands twice in a row ``(..., count)``: ``(...)``, bool."""
+    ordered = drawn.sort(dim=-1).values
+    return (ordered[..., 1:] == ordered[..., :-1]).any(-1)
 
 
 def one_of(allowed: Tensor, generator: torch.Generator) -> Tensor:

@@ -100,7 +100,7 @@ class EpisodeTask(TokenTask):
         self._variants = VARIANTS if self.augment else 1
         if self.augment:
             pictures = _turned_and_moved(pictures.repeat_interleave(VARIANTS, 0), torch.Generator().manual_seed(0))
-        self._pictures = pictures.flatten(1)  # (C M variants, size size)
+        self._pictures = F.pad(pictures.flatten(1), (0, 0, 0, 1))  # (C M variants + 1, size size), the last one empty
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name not in ("classes", "_pictures")}
@@ -144,24 +144,23 @@ class EpisodeTask(TokenTask):
         class_ = classes.gather(1, label)  # (B, T)
         number = numbers.flatten(1).gather(1, label * wanted + shown % counts[class_])
         variant = torch.randint(self._variants, label.shape, generator=generator, device=device)
-        pictures = self._taken((class_ * most + number) * self._variants + variant, label, generator)
+        rows = (class_ * most + number) * self._variants + variant
+        inputs = self._pictures.new_empty((*rows.shape, self.input_size), device=device)
+        self._show(inputs[..., :-ways], torch.where(mask, rows, len(self._pictures) - 1), label, generator)
+        inputs[:, 0, -ways:] = 0
+        inputs[:, 1:, -ways:] = F.one_hot(label[:, :-1], ways) * mask[:, 1:, None]  # the label of the step before
+        return Batch(inputs, label * mask, mask, ways * length)
 
-        targets = label * mask
-        late = F.pad(F.one_hot(label, ways)[:, :-1], (0, 0, 1, 0))  # (B, T, k), the label of the step before
-        inputs = torch.cat([pictures, late], dim=-1)
-        if int(length.min()) < int(length.max()):
-            inputs = inputs * mask.unsqueeze(-1)
-        return Batch(inputs, targets, mask, ways * length)
-
-    def _taken(self, rows: Tensor, label: Tensor, generator: torch.Generator) -> Tensor:
-        """The pictures of some rows ``(B, T)``, those of a class turned alike: ``(B, T, size size)``."""
+    def _show(self, shown: Tensor, rows: Tensor, label: Tensor, generator: torch.Generator) -> None:
+        """Put the pictures of some rows ``(B, T)``, those of a class turned alike, into ``(B, T, size size)``."""
         pictures = self._pictures.to(rows.device)
         if not self.quarter_turns:
-            return pictures.index_select(0, rows.flatten()).view(*rows.shape, -1)
+            torch.index_select(pictures, 0, rows.flatten(), out=shown.flatten(0, 1))
+            return
         drawn = torch.randint(4, (len(rows), self.ways), generator=generator, device=rows.device)
         places = torch.arange(self.size**2, device=rows.device).view(self.size, self.size)
         turned = torch.stack([places.rot90(number).flatten() for number in range(4)])  # (4, size size)
-        return pictures.take(rows.unsqueeze(-1) * self.size**2 + turned[drawn.gather(1, label)])
+        shown.copy_(pictures.take(rows.unsqueeze(-1) * self.size**2 + turned[drawn.gather(1, label)]))
 
     def _draw_order(self, length: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """The label of each step ``(B, T)``, and which image of its class is shown."""

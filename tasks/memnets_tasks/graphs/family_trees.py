@@ -8,6 +8,9 @@ from torch.nn import functional as F
 
 from memnets_tasks._draw import whole
 
+COUNT_BITS = 32
+"""A count of relatives stands above so many bits of the sum of their numbers, which never fill them."""
+
 CHILDREN = 3
 """Most children of a family."""
 
@@ -86,54 +89,50 @@ class FamilyTrees(NamedTuple):
     def relatives(self) -> tuple[Tensor, Tensor]:
         """How many relatives of each of :data:`RELATIONS` a person has, and who it is where there is one.
 
-        Numbers of persons are summed over relatives, from step to step of a relation: nobody marries twice or within
-        the tree, so that each relative is met once.
+        Both are summed over relatives, from step to step of a relation, as one number: the count above
+        ``COUNT_BITS`` bits of the sum of the persons' numbers. Nobody marries twice or within the tree, so that each relative is met once.
 
         Returns:
             ``(B, R, N)`` twice, int64; the second means something where the first is 1.
         """
         persons = torch.arange(self.father.shape[1], device=self.father.device)
-        oneself = torch.stack([torch.ones_like(persons), persons], dim=-1)[None, :, None]  # (1, N, 1, 2)
-        oneself = oneself.expand(len(self.father), -1, -1, -1)
-        children = self._of_children(oneself)  # (B, N, 2, 2): sons and daughters, how many and their numbers' sum
+        oneself = ((1 << COUNT_BITS) + persons).view(1, 1, -1).expand(len(self.father), -1, -1)  # (B, 1, N)
+        children = self._of_children(oneself)  # (B, 2, N): sons and daughters
         siblings = self._of_siblings(oneself, children)  # brothers and sisters
         nephews = self._of_siblings(children, self._of_children(children))
-        nephews = nephews.unflatten(2, (2, 2)).sum(2)  # of brothers and of sisters; and nieces
-        near = torch.cat([oneself, siblings, nephews], dim=2)
-        sides = [taken.split([1, 2, 2], dim=2) for taken in self._of_parents(near)]
+        nephews = nephews.unflatten(1, (2, 2)).sum(1)  # of brothers and of sisters; and nieces
+        near = torch.cat([oneself, siblings, nephews], dim=1)
+        sides = [taken.split([1, 2, 2], dim=1) for taken in self._of_parents(near)]
         (father, paternal, cousins), (mother, maternal, other_cousins) = sides  # parents, uncles and aunts, cousins
-        far = torch.cat([father, mother, paternal + maternal], dim=2)
+        far = torch.cat([father, mother, paternal + maternal], dim=1)
         (grandparents, great), (other_grandparents, other_great) = (
-            taken.split([2, 2], dim=2) for taken in self._of_parents(far)
+            taken.split([2, 2], dim=1) for taken in self._of_parents(far)
         )
         found = [father, mother, grandparents, other_grandparents, siblings, paternal, maternal, nephews]
         found += [great, other_great, cousins, other_cousins]
-        count, who = torch.cat(found, dim=2).transpose(1, 2).unbind(-1)  # (B, R, N) each
-        return count, who
+        summed = torch.cat(found, dim=1)  # (B, R, N)
+        return summed >> COUNT_BITS, summed & ((1 << COUNT_BITS) - 1)
 
     def _of_parents(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """The values ``(B, N, K, 2)`` of each person's father, and of the mother; zeros where the tree has none."""
+        """The values ``(B, K, N)`` of each person's father, and of the mother; zeros where the tree has none."""
         return _taken(values, self.father), _taken(values, self.mother)
 
     def _of_children(self, values: Tensor) -> Tensor:
-        """The values ``(B, N, K, 2)`` of each person's sons, added up, then of the daughters: ``(B, N, 2 K, 2)``."""
-        own = self._by_sex(values)
-        persons = own.shape[1]
-        summed = own.new_zeros(len(own), persons + 1, *own.shape[2:])  # the last row is of those without parents
+        """The values ``(B, K, N)`` of each person's sons, added up, then of the daughters: ``(B, 2 K, N)``."""
+        own = self._by_sex(values) * (self.father >= 0).unsqueeze(1)  # children of the tree
+        summed = torch.zeros_like(own)
         for parent in (self.father, self.mother):
-            place = torch.where(parent < 0, persons, parent)[:, :, None, None].expand_as(own)
-            summed.scatter_add_(1, place, own)
-        return summed[:, :-1]
+            summed.scatter_add_(2, parent.clamp_min(0).unsqueeze(1).expand_as(own), own)
+        return summed
 
     def _of_siblings(self, values: Tensor, of_children: Tensor) -> Tensor:
         """The same of each person's brothers and sisters, who are the father's other children."""
-        there = (self.father >= 0)[:, :, None, None]
-        return _taken(of_children, self.father) - self._by_sex(values) * there
+        return _taken(of_children, self.father) - self._by_sex(values) * (self.father >= 0).unsqueeze(1)
 
     def _by_sex(self, values: Tensor) -> Tensor:
-        """Values ``(B, N, K, 2)`` of men alone, then of women alone: ``(B, N, 2 K, 2)``."""
-        male = self.male[:, :, None, None]
-        return torch.cat([values * male, values * ~male], dim=2)
+        """Values ``(B, K, N)`` of men alone, then of women alone: ``(B, 2 K, N)``."""
+        male = self.male.unsqueeze(1)
+        return torch.cat([values * male, values * ~male], dim=1)
 
 
 def draw_family_trees(families: Tensor, generator: torch.Generator) -> FamilyTrees:
@@ -187,6 +186,6 @@ def _order(male: Tensor) -> Tensor:
 
 
 def _taken(values: Tensor, persons: Tensor) -> Tensor:
-    """The values ``(B, N, K, 2)`` of the persons ``(B, N)`` that are named; zeros from -1."""
-    sequence = torch.arange(len(values), device=values.device).unsqueeze(1)
-    return values[sequence, persons] * (persons >= 0)[:, :, None, None]
+    """The values ``(B, K, N)`` of the persons ``(B, N)`` that are named; zeros from -1."""
+    index = persons.clamp_min(0).unsqueeze(1).expand_as(values)
+    return values.gather(2, index) * (persons >= 0).unsqueeze(1)

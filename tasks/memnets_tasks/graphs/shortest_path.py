@@ -127,10 +127,11 @@ def distances_and_single(adjacency: Tensor, most: int) -> tuple[Tensor, Tensor]:
     walks = [edges]  # of each number of edges; those as long as the distance are the shortest paths
     for _ in range(most - 1):
         walks.append(walks[-1] @ edges)
-    counts = torch.stack(walks)  # (most, B, N, N)
-    shortest = (counts > 0).int().argmax(0)  # the first of them, or 0 where there is none
-    ways = counts.gather(0, shortest.unsqueeze(0)).squeeze(0).masked_fill(itself, 0)
-    distances = torch.where(ways > 0, shortest + 1, most + 1).masked_fill(itself, 0)
+    ways, distances = torch.zeros_like(edges), torch.full(edges.shape, most + 1, device=edges.device)
+    for steps, walk in reversed([*enumerate(walks, 1)]):  # the fewest steps last, as they are those that count
+        there = walk > 0
+        ways, distances = torch.where(there, walk, ways), torch.where(there, steps, distances)
+    ways, distances = ways.masked_fill(itself, 0), distances.masked_fill(itself, 0)
     return distances, ways == 1
 
 

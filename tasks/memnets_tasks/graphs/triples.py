@@ -36,6 +36,13 @@ def encode(triples: Tensor) -> Tensor:
     return F.embedding(triples % (LABELS + 1), _codes(triples.device)).flatten(-2)
 
 
+def _encode_into(vectors: Tensor, triples: Tensor) -> None:
+    """Put triples ``(S, 3)`` into the first 90 numbers of vectors ``(S, ...)``: a large batch is written but once."""
+    codes, rows = _codes(triples.device), triples % (LABELS + 1)
+    for place, part in enumerate(vectors[:, :TRIPLE].split(codes.shape[1], dim=1)):
+        torch.index_select(codes, 0, rows[:, place], out=part)
+
+
 def decode(vectors: Tensor) -> Tensor:
     """The triples ``(..., 3)`` that vectors ``(..., 90)`` say by the largest of each ten; blank where all are zero."""
     digits = vectors.unflatten(-1, (PLACES, PLACES, 10))
@@ -128,11 +135,14 @@ def question(
     placed = order(present)
     source, outside = placed.source, ~placed.inside.unsqueeze(-1)
     mask = (source >= answers) & placed.inside
-    channels = torch.stack([first[source] * placed.inside, mask.float()], dim=-1)  # (B, T, 2)
+    inputs = first.new_empty((*mask.shape, TRIPLE + 2))
+    inputs[..., TRIPLE] = first[source] * placed.inside
+    inputs[..., TRIPLE + 1] = mask
     given = triples.gather(1, source.unsqueeze(-1).expand(-1, -1, 3)).masked_fill(outside, BLANK)
-    targets = channels.new_zeros((*mask.shape, TRIPLE))
+    _encode_into(inputs.view(-1, TRIPLE + 2), given.view(-1, PLACES))
+    targets = inputs.new_zeros((*mask.shape, TRIPLE))
     targets[mask] = encode(wanted[answered])  # in the same order: sequence by sequence, step by step
-    return Batch(torch.cat([encode(given), channels], dim=-1), targets, mask, placed.lengths)
+    return Batch(inputs, targets, mask, placed.lengths)
 
 
 def _first_steps(sizes: tuple[int, ...], device: torch.device) -> Tensor:

@@ -46,16 +46,14 @@ def read_file(path: str, what: str) -> str:
 
 def as_batch(tokens: Sequence[Sequence[int]], wanted: Sequence[Sequence[int]]) -> Batch:
     """A batch of sequences; of one label alone, the last step is scored."""
-    lengths = torch.tensor([len(row) for row in tokens])
-    shape = (len(tokens), int(lengths.max()))
-    inputs, targets = torch.zeros(shape, dtype=torch.int64), torch.zeros(shape, dtype=torch.int64)
-    mask = torch.zeros(shape, dtype=torch.bool)
-    for b, (row, classes) in enumerate(zip(tokens, wanted)):
-        inputs[b, : len(row)] = torch.tensor(row)
-        scored = slice(len(row) - len(classes), len(row))
-        targets[b, scored] = torch.tensor(classes)
-        mask[b, scored] = True
-    return Batch(inputs, targets, mask, lengths)
+    longest = max(map(len, tokens))
+    inputs = [[*row, *[0] * (longest - len(row))] for row in tokens]
+    before = [len(row) - len(classes) for row, classes in zip(tokens, wanted)]  # steps that are not scored
+    targets = [[0] * n + [*classes] + [0] * (longest - n - len(classes)) for n, classes in zip(before, wanted)]
+    lengths, first = torch.tensor([len(row) for row in tokens]), torch.tensor(before)
+    step = torch.arange(longest)
+    mask = (step >= first.unsqueeze(1)) & (step < lengths.unsqueeze(1))
+    return Batch(torch.tensor(inputs), torch.tensor(targets), mask, lengths)
 
 
 class SymbolNames(TokenTask):
