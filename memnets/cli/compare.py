@@ -32,6 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--state", type=positive, help="numbers of state, in place of the file's")
     add("--sequences", type=positive, help="tested at each length, in place of the file's")
     add("--seeds", help="that are reported, such as 1..5, in place of the file's")
+    add(
+        "--rates",
+        type=_rates,
+        metavar="A,B",
+        help="of learning, to choose from, in place of the file's; of one, no choice",
+    )
     add("--retry-failed", action="store_true", help="run cells again that failed")
     add_trust(parser)
 
@@ -40,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     """``memnets compare``."""
     from ..experiments.atlas.commands import compare
 
-    changes = {name: getattr(options, name) for name in ("steps", "seconds", "state", "sequences")}
+    changes = {name: getattr(options, name) for name in ("steps", "seconds", "state", "sequences", "rates")}
     return compare(
         options.file,
         memories=options.memories,
@@ -59,6 +65,10 @@ def _names(text: str) -> list[str]:
     if not names:
         raise argparse.ArgumentTypeError(f"{text!r} names none: give names such as NTM,LSTM, or leave it out for all")
     return names
+
+
+def _rates(text: str) -> list[float]:
+    return [_number(rate) for rate in text.split(",")]
 
 
 def _number(text: str) -> float:

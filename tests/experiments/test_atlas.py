@@ -14,7 +14,7 @@ from memnets.cli import main
 from memnets.experiments.atlas import run, words
 from memnets.experiments.atlas.cell import Maker, choose
 from memnets.experiments.atlas.commands import find_plan
-from memnets.experiments.atlas.page import Results, make_page
+from memnets.experiments.atlas.page import Results, make_page, protocol_text
 from memnets.experiments.atlas.plan import Protocol, read_atlas
 from memnets.experiments.atlas.scores import chance, score
 from memnets.experiments.atlas.sizes import fit_state, kept_bytes, state_size, with_value
@@ -264,9 +264,17 @@ def known(tmp_path_factory):
     """An atlas with one cell that is done, and the cell's file within it."""
     folder = tmp_path_factory.mktemp("known")
     (folder / "one.yaml").write_text(PLAN)
-    only = ["--memories", "LSTM", "--tasks", "Copy", "--steps", "1", "--seeds", "1"]
+    only = ["--memories", "LSTM", "--tasks", "Copy", "--steps", "1", "--seeds", "1", "--rates", "1e-2"]
     assert main(["compare", str(folder / "one.yaml"), *only, "--into", str(folder / "at")]) == 0
     return folder / "at"
+
+
+def test_one_rate_is_taken_without_a_choice(known):
+    (record,) = cells(known).values()
+    assert record["chosen"] == []
+    assert [t["rate"] for t in record["measured"]] == [1e-2]
+    assert "--rates 0.01" in (known / "atlas.yaml").read_text()
+    assert "The rate is 0.01; what is reported" in protocol_text(Protocol(rates=(0.01,)))
 
 
 CELL = Path("LSTM/Copy/cell.json")

@@ -106,7 +106,8 @@ def run_cell(
     if "about" not in record:
         record["about"] = describe(maker, protocol)
         save(record)
-    for rate in protocol.rates[len(record["chosen"]) :]:
+    to_choose = protocol.rates if len(protocol.rates) > 1 else ()
+    for rate in to_choose[len(record["chosen"]) :]:
         if not may_begin():
             return False
         seed = protocol.choice_seed
@@ -118,8 +119,9 @@ def run_cell(
     for seed in protocol.seeds[len(record["measured"]) :]:
         if not may_begin():
             return False
+        rate = choose(record["chosen"]) if to_choose else protocol.rates[0]
         model = maker.model(seed)
-        made = train(model, maker.task, protocol, rate=choose(record["chosen"]), seed=seed)
+        made = train(model, maker.task, protocol, rate=rate, seed=seed)
         record["measured"].append(_plain(made) | {"scores": evaluate(model, maker.task, protocol, seed)})
         save(record)
     record["done"] = True

@@ -65,7 +65,7 @@ def compare(
     command = ["memnets", "compare", *([file] if file else []), *(["--into", into] if into else [])]
     for name, value in changes.items():
         if name != "seeds":
-            command += [f"--{name}", f"{value:g}"]
+            command += [f"--{name}", ",".join(f"{one:g}" for one in (value if name == "rates" else [value]))]
     command += ["--seeds", seeds] if seeds is not None else []
     torch.set_num_threads(1)  # cells beside each other, and times that can be compared
     begin(atlas, store, command)

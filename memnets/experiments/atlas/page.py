@@ -159,6 +159,8 @@ def protocol_text(protocol: Protocol, *, fitted: bool = True) -> str:
         fitted: whether memories were fitted to one size of state.
     """
     rates = ", ".join(f"{rate:g}" for rate in protocol.rates)
+    if len(protocol.rates) > 1:
+        rates = f"chosen among {rates} on seed {protocol.choice_seed}, which counts for nothing else"
     seeds = ", ".join(map(str, protocol.seeds))
     multiples = ", ".join(map(str, protocol.multiples))
     sizes = (
@@ -172,12 +174,11 @@ def protocol_text(protocol: Protocol, *, fitted: bool = True) -> str:
         f"{protocol.clip:g}, at most "
         f"{protocol.steps:,} steps and {protocol.seconds:g} seconds of the processor a training, whichever is used up "
         f"first; the rate falls to zero over the last {protocol.decay:.0%} of that, and sooner where the task is "
-        f"solved. The rate is chosen among {rates} on seed {protocol.choice_seed}, which counts for nothing else; "
-        f"what is reported is of seeds {seeds}. Tested on {protocol.sequences} sequences at {multiples} times the "
-        "longest training length, memories with slots enlarged as many times. A score is 0 where the share of right "
-        "bits or symbols is that of the answer that is right most often without looking, and 1 without a mistake; of "
-        "n-grams it is the way from guessing to the best estimator. Small budgets: what a memory does not learn here "
-        "it may learn with more."
+        f"solved. The rate is {rates}; what is reported is of seeds {seeds}. Tested on {protocol.sequences} sequences "
+        f"at {multiples} times the longest training length, memories with slots enlarged as many times. A score is 0 "
+        "where the share of right bits or symbols is that of the answer that is right most often without looking, and "
+        "1 without a mistake; of n-grams it is the way from guessing to the best estimator. Small budgets: what a "
+        "memory does not learn here it may learn with more."
     )
 
 

@@ -34,7 +34,7 @@ class Protocol:
         seconds: of the processor, for one training, at most. Whichever of both is used up first ends it.
         batch_size: sequences a step.
         clip: of the gradient's norm.
-        rates: learning rates of Adam to choose from.
+        rates: learning rates of Adam to choose from; one alone is taken without a choice.
         choice_seed: of the trainings that choose, which count for nothing else.
         seeds: of the trainings that are reported.
         decay: share of the budget, at its end, over which the rate falls to zero.

@@ -89,8 +89,9 @@ class FamilyTrees(NamedTuple):
     def relatives(self) -> tuple[Tensor, Tensor]:
         """How many relatives of each of :data:`RELATIONS` a person has, and who it is where there is one.
 
-        Both are summed over relatives, from step to step of a relation, as one number: the count above
-        ``COUNT_BITS`` bits of the sum of the persons' numbers. Nobody marries twice or within the tree, so that each relative is met once.
+        Both are summed over relatives, from step to step of a relation, as one number: the count above ``COUNT_BITS``
+        bits of the sum of the persons' numbers. Nobody marries twice or within the tree, so that each relative is met
+        once.
 
         Returns:
             ``(B, R, N)`` twice, int64; the second means something where the first is 1.
