@@ -12,6 +12,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--run", dest="run_dir", metavar="RUN_DIR", help="a run, such as runs/ocr-digits/<id> (the reader that ships)")
     add("--decode", choices=WAYS, help="who reads; both together, where the reader has both, by default")
+    add(
+        "--sizes",
+        metavar="P,...",
+        type=shares,
+        help="read each line at these shares of its height too, such as 1,0.9,0.8,0.7: for large type",
+    )
     add("--page", action="store_true", help="images are clean pages of print: cut them into their lines first")
     add("--any-width", action="store_true", help="read lines of over four times the width the reader was tried on, too")
 
@@ -41,6 +47,14 @@ def share(text: str) -> float:
     if not 0 <= number <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
     return number
+
+
+def shares(text: str) -> list[float]:
+    """Numbers above 0 and up to 1, with commas between, for argparse."""
+    found = [share(part) for part in text.split(",")]
+    if not all(found):
+        raise argparse.ArgumentTypeError(f"{text!r} holds 0, at which a line has no height")
+    return found
 
 
 def run(options: argparse.Namespace) -> int:

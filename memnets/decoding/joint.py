@@ -1,5 +1,6 @@
 """From columns to texts: by attention, by CTC, or by both."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -82,24 +83,42 @@ def read_by_attention(
 
 
 def read_by_ctc(
-    charset: Charset, line: Columns, log_probs: Tensor, *, beam_size: int, max_length: int | None
+    charset: Charset,
+    lines: Sequence[Columns],
+    log_probs: Sequence[Tensor],
+    *,
+    beam_size: int,
+    max_length: int | None,
 ) -> list[Reading]:
-    """CTC's best text of each line; see :func:`read_by_attention`.
+    """Of CTC's best texts at each size of a line the one with the largest mean over sizes of ``p(text | size)``.
+
+    Where a line is shown at several sizes, its own is not known, and each is as likely as the others.
 
     Args:
         charset: of the classes.
-        line: the columns.
-        log_probs: ``(B, C, V)`` of their classes.
+        lines: the columns, at one size or several.
+        log_probs: of each size those of the columns' classes, ``(B, C, V)``.
         beam_size: 1 is greedy.
         max_length: characters at most.
     """
-    whole = [texts[0] for texts in _columns_best(log_probs, line, beam_size, None)]
-    texts = [text[:max_length] for text in whole]
-    totals = _likelihoods(log_probs, line, range(len(texts)), texts).tolist()
-    return [
-        Reading(charset.decode(text), mean_probability(total, len(text)), None, {"ctc": total}, _share(text, all_of_it))
-        for text, total, all_of_it in zip(texts, totals, whole)
-    ]
+    whole = [
+        [texts[0] for texts in _columns_best(own, line, beam_size, None)] for line, own in zip(lines, log_probs)
+    ]  # of each size B texts
+    totals = torch.stack(
+        [_mean_likelihood(lines, log_probs, [text[:max_length] for text in texts]) for texts in whole]
+    )  # (sizes, B)
+    readings = []
+    for b, size in enumerate(totals.argmax(0).tolist()):
+        text, total = whole[size][b][:max_length], float(totals[size, b])
+        confidence, read_to = mean_probability(total, len(text)), _share(text, whole[size][b])
+        readings.append(Reading(charset.decode(text), confidence, None, {"ctc": total}, read_to))
+    return readings
+
+
+def _mean_likelihood(lines: Sequence[Columns], log_probs: Sequence[Tensor], texts: Sequence[Sequence[int]]) -> Tensor:
+    """The log of the mean over sizes of each line's text's probability, (B,)."""
+    found = [_likelihoods(own, line, range(len(texts)), texts) for line, own in zip(lines, log_probs)]
+    return torch.stack(found).logsumexp(0) - math.log(len(found))
 
 
 def read_by_both(

@@ -108,6 +108,7 @@ def read(options: argparse.Namespace) -> int:
         except ValueError as error:
             raise UsageError(f"read: --{error}") from error
     decode = options.decode or _way(model)
+    model.sizes = options.sizes or model.sizes
 
     def predict(images: list[Tensor]) -> Predictions:
         return _read_lines(model, images, decode=decode, beam_size=options.beam)

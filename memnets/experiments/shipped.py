@@ -14,6 +14,9 @@ FOLDER = Path(__file__).parent.parent / "weights" / "western"
 HEIGHT, CHANNELS = 32, (16, 32, 64, 128, 192, 192)
 """Of its encoder, as in ``configs/images/ocr-western.yaml``."""
 
+SIZES = (1.0, 0.9, 0.8, 0.7)
+"""It was trained on type that fills less of the height than that of a line which was cropped closely."""
+
 
 def load_shipped() -> tuple[TextReader, Any]:
     """The reader of printed lines in the letters of Western Europe, and what loads images for it.
@@ -26,4 +29,5 @@ def load_shipped() -> tuple[TextReader, Any]:
         reader = TextReader.from_pretrained(FOLDER, encoder=ColumnEncoder(height=HEIGHT, channels=CHANNELS)).float()
     except FileNotFoundError as error:
         raise UsageError(f"{error}; give a run of your own with --run RUN_DIR") from error
+    reader.sizes = SIZES
     return reader, task.loader({})

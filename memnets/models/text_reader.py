@@ -1,6 +1,7 @@
 """Reading lines of text: columns, a classifier of columns (CTC) and an attention decoder, trained together."""
 
 import functools
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -30,6 +31,7 @@ from ..decoding.end_columns import EndColumns
 from ..decoding.joint import DECODES, Attending, Reading, read_by_attention, read_by_both, read_by_ctc
 from ..decoding.loss import IGNORED, column_targets, cross_entropy, pad_classes, with_end
 from ..decoding.rollout import teach
+from ..decoding.sizes import check_sizes, shrink, surest
 from ..text.charset import Charset, SymbolChange
 from ..text.direction import has_right_to_left, visual_order
 from ..text.symbol_tables import WithSymbols
@@ -169,6 +171,8 @@ class TextReader(WithSymbols[Charset], Model, Pretrained):
         self.check_decode(self.decode)
         self.beam_size = 1
         """Texts kept while :meth:`predict` searches."""
+        self.sizes: tuple[float, ...] = (1.0,)
+        """Sizes at which lines are read, where :meth:`read` is not told others."""
 
     @property
     def charset(self) -> str:
@@ -340,6 +344,7 @@ class TextReader(WithSymbols[Charset], Model, Pretrained):
         beam_size: int = 1,
         max_length: int | None = None,
         length_penalty: float = 0.0,
+        sizes: Sequence[float] | None = None,
     ) -> list[Reading]:
         """Read lines; always gives a text for each, in evaluation mode and without gradients.
 
@@ -350,27 +355,39 @@ class TextReader(WithSymbols[Charset], Model, Pretrained):
             beam_size: 1 is greedy.
             max_length: characters at most; by default each line's number of columns.
             length_penalty: of the attention's beam search; see :func:`beam_search`.
+            sizes: shares of the height, up to 1, such as (1, 0.9, 0.8, 0.7): each line is also made smaller and read,
+                for type that is larger than that of training. Of CTC's texts the likeliest over all sizes is taken,
+                else the surest; the time is that of as many readings. The reader's own if None.
 
         Raises:
             ValueError: shapes do not fit, a number is out of range, the reader cannot decode that way, or an image
                 holds NaN.
         """
         decode = decode or self.decode
+        sizes = self.sizes if sizes is None else sizes
+        check_sizes(sizes)
         self.check_decode(decode)
         check_whole("beam_size", beam_size)
         if max_length is not None:
             check_whole("max_length", max_length)
-        lengths: Any = {"beam_size": beam_size, "max_length": max_length}
+        settings: Any = {"beam_size": beam_size, "max_length": max_length}
         with evaluating(self):
-            line = self.encode(images, widths)
-            check_finite(line.features)
+            lines = [self.encode(*shrink(images, widths, size)) for size in sizes]
+            for line in lines:
+                check_finite(line.features)
+            log_probs = [] if decode == "attention" else [self.calibrated_log_probs(line) for line in lines]
             if decode == "ctc":
-                return read_by_ctc(self.symbols, line, self.calibrated_log_probs(line), **lengths)
-            attending, lengths = self.attending(line), {**lengths, "length_penalty": length_penalty}
-            if decode == "attention":
-                return read_by_attention(self.symbols, line, attending, **lengths)
-            log_probs = self.calibrated_log_probs(line)
-            return read_by_both(self.symbols, line, attending, log_probs, ctc_weight=self.ctc_weight, **lengths)
+                return read_by_ctc(self.symbols, lines, log_probs, **settings)
+            settings["length_penalty"] = length_penalty
+            views = itertools.zip_longest(lines, log_probs)
+            return surest(lines, [self._read_attending(line, own, settings) for line, own in views])
+
+    def _read_attending(self, line: Columns, log_probs: Tensor | None, settings: Any) -> list[Reading]:
+        """By attention, and where there are ``log_probs`` of CTC by both."""
+        attending = self.attending(line)
+        if log_probs is None:
+            return read_by_attention(self.symbols, line, attending, **settings)
+        return read_by_both(self.symbols, line, attending, log_probs, ctc_weight=self.ctc_weight, **settings)
 
     def figures(self, batch: Any, predictions: list[Reading]) -> dict[str, Any]:
         """``reading``: the first line, what was read of it, and where the decoder looked."""

@@ -280,10 +280,12 @@ def test_what_a_reader_cannot_do_is_refused_before_anything_is_read(reader, line
         (["--run", str(reader), "--figures", str(tmp_path / "file")], "which is a file: give a folder"),
         (["--run", str(reader), "--figures", str(tmp_path / "file" / "x")], "no figure can be written to"),
         (["--run", str(tmp_path / "file")], "file is not a directory"),
+        (["--run", str(reader), "--sizes", "1,2"], "'2' is no number from 0 to 1"),
+        (["--run", str(reader), "--sizes", "0,1"], "'0,1' holds 0"),
     ):
         assert main(["read", image, *settings]) > 0
         assert message in capsys.readouterr().err
-    assert main(["read", image, "--run", str(columns)]) == 0  # by columns
+    assert main(["read", image, "--run", str(columns), "--sizes", "1,0.8"]) == 0  # by columns
 
 
 def test_runs_are_evaluated_on_what_was_held_out(reader, captioner, capsys):

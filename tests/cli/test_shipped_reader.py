@@ -8,7 +8,7 @@ from PIL import Image
 
 from memnets.cli import main
 from memnets.experiments.shipped import FOLDER, load_shipped
-from memnets_tasks import TextLines
+from memnets_tasks import PageLines, TextLines
 from memnets_tasks.images.metrics import character_error_rate
 
 
@@ -33,6 +33,17 @@ def test_it_is_small_and_has_its_card():
     reader, _ = load_shipped()
     assert set("azAZ09!?€éüß ") <= set(reader.charset)
     assert reader.calibration.widest > 100
+
+
+def test_a_photographed_page_is_read_at_several_sizes():
+    """Its type is larger than that of training: read at one size most of its errors were of case."""
+    pytest.importorskip("skimage.data")
+    reader, _ = load_shipped()
+    (batch,) = PageLines(height=32, charset=reader.charset).batches(7)
+    at_several = reader.predict(batch)
+    at_one = reader.read(batch.images, batch.widths, sizes=[1])
+    assert character_error_rate([reading.text for reading in at_several], batch.texts) < 0.04
+    assert character_error_rate([reading.text for reading in at_one], batch.texts) > 0.1
 
 
 def test_print_is_read_without_a_run(lines, tmp_path, capsys):
