@@ -100,6 +100,11 @@ class Fit:
 
     def _make_parts(self, objects: Namespace, of_the_step: dict[str, Any]) -> None:
         options = self.options
+        if options.failure_replay and options.failure_bound is None:
+            raise ValueError(
+                f"--training.failure_replay is {options.failure_replay}, but nothing is counted to be replayed: give "
+                "--training.failure_bound too, such as 1e-4"
+            )
         self.learner = SequenceLearner(
             objects.model,
             objects.task,
@@ -112,6 +117,7 @@ class Fit:
             spike_clip=options.spike_clip,
             spike_floor=options.spike_floor,
             skip_nonfinite=options.skip_nonfinite,
+            failure_replay=options.failure_replay,
             **of_the_step,
         )
         self.learner.settings = self.plain

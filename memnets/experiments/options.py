@@ -21,6 +21,8 @@ class TrainingOptions:
             annealing follows from half of the rate. null for any.
         failure_sequences: sequences among which failing ones are counted, then and for result.json; null for 20 times
             evaluation_sequences, of readers and captioners for as many as these.
+        failure_replay: sequences of each batch that are drawn from those that failed when an annealing ended, in place
+            of fresh ones; 0 for none. It needs failure_bound.
         collapse_rise: errors per sequence above the best that, at three validations in a row, take training back to its
             best weights at half the rate, and so does a run that would end as diverged; null for never.
         spike_clip: clip the gradient's norm at this many times the median of the last 100; null for not.
@@ -42,6 +44,7 @@ class TrainingOptions:
     anneal_below: float | None = None
     failure_bound: float | None = None
     failure_sequences: int | None = None
+    failure_replay: int = 0
     collapse_rise: float | None = None
     spike_clip: float | None = None
     spike_floor: float = 0.0

@@ -12,6 +12,7 @@ from ..base.seeding import generator
 from ..base.task import FiniteTask, Task
 from .adapters import predict, predict_resized
 from .lengths import Table
+from .replay import Replay
 
 BATCH = 250
 """Sequences at a time."""
@@ -44,6 +45,7 @@ def count_failures(
     seed: int = 0,
     stream: str = "failures",
     step: int = 0,
+    replay: Replay | None = None,
 ) -> Failures:
     """Count the sequences of the training lengths that fail.
 
@@ -55,6 +57,7 @@ def count_failures(
         seed: of the sequences.
         stream: the same seed, stream and step give the same ones.
         step: of the training.
+        replay: is given those that fail.
 
     Raises:
         ValueError: ``sequences`` is below 1.
@@ -67,8 +70,13 @@ def count_failures(
         counts = [min(BATCH, sequences - start) for start in range(0, sequences, BATCH)]
         batches = (task.sample(n, task.sample_lengths(n, random), random) for n in counts)
     with evaluating(model):
-        below = sum(int((task.errors(predict(model, batch), batch) < threshold).sum()) for batch in batches)
-    return Failures(sequences - below, sequences)
+        failing = 0
+        for batch in batches:
+            fails = ~(task.errors(predict(model, batch), batch) < threshold)
+            failing += int(fails.sum())
+            if replay is not None:
+                replay.add(batch, fails)
+    return Failures(failing, sequences)
 
 
 @torch.no_grad()

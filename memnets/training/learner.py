@@ -18,6 +18,7 @@ from .adapters import check_task, predict, validation_numbers
 from .clipping import Clipping, SpikeClip
 from .lightning_shell import LightningShell
 from .parameter_order import in_order
+from .replay import Replay, check_replay
 from .schedule import after_validation
 from .step import DivergedError, Numbers, TrainingStep
 
@@ -76,6 +77,7 @@ class SequenceLearner(pl.LightningModule):
         gradient_clip_val: clip the gradient to this, as Lightning's trainer would; None or 0 for not.
         gradient_clip_algorithm: "norm" (the default) or "value": what that is a bound of.
         accumulate_grad_batches: batches whose gradients make one step.
+        failure_replay: sequences of each batch that are drawn from those found to fail; 0 for none.
         skip_nonfinite: leave out up to this many steps in a row whose gradient is not finite, as a loss scaler does;
             one more raises :class:`DivergedError`. Through a long sequence a rare gradient grows beyond float32 in
             a run that is otherwise sound. :attr:`skipped` counts them, and is logged. Without effect where there is
@@ -102,6 +104,7 @@ class SequenceLearner(pl.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
         accumulate_grad_batches: int = 1,
+        failure_replay: int = 0,
     ):
         super().__init__()
         self.automatic_optimization = False  # the whole step is one plain function
@@ -112,6 +115,8 @@ class SequenceLearner(pl.LightningModule):
         if skip_nonfinite < 0:
             raise ValueError(f"skip_nonfinite is {skip_nonfinite}, but must be at least 0")
         check_task(model, task)
+        if failure_replay:
+            check_replay(failure_replay, batch_size, task)
         generator(seed, "train", 0)
         spikes = None if spike_clip is None else SpikeClip(spike_clip, spike_floor)
         self.model = model
@@ -129,6 +134,7 @@ class SequenceLearner(pl.LightningModule):
             clipping=Clipping(gradient_clip_val, gradient_clip_algorithm, spikes),
             skip_nonfinite=skip_nonfinite,
             accumulate=accumulate_grad_batches,
+            replay=Replay(failure_replay) if failure_replay else None,
         )
         self.seed = seed
         self.batch_size = batch_size

@@ -15,6 +15,7 @@ from ..base.task import Curriculum, StreamTask, Task
 from .adapters import training_loss
 from .carried_state import CarriedState
 from .clipping import Clipping
+from .replay import Replay
 
 Numbers = dict[str, Tensor]
 
@@ -64,6 +65,7 @@ class TrainingStep:
         clipping: of the gradient.
         skip_nonfinite: steps in a row that may be left out as their gradient is not finite.
         accumulate: batches whose gradients are summed, to their mean, for one step.
+        replay: sequences that failed, of which each batch has some; None for none.
 
     Raises:
         ValueError: a curriculum for a task of streams, whose pieces have one length.
@@ -80,6 +82,7 @@ class TrainingStep:
         clipping: Clipping | None = None,
         skip_nonfinite: int = 0,
         accumulate: int = 1,
+        replay: Replay | None = None,
     ):
         if curriculum is not None and isinstance(task, StreamTask):
             raise ValueError(
@@ -91,6 +94,7 @@ class TrainingStep:
         self.seed, self.batch_size, self.curriculum = seed, batch_size, curriculum
         self.clipping = clipping or Clipping()
         self.skip_nonfinite, self.accumulate = skip_nonfinite, accumulate
+        self.replay = replay
         self.batches = 0
         """Batches drawn so far."""
         self.skipped = 0
@@ -150,13 +154,14 @@ class TrainingStep:
         return numbers
 
     def draw(self, step: int, processes: int, device: torch.device | str) -> Any:
-        """The batch of all processes at ``step`` (from 0): a function of the seed and the step alone."""
+        """The batch of all processes at ``step`` (from 0): a function of the seed, the step and what is replayed."""
         if isinstance(self.task, StreamTask):
             return self.task.piece(self.batch_size * processes, step, generator(self.seed, "stream", 0, device))
         random = generator(self.seed, "train", step, device)
         longest = self.curriculum.max_length(step, self.task) if self.curriculum else None
         count = self.batch_size * processes
-        return self.task.sample(count, self.task.sample_lengths(count, random, max_length=longest), random)
+        batch = self.task.sample(count, self.task.sample_lengths(count, random, max_length=longest), random)
+        return batch if self.replay is None else self.replay.into(batch, random)
 
     def _weight(self, batch: Any, whole: Any, shell: Shell) -> Tensor | float:
         """What this process's mean loss counts."""
@@ -203,6 +208,7 @@ class TrainingStep:
             "skipped": [self.skipped, self.skipped_in_row],
             "curriculum": self.curriculum.state_dict() if self.curriculum else {},
             "carried": self.carried.state_dict(),
+            "replay": self.replay.state_dict() if self.replay else None,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -214,3 +220,5 @@ class TrainingStep:
         if self.curriculum and state.get("curriculum"):
             self.curriculum.load_state_dict(state["curriculum"])
         self.carried.load_state_dict(state.get("carried", []))
+        if self.replay is not None:
+            self.replay.load_state_dict(state.get("replay"))

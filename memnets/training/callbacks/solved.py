@@ -27,7 +27,8 @@ class StopWhenSolved(pl.Callback):
 
     A mean below the threshold may hide sequences that fail as a whole, one in some hundred or thousand. With
     ``failure_bound`` they are counted among ``failure_sequences`` fresh ones at the end of annealing; where more than
-    that share fails, another annealing follows, from half of the rate that this one began with.
+    that share fails, another annealing follows, from half of the rate that this one began with, and some of those that
+    failed are part of each batch where the learner has a ``failure_replay``.
 
     Args:
         threshold: errors per sequence, in the task's unit.
@@ -173,6 +174,7 @@ class StopWhenSolved(pl.Callback):
     def _count(self, trainer: pl.Trainer, pl_module: Any) -> Failures:
         """The failures at the end of an annealing, counted once; all processes have those of the first."""
         if self.counted_at != trainer.global_step:
+            replay = pl_module.train_on_batch.replay
             found = count_failures(
                 pl_module.model,
                 pl_module.validation_task,
@@ -181,7 +183,10 @@ class StopWhenSolved(pl.Callback):
                 seed=pl_module.seed,
                 stream="anneal",
                 step=trainer.global_step,
+                replay=replay,
             )
+            if replay is not None:
+                replay.load_state_dict(trainer.strategy.broadcast(replay.state_dict()))
             self.failures = Failures(*trainer.strategy.broadcast(tuple(found)))
             self.counted_at = trainer.global_step
         assert self.failures is not None

@@ -1,0 +1,80 @@
+"""Replay of sequences that failed: what is too rare among fresh sequences to be learnt from is seen again and again."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from ..base.seeding import generator
+from ..base.task import Batch, StreamTask, Task
+
+
+class Replay:
+    """Failing sequences, some of which take part in each training batch in place of fresh ones.
+
+    Once a task is nearly solved, one sequence in some thousand may fail, as a whole: a head moves on one step early.
+    Of 16 fresh sequences a step hardly any is of that kind, so that its gradient drowns; a few of each batch are enough
+    to take out the fault, and the others keep what was learnt.
+
+    Args:
+        size: sequences of each batch that are drawn from those that failed, as soon as there is one.
+    """
+
+    def __init__(self, size: int):
+        self.size = size
+        self.failed: Batch | None = None
+        """All that failed so far."""
+
+    def add(self, batch: Batch, failing: Tensor) -> None:
+        """Keep the sequences of ``batch`` that fail; ``failing`` is ``(B,)``, bool."""
+        if failing.any():
+            found = _rows(batch, failing)
+            self.failed = found if self.failed is None else _together(self.failed, found)
+
+    def into(self, batch: Batch, random: torch.Generator) -> Batch:
+        """``batch`` with failed sequences in place of its first ones; as it is where nothing has failed."""
+        if self.failed is None:
+            return batch
+        drawn = torch.randint(len(self.failed), (self.size,), generator=random, device=random.device)
+        return _together(_rows(self.failed, drawn), _rows(batch, slice(self.size, None)))
+
+    def state_dict(self) -> dict[str, Tensor] | None:
+        """The sequences, as plain tensors; None without any."""
+        return None if self.failed is None else dict(vars(self.failed))
+
+    def load_state_dict(self, state: dict[str, Any] | None) -> None:
+        """Take them back."""
+        self.failed = None if state is None else Batch(**state)
+
+
+def check_replay(size: int, batch_size: int, task: Task) -> None:
+    """Raise ValueError unless so many sequences of each batch can be drawn again."""
+    if not 0 < size < batch_size:
+        raise ValueError(f"failure_replay is {size}, but must be below batch_size, {batch_size}; 0 replays nothing")
+    if isinstance(task, StreamTask) or task.splits().validation is not task:
+        raise ValueError(
+            f"failure_replay is {size}, but {type(task).__name__} keeps what it validates on from training: leave it "
+            "at 0; it is for tasks whose sequences are drawn anew each time"
+        )
+    if not isinstance(task.sample(1, task.min_length, generator(0, "probe", 0)), Batch):
+        raise ValueError(
+            f"failure_replay is {size}, but the batches of {type(task).__name__} are of another kind: give 0"
+        )
+
+
+def _rows(batch: Batch, index: Any) -> Batch:
+    """Some sequences of a batch, without steps that are padding in all of them."""
+    lengths = batch.lengths[index]
+    longest = int(lengths.max())
+    return Batch(*(values[index][:, :longest] for values in (batch.inputs, batch.targets, batch.mask)), lengths)
+
+
+def _together(first: Batch, second: Batch) -> Batch:
+    """The sequences of two batches as one."""
+    longest = max(first.mask.shape[1], second.mask.shape[1])
+    parts = []
+    for name in ("inputs", "targets", "mask"):
+        pair = getattr(first, name), getattr(second, name)
+        parts.append(torch.cat([pad(v, (0, 0) * (v.dim() - 2) + (0, longest - v.shape[1])) for v in pair]))
+    return Batch(*parts, torch.cat([first.lengths, second.lengths]))
