@@ -39,7 +39,9 @@ class Order(NamedTuple):
     lengths: Tensor
 
     def take(self, values: Tensor) -> Tensor:
-        """The steps of values ``(B, S, F)`` in this order, zeros past the end: ``(B, T, F)``."""
+        """The steps of values ``(B, S, ...)`` in this order, zeros past the end: ``(B, T, ...)``."""
+        if values.dim() == 2:
+            return values.gather(1, self.source) * self.inside
         index = self.source.unsqueeze(-1).expand(-1, -1, values.shape[-1])
         return values.gather(1, index) * self.inside.unsqueeze(-1)
 

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from memnets_tasks._checks import check_evaluation_lengths, check_range, expand_counts
+from memnets_tasks._pieces import order
 from memnets_tasks.base import Batch
-from memnets_tasks.language.sequences import Example, SymbolNames
+from memnets_tasks.language.sequences import SymbolNames
 
 _ASPECTS = ("music", "acting", "story", "ending", "camera", "dialogue", "cast", "pace")
 _GOOD = ("good", "great", "moving", "clever", "lovely")
@@ -17,6 +18,7 @@ _FRAMES = (("the", "{}", "is"), ("i", "found", "the", "{}"), ("everyone", "says"
 _NOT = ("not", "never")
 _FILLERS = ("really", "quite", "rather", "somewhat", "to", "me")
 _FIRST = ("i", "only", "care", "about", "the")
+_ASPECT, _NOTHING = -1, -2  # in place of the tokens of a frame that are what is spoken of, or none
 
 
 @final
@@ -55,10 +57,49 @@ class Sentiment(SymbolNames):
         lengths = expand_counts("length", length, batch_size, device, minimum=1, unit=self.length_unit)
         longest = int(lengths.max())
         _check_longest(longest)
-        orders = torch.rand(batch_size, len(_ASPECTS), generator=generator, device=device).argsort(1).tolist()
-        drawn = torch.randint(2**31, (batch_size, 1 + 8 * longest), generator=generator, device=device).tolist()
-        reviews = [_review(n, order, row) for n, order, row in zip(lengths.tolist(), orders, drawn)]
-        return self.encode(reviews).to(device)
+        orders = torch.rand(batch_size, len(_ASPECTS), generator=generator, device=device).argsort(1)[:, :longest]
+        drawn = torch.randint(2**31, (batch_size, 1 + 8 * longest), generator=generator, device=device)
+        cared = drawn[:, :1] % lengths.unsqueeze(1)  # (B, 1), the sentence that counts
+        aspects = self._token(_ASPECTS[0]) + orders  # (B, S)
+        words, present, is_good = self._opinions(aspects, *drawn[:, 1:].view(batch_size, longest, 8).unbind(-1))
+        present = present & (torch.arange(longest, device=device) < lengths.unsqueeze(1)).unsqueeze(-1)
+
+        first = self._tokens_of((*_FIRST, "", "."), device).repeat(batch_size, 1)
+        first[:, len(_FIRST)] = aspects.gather(1, cared).squeeze(1)
+        shown = torch.cat([torch.ones_like(first, dtype=torch.bool), present.flatten(1)], dim=1)
+        placed = order(shown)
+        inputs = placed.take(torch.cat([first, words.flatten(1)], dim=1))
+        mask = torch.arange(inputs.shape[1], device=device) == placed.lengths.unsqueeze(1) - 1
+        return Batch(inputs, mask * is_good.gather(1, cared), mask, placed.lengths)
+
+    def _opinions(self, aspects: Tensor, *drawn: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Words of sentences about ``aspects (B, S)`` and which there are, ``(B, S, W)``; which are good, ``(B, S)``.
+
+        Up to two negations stand before an opinion, each turns it around, and half of the time a filler follows them.
+        """
+        good, frame, negations, *nots, filler, opinion, to_me = drawn
+        frames = torch.stack([self._tokens_of(_padded(frame), aspects.device) for frame in _FRAMES])[
+            frame % len(_FRAMES)
+        ]
+        words = [*torch.where(frames == _ASPECT, aspects.unsqueeze(-1), frames).unbind(-1)]
+        present = [*(frames != _NOTHING).unbind(-1)]
+        negated = negations % 3
+        for number, drawn_not in enumerate(nots):
+            words += [self._token(_NOT[0]) + drawn_not % len(_NOT), self._token(_FILLERS[0]) + filler % 4]
+            present += [negated > number, (negated > number) & (filler % 2 == 1)]
+        kind = torch.where(good % 2 == 1, self._token(_GOOD[0]), self._token(_BAD[0]))
+        ends = self._tokens_of(("to", "me", "."), aspects.device).expand(*aspects.shape, -1).unbind(-1)
+        said, always = to_me % 4 == 0, torch.ones_like(good, dtype=torch.bool)
+        words += [kind + opinion % len(_GOOD), *ends]
+        present += [always, said, said, always]
+        return torch.stack(words, dim=-1), torch.stack(present, dim=-1), (good + negated) % 2
+
+    def _token(self, symbol: str) -> int:
+        return self._tokens[symbol]
+
+    def _tokens_of(self, words: Sequence[str], device: torch.device) -> Tensor:
+        known = {"{}": _ASPECT, "": _NOTHING, **self._tokens}
+        return torch.tensor([known[word] for word in words], device=device)
 
 
 def _check_longest(length: int) -> None:
@@ -66,25 +107,6 @@ def _check_longest(length: int) -> None:
         raise ValueError(f"a length is {length}, but there are {len(_ASPECTS)} things to speak of: give no more")
 
 
-def _review(length: int, order: Sequence[int], drawn: Sequence[int]) -> Example:
-    """A review of ``length`` sentences about the first things of an order, from 1 + 8 numbers a sentence."""
-    cared = drawn[0] % length
-    words = [*_FIRST, _ASPECTS[order[cared]], "."]
-    label = ""
-    for n in range(length):
-        sentence, is_good = _opinion(_ASPECTS[order[n]], drawn[1 + 8 * n : 9 + 8 * n])
-        words += [*sentence, "."]
-        label = ("good" if is_good else "bad") if n == cared else label
-    return Example(tuple(words), (label,))
-
-
-def _opinion(aspect: str, drawn: Sequence[int]) -> tuple[list[str], bool]:
-    """A sentence, and whether it is good."""
-    is_good = drawn[0] % 2 == 1
-    words = [aspect if word == "{}" else word for word in _FRAMES[drawn[1] % len(_FRAMES)]]
-    for n in range(drawn[2] % 3):
-        words += [_NOT[drawn[3 + n] % len(_NOT)], *([_FILLERS[drawn[5] % 4]] if drawn[5] % 2 else [])]
-        is_good = not is_good
-    kind = _GOOD if drawn[0] % 2 else _BAD
-    words.append(kind[drawn[6] % len(kind)])
-    return words + (["to", "me"] if drawn[7] % 4 == 0 else []), is_good
+def _padded(frame: Sequence[str]) -> list[str]:
+    """A frame with as many words as the longest, the last ones empty."""
+    return [*frame, *[""] * (max(map(len, _FRAMES)) - len(frame))]

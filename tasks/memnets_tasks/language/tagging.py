@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from memnets_tasks._checks import check_evaluation_lengths, check_range, expand_counts
+from memnets_tasks._pieces import order
 from memnets_tasks.base import Batch
-from memnets_tasks.language.sequences import Example, SymbolNames
+from memnets_tasks.language.sequences import SymbolNames
 
 _NOUNS = ("boy", "girl", "dog", "king", "doctor", "author", "pilot", "friend")
 _VERBS = ("met", "saw", "liked", "heard", "followed", "helped")
@@ -48,32 +49,46 @@ class AgreementTagging(SymbolNames):
         device = generator.device
         lengths = expand_counts("length", length, batch_size, device, minimum=1, unit=self.length_unit)
         shape = (batch_size, int(lengths.max()) + 1, 8)
-        drawn = torch.randint(2**31, shape, generator=generator, device=device).tolist()
-        return self.encode([_sentence(rows[: n + 1]) for n, rows in zip(lengths.tolist(), drawn)]).to(device)
+        drawn = torch.randint(2**31, shape, generator=generator, device=device).unbind(-1)  # (B, P) each
+        phrases = torch.arange(shape[1], device=device)
+        there = (phrases <= lengths.unsqueeze(1)).unsqueeze(-1)  # (B, P, 1)
+        words, present, tags = (values.view(*shape[:2], -1) for values in self._phrases(*drawn))
+        verbs, plural = drawn[7] % len(_VERBS), drawn[0] % 2
+        words = torch.cat([words.flatten(1), self._token(_VERBS[0]) + verbs.flip(1)], dim=1)  # the innermost first
+        tags = torch.cat([tags.flatten(1), TAGS.index("VERB-SG") + plural.flip(1)], dim=1)
+        placed = order(torch.cat([(present & there).flatten(1), there.squeeze(-1).flip(1)], dim=1))
+        return Batch(placed.take(words), placed.take(tags), placed.inside, placed.lengths)
+
+    def _phrases(self, *drawn: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Words of noun phrases, which there are, and their tags, ``(B, P, 7)`` each, from eight numbers ``(B, P)``.
+
+        "that the old boy near the dogs": the first phrase has no "that", half have no adjective, half nothing near.
+        """
+        number, noun, adjective, attracts, preposition, other_number, other_noun, _ = drawn
+        the, always = torch.full_like(noun, self._token("the")), torch.ones_like(noun, dtype=torch.bool)
+        near = attracts % 2 == 1
+        is_clause = always.clone()
+        is_clause[:, 0] = False
+        columns = [
+            (torch.full_like(noun, self._token("that")), is_clause, TAGS.index("THAT")),
+            (the, always, TAGS.index("DET")),
+            (self._token(_ADJECTIVES[0]) + adjective // 2 % len(_ADJECTIVES), adjective % 2 == 0, TAGS.index("ADJ")),
+            (self._noun(noun, number), always, TAGS.index("NOUN-SG") + number % 2),
+            (self._token(_PREPOSITIONS[0]) + preposition % len(_PREPOSITIONS), near, TAGS.index("PREP")),
+            (the, near, TAGS.index("DET")),
+            (self._noun(other_noun, other_number), near, TAGS.index("NOUN-SG") + other_number % 2),
+        ]
+        words, present, tags = zip(*columns)
+        tags = [tag if isinstance(tag, Tensor) else torch.full_like(noun, tag) for tag in tags]
+        return torch.stack(words, dim=-1), torch.stack(present, dim=-1), torch.stack(tags, dim=-1)
+
+    def _noun(self, noun: Tensor, number: Tensor) -> Tensor:
+        return self._token(_NOUNS[0]) + 2 * (noun % len(_NOUNS)) + number % 2
+
+    def _token(self, symbol: str) -> int:
+        return self._tokens[symbol]
 
     def slice_masks(self, batch: Batch) -> dict[str, Tensor]:
         """The verbs, which alone take memory."""
         is_verb = batch.targets >= TAGS.index("VERB-SG")
         return {"verbs": is_verb & batch.mask}
-
-
-def _sentence(drawn: Sequence[Sequence[int]]) -> Example:
-    """Noun phrases one within another, then their verbs from the innermost out; eight numbers for each."""
-    words: list[tuple[str, str]] = []
-    numbers = []
-    for n, own in enumerate(drawn):
-        words += [("that", "THAT")] if n else []
-        numbers.append("PL" if own[0] % 2 else "SG")
-        words += _phrase(own[0], own[1], own[2])
-        if own[3] % 2:  # a phrase that may attract
-            preposition = _PREPOSITIONS[own[4] % len(_PREPOSITIONS)]
-            words += [(preposition, "PREP"), *_phrase(own[5], own[6], 1)]
-    words += [(_VERBS[own[7] % len(_VERBS)], f"VERB-{number}") for own, number in zip(drawn[::-1], numbers[::-1])]
-    return Example(*zip(*words))
-
-
-def _phrase(number: int, noun: int, adjective: int) -> list[tuple[str, str]]:
-    """An article, an adjective or none, and a noun, with their tags."""
-    form, tag = ("s", "NOUN-PL") if number % 2 else ("", "NOUN-SG")
-    own = [(_ADJECTIVES[adjective // 2 % len(_ADJECTIVES)], "ADJ")] if adjective % 2 == 0 else []
-    return [("the", "DET"), *own, (_NOUNS[noun % len(_NOUNS)] + form, tag)]
