@@ -67,14 +67,20 @@ def _rows(batch: Batch, index: Any) -> Batch:
     """Some sequences of a batch, without steps that are padding in all of them."""
     lengths = batch.lengths[index]
     longest = int(lengths.max())
-    return Batch(*(values[index][:, :longest] for values in (batch.inputs, batch.targets, batch.mask)), lengths)
+    inputs, targets, mask = (values[index][:, :longest] for values in (batch.inputs, batch.targets, batch.mask))
+    return Batch(inputs, targets, mask, lengths)
 
 
 def _together(first: Batch, second: Batch) -> Batch:
     """The sequences of two batches as one."""
     longest = max(first.mask.shape[1], second.mask.shape[1])
-    parts = []
-    for name in ("inputs", "targets", "mask"):
-        pair = getattr(first, name), getattr(second, name)
-        parts.append(torch.cat([pad(v, (0, 0) * (v.dim() - 2) + (0, longest - v.shape[1])) for v in pair]))
-    return Batch(*parts, torch.cat([first.lengths, second.lengths]))
+
+    def joined(*pair: Tensor) -> Tensor:
+        return torch.cat([pad(v, (0, 0) * (v.dim() - 2) + (0, longest - v.shape[1])) for v in pair])
+
+    return Batch(
+        joined(first.inputs, second.inputs),
+        joined(first.targets, second.targets),
+        joined(first.mask, second.mask),
+        torch.cat([first.lengths, second.lengths]),
+    )
