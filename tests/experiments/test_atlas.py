@@ -27,7 +27,7 @@ protocol: {state: 64, steps: 6, seconds: 100, batch_size: 4, rates: [1.0e-2, 1.0
 memories:
   LSTM: {class_path: memnets.LSTM, fit: hidden_size}
   Stack: {class_path: memnets.MemoryNetwork, fit: memory.slots, init_args: {hidden_size: 8, controller: rnn,
-    memory: {class_path: memnets.StackMemory, init_args: {width: 4}}}}
+    backend: reference, memory: {class_path: memnets.StackMemory, init_args: {width: 4}}}}
 tasks:
   Copy: {class_path: memnets_tasks.Copy, init_args: {bits: 2, max_length: 3}}
   Heads: {class_path: memnets_tasks.InductionHeads, init_args: {vocabulary: 6, min_length: 4, max_length: 6}}
