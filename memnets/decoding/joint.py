@@ -1,6 +1,5 @@
 """From columns to texts: by attention, by CTC, or by both."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -92,7 +91,8 @@ def read_by_ctc(
 ) -> list[Reading]:
     """Of CTC's best texts at each size of a line the one with the largest mean over sizes of ``p(text | size)``.
 
-    Where a line is shown at several sizes, its own is not known, and each is as likely as the others.
+    Where a line is shown at several sizes, its own is not known, and each is as likely as the others. Its confidence
+    is that of the size at which its text is likeliest.
 
     Args:
         charset: of the classes.
@@ -104,21 +104,19 @@ def read_by_ctc(
     whole = [
         [texts[0] for texts in _columns_best(own, line, beam_size, None)] for line, own in zip(lines, log_probs)
     ]  # of each size B texts
-    totals = torch.stack(
-        [_mean_likelihood(lines, log_probs, [text[:max_length] for text in texts]) for texts in whole]
-    )  # (sizes, B)
+    texts = [[text[:max_length] for text in own] for own in whole]
+    scores = torch.stack([_at_each_size(lines, log_probs, own) for own in texts])  # (texts, sizes, B)
     readings = []
-    for b, size in enumerate(totals.argmax(0).tolist()):
-        text, total = whole[size][b][:max_length], float(totals[size, b])
+    for b, size in enumerate(scores.logsumexp(1).argmax(0).tolist()):
+        text, total = texts[size][b], float(scores[size, :, b].max())
         confidence, read_to = mean_probability(total, len(text)), _share(text, whole[size][b])
         readings.append(Reading(charset.decode(text), confidence, None, {"ctc": total}, read_to))
     return readings
 
 
-def _mean_likelihood(lines: Sequence[Columns], log_probs: Sequence[Tensor], texts: Sequence[Sequence[int]]) -> Tensor:
-    """The log of the mean over sizes of each line's text's probability, (B,)."""
-    found = [_likelihoods(own, line, range(len(texts)), texts) for line, own in zip(lines, log_probs)]
-    return torch.stack(found).logsumexp(0) - math.log(len(found))
+def _at_each_size(lines: Sequence[Columns], log_probs: Sequence[Tensor], texts: Sequence[Sequence[int]]) -> Tensor:
+    """The log-probability of each line's text at each size, (sizes, B)."""
+    return torch.stack([_likelihoods(own, line, range(len(texts)), texts) for line, own in zip(lines, log_probs)])
 
 
 def read_by_both(

@@ -10,6 +10,7 @@ from memnets.cli import main
 from memnets.experiments.shipped import FOLDER, load_shipped
 from memnets_tasks import PageLines, TextLines
 from memnets_tasks.images.metrics import character_error_rate
+from memnets_tasks.images.page_lines import LINES
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,18 @@ def test_a_photographed_page_is_read_at_several_sizes():
     at_one = reader.read(batch.images, batch.widths, sizes=[1])
     assert character_error_rate([reading.text for reading in at_several], batch.texts) < 0.04
     assert character_error_rate([reading.text for reading in at_one], batch.texts) > 0.1
+
+
+def test_a_photographed_page_is_read_from_its_picture(tmp_path, capsys):
+    """Its lines are found, and made level; under them a line that the picture cuts through is read as something."""
+    page = pytest.importorskip("skimage.data").page()
+    Image.fromarray(page).save(tmp_path / "page.png")
+    assert main(["read", "--page", str(tmp_path / "page.png"), "--json"]) == 0
+    records = json.loads(capsys.readouterr().out)
+    assert [record["line"] for record in records] == list(range(1, len(records) + 1))
+    read, texts = [record["text"] for record in records[:7]], [line.text for line in LINES]
+    assert character_error_rate(["\n".join(read)], ["\n".join(texts)]) < 0.05
+    assert all(record["confidence"] < 0.3 for record in records[7:])
 
 
 def test_print_is_read_without_a_run(lines, tmp_path, capsys):

@@ -50,9 +50,11 @@ def test_by_ctc_the_text_counts_that_is_likeliest_over_all_sizes():
             classes, lengths = pad_classes([reader.symbols.encode(text)] * len(images))
             outputs = [reader(*view, [text] * len(images)) for view in views]
             each = [log_likelihood(o.ctc_log_probs, o.columns, classes, lengths)[b].exp() for o in outputs]
-            totals[text] = math.log(sum(each) / len(sizes))
+            totals[text] = (float(sum(each)), float(max(each)))
         assert reading.text == max(totals, key=totals.__getitem__)
-        assert reading.log_probabilities["ctc"] == pytest.approx(totals[reading.text])
+        likeliest = totals[reading.text][1]
+        assert reading.log_probabilities["ctc"] == pytest.approx(math.log(likeliest))
+        assert reading.confidence == pytest.approx(likeliest ** (1 / max(1, len(reading.text))))
     assert [reading.text for reading in found] != [reading.text for reading in alone[0]]  # the sizes disagree
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from memnets.base.regular_files import UnusableFile, read_regular
 from memnets_tasks.base import LoadedImages
 from memnets_tasks.images.batches import SceneBatch, TextLineBatch
-from memnets_tasks.images.page_segments import find_lines
+from memnets_tasks.images.page_segments import cut_lines
 from memnets_tasks.images.pictures import (
     MAX_BYTES,
     UnreadableImage,
@@ -81,9 +81,9 @@ class LineLoader(NamedTuple):
             return [], [], str(error)
         boxes: list[tuple[int, ...]] = []
         images: list[Tensor] = []
-        for box in find_lines(page):
+        for box, image in cut_lines(page):
             try:
-                line = self.line(png(page[box.top : box.bottom, box.left : box.right]))
+                line = self.line(png(image))
             except UnreadableImage:
                 continue  # of one grey, or too wide
             boxes.append(tuple(box))

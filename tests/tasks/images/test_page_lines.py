@@ -11,7 +11,7 @@ from memnets.base.module import Model
 from memnets.training.lengths import evaluate
 from memnets_tasks import PageLines, TextLines
 from memnets_tasks.images.page_lines import LINES, PageLine, unbend
-from memnets_tasks.images.page_segments import find_lines
+from memnets_tasks.images.page_segments import cut_lines, find_lines
 
 skimage_data = pytest.importorskip("skimage.data")
 
@@ -93,3 +93,28 @@ def test_the_lines_of_the_page_are_found_in_it():
     assert len(boxes) <= 9
     assert find_lines(255 - page) == boxes
     assert find_lines(np.full((80, 90), 200, np.uint8)) == []
+
+
+def test_a_bent_line_is_cut_out_level():
+    """Bent by 12 rows, as paper is that bulges; the line below it hangs into its box and not into its image."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    font = ImageFont.load_default(22)
+    flat = Image.new("L", (390, 140), 230)
+    for n, text in enumerate(("one of the lines upon a level page", "and another line that is below it")):
+        ImageDraw.Draw(flat).text((20, 30 + 42 * n), text, font=font, fill=20)
+    flat = np.asarray(flat)
+    columns = np.arange(390)
+    drop = np.round(12 * ((columns - 195) / 195) ** 2).astype(int)
+    bent = flat[(np.arange(140)[:, None] - drop).clip(0), columns]
+    level, found = cut_lines(flat), cut_lines(bent)
+    assert len(level) == len(found) == 2
+    for straight, line in zip(level, found):
+        assert line.box.bottom - line.box.top > straight.box.bottom - straight.box.top + 4
+        assert abs(len(line.image) - len(straight.image)) <= 2
+        height, width = (min(line.image.shape[n], straight.image.shape[n]) for n in (0, 1))
+        middle = line.image[2 : height - 2, 2 : width - 2].astype(float)
+        near = [
+            straight.image[2 + y : height - 2 + y, 2 + x : width - 2 + x] for y in (-1, 0, 1) for x in (-1, 0, 1)
+        ]  # the image of the level line, give or take a pixel
+        assert min(np.abs(middle - other).mean() for other in near) < 12
