@@ -86,7 +86,7 @@ def _lines(page: npt.NDArray[np.uint8]) -> list[_Found]:
             middle, half = (mark.top + mark.bottom) / 2, max(1.0, height / 4)
             reach = round(SMEAR * height / 2)
             smeared[int(middle - half) : int(middle + half) + 1, max(0, mark.left - reach) : mark.right + reach] = True
-    labels = measure.label(smeared, connectivity=2)
+    labels = np.asarray(measure.label(smeared, connectivity=2))
     parts = [(mark, labels[(mark.top + mark.bottom) // 2, (mark.left + mark.right) // 2]) for mark in marks]
     found = []
     for region in measure.regionprops(labels):
@@ -159,7 +159,7 @@ def _baseline(line: _Found) -> np.polynomial.Polynomial:
     """What most letters stand on: a parabola through their lower ends, without those that hang below or float."""
     places = np.array([(mark.left + mark.right) / 2 for mark in line.letters])
     ends = np.array([mark.bottom for mark in line.letters], dtype=float)
-    level = np.polynomial.Polynomial([float(np.median(ends))])
+    curve = level = np.polynomial.Polynomial([float(np.median(ends))])
     if len(places) < FEWEST or np.ptp(places) < FEWEST * line.height:
         return level
     kept = np.abs(ends - np.median(ends)) < line.height
