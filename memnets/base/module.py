@@ -21,7 +21,7 @@ from .checks import (
     first_parameter,
 )
 from .saving import Pretrained
-from .state import detach_state, index_state, map_state, where_state
+from .state import dense_state, detach_state, index_state, map_state, where_state
 from .task import Task
 from .transforms import exporting
 
@@ -143,7 +143,10 @@ class SequenceModule(Model, Pretrained):
 
     @abc.abstractmethod
     def make_state(self, batch_size: int, *, device: torch.device | None = None) -> Any:
-        """The state before the first step, on the parameters' device unless told."""
+        """The state before the first step, on the parameters' device unless told.
+
+        Sequences may share its numbers (:func:`memnets.base.state.repeat_state`).
+        """
 
     @abc.abstractmethod
     def run(self, inputs: Tensor, state: Any, lengths: Any) -> tuple[Tensor, Any]:
@@ -167,7 +170,7 @@ class SequenceModule(Model, Pretrained):
     def initial_state(self, batch_size: int) -> Any:
         """The state before the first step, for ``batch_size`` sequences."""
         check_whole("batch_size", batch_size)
-        return self.make_state(batch_size)
+        return dense_state(self.make_state(batch_size))
 
     def forward(
         self,

@@ -70,6 +70,18 @@ def detach_state(state: StateT) -> StateT:
     return map_state(Tensor.detach, state)
 
 
+def repeat_state(state: StateT, batch_size: int) -> StateT:
+    """The state of one sequence as that of ``batch_size``, which share its numbers: not to be changed in place."""
+    if batch_size == 1:
+        return state
+    return map_state(lambda tensor: tensor.expand(batch_size, *tensor.shape[1:]), state)
+
+
+def dense_state(state: StateT) -> StateT:
+    """The same with numbers of its own for each sequence, where :func:`repeat_state` made it."""
+    return map_state(Tensor.contiguous, state)
+
+
 def index_state(state: StateT, index: int | slice | Tensor) -> StateT:
     """The state of some sequences of the batch; a single index keeps a batch of one."""
     if isinstance(index, int):

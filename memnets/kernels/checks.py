@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..base.checks import lacks_storage
 
@@ -31,6 +31,27 @@ def check_tensor(name: str, tensor: Any, shape: Sequence[int], dtype: torch.dtyp
         raise ValueError(f"{name} is on {tensor.device}, but the kernel was called for tensors on {device}")
     if lacks_storage(tensor) or (tensor.data_ptr() == 0 and tensor.numel()):
         raise ValueError(f"{name} has shape {tuple(shape)}, but its storage was freed or made smaller since")
+
+
+def is_plain(tensor: Any, shape: Sequence[int], dtype: torch.dtype) -> bool:
+    """Whether ``tensor`` passes :func:`check_tensor` on the CPU and is one block of numbers as they are.
+
+    A look that is several times faster than the checks, which say what is wrong.
+    """
+    return (
+        type(tensor) in _KINDS
+        and tensor.layout is torch.strided
+        and not tensor.is_nested
+        and tensor.shape == shape
+        and tensor.dtype is dtype
+        and tensor.is_cpu
+        and tensor.is_contiguous()
+        and not tensor.is_neg()
+        and tensor.untyped_storage().nbytes() >= (tensor.storage_offset() + tensor.numel()) * tensor.element_size()
+    )
+
+
+_KINDS = (Tensor, nn.Parameter)
 
 
 def check_count(name: str, tensors: Sequence[Any], count: int) -> None:

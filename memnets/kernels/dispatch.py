@@ -72,16 +72,17 @@ def _call(cell: Any) -> Callable[..., Any]:
 
 def hooked(cell: nn.Module) -> bool:
     """Whether a module of the cell has hooks, or all modules have, which only the plain cell calls."""
-    if nn.modules.module._has_any_global_hook():
+    return nn.modules.module._has_any_global_hook() or _has_hooks(cell)
+
+
+def _has_hooks(module: nn.Module) -> bool:
+    own = module.__dict__  # past the lookup of a module's attributes, which is slow
+    if own["_forward_hooks"] or own["_forward_pre_hooks"] or own["_backward_hooks"] or own["_backward_pre_hooks"]:
         return True
-    for module in cell.modules():
-        own = module.__dict__  # past the lookup of a module's attributes, which is slow
-        if any(own[name] for name in _HOOKS):
+    for child in own["_modules"].values():
+        if child is not None and _has_hooks(child):
             return True
     return False
-
-
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
 def engine_of(cell: Any) -> str:

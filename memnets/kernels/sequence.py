@@ -57,7 +57,7 @@ def run_sequence(
         torch.float32 if key.startswith("triton") else dtype
     )  # bfloat16 would round the weightings at each segment
     outputs, steps = [], len(inputs)
-    starts = _starts(steps, detach_every, checkpoint_every)
+    starts = _starts(steps, detach_every, checkpoint_every) if detach_every or checkpoint_every else [0]
     for start, stop in zip(starts, [*starts[1:], steps]):
         if detach_every and start and start % detach_every == 0:
             state = detach_state(state) if ends is None else _detach_running(state, ends > start)
@@ -67,7 +67,8 @@ def run_sequence(
         outputs.append(part)
         state = _rebuild(state, iter(last))
     outputs = torch.cat(outputs) if len(outputs) > 1 else outputs[0]
-    state = map_state(lambda t: _cast(t, dtype), state)
+    if between is not dtype:
+        state = map_state(lambda t: _cast(t, dtype), state)
     if order is not None:
         back = torch.argsort(order)
         outputs, state = outputs[:, back], index_state(state, back)

@@ -92,11 +92,11 @@ class NTMMemory(Memory):
         self, batch_size: int, *, device: torch.device | None = None, dtype: torch.dtype | None = None
     ) -> NTMState:
         """A constant memory, and every head at slot 0."""
-        heads = self.read_heads + self.write_heads
         memory = torch.full((batch_size, self.slots, self.width), INITIAL_VALUE, device=device, dtype=dtype)
+        heads = self.read_heads + self.write_heads
         weights = torch.zeros(batch_size, heads, self.slots, device=device, dtype=dtype)  # (B, H, N)
-        weights[:, :, 0] = 1
-        return NTMState(memory, *weights.split((self.read_heads, self.write_heads), dim=1))
+        weights.select(2, 0).fill_(1)
+        return NTMState(memory, weights[:, : self.read_heads], weights[:, self.read_heads :])
 
     def initial_reads(self, state: NTMState) -> Tensor:
         """What the read heads see where they start."""

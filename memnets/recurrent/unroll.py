@@ -11,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 from .. import kernels
 from ..base.checks import check_length_tensor, check_state, check_whole
 from ..base.module import SequenceModule, run_between
-from ..base.state import detach_state, index_state, stack_states
+from ..base.state import dense_state, detach_state, index_state, repeat_state, stack_states
 from ..base.state_types import register_state
 from ..base.transforms import exporting
 from ..memories.base import Memory, resize
@@ -42,8 +42,8 @@ class Recurrent(SequenceModule):
 
     Args:
         cell: a module with ``input_size``, ``output_size``, ``initial_state(batch_size, device=None)`` and
-            ``forward(x (B, I), state) -> (output (B, F), state)``, such as :class:`memnets.MemoryCell`. It may have
-            ``auxiliary_loss(state)``. With ``bidirectional`` a function that makes one, as there are two.
+            ``forward(x (B, I), state) -> (output (B, F), state)``, such as :class:`memnets.MemoryCell`. Sequences
+            start alike: the initial state of one is taken for each. It may have ``auxiliary_loss(state)``. With ``bidirectional`` a function that makes one, as there are two.
         output_size: O; outputs are projected to this size, or the cell's own outputs if None.
         vocabulary: number of tokens; inputs are then whole numbers (B, T) below it, each embedded in the cell's
             ``input_size`` numbers. None for inputs of numbers.
@@ -115,11 +115,11 @@ class Recurrent(SequenceModule):
         return any(isinstance(part, Memory) and part.growing for part in self.cell.modules())
 
     def make_state(self, batch_size: int, *, device: torch.device | None = None) -> Any:
-        """The cell's state before the first step; of two directions both."""
-        state = self.cell.initial_state(batch_size, device=device)
+        """The cell's state before the first step, that of one sequence for each; of two directions both."""
+        state = repeat_state(self.cell.initial_state(1, device=device), batch_size)
         if self.backward_cell is None:
             return state
-        return BidirectionalState(state, self.backward_cell.initial_state(batch_size, device=device))
+        return BidirectionalState(state, repeat_state(self.backward_cell.initial_state(1, device=device), batch_size))
 
     def check_state(self, state: Any, batch_size: int, device: torch.device) -> None:
         """Raise ValueError or TypeError unless ``state`` is one of this module's for ``batch_size`` sequences."""
@@ -166,12 +166,12 @@ class Recurrent(SequenceModule):
         if getattr(cell, "masks_size", 0):
             inputs = cell.add_masks(inputs)  # of all steps at once, so that every backend has the same
         if self.backend == "auto" and self._whole(inputs) and in_place.can_run(cell):
-            return in_place.run_in_place(self._unroll, cell, inputs, state, lengths)
+            return in_place.run_in_place(self._unroll, cell, inputs, dense_state(state), lengths)
         find = self._kernel if cell is self.cell else self._backward_kernel
         backend, found = kernels.choose(cell, find, self.backend, inputs)
         if backend == "fused":
             return self._run_fused(cell, found, inputs, state, lengths)
-        return self._run_steps(cell, kernels.step_function(cell, backend), inputs, state, lengths)
+        return self._run_steps(cell, kernels.step_function(cell, backend), inputs, dense_state(state), lengths)
 
     def _whole(self, inputs: Tensor) -> bool:
         """Whether a sequence is gone through in one piece, forward and back."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..checks import check_count, check_ranked, check_sequence, check_tensor
+from ..checks import check_count, check_ranked, check_sequence, check_tensor, is_plain
 from ..kernel import Gradients
 from .library import Args, numbers, pointers
 
@@ -61,18 +61,19 @@ def _checked(
     state: Sequence[Tensor],
     parameters: Sequence[Tensor],
     lengths: Sequence[int] | None,
-) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-    """Inputs, and state and parameters as one block of numbers each, once they are what the program was made for."""
-    layout = program.layout
+) -> tuple[Tensor, list[Tensor], list[int], list[Tensor]]:
+    """Inputs, states with how far their samples lie apart, and parameters, once they are what the program was made for.
+
+    All but the inputs are one block of numbers each.
+    """
     check_sequence(inputs)
     steps, batch = inputs.shape[:2]
     check_ranked(lengths, steps, batch)
-    state_shapes = [(batch, *shape) for shape in layout["state_shapes"]]
-    check_tensor("inputs", inputs, (steps, batch, *layout["input_shape"]), program.dtype, _CPU)
+    check_tensor("inputs", inputs, (steps, batch, *program.layout["input_shape"]), program.dtype, _CPU)
     return (
         inputs.resolve_neg(),
-        _all_dense(program, "state", state, state_shapes),
-        _all_dense(program, "parameters", parameters, layout["parameter_shapes"]),
+        *_starting(program, state, batch),
+        _all_dense(program, "parameters", parameters, program.layout["parameter_shapes"]),
     )
 
 
@@ -85,7 +86,24 @@ def _all_dense(
     program: Compiled, name: str, tensors: Sequence[Tensor], shapes: Sequence[Sequence[int]]
 ) -> list[Tensor]:
     check_count(name, tensors, len(shapes))
-    return [_dense(program, f"{name}[{k}]", t, shape) for k, (t, shape) in enumerate(zip(tensors, shapes))]
+    dtype, pairs = program.dtype, enumerate(zip(tensors, shapes))
+    return [t if is_plain(t, s, dtype) else _dense(program, f"{name}[{k}]", t, s) for k, (t, s) in pairs]
+
+
+def _starting(program: Compiled, state: Sequence[Tensor], batch: int) -> tuple[list[Tensor], list[int]]:
+    """States without gaps, and how far their samples lie apart in each: by 0 where all share their numbers."""
+    shapes = program.layout["state_shapes"]
+    check_count("state", state, len(shapes))
+    found, apart = [], []
+    for k, (tensor, shape) in enumerate(zip(state, shapes)):
+        whole, shared = (batch, *shape), False
+        if not is_plain(tensor, whole, program.dtype):
+            check_tensor(f"state[{k}]", tensor, whole, program.dtype, _CPU)
+            shared = batch > 1 and not tensor.stride(0)
+            tensor = (tensor[:1] if shared else tensor).resolve_neg().contiguous()
+        found.append(tensor)
+        apart.append(0 if shared else tensor.numel() // batch)
+    return found, apart
 
 
 def _part(matrix: Tensor, param: int, turned: bool, start: int, length: int) -> Tensor:
@@ -204,19 +222,19 @@ def forward(
     Returns:
         The outputs ``(T, B, F)``, the state after each sequence's last step, and what was kept.
     """
-    inputs, state, parameters = _checked(program, inputs, state, parameters, lengths)
+    inputs, state, apart, parameters = _checked(program, inputs, state, parameters, lengths)
     layout, (steps, batch, _), ragged = program.layout, inputs.shape, lengths is not None
     inputs, rows, x_step, x_row = _laid_out(inputs, keep)
     args, held = _arguments((steps, batch), parameters, lengths, inputs, x_step, x_row)
     starts = _starts(program, rows, parameters)
     shape = batch, steps, layout["outputs"]  # as users have it
     outputs = (inputs.new_zeros(shape) if ragged else empty(inputs, *shape, spare=0)).transpose(0, 1)
-    last = [empty(s, *s.shape, spare=0) for s in state]
+    last = [empty(inputs, batch, *s, spare=0) for s in layout["state_shapes"]]
     record, big = _kept_shapes(program, steps, batch, keep)
     kept = Kept(_room(inputs, ragged, *record), empty(inputs, *big)) if keep else _NOTHING_KEPT
     args.keep, args.out, args.out_step, args.out_row = int(keep), outputs.data_ptr(), shape[2], steps * shape[2]
-    held += [pointers(starts), pointers(state), pointers(last), starts]
-    args.starts, args.first, args.last = held[-4:-1]
+    held += [pointers(starts), pointers(state), numbers(apart), pointers(last), starts, state]
+    args.starts, args.first, args.first_rows, args.last = held[-6:-2]
     if keep:
         args.records, args.big = kept.records.data_ptr(), kept.big.data_ptr()
     held += _add_room(args, program, inputs, False)
@@ -249,7 +267,8 @@ def backward(
         d_last: of the last state; None counts as zero.
         needs: for the inputs, each tensor of the state and each parameter, whether its gradient is wanted.
     """
-    inputs, state, parameters = _checked(program, inputs, state, parameters, lengths)
+    shapes = [s.shape for s in state]
+    inputs, state, _, parameters = _checked(program, inputs, state, parameters, lengths)
     layout, (steps, batch, _), ragged = program.layout, inputs.shape, lengths is not None
     inputs, rows, x_step, x_row = _laid_out(inputs, True)
     kept = _checked_kept(program, kept, steps, batch)
@@ -258,11 +277,11 @@ def backward(
     d_outputs = d_outputs if d_outputs.stride(2) == 1 else d_outputs.contiguous()
     check_count("the gradient of the state", d_last, len(state))
     d_last = [
-        None if d is None else _dense(program, f"the gradient of state[{k}]", d, s.shape)
-        for k, (d, s) in enumerate(zip(d_last, state))
+        None if d is None else _dense(program, f"the gradient of state[{k}]", d, shape)
+        for k, (d, shape) in enumerate(zip(d_last, shapes))
     ]
     args, held = _arguments((steps, batch), parameters, lengths, inputs, x_step, x_row)
-    d_state = [empty(s, *s.shape, spare=0) if need else None for s, need in zip(state, needs[1 : 1 + len(state)])]
+    d_state = [empty(inputs, *s, spare=0) if need else None for s, need in zip(shapes, needs[1 : 1 + len(shapes)])]
     records = _room(inputs, ragged, steps, batch, layout["d_record"])
     d_x = _room(inputs, ragged, *inputs.shape) if layout["has_dx"] else None
     sums = inputs.new_zeros(args.threads, layout["accumulators"])

@@ -78,7 +78,8 @@ def _build(cell: Any) -> GeneratedKernel:
 
 def _loaded(built: build.Built, dtype: torch.dtype) -> Compiled:
     try:
-        return Compiled(library.load(str(built.path)), built.layout, dtype)
+        shapes = {name: [tuple(s) for s in built.layout[name]] for name in ("state_shapes", "parameter_shapes")}
+        return Compiled(library.load(str(built.path)), {**built.layout, **shapes}, dtype)
     except OSError as error:
         raise build.BuildError(f"the compiled kernel cannot be loaded: {error}") from error
 
@@ -186,16 +187,22 @@ def _largest(t: Tensor) -> float:
 def _mark(cell: nn.Module) -> list[Any]:
     """Changes where a module of the cell is changed by hand: types, plain values, shapes of tensors."""
     found: list[Any] = [getattr(cell, "masks_size", 0)]
-    for module in cell.modules():
-        found.append(type(module).forward)
-        for name, value in module.__dict__.items():
-            if name not in _OWN:
-                found.append(value if type(value) in _PLAIN else _value(value))
-        for tensor in module._parameters.values():
-            found.append(None if tensor is None else (tensor.shape, tensor.dtype, tensor.device.type))
-        for tensor in module._buffers.values():
-            found.append(None if tensor is None else (tensor.shape, tensor.dtype, tensor.requires_grad))
+    _add_marks(cell, found)
     return found
+
+
+def _add_marks(module: nn.Module, found: list[Any]) -> None:
+    """Those of a module and its children; one that stands in several places has them in each."""
+    found.append(type(module).forward)
+    own = module.__dict__
+    found += [own[name] if type(own[name]) in _PLAIN else _value(own[name]) for name in own.keys() - _OWN]
+    for tensor in own["_parameters"].values():
+        found.append(None if tensor is None else (tensor.shape, tensor.dtype, tensor.device.type))
+    for tensor in own["_buffers"].values():
+        found.append(None if tensor is None else (tensor.shape, tensor.dtype, tensor.requires_grad))
+    for child in own["_modules"].values():
+        if child is not None:
+            _add_marks(child, found)
 
 
 _PLAIN = frozenset((int, bool, str, float, type(None)))

@@ -23,6 +23,7 @@ typedef struct {
     const real *const *params;
     const real *const *starts;    /* for each product that has one: what its sums start from, laid out as x */
     const real *const *first;     /* states before, as users hold them; going back: gradients of those after */
+    const i64 *first_rows;        /* from one sample to the next in each of them, 0 where all start alike */
     real *const *last;            /* states after; going back: gradients of those before, or null */
     real *records;                /* (T + 1, B, RECORD) */
     real *big;                    /* (ceil(T / every), B, BIG): large parts of the state before each such step */
@@ -121,7 +122,7 @@ static void multiply(const Args *a, const Room *r, const Product *all, i64 k, i6
 
 static void forward_block(const Args *a, const Room *r, i64 b, i64 rows) {
     for (i64 i = 0; i < rows; i++) {
-        state_in(a->first, b + i, record(a, r, 0, b + i, i), large(r, 0, i));
+        state_in(a->first, a->first_rows, b + i, record(a, r, 0, b + i, i), large(r, 0, i));
         if (!length_of(a, b + i)) state_out(a->last, b + i, record(a, r, 0, b + i, i), large(r, 0, i));
     }
     for (i64 t = 0; t < a->steps; t++) {

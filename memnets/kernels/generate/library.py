@@ -21,6 +21,7 @@ class Args(ctypes.Structure):
         ("params", _Pointers),
         ("starts", _Pointers),
         ("first", _Pointers),
+        ("first_rows", _Numbers),
         ("last", _Pointers),
         *((name, ctypes.c_void_p) for name in ("records", "big", "packed", "scratch")),
         *((name, ctypes.c_void_p) for name in ("d_out", "d_x", "d_records", "sums")),

@@ -137,7 +137,7 @@ def _state_copies(builder: Builder) -> list[str]:
         inside = _plain(builder.slots[node], len(shape))
         place = f"{'big' if large else 'rec'}[{inside}]"
         given = f"states[{k}][b * {node.size} + {user}]"
-        into.append(f"{loops}{place} = {given};")
+        into.append(f"{loops}{place} = states[{k}][b * rows[{k}] + {user}];")
         out.append(f"{loops}{given} = {place};")
         d_place = f"d[{_plain(builder.d_slots[k], len(shape))}]"
         d_into.append(f"{loops}{d_place} = states[{k}] ? {given} : 0;")
@@ -147,7 +147,7 @@ def _state_copies(builder: Builder) -> list[str]:
         return f"static void {head} {{ (void)b; " + "\n".join(lines) + "}"
 
     return [
-        function("state_in(const real *const *states, i64 b, real *rec, real *big)", into),
+        function("state_in(const real *const *states, const i64 *rows, i64 b, real *rec, real *big)", into),
         function("state_out(real *const *states, i64 b, const real *rec, const real *big)", out),
         function("d_state_in(const real *const *states, i64 b, real *d)", d_into),
         function("d_state_out(real *const *states, i64 b, const real *d)", d_out),
