@@ -79,10 +79,7 @@ def _has_hooks(module: nn.Module) -> bool:
     own = module.__dict__  # past the lookup of a module's attributes, which is slow
     if own["_forward_hooks"] or own["_forward_pre_hooks"] or own["_backward_hooks"] or own["_backward_pre_hooks"]:
         return True
-    for child in own["_modules"].values():
-        if child is not None and _has_hooks(child):
-            return True
-    return False
+    return any(child is not None and _has_hooks(child) for child in own["_modules"].values())
 
 
 def engine_of(cell: Any) -> str:

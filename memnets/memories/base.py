@@ -41,7 +41,7 @@ class Memory(nn.Module, abc.ABC):
     def initial_state(
         self, batch_size: int, *, device: torch.device | None = None, dtype: torch.dtype | None = None
     ) -> Any:
-        """The state before the first step, a NamedTuple of tensors with the batch first."""
+        """The state before the first step, a NamedTuple of tensors with the batch first; sequences start alike."""
 
     @abc.abstractmethod
     def initial_reads(self, state: Any) -> Tensor:

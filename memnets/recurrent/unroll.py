@@ -43,7 +43,8 @@ class Recurrent(SequenceModule):
     Args:
         cell: a module with ``input_size``, ``output_size``, ``initial_state(batch_size, device=None)`` and
             ``forward(x (B, I), state) -> (output (B, F), state)``, such as :class:`memnets.MemoryCell`. Sequences
-            start alike: the initial state of one is taken for each. It may have ``auxiliary_loss(state)``. With ``bidirectional`` a function that makes one, as there are two.
+            start alike: the initial state of one is taken for each. It may have ``auxiliary_loss(state)``. With
+            ``bidirectional`` a function that makes one, as there are two.
         output_size: O; outputs are projected to this size, or the cell's own outputs if None.
         vocabulary: number of tokens; inputs are then whole numbers (B, T) below it, each embedded in the cell's
             ``input_size`` numbers. None for inputs of numbers.

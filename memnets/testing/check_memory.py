@@ -60,6 +60,10 @@ def _check_step(memory: Memory) -> None:
         assert tensor.shape[:1] == (BATCH,), (
             f"{name}.initial_state({BATCH}) has {field} of shape {tuple(tensor.shape)}, but the batch must come first"
         )
+        assert torch.equal(tensor, tensor[:1].expand_as(tensor)), (
+            f"{name}.initial_state({BATCH}) has {field} that differs between sequences, but they must start alike: the "
+            "state of one is taken for each"
+        )
     reads = memory.initial_reads(state)
     wanted = (BATCH, memory.reads_size)
     assert reads.shape == wanted, f"{name}.initial_reads gives {tuple(reads.shape)}, but must give {wanted}"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from memnets import NTM, BackendUnavailableError, trace
-from memnets.base.state import state_tensors
+from memnets.base.state import index_state, map_state, repeat_state, state_tensors
 from memnets.kernels import autograd as function
 from memnets.kernels import dispatch as choice
 from memnets.kernels import find
@@ -111,6 +111,18 @@ def test_odd_sizes(case, dtype):
     case = copy.copy(case)
     case.dtype = dtype
     assert_agree(case)
+
+
+def test_a_state_whose_samples_share_their_numbers():
+    model, inputs = NTM(3, 4, slots=5, width=2, backend="fused"), torch.randn(4, 6, 3)
+    first = map_state(lambda t: torch.rand(1, *t.shape[1:]).requires_grad_(), model.initial_state(1))
+    other = index_state(first, 0)
+    found = []
+    for state in (repeat_state(first, 4), map_state(lambda t: t.expand(4, *t.shape[1:]).contiguous(), other)):
+        outputs, last = model(inputs, state, [6, 0, 2, 6])
+        loss = outputs.square().sum() + sum(t.square().sum() for t in state_tensors(last))
+        found.append([outputs, *state_tensors(last), *torch.autograd.grad(loss, list(state_tensors(first)))])
+    assert all(torch.equal(one, other) for one, other in zip(*found))
 
 
 @pytest.mark.parametrize("carried", [True, False])

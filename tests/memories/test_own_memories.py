@@ -7,6 +7,7 @@ from torch.testing import assert_close
 import memnets
 from cases import INPUTS, sequences
 from memnets import DeltaMemory, DNCMemory, MemoryNetwork, NTMMemory, Recurrent, StackMemory
+from memnets.base.state import map_state
 from memnets.testing import check_memory
 from memories.own_memories import History, Queue, TwoMemories
 
@@ -92,9 +93,15 @@ class Undeclared(History):
     growing = False
 
 
+class Drawn(Queue):
+    def initial_state(self, batch_size, **options):
+        return map_state(torch.rand_like, super().initial_state(batch_size, **options))
+
+
 @pytest.mark.parametrize(
     ("memory", "found"),
     [
+        (Drawn(), "slots that differs between sequences"),
         (Stuck(), "changes slots of the state"),
         (Misshapen(), r"initial_reads gives \(3, 1, 8\), but must give \(3, 8\)"),
         (Leaky(), "in a batch and alone differs"),

@@ -49,6 +49,18 @@ def test_a_cell_of_ones_own():
     assert state.total[2].eq(1).all()
 
 
+@pytest.mark.parametrize("backend", ["reference", "fused"])
+def test_a_state_to_start_from_is_each_sequences_own(backend):
+    torch.manual_seed(0)
+    model, inputs = memnets.NTM(3, 4, slots=5, width=2, backend=backend), torch.randn(2, 3, 3)
+    state = model.initial_state(2)
+    state.memory.memory[1] += 1  # in place, of one sequence
+    both, _ = model(inputs, state)
+    first, second = model(inputs[:1])[0], model(inputs[1:], memnets.index_state(state, 1))[0]
+    assert_close(both, torch.cat([first, second]))
+    assert not torch.allclose(second, model(inputs[1:])[0])
+
+
 def test_a_bare_tensor_as_state():
     class Last(Sum):
         def initial_state(self, batch_size, *, device=None):
