@@ -20,3 +20,8 @@ def suggest(name: str, known: Iterable[str]) -> str:
     """``; did you mean 'x'?`` for the nearest known names, or nothing."""
     near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
     return f"; did you mean {' or '.join(near)}?" if near else ""
+
+
+def lacks_memory(error: RuntimeError) -> bool:
+    """Whether it is torch's that a device's memory is full."""
+    return "alloc" in str(error) or "out of memory" in str(error)

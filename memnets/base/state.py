@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
+from .errors import lacks_memory
 from .state_types import known_state
 
 StateT = TypeVar("StateT")
@@ -78,8 +79,20 @@ def repeat_state(state: StateT, batch_size: int) -> StateT:
 
 
 def dense_state(state: StateT) -> StateT:
-    """The same with numbers of its own for each sequence, where :func:`repeat_state` made it."""
-    return map_state(Tensor.contiguous, state)
+    """The same with numbers of its own for each sequence, where :func:`repeat_state` made it.
+
+    Raises:
+        MemoryError: they do not fit.
+    """
+    try:
+        return map_state(Tensor.contiguous, state)
+    except RuntimeError as error:
+        if not lacks_memory(error):
+            raise
+        batch, first = next((len(tensor), tensor) for tensor in state_tensors(state))
+        raise MemoryError(
+            f"the state of a batch of {batch} does not fit on {first.device}: use fewer slots or a smaller batch"
+        ) from error
 
 
 def index_state(state: StateT, index: int | slice | Tensor) -> StateT:

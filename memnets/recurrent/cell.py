@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..base.checks import check_whole, place_of
+from ..base.errors import lacks_memory
 from ..base.state_types import known_state
 from ..controllers import Controller, make_controller
 from ..memories.base import Memory
@@ -117,11 +118,10 @@ class MemoryCell(nn.Module):
                 memory = self.memory_start(memory)
             return CellState(controller, memory, self.memory.initial_reads(memory))
         except RuntimeError as error:
-            if "alloc" not in str(error) and "out of memory" not in str(error):
+            if not lacks_memory(error):
                 raise
             raise MemoryError(
-                f"the state of {self.memory} for a batch of {batch_size} does not fit on {options['device']}: use "
-                "fewer slots or a smaller batch"
+                f"the state of {self.memory} does not fit on {options['device']}: use fewer slots or a smaller batch"
             ) from error
 
     def forward(self, x: Tensor, state: CellState) -> tuple[Tensor, CellState]:
