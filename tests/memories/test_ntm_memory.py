@@ -205,8 +205,8 @@ def test_an_unknown_controller():
 def test_a_memory_that_does_not_fit():
     with pytest.raises(MemoryError, match=r"slots=10000000000000, .* does not fit on cpu: use fewer slots"):
         NTM(3, 5, slots=10**13).initial_state(2)
-    with pytest.raises(MemoryError, match=r"of a batch of 1000000000 does not fit on cpu: use .* a smaller batch"):
-        NTM(3, 5, slots=10**4).initial_state(10**9)
+    with pytest.raises(MemoryError, match=r"of a batch of 1000000 does not fit on cpu: use .* a smaller batch"):
+        NTM(3, 5, slots=10**5).initial_state(10**6)
 
 
 def test_a_cell_gives_its_controller_room_for_the_reads():
