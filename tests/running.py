@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from memnets.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,10 +35,13 @@ QUIET = ["--wandb.mode", "disabled", "--training.pictures_every", "0", "--run_id
 SMALL = ["--training.validation_size", "8", "--training.evaluation_sequences", "4"]
 
 
-def fit_images(runs, experiment, steps, *settings):
-    """A run of that many steps."""
+def fit_images(runs, experiment, steps, *settings, drawn=False):
+    """A run of that many steps; its figures at the end, which take longer than a step, only if ``drawn``."""
     more = ["--trainer.max_steps", str(steps), *settings, "--runs", str(runs)]
-    assert main(["fit", experiment, *QUIET, str(steps), *SMALL, *more]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        if not drawn:
+            patch.setattr("memnets.experiments.finish.draw_run", lambda *_, **__: {})
+        assert main(["fit", experiment, *QUIET, str(steps), *SMALL, *more]) == 0
     return runs / experiment / "a"
 
 

@@ -103,7 +103,7 @@ def test_attention_by_location_stands_on_the_character_it_reads(by_location):
 
 
 def test_a_captioner_learns_and_looks_where_the_square_is():
-    captioner = train(tiny_captioner(hidden_size=24, attention_size=24), lambda g: random_scenes(8, g), 250)
+    captioner = train(tiny_captioner(hidden_size=24, attention_size=24), lambda g: random_scenes(8, g), 150)
     batch = random_scenes(40, torch.Generator().manual_seed(7))
     for beam_size in (1, 3):
         captions = captioner.describe(batch.images, beam_size=beam_size)
