@@ -105,6 +105,13 @@ CASES = [
     network("mann-options", memnets.MANNMemory(5, 4, 2, 0.9, True, True, True), output_size=2),
     Case("sam-model", lambda **options: memnets.SAM(INPUTS, HIDDEN, slots=8, width=3, heads=2, nonzero=3, **options)),
     network("sam-plain-full", memnets.SAMMemory(4, 3, heads=2, nonzero=2), backend="reference", output_size=2),
+    Case(
+        "sdnc-model",
+        lambda **options: memnets.SDNC(INPUTS, HIDDEN, slots=7, width=3, heads=2, nonzero=2, links=2, **options),
+    ),
+    network(
+        "sdnc-plain-full", memnets.SDNCMemory(3, 3, heads=1, nonzero=2, links=3), backend="reference", output_size=2
+    ),
     network("stack", memnets.StackMemory(6, 4), output_size=2),
     network("stacks-gru", memnets.StackMemory(3, 2, stacks=3, joint=True), controller="gru"),
     Case("stack-model", lambda **options: memnets.StackRNN(INPUTS, HIDDEN, slots=4, width=3, stacks=2, **options)),
@@ -300,6 +307,8 @@ def loops_of(memory: Any) -> memories.LoopMemory:
             return memories.neural_stack_memory(m.slots, m.width, m.stacks, m.kind)
         case memnets.NondeterministicStackMemory():
             return memories.nondeterministic_stack_memory(m.states, m.symbols, m.normalized, m.read_states)
+        case memnets.SDNCMemory():
+            return memories.sdnc_memory(m.slots, m.width, m.heads, m.nonzero, m.links)
         case memnets.SAMMemory():
             return memories.sam_memory(m.slots, m.width, m.heads, m.nonzero)
         case memnets.StackMemory():

@@ -9,6 +9,7 @@ from .neural_stack import NeuralStackMemory, NeuralStackState
 from .nondeterministic_stack import NondeterministicStackMemory, NondeterministicStackState
 from .ntm import NTMMemory, NTMState
 from .sam import SAMMemory, SAMState
+from .sdnc import SDNCMemory, SDNCState
 from .stack import StackMemory, StackState
 from .tape import TapeMemory, TapeState
 
@@ -30,6 +31,8 @@ __all__ = [
     "Part",
     "SAMMemory",
     "SAMState",
+    "SDNCMemory",
+    "SDNCState",
     "StackMemory",
     "StackState",
     "TapeMemory",

@@ -37,11 +37,17 @@ class SAMState(NamedTuple):
 
     def check_values(self) -> None:
         """Raise ValueError where slots are named that are not there."""
-        slots = self.memory.shape[1]
-        for name, values, most in (("read_index", self.read_index, slots - 1), ("used", self.used, slots)):
-            for bad in (int(values.min()), int(values.max())):
-                if not 0 <= bad <= most:
-                    raise ValueError(f"state.{name} holds {bad}, but must lie within 0..{most}, as of {slots} slots")
+        check_slots(self, "read_index")
+
+
+def check_slots(state: Any, *names: str) -> None:
+    """Raise ValueError unless the slots of those tensors of a state, and how many were used, are there."""
+    slots = state.memory.shape[1]
+    for name, most in (*((name, slots - 1) for name in names), ("used", slots)):
+        values = getattr(state, name)
+        for bad in (int(values.min()), int(values.max())):
+            if not 0 <= bad <= most:
+                raise ValueError(f"state.{name} holds {bad}, but must lie within 0..{most}, as of {slots} slots")
 
 
 class SAMMemory(Memory):
@@ -98,7 +104,7 @@ class SAMMemory(Memory):
 
     def initial_state(
         self, batch_size: int, *, device: torch.device | None = None, dtype: torch.dtype | None = None
-    ) -> SAMState:
+    ) -> Any:
         """Zeros, and slots that are taken in order; the heads look at the first ones, with no weight."""
         zero = torch.zeros(batch_size, 1, 1, device=device, dtype=dtype)
         memory = zero.expand(-1, self.slots, self.width)  # (B, N, M), of a million slots no more than one number
@@ -107,12 +113,12 @@ class SAMMemory(Memory):
         none = torch.zeros(batch_size, dtype=torch.long, device=device)
         return SAMState(memory, order, read_index, memory.new_zeros(read_index.shape), none, none + self.nonzero)
 
-    def initial_reads(self, state: SAMState) -> Tensor:
+    def initial_reads(self, state: Any) -> Tensor:
         """What was read last."""
         rows = ops.take_rows(state.memory, state.read_index)
         return ops.read_rows(rows, state.read_weights).flatten(1)  # (B, H M)
 
-    def step(self, parts: Any, state: SAMState) -> tuple[Tensor, SAMState]:
+    def step(self, parts: Any, state: Any) -> tuple[Tensor, Any]:
         """Clear and write, search, read; the state's memory may be one that is changed in place."""
         given: Any = state.memory
         slots = given if isinstance(given, SlotsInPlace) else Slots.of(state.memory, state.last_access, state.used)
@@ -121,9 +127,7 @@ class SAMMemory(Memory):
             parts.write_gate, parts.interpolation_gate, state.read_weights, cleared, state.read_index
         )
         slots = slots.write(cleared, index, weights, parts.value)
-        read_index = slots.most_similar(parts.key, self.nonzero)  # (B, H, K)
-        rows = slots.rows(read_index)  # (B, H, K, M)
-        read_weights = ops.row_weights(rows, parts.key, parts.strength)
+        read_index, read_weights, rows, links = self.find_reads(slots, parts, state, index, weights)
         touched = torch.cat([index, read_index], dim=-1).flatten(1)  # (B, H (2 K + 1))
         slots = slots.access(state.time, touched, torch.cat([weights, read_weights], dim=-1).flatten(1))
         used = torch.maximum(state.used, touched.amax(1) + 1)
@@ -131,10 +135,38 @@ class SAMMemory(Memory):
         last_access = state.last_access
         if isinstance(slots, Slots):
             memory, last_access = slots.memory, slots.last_access
-        state = SAMState(memory, last_access, read_index, read_weights, state.time + 1, used)
+        state = state._replace(
+            memory=memory,
+            last_access=last_access,
+            read_index=read_index,
+            read_weights=read_weights,
+            time=state.time + 1,
+            used=used,
+            **links,
+        )
         return ops.read_rows(rows, read_weights).flatten(1), state
 
-    def record(self, parts: Any, prev_state: SAMState, state: SAMState) -> dict[str, Record]:
+    def find_reads(
+        self, slots: Any, parts: Any, state: Any, written: Tensor, weights: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
+        """Where each head reads: here by content alone.
+
+        Args:
+            slots: after the write.
+            parts: the interface's.
+            state: before the step.
+            written: slots, ``(B, H, K + 1)``.
+            weights: by which they were written.
+
+        Returns:
+            Slots ``(B, H, K)``, their weights, what they hold ``(B, H, K, M)``, and what else of the state changes.
+        """
+        del state, written, weights
+        index = slots.most_similar(parts.key, self.nonzero)
+        rows = slots.rows(index)
+        return index, ops.row_weights(rows, parts.key, parts.strength), rows, {}
+
+    def record(self, parts: Any, prev_state: Any, state: Any) -> dict[str, Record]:
         """Every part, weightings over all slots, what was read, and the memory after the step."""
         cleared = ops.least_recent(prev_state.last_access, self.heads)
         index, weights = ops.sparse_write_weights(

@@ -21,6 +21,7 @@ from .ntm import NTM
 from .pondering import ACT, Repeat
 from .recurrent_attention import GlimpseState, RecurrentAttention
 from .sam import SAM
+from .sdnc import SDNC
 from .seq2seq import Seq2Seq, Seq2SeqOutput, Translation
 from .stack_rnn import StackRNN
 from .story_teller import Story, StoryOutput, StoryTeller
@@ -41,6 +42,7 @@ __all__ = [
     "NTM",
     "RNN",
     "SAM",
+    "SDNC",
     "VAE",
     "Caption",
     "Captioner",

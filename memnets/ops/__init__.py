@@ -37,6 +37,15 @@ from .sparse import (
     take_rows,
     update_access,
 )
+from .sparse_links import (
+    first_places,
+    follow_links,
+    keep_largest,
+    link_back,
+    link_on,
+    sparse_precedence,
+    total_weights,
+)
 from .stack import stack_step, stack_top
 from .tape import tape_read, tape_step
 from .writing import write
@@ -58,14 +67,19 @@ __all__ = [
     "delta_rule",
     "delta_step",
     "filter_bank",
+    "first_places",
+    "follow_links",
     "forward_weights",
     "gated_delta_rule",
     "gated_delta_step",
     "interpolate",
+    "keep_largest",
     "least_recent",
     "least_used_weights",
     "linear_attention",
     "linear_attention_step",
+    "link_back",
+    "link_on",
     "masked_content_weights",
     "masked_cosine_similarity",
     "memory_retention",
@@ -86,6 +100,7 @@ __all__ = [
     "sharpen",
     "sharpen_links",
     "shift_weights",
+    "sparse_precedence",
     "sparse_write",
     "sparse_write_weights",
     "stack_step",
@@ -94,6 +109,7 @@ __all__ = [
     "take_rows",
     "tape_read",
     "tape_step",
+    "total_weights",
     "update_access",
     "update_links",
     "update_precedence",

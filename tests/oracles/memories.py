@@ -183,6 +183,52 @@ def sam_memory(slots: int, width: int, heads: int, nonzero: int) -> LoopMemory:
     return LoopMemory(start, first, step)
 
 
+def sdnc_memory(slots: int, width: int, heads: int, nonzero: int, count: int) -> LoopMemory:
+    """Rae et al. 2016, appendix D, over the sparse access memory above. State: as of SDNCState."""
+    sam = sam_memory(slots, width, heads, nonzero)
+
+    def start(batch: int) -> list[Array]:
+        memory, last_access, index, weights, time, used = sam.start(batch)
+        rows = [np.zeros((batch, heads, slots, count), dtype=kind) for kind in (int, float, int, float)]
+        index, weights = np.tile(index, (1, 1, 3)), np.tile(weights, (1, 1, 3))
+        return [memory, last_access, index, weights, time, used, rows[0][:, :, 0], rows[1][:, :, 0], *rows]
+
+    def step(emission: Array, state: list[Array]) -> tuple[Array, list[Array]]:
+        memory, last_access, read_index, read_weights, time, used, *links = state
+        take = Reader(emission)
+        key, value, strength = take(heads, width), np.tanh(take(heads, width)), oneplus(take(heads))
+        write_gate, interpolation_gate = oracles.sigmoid(take(heads)), oracles.sigmoid(take(heads))
+        modes = last_softmax(take(heads, 3))
+        take.end()
+        cleared = sparse.least_recent(last_access, heads)
+        index, weights = sparse.sparse_write_weights(write_gate, interpolation_gate, read_weights, cleared, read_index)
+        memory = sparse.sparse_write(memory, cleared, index, weights, value)
+        similar = sparse.most_similar(memory, key, nonzero)
+        content = sparse.row_weights(sparse.take_rows(memory, similar), key, strength)
+        links = [part.copy() for part in links]
+        places, shares = np.zeros_like(read_index), np.zeros_like(read_weights)
+        for b, h in np.ndindex(len(memory), heads):
+            own = sparse.Links(*(sparse.rows_of(i[b, h], w[b, h]) for i, w in zip(links[::2], links[1::2])))
+            own.write(sparse.row_of(index[b, h], weights[b, h]))
+            before = sparse.row_of(read_index[b, h], read_weights[b, h])
+            read = [
+                *((i, modes[b, h, 0] * w) for i, w in sparse.follow(own.back, before, nonzero)),
+                *((i, modes[b, h, 1] * w) for i, w in sparse.row_of(similar[b, h], content[b, h])),
+                *((i, modes[b, h, 2] * w) for i, w in sparse.follow(own.on, before, nonzero)),
+            ]
+            places[b, h], shares[b, h] = zip(*read)
+            for part, rows in zip(range(0, 6, 2), (own.last, own.back, own.on)):
+                links[part][b, h], links[part + 1][b, h] = np.moveaxis(np.array(rows), -1, 0)
+        batch = len(memory)
+        touched = np.concatenate([index.reshape(batch, -1), places.reshape(batch, -1)], 1)
+        amounts = np.concatenate([weights.reshape(batch, -1), shares.reshape(batch, -1)], 1)
+        last_access = sparse.update_access(last_access, time, touched, amounts)
+        state = [memory, last_access, places, shares, time + 1, np.maximum(used, touched.max(1) + 1), *links]
+        return sam.first(state), state
+
+    return LoopMemory(start, sam.first, step)
+
+
 def stack_memory(depth: int, width: int, stacks: int, joint: bool) -> LoopMemory:
     """Joulin & Mikolov 2015, section 3."""
 

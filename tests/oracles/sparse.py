@@ -81,3 +81,55 @@ def update_access(last_access: Array, time: Array, index: Array, weights: Array)
             if weights[b][index[b] == i].sum() > 0.005:
                 result[b, i] = time[b]
     return result
+
+
+Row = list[tuple[int, float]]
+
+
+def row_of(index: Array, weights: Array) -> Row:
+    return [(int(slot), float(weight)) for slot, weight in zip(index, weights)]
+
+
+def rows_of(index: Array, weights: Array) -> "Row | list[Row]":
+    """A row, or a list of them."""
+    return row_of(index, weights) if index.ndim == 1 else [row_of(i, w) for i, w in zip(index, weights)]
+
+
+def keep_largest(row: Row, count: int) -> Row:
+    """Each slot with all that it has in the row, where it first stands, and nothing elsewhere; of equals the first."""
+    merged: Row = []
+    for place, (slot, _) in enumerate(row):
+        before = [other for other, _ in row[:place]]
+        merged.append((slot, 0.0 if slot in before else sum(w for other, w in row if other == slot)))
+    return sorted(merged, key=lambda pair: -abs(pair[1]))[:count]
+
+
+class Links:
+    """The links of one head of one sequence: appendix D of the paper, row by row."""
+
+    def __init__(self, last: Row, back: list[Row], on: list[Row]):
+        self.last, self.back, self.on = last, back, on
+
+    def write(self, row: Row) -> None:
+        written: dict[int, float] = {}
+        for slot, weight in row:
+            written[slot] = written.get(slot, 0.0) + weight
+        last: dict[int, float] = {}
+        for slot, weight in self.last:
+            last[slot] = last.get(slot, 0.0) + weight
+        for slot, weight in written.items():  # what led to it fades, as it holds something else now
+            for origin in {origin for origin, _ in self.back[slot]}:
+                self.on[origin] = [(to, w * (1 - weight) if to == slot else w) for to, w in self.on[origin]]
+        for origin, weight in last.items():
+            new = [(slot, 0.0 if slot == origin else weight * w) for slot, w in row]
+            self.on[origin] = keep_largest(self.on[origin] + new, len(self.on[origin]))
+        for slot, weight in written.items():
+            old = [(origin, (1 - weight) * w) for origin, w in self.back[slot]]
+            new = [(origin, 0.0 if origin == slot else weight * w) for origin, w in self.last]
+            self.back[slot] = keep_largest(old + new, len(old))
+        left = 1 - sum(weight for _, weight in row)
+        self.last = keep_largest(row + [(slot, left * w) for slot, w in self.last], len(self.last))
+
+
+def follow(links: list[Row], row: Row, count: int) -> Row:
+    return keep_largest([(to, weight * w) for slot, weight in row for to, w in links[slot]], count)
