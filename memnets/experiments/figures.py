@@ -1,11 +1,12 @@
 """The figures of a run, saved into its directory."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .. import viz
 from ..base.errors import UsageError
-from ..training.inspection import draw_all, save_all
+from ..training.inspection import careful, draw_all, save_all
 from ..training.lengths import Table
 from ..training.loggers import read_metrics
 from .run_dir import RunDir
@@ -33,8 +34,10 @@ def draw_run(
         raise UsageError(str(error)) from error
     numbers = read_metrics(run.metrics) if run.metrics.is_file() else {}
     if numbers:
-        figures["training"] = viz.training_figure(numbers)
+        figures["training"] = careful("training", partial(viz.training_figure, numbers))()
     if lengths:
         trained_on = (task.min_length, task.max_length)
-        figures["lengths"] = viz.lengths_figure(lengths, trained_on, task.length_unit)
+        draw = partial(viz.lengths_figure, lengths, trained_on, task.length_unit)
+        figures["lengths"] = careful("lengths", draw)()
+    figures = {name: figure for name, figure in figures.items() if figure is not None}
     return save_all(figures, run.figures, asked_for=asked_for)

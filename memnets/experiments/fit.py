@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import shutil
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from jsonargparse import ArgumentParser, Namespace
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from ..base.errors import BackendUnavailableError, UsageError
+from ..base.errors import BackendUnavailableError, RunError, UsageError
 from ..base.files import write_atomically
 from ..training.callbacks import (
     ChangeOptimizer,
@@ -27,6 +28,7 @@ from ..training.callbacks import (
     stop_on_signals,
 )
 from ..training.learner import DivergedError, SequenceLearner
+from ..training.saved_state import find_fault
 from .checks import check_model, check_optimizer, check_stream, check_trainer
 from .config import resolve_defaults, to_plain, to_yaml
 from .evaluate import check_evaluations
@@ -181,11 +183,20 @@ class Fit:
             )
             trainer = self._make_trainer(run.path, loggers)
             if resume:
-                forget_after(loggers, run.read_checkpoint()["global_step"] if checkpoint else -1)
+                forget_after(loggers, self._checked(run)["global_step"] if checkpoint else -1)
             self._introduce(run, trainer, checkpoint)
             for logger in loggers:
                 logger.log_hyperparams(self.plain)
         return self._train(run, trainer, checkpoint, resume)
+
+    def _checked(self, run: RunDir) -> dict[str, Any]:
+        """The last checkpoint, RunError unless this training can go on from it."""
+        saved = run.read_checkpoint()
+        made: Any = self.learner.configure_optimizers()
+        parts = (made["optimizer"], made["lr_scheduler"]["scheduler"]) if isinstance(made, dict) else (made,)
+        if (fault := find_fault(saved, *parts)) is not None:
+            raise _not_gone_on(run, fault)
+        return saved
 
     def _train(self, run: RunDir, trainer: pl.Trainer, checkpoint: str | None, resume: bool) -> int:
         try:
@@ -199,10 +210,12 @@ class Fit:
             close(trainer.loggers, 1)
             end_children(trainer)
             return 128 + stopped.number
-        except BaseException:
+        except BaseException as error:
             if run.path.is_dir():
                 close(trainer.loggers, 1)
             end_children(trainer)
+            if _is_of_restoring(error):
+                raise _not_gone_on(run, str(error) or type(error).__name__) from error
             if run.last.is_file():
                 print(f"the last good checkpoint is kept: {run.last}")
             raise
@@ -257,6 +270,19 @@ class Fit:
             say(self.start_line)
         again = f" (resumed from {Path(checkpoint).name})" if checkpoint else ""
         say(f"run directory: {run.path}{again}; W&B {self.mode}")
+
+
+def _is_of_restoring(error: BaseException) -> bool:
+    """Whether it arose while Lightning took back what a checkpoint holds."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return isinstance(error, Exception) and any("checkpoint_connector" in frame.filename for frame in frames)
+
+
+def _not_gone_on(run: RunDir, fault: str) -> RunError:
+    return RunError(
+        f"{run.last} cannot be gone on from, as it is damaged or of another training ({fault}): delete it, and the run "
+        "starts from the beginning when it is resumed"
+    )
 
 
 def _as_list(callbacks: Any) -> list[Any]:

@@ -15,6 +15,7 @@ from ..text.charset import compare
 from ..text.symbol_tables import WithSymbols
 from ..training.callbacks.checkpoints import BEST, LAST
 from .strict_yaml import load_mapping
+from .sweeps.results import is_table_of_lengths
 from .trust import foreign, is_vouched, needs_trust, vouch
 
 MOST_BYTES = 1 << 28
@@ -207,6 +208,8 @@ class RunDir:
             check_archive(path)
             found = torch.load(path, map_location="cpu", weights_only=True)
             check_dense_tensors(found["state_dict"])
+            if not isinstance(found.get("memnets", {}).get("settings") or {}, dict):
+                raise TypeError("its settings are no mapping")
         except Exception as error:
             raise RunError(
                 f"{path} cannot be read as a checkpoint ({type(error).__name__}): it is damaged, or holds more than "
@@ -219,9 +222,12 @@ class RunDir:
         if not self.result.is_file():
             return {}
         try:
-            return json.loads(read_regular(self.result, MOST_BYTES))
+            found = json.loads(read_regular(self.result, MOST_BYTES))
         except (ValueError, RecursionError) as error:
             raise RunError(f"{self.result} cannot be read ({error}): delete it and `memnets resume` the run") from error
+        if not isinstance(found, dict) or not is_table_of_lengths(found.get("lengths", {})):
+            raise RunError(f"{self.result} has no table of lengths: delete it and `memnets resume` the run")
+        return found
 
     def write_result(self, result: dict[str, Any]) -> None:
         """``result.json``, whole; it says that the run has ended."""

@@ -30,7 +30,7 @@ def run_sweep(options: argparse.Namespace) -> int:
         engine = find_engine(options.engine)
         engine.check()
         if engine.trains and left:
-            check_settings(plan, left, files, here=engine.here, trusted=trusted)
+            check_settings(plan, left, files, here=engine.here, trusted=trusted, said=_said(options))
         place.begin(plan, files, vouch=trusted)
         how = _how(options, place, trials, left, trusted)
         if not engine.trains:
@@ -59,8 +59,15 @@ def _how(
     processes = min(options.processes or cores, max(len(left), 1))
     # A share of the whole plan: what is left of a stopped sweep has to run as it ran before, to round the same.
     threads = options.threads or max(1, cores // min(options.processes or cores, len(trials)))
-    words = ("--trust",) if trusted and place.needs_trust() else ()  # what the user vouches for, maybe elsewhere
+    words = _said(options) if _is_directory(place, options.targets) else []  # which trials that have begun do not know
+    words += ["--trust"] if trusted and place.needs_trust() else []  # what the user vouches for, maybe elsewhere
     return EngineOptions(processes, threads, Display(place, trials, processes), options.gpus, words)
+
+
+def _said(options: argparse.Namespace) -> list[str]:
+    """Where W&B is to send, as far as the user says that and not the plan's file."""
+    own = [(key, value) for key, value in options.settings.items() if key in ("wandb.mode", "wandb.entity")]
+    return [word for key, value in own for word in (f"--{key}", value)]
 
 
 def _count(things: Sequence[object], name: str) -> str:

@@ -101,4 +101,4 @@ def is_vouched(directory: Path, contents: Iterable[Any]) -> bool:
 
 
 def _mark(directory: Path) -> Path:
-    return state_folder() / "trusted" / hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:32]
+    return state_folder() / "trusted" / hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()[:32]

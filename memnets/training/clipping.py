@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..base.kinds import NUMBER, taken_back
+
 ALGORITHMS = ("norm", "value")
 
 
@@ -86,4 +88,4 @@ class SpikeClip:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take them back."""
-        self.norms = list(state["norms"])
+        self.norms = list(taken_back(state, {"norms": [NUMBER]}, self.state_dict())["norms"])

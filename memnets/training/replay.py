@@ -6,8 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from ..base.kinds import taken_back
 from ..base.seeding import generator
 from ..base.task import Batch, StreamTask, Task
+
+SAVED = dict.fromkeys(("inputs", "targets", "mask", "lengths"), Tensor)
+"""What a checkpoint holds of the sequences."""
 
 
 class Replay:
@@ -34,6 +38,8 @@ class Replay:
 
     def into(self, batch: Batch, random: torch.Generator) -> Batch:
         """``batch`` with failed sequences in place of its first ones; as it is where nothing has failed."""
+        if self.failed is not None and not _fits(self.failed, batch):  # as of a checkpoint of another task
+            self.failed = None
         if self.failed is None:
             return batch
         drawn = torch.randint(len(self.failed), (self.size,), generator=random, device=random.device)
@@ -45,7 +51,7 @@ class Replay:
 
     def load_state_dict(self, state: dict[str, Any] | None) -> None:
         """Take them back."""
-        self.failed = None if state is None else Batch(**state)
+        self.failed = None if state is None else Batch(**taken_back(state, SAVED, {}))
 
 
 def check_replay(size: int, batch_size: int, task: Task) -> None:
@@ -61,6 +67,15 @@ def check_replay(size: int, batch_size: int, task: Task) -> None:
         raise ValueError(
             f"failure_replay is {size}, but the batches of {type(task).__name__} are of another kind: give 0"
         )
+
+
+def _fits(failed: Batch, batch: Batch) -> bool:
+    """Whether sequences that were saved can stand beside others."""
+    count, pairs = len(failed.mask), [(vars(failed)[name], vars(batch)[name]) for name in SAVED]
+    alike = all(a.dtype is b.dtype and a.shape[2:] == b.shape[2:] and a.ndim == b.ndim for a, b in pairs)
+    steps = {a.shape[1] for a, _ in pairs if a.ndim > 1}
+    whole = count > 0 and len(steps) == 1 and all(len(a) == count for a, _ in pairs)
+    return alike and whole and bool(((failed.lengths > 0) & (failed.lengths <= min(steps))).all())
 
 
 def _rows(batch: Batch, index: Any) -> Batch:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from ..base.kinds import taken_back
 from ..base.seeding import generator
 from ..base.task import Curriculum, StreamTask, Task
 from .adapters import training_loss
@@ -18,6 +19,12 @@ from .clipping import Clipping
 from .replay import Replay
 
 Numbers = dict[str, Tensor]
+
+SAVED = {
+    **{"batches": int, "spikes": (dict, type(None)), "skipped": [int], "curriculum": dict, "carried": [Tensor]},
+    "replay": (dict, type(None)),
+}
+"""What a checkpoint holds of a step, and of which kind."""
 
 
 class DivergedError(RuntimeError):
@@ -213,12 +220,13 @@ class TrainingStep:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take them back."""
-        self.batches = state["batches"]
-        if self.clipping.spikes and state.get("spikes"):
-            self.clipping.spikes.load_state_dict(state["spikes"])
-        self.skipped, self.skipped_in_row = state.get("skipped", (0, 0))
-        if self.curriculum and state.get("curriculum"):
-            self.curriculum.load_state_dict(state["curriculum"])
-        self.carried.load_state_dict(state.get("carried", []))
+        saved = taken_back(state, SAVED, self.state_dict())
+        self.batches = saved["batches"]
+        if self.clipping.spikes and saved["spikes"]:
+            self.clipping.spikes.load_state_dict(saved["spikes"])
+        self.skipped, self.skipped_in_row = saved["skipped"]
+        if self.curriculum and saved["curriculum"]:
+            self.curriculum.load_state_dict(saved["curriculum"])
+        self.carried.load_state_dict(saved["carried"])
         if self.replay is not None:
-            self.replay.load_state_dict(state.get("replay"))
+            self.replay.load_state_dict(saved["replay"])

@@ -20,6 +20,7 @@ from memnets.experiments import figures
 from memnets.experiments.reports import report
 from memnets.experiments.run_dir import RunDir
 from memnets.experiments.strict_yaml import load_mapping
+from memnets.experiments.sweeps.directory import HEAD
 from memnets.experiments.trust import LOGGERS, foreign, names_in, needs_trust
 from memnets.training.loggers import read_metrics
 from running import TINY, fit
@@ -334,6 +335,26 @@ def test_trust_is_not_handed_on_to_the_trials_of_a_stranger_s_sweep(victim, else
     assert "--trust" not in said
 
 
+def test_a_stranger_s_sweep_sends_what_the_user_says_and_not_its_plan(victim, elsewhere, undrawn, monkeypatch, capsys):
+    """Neither whether nor to whom."""
+    monkeypatch.delenv("WANDB_MODE")
+    sweep = as_sweep(victim, elsewhere)
+    config, plan = sweep / "configs" / "copy-ntm.yaml", load_mapping(sweep / "sweep.yaml")
+    for settings in ({}, {"wandb.mode": "online", "wandb.entity": "stranger"}):
+        (sweep / "sweep.yaml").write_text(f"{HEAD}it\n{yaml.safe_dump(plan | {'settings': settings})}")
+        for own in ({}, {"mode": "offline", "entity": "stranger"}):
+            config.write_text(yaml.safe_dump(load_mapping(victim / "config.yaml") | {"wandb": own}))
+            for command in (["trial", str(sweep), "copy-ntm/seed1"], ["sweep", str(sweep), "--retry-failed"]):
+                if settings or own:
+                    assert main([*command, "--wandb.mode", "online"]) == 2
+                    assert "wandb.entity is 'stranger'" in capsys.readouterr().err
+    words = ["--engine", "commands", "--retry-failed", "--wandb.mode", "online", "--wandb.entity", "own"]
+    assert main(["sweep", str(sweep), *words]) == 0
+    assert "copy-ntm/seed1 --wandb.mode online --wandb.entity own\n" in capsys.readouterr().out
+    assert main(["trial", str(sweep), "copy-ntm/seed1", "--wandb.mode", "disabled"]) == 0
+    assert load_mapping(sweep / "copy-ntm" / "seed1" / "config.yaml")["wandb"]["mode"] == "disabled"
+
+
 def test_modules_of_the_working_directory_are_not_found_by_commands_that_use_runs_of_others(victim, elsewhere):
     import sys
 
@@ -515,6 +536,22 @@ def test_a_checkpoint_with_other_than_the_model_s_tensors_is_one_line(what, vict
         message = capsys.readouterr().err
         assert "last.ckpt" in message
         assert "damaged" in message
+        assert message.count("\n") == 1
+
+
+def test_a_checkpoint_with_another_training_than_was_is_one_line(victim, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    run = RunDir(shutil.copytree(victim, tmp_path / "run"))
+    run.result.unlink()
+    sound = run.read_checkpoint()
+    wrong = {"optimizer_states": [{}], "callbacks": {"Pictures": "x"}, "memnets": 5, "pytorch-lightning_version": "x"}
+    for name, value in wrong.items():
+        torch.save(sound | {name: value}, run.last)
+        assert main(["resume", str(run.path), "--trainer.max_steps", "3"]) == 1
+        message = capsys.readouterr().err
+        assert "last.ckpt cannot be" in message
+        assert "damaged" in message
+        assert "starts from the beginning" in message
         assert message.count("\n") == 1
 
 

@@ -75,7 +75,12 @@ def make_page(results: Results, folder: Path, commands: Sequence[Sequence[str]])
     for name, figure in figures.items():
         save_figure(figure, folder / name)
     text = page_text(results, commands, list(figures))
-    write_atomically({folder / PAGE: text.encode(), folder / "scores.csv": csv_text(results).encode()})
+    write_atomically(
+        {
+            folder / PAGE: text.encode(errors="backslashreplace"),
+            folder / "scores.csv": csv_text(results).encode(errors="backslashreplace"),
+        }
+    )
     paths = {Path(name).stem: folder / name for name in figures}
     return {"page": folder / PAGE, "scores": folder / "scores.csv", **paths}
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ..kinds import NUMBER, OR_NONE, find_wrong
+from ...base.kinds import NUMBER, OR_NONE, find_wrong
 
 TRAINING = {
     "rate": NUMBER,

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...base.errors import UsageError
-from ..kinds import NUMBER
+from ...base.kinds import NUMBER
 from ..strict_yaml import load_mapping
 from ..sweeps.directory import SweepDir
 from ..sweeps.machine import FACTS

@@ -47,7 +47,7 @@ def make_report(
         paths["csv"]: csv_rows(sweep, plan, outcomes),
     }
     try:
-        write_atomically({path: text.encode() for path, text in texts.items()})
+        write_atomically({path: text.encode(errors="backslashreplace") for path, text in texts.items()})
     except OSError as error:
         raise PlanError(f"{error.filename or home} cannot be written: {error.strerror}") from error
     return {**paths, **written}

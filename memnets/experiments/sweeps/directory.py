@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from ...base.errors import UsageError
 from ...base.files import find_link_out, write_atomically
+from ...base.kinds import find_wrong
 from ...base.regular_files import UnusableFile, read_regular
-from ..kinds import find_wrong
 from ..lock import holder
 from ..strict_yaml import load_mapping
 from ..trust import foreign, is_vouched, needs_trust, vouch

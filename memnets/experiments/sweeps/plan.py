@@ -18,6 +18,8 @@ RESERVED = {
 """Settings that the sweep makes itself, and what to do instead."""
 SECTIONS = ("task", "model", "optimizer", "lr_scheduler", "curriculum", "training", "wandb", "trainer")
 """Where an experiment's settings stand."""
+SENT = ("wandb.mode", "wandb.entity")
+"""Settings that say where numbers go, which may change while a sweep goes on."""
 MOST_SEEDS = 100_000
 """In one sweep; more are a slip of the finger, and make lists that fill the memory."""
 FOLDERS = ("configs", "figures", "ray")
@@ -134,8 +136,9 @@ class Plan:
                     f"the sweep {self.name} was begun with another plan, and this one leaves out {trial.name}: give "
                     "all that it has and what is to be added, or another --name"
                 )
-            if (other := new[trial.name]).settings != trial.settings:
-                changed = sorted(set(trial.settings.items()) ^ set(other.settings.items()))
+            changed = sorted(set(trial.settings.items()) ^ set(new[trial.name].settings.items()))
+            changed = [(key, value) for key, value in changed if key not in SENT]
+            if changed:
                 raise PlanError(
                     f"the sweep {self.name} was begun with other settings ({changed[0][0]}): go on with those, or give "
                     "another --name"
@@ -195,7 +198,11 @@ def folder_name(point: Mapping[str, str]) -> str:
     """``key=value,key=value`` in characters that any file system takes; different for different points."""
     name = ",".join(f"{key}={value}" for key, value in point.items())
     safe = re.sub(r"[^\w.=,+-]", "-", name, flags=re.ASCII)
-    return safe if safe == name and len(safe) <= 120 else f"{safe[:110]}-{zlib.crc32(name.encode()):08x}"
+    return (
+        safe
+        if safe == name and len(safe) <= 120
+        else f"{safe[:110]}-{zlib.crc32(name.encode(errors='backslashreplace')):08x}"
+    )
 
 
 def check_name(what: str, name: str) -> None:

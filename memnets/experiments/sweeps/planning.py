@@ -2,7 +2,7 @@
 
 import argparse
 import dataclasses
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ...base.errors import UsageError
@@ -78,7 +78,13 @@ def _without(settings: Mapping[str, str], keys: Container[str]) -> dict[str, str
 
 
 def check_settings(
-    plan: Plan, trials: Iterable[Trial], files: dict[str, Path], *, here: bool, trusted: bool = True
+    plan: Plan,
+    trials: Iterable[Trial],
+    files: dict[str, Path],
+    *,
+    here: bool,
+    trusted: bool = True,
+    said: Sequence[str] = (),
 ) -> None:
     """Parse the settings of every kind of trial and make its objects, without training.
 
@@ -86,8 +92,9 @@ def check_settings(
         plan: of the sweep.
         trials: those to check; seeds make no difference.
         files: each experiment's file.
-        trusted: whether classes of the user's own may be named.
         here: also check that this machine can train it, which may not be the one that will.
+        trusted: whether classes of the user's own may be named.
+        said: settings of W&B that the user has said, rather than the sweep's files.
 
     Raises:
         PlanError: a setting is refused.
@@ -101,7 +108,7 @@ def check_settings(
             if here:
                 settings = {"wandb.group": plan.name}
                 file = files[trial.experiment]
-                prepare(trial.experiment, file, trial.arguments, settings, said=(), trusted=trusted)
+                prepare(trial.experiment, file, trial.arguments, settings, said=said, trusted=trusted)
             else:
                 instantiate(*parse_experiment(files[trial.experiment], trial.arguments, trusted=trusted))
         except UsageError as error:

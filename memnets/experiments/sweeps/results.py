@@ -5,12 +5,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ..kinds import NUMBER, OR_NONE, find_wrong
+from ...base.kinds import NUMBER, OR_NONE, find_wrong
 
 STEP = re.compile(r"^step +([\d,]+)  sequences +[\d,]+  loss \S+  (.+)$", re.MULTILINE)
 """The line of a validation: step, sequences, loss, then the metrics."""
 METRIC = re.compile(r"(\S[^\n]*?) ([-+]?(?:\d[\d.]*(?:e[-+]?\d+)?|inf|nan))(?:  |$)")
 """One of them."""
+LENGTH = re.compile(r"[0-9]{1,18}")
 MORE_IS_BETTER = ("accuracy", "match", "ned", "cider", "bleu1", "bleu2", "bleu3", "bleu4")
 """Endings of the metrics that are no errors, but the opposite."""
 
@@ -42,12 +43,17 @@ def find_fault(result: Any) -> str | None:
     if (wrong := find_wrong(result, wanted)) is not None:
         return f"its {wrong} is of another kind"
     rows, scores = result["lengths"], result.get("evaluations") or {}
-    if not rows or not all(rows.values()) or not all(re.fullmatch("[0-9]{1,18}", length) for length in rows):
+    if not rows or not all(rows.values()) or not is_table_of_lengths(rows):
         return "it has no table of lengths"
     for table in (rows, scores, {"": result["metrics"]}):
         if not isinstance(table, dict) or not all(map(_is_row, table.values())):
             return "one of its tables holds something else than numbers"
     return None
+
+
+def is_table_of_lengths(table: Any) -> bool:
+    """Whether these are rows of numbers, each of a length."""
+    return isinstance(table, dict) and all(LENGTH.fullmatch(length) and _is_row(row) for length, row in table.items())
 
 
 def _is_row(row: Any) -> bool:

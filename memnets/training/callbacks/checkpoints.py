@@ -14,6 +14,7 @@ import torch
 
 from ...base.errors import RunError
 from ...base.files import write_atomically
+from ...base.kinds import NUMBER, taken_back
 from ..learner import SequenceLearner
 
 LAST = "last.ckpt"
@@ -142,7 +143,7 @@ class Checkpoints(pl.Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take that back."""
-        self.best_error = state_dict["best_error"]
+        self.best_error = taken_back(state_dict, {"best_error": NUMBER}, self.state_dict())["best_error"]
 
     def _save_best(self, trainer: pl.Trainer, learner: SequenceLearner) -> None:
         if trainer.is_global_zero:

@@ -6,6 +6,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 
+from ...base.kinds import taken_back
 from ...viz import save_figure
 from ..inspection import careful, draw_example
 from ..learner import SequenceLearner
@@ -54,4 +55,4 @@ class Pictures(pl.Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take that back."""
-        self.count = state_dict["count"]
+        self.count = taken_back(state_dict, {"count": int}, self.state_dict())["count"]

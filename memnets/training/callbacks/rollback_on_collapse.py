@@ -6,9 +6,14 @@ from typing import Any
 
 import lightning.pytorch as pl
 
+from ...base.kinds import NUMBER, find_wrong, taken_back
 from ..learner import SequenceLearner
 from ..parameter_order import in_order
+from ..saved_state import fits_optimizer
 from .solved import StopWhenSolved
+
+SAVED = {"best": dict, "rates": [NUMBER], **dict.fromkeys(("high", "times", "in_vain", "went_on", "last_step"), int)}
+"""What a checkpoint holds of it, and of which kind."""
 
 
 class RollbackOnCollapse(pl.Callback):
@@ -60,10 +65,20 @@ class RollbackOnCollapse(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Roll back as well where a loss or gradient is not finite."""
         assert isinstance(pl_module, SequenceLearner)
-        if self.best:
+        if self.best and self._is_usable(trainer, pl_module):
             names = [name for name, _ in pl_module.model.named_parameters()]
             self.best["optimizer"] = in_order(self.best["optimizer"], self.best["weights"], names)
+        else:
+            self.best = {}
         pl_module.train_on_batch.recover = lambda: self._recover(trainer, pl_module)
+
+    def _is_usable(self, trainer: pl.Trainer, learner: SequenceLearner) -> bool:
+        """Whether what a checkpoint brought along is a state that training can go back to."""
+        if find_wrong(self.best, {"error": NUMBER, "step": int, "weights": dict, "optimizer": dict}) is not None:
+            return False
+        own, weights = learner.model.state_dict(), self.best["weights"]
+        shapes = [{name: getattr(t, "shape", None) for name, t in part.items()} for part in (own, weights)]
+        return shapes[0] == shapes[1] and fits_optimizer(self.best["optimizer"], trainer.optimizers[0])
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """No longer: the learner may be trained again without this, or with another optimiser."""
@@ -137,12 +152,11 @@ class RollbackOnCollapse(pl.Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """The best weights and the counts."""
-        names = ("best", "high", "rates", "times", "in_vain", "went_on", "last_step")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in SAVED}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take them back."""
-        for name, value in state_dict.items():
+        for name, value in taken_back(state_dict, SAVED, self.state_dict()).items():
             setattr(self, name, value)
 
 

@@ -5,11 +5,15 @@ from typing import Any
 
 import lightning.pytorch as pl
 
+from ...base.kinds import taken_back
 from ..failures import Failures, count_failures
 from ..learner import SequenceLearner
 
 COLLAPSE = 10
 """Times the errors at which annealing began: from there it alone does not come back."""
+
+SAVED = {"streak": int, "near": int, "since": dict, "anneal_from": (int, type(None)), "last_step": int}
+"""What a checkpoint holds of it, and of which kind."""
 
 
 class StopWhenSolved(pl.Callback):
@@ -207,5 +211,5 @@ class StopWhenSolved(pl.Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take that back."""
-        for name, value in state_dict.items():
+        for name, value in taken_back(state_dict, SAVED, self.state_dict()).items():
             setattr(self, name, value)

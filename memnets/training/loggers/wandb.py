@@ -137,4 +137,4 @@ def _wandb_id(name: str) -> str:
     safe = re.sub(r"[^\w.-]", "-", name, flags=re.ASCII)
     if len(safe) <= 128 and safe == name.replace("/", "-").replace(" ", "-"):
         return safe
-    return f"{safe[:119]}-{zlib.crc32(name.encode()):08x}"
+    return f"{safe[:119]}-{zlib.crc32(name.encode(errors='backslashreplace')):08x}"

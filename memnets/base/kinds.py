@@ -1,5 +1,6 @@
 """Whether plain values that a file holds are of the kinds that are wanted, wherever they stand in it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 NUMBER = (int, float)
@@ -29,3 +30,22 @@ def find_wrong(value: Any, wanted: Any, key: str = "") -> str | None:
         return key if value is ... or is_vast or not isinstance(value, wanted) else None
     found = (find_wrong(item, kind, f"{key}.{name}" if key else str(name)) for item, kind, name in inner)
     return next((wrong for wrong in found if wrong is not None), None)
+
+
+def taken_back(saved: Any, kinds: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """What an object takes back of what it saved: what it knows and no more, and its own where that was not saved.
+
+    Args:
+        saved: plain values of a file.
+        kinds: by name, as ``wanted`` of :func:`find_wrong`.
+        own: the values now, by name.
+
+    Raises:
+        ValueError: a value is of another kind.
+    """
+    if not isinstance(saved, Mapping):
+        raise ValueError(f"a {type(saved).__name__} was saved, not a mapping of {', '.join(kinds)}")
+    found = {**own, **{name: saved[name] for name in kinds if name in saved}}
+    if (wrong := find_wrong(found, dict(kinds))) is not None:
+        raise ValueError(f"{wrong} is of another kind")
+    return found
