@@ -194,7 +194,8 @@ class Fit:
         saved = run.read_checkpoint()
         made: Any = self.learner.configure_optimizers()
         parts = (made["optimizer"], made["lr_scheduler"]["scheduler"]) if isinstance(made, dict) else (made,)
-        if (fault := find_fault(saved, *parts)) is not None:
+        names = [name for name, _ in self.learner.named_parameters()]
+        if (fault := find_fault(saved, *parts, names=names)) is not None:
             raise _not_gone_on(run, fault)
         return saved
 

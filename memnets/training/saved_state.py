@@ -1,12 +1,13 @@
 """Whether a training can go on with what a checkpoint says of it: nothing in the file is taken for granted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..base.kinds import NUMBER, OR_NONE, find_wrong
+from .parameter_order import in_order
 
 CHECKPOINT = {
     "epoch": int,
@@ -28,7 +29,7 @@ CHECKPOINT = {
 """What stands in one, whatever is trained."""
 
 
-def find_fault(saved: Any, optimizer: Any, scheduler: Any = None) -> str | None:
+def find_fault(saved: Any, optimizer: Any, scheduler: Any = None, names: Sequence[str] = ()) -> str | None:
     """Why a checkpoint is none that a training with this optimiser and scheduler wrote; None if it may be.
 
     Optimisers and schedulers of users' own may keep what they like.
@@ -37,6 +38,7 @@ def find_fault(saved: Any, optimizer: Any, scheduler: Any = None) -> str | None:
         saved: the checkpoint.
         optimizer: one like that of the training, new.
         scheduler: of the optimiser, new, or None.
+        names: of the parameters as they are numbered now, where a checkpoint may number them otherwise.
     """
     if (wrong := find_wrong(saved, CHECKPOINT)) is not None:
         return f"{wrong or 'it'} is missing or of another kind"
@@ -44,34 +46,45 @@ def find_fault(saved: Any, optimizer: Any, scheduler: Any = None) -> str | None:
         torch.Generator().set_state(saved["memnets"]["random"]["cpu"])
     except (RuntimeError, TypeError):
         return "memnets.random.cpu is no state of random numbers"
-    parts = [("optimizer_states", optimizer, _optimizer_fault), ("lr_schedulers", scheduler, _scheduler_fault)]
-    for name, own, fault in parts:
-        states = saved[name]
-        if len(states) != (own is not None):
-            return f"{name} holds {len(states)}"
-        if states and type(own).__module__.startswith("torch.") and (what := fault(states[0], own)) is not None:
-            return f"{name}: {what}"
-    return None
+    states, schedules = saved["optimizer_states"], saved["lr_schedulers"]
+    if len(states) != 1 or len(schedules) != (scheduler is not None):
+        return f"states of {len(states)} optimisers and {len(schedules)} schedulers"
+    fault = optimizer_fault(states[0], optimizer, saved["state_dict"], names)
+    if fault is None and scheduler is not None and _is_torchs(scheduler):
+        fault = _scheduler_fault(schedules[0], scheduler)
+    return fault
 
 
-def fits_optimizer(state: Any, optimizer: Any) -> bool:
-    """Whether an optimiser's ``state_dict()`` can be loaded into this one, and a step be taken with it."""
-    return not type(optimizer).__module__.startswith("torch.") or _optimizer_fault(state, optimizer) is None
+def _is_torchs(thing: Any) -> bool:
+    return type(thing).__module__.startswith("torch.")
 
 
-def _optimizer_fault(state: Any, optimizer: Any) -> str | None:
+def optimizer_fault(state: Any, optimizer: Any, old: Iterable[str], names: Sequence[str]) -> str | None:
+    """Why a ``state_dict()`` cannot be loaded into this optimiser, or no step taken with it; None if it may be.
+
+    Args:
+        state: put in order (``in_order``) before it is compared.
+        optimizer: new, or at work.
+        old: names of the parameters when it was saved.
+        names: as they are numbered now.
+    """
+    if not _is_torchs(optimizer):
+        return None
     if (wrong := find_wrong(state, {"state": dict, "param_groups": [{"params": list}]})) is not None:
         return f"{wrong} is missing or of another kind"
     groups, own = state["param_groups"], optimizer.param_groups
     if [len(group["params"]) for group in groups] != [len(group["params"]) for group in own]:
         return "other groups of parameters"
-    pairs = [pair for group, mine in zip(groups, own) for pair in zip(group["params"], mine["params"])]
-    parameters = {number: parameter for number, parameter in pairs if type(number) is int}
-    if len(parameters) != len(pairs):
+    numbers = [number for group in groups for number in group["params"]]
+    if any(type(number) is not int for number in numbers) or len(set(numbers)) != len(numbers):
         return "parameters that are numbered twice, or not"
     for number, values in state["state"].items():
-        if number not in parameters or not isinstance(values, Mapping):
+        if number not in numbers or not isinstance(values, Mapping):
             return f"a state of parameter {number!r}, which there is not"
+    state = in_order(state, old, names)
+    numbers = [number for group in state["param_groups"] for number in group["params"]]
+    parameters = dict(zip(numbers, [parameter for group in own for parameter in group["params"]]))
+    for number, values in state["state"].items():
         for name, value in values.items():
             if not _fits(value, parameters[number]):
                 return f"{name} of parameter {number} does not fit it"

@@ -9,7 +9,7 @@ import lightning.pytorch as pl
 from ...base.kinds import NUMBER, find_wrong, taken_back
 from ..learner import SequenceLearner
 from ..parameter_order import in_order
-from ..saved_state import fits_optimizer
+from ..saved_state import optimizer_fault
 from .solved import StopWhenSolved
 
 SAVED = {"best": dict, "rates": [NUMBER], **dict.fromkeys(("high", "times", "in_vain", "went_on", "last_step"), int)}
@@ -78,7 +78,12 @@ class RollbackOnCollapse(pl.Callback):
             return False
         own, weights = learner.model.state_dict(), self.best["weights"]
         shapes = [{name: getattr(t, "shape", None) for name, t in part.items()} for part in (own, weights)]
-        return shapes[0] == shapes[1] and fits_optimizer(self.best["optimizer"], trainer.optimizers[0])
+        names = [name for name, _ in learner.model.named_parameters()]
+        state = self.best["optimizer"]
+        return (
+            shapes[0] == shapes[1]
+            and optimizer_fault(state, trainer.optimizers[0], self.best["weights"], names) is None
+        )
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """No longer: the learner may be trained again without this, or with another optimiser."""
