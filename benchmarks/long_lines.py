@@ -1,8 +1,9 @@
 """Lines longer than those trained on: how many readings are cut short, and their errors, by each way of reading.
 
-Lines of the longest trained length, of the task's test data, are joined side by side, two to four of them. A reading is
-cut where the prefix of the line that it fits best lacks three characters or more of it. Spaces are left out of both, as
-what stands between two joined lines is none.
+Lines of the longest trained length, of the task's test data, are joined side by side, two to four of them, each on a
+paper of its own where the task has paper; or, with ``--drawn``, lines of so many times that length are drawn. A reading
+is cut where the prefix of the line that it fits best lacks three characters or more of it. Spaces are left out of both,
+as what stands between two joined lines is none.
 
     python benchmarks/long_lines.py runs/ocr-digits/<id> runs/ocr-words/<id> --lines 100
 """
@@ -43,12 +44,21 @@ def is_cut(reading: str, text: str) -> bool:
     return len(text) - fitting >= LACKING
 
 
-def measure(model: Any, task: Any, times: int, decode: str, lines: int, beam_size: int) -> tuple[float, float, float]:
+def long_lines(task: Any, times: int, drawn: bool, random: torch.Generator) -> Any:
+    """Ten lines so many times as long as the longest of training."""
+    if drawn:
+        return task.sample(10, times * task.max_length, random)
+    return join(task.sample(10 * times, task.max_length, random), times)
+
+
+def measure(
+    model: Any, task: Any, times: int, decode: str, lines: int, beam_size: int, drawn: bool
+) -> tuple[float, float, float]:
     """Share of cut readings, character error rate, and the mean confidence of the cut ones."""
     random = torch.Generator().manual_seed(times)
     cut, edits, characters, sure = 0, 0, 0, []
     for _ in range(math.ceil(lines / 10)):
-        batch = join(task.sample(10 * times, task.max_length, random), times)
+        batch = long_lines(task, times, drawn, random)
         readings = model.read(batch.images, batch.widths, decode=decode, beam_size=beam_size)
         for reading, text in zip(readings, batch.texts):
             read, wanted = reading.text.replace(" ", ""), text.replace(" ", "")
@@ -67,6 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--lines", type=int, default=100, help="joined lines each (100)")
     parser.add_argument("--decode", nargs="+", default=["attention", "ctc", "joint"])
     parser.add_argument("--beam", type=int, default=1)
+    parser.add_argument("--drawn", action="store_true", help="draw long lines in place of joining shorter ones")
     options = parser.parse_args(arguments)
     print("| run | read by | " + " | ".join(f"{times} x" for times in options.times) + " |")
     print("|---|---|" + "---|" * len(options.times))
@@ -76,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for decode in options.decode:
             cells = []
             for times in options.times:
-                cut, errors, sure = measure(model, task, times, decode, options.lines, options.beam)
+                cut, errors, sure = measure(model, task, times, decode, options.lines, options.beam, options.drawn)
                 at = "" if math.isnan(sure) else f" at {sure:.2f}"
                 cells.append(f"{cut:.1%}{at}, {errors:.1%}")
             print(f"| {path} | {decode} | " + " | ".join(cells) + " |", flush=True)

@@ -13,7 +13,8 @@ from memnets_tasks._checks import check_at_least
 from memnets_tasks.base import Splits
 from memnets_tasks.images.base import SceneTask
 from memnets_tasks.images.batches import SceneBatch
-from memnets_tasks.images.caption_formats import CAPTION_FORMATS, SPLITS, Captioned, guess_caption_format, words_of
+from memnets_tasks.images.caption_formats import CAPTION_FORMATS, SPLITS, Captioned, guess_caption_format
+from memnets_tasks.images.caption_words import TOKENIZERS
 from memnets_tasks.images.checks import check_split
 from memnets_tasks.images.file_task import FileTask
 from memnets_tasks.images.folders import ImageFolder, existing_file
@@ -27,10 +28,11 @@ class CaptionFiles(FileTask, SceneTask):
     """Describe pictures of a data set on disk.
 
     Captions are read at once, pictures when they are drawn. Captions come as lower-case words, each parted by one
-    space, without punctuation. The vocabulary is counted over the training captions alone, whatever the split;
-    the captions of a test set may hold words outside it. What cannot be used is skipped, reported with its key,
-    and counted in ``skipped``; ``check_images()`` looks at all pictures beforehand. The length of an item is the
-    number of words of its first caption.
+    space, without punctuation; "don't" is one word, whatever its apostrophe, or two as ``tokenizer`` says. The
+    vocabulary is counted over the training captions alone, whatever the split; the captions of a test set may hold
+    words outside it. What cannot be used is skipped, reported with its key, and counted in ``skipped``;
+    ``check_images()`` looks at all pictures beforehand. The length of an item is the number of words of its first
+    caption.
 
     | format       | path                   | splits                                            |
     |--------------|------------------------|---------------------------------------------------|
@@ -50,6 +52,8 @@ class CaptionFiles(FileTask, SceneTask):
         training_path: With ``coco`` and another split than "train": the training set's file.
         validation_path: With ``coco`` and the split "train": the file of pictures to be looked at meanwhile.
         test_path: With ``coco`` and the split "train": the file of pictures to evaluate on at last.
+        tokenizer: "plain", or "official": the words are those of the common evaluation of captions, by pycocoevalcap's
+            tokeniser, which must be installed and needs Java.
         size: Rows and columns of the images, in pixels: the middle square, resized.
         min_word_count: How often a word must occur in the training captions to be in the vocabulary.
         min_length: Fewest words in training; None for the shortest.
@@ -73,6 +77,7 @@ class CaptionFiles(FileTask, SceneTask):
         training_path: str | None = None,
         validation_path: str | None = None,
         test_path: str | None = None,
+        tokenizer: Literal["plain", "official"] = "plain",
         size: int = 224,
         min_word_count: int = 5,
         min_length: int | None = None,
@@ -82,6 +87,8 @@ class CaptionFiles(FileTask, SceneTask):
         check_at_least("size", size, 8)
         check_at_least("min_word_count", min_word_count, 1)
         check_split(split, SPLITS)
+        if tokenizer not in TOKENIZERS:
+            raise ValueError(f"tokenizer is {tokenizer!r}; give one of {', '.join(map(repr, TOKENIZERS))}")
         self._given = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         source = existing_file(path)
         chosen = format or guess_caption_format(source)
@@ -89,8 +96,8 @@ class CaptionFiles(FileTask, SceneTask):
             raise ValueError(f"format is {format!r}; give one of {', '.join(map(repr, CAPTION_FORMATS))}, or None")
         _check_paths(chosen, training_path=training_path, validation_path=validation_path, test_path=test_path)
         self._skipped = SkippedItems(str(source))
-        items = CAPTION_FORMATS[chosen](source, self._skipped)
-        training = _training_items(items, chosen, split, training_path)
+        items = _read(source, chosen, tokenizer, self._skipped)
+        training = _training_items(items, chosen, split, training_path, tokenizer)
         self._items = items if chosen != "coco" else []
         self.path, self.format, self.split, self.size = str(source), chosen, split, size
         self.vocabulary = _vocabulary(training, min_word_count)
@@ -111,7 +118,7 @@ class CaptionFiles(FileTask, SceneTask):
         keys = []
         for item in items:
             if item.split in (None, self.split):
-                captions = self._normalised(item)
+                captions = self._with_words(item)
                 if captions:
                     keys.append(item.key)
                     self._captions.append(captions)
@@ -140,27 +147,26 @@ class CaptionFiles(FileTask, SceneTask):
         if self.split != "train" or (split not in self._splits and file is None):
             return None
         if split not in self._others:  # read once, as the lists are long
-            if file is None:
-                self._others[split] = self._other_split(split)
-            else:
-                whole = {"min_length": None, "max_length": None, "validation_path": None, "test_path": None}
-                place = {"path": file, "training_path": self.path, "format": "coco", "split": split}
-                self._others[split] = CaptionFiles(**{**self._given, **whole, **place})
+            self._others[split] = self._other_split(split, None if file is None else existing_file(file))
         return self._others[split]
 
-    def _other_split(self, split: Any) -> "CaptionFiles":
-        """Another split of the same list, which is not read again: COCO's takes half a minute."""
+    def _other_split(self, split: Any, file: Path | None) -> "CaptionFiles":
+        """Another split, of the same list or of a ``file``: that of training, as long as COCO's, is not read again."""
         other = copy.copy(self)
-        other.split, other._others, other._skipped = split, {}, SkippedItems(self.path)
-        other._take(self._items, None, None, self._given["evaluation_lengths"])
+        other.path = self.path if file is None else str(file)
+        other.split, other._others, other._skipped = split, {}, SkippedItems(other.path)
+        items = self._items
+        if file is not None:
+            items = _read(file, "coco", self._given["tokenizer"], other._skipped)
+            other._folder = _pictures(file, self._given["images"], "coco")
+        other._take(items, None, None, self._given["evaluation_lengths"])
         return other
 
-    def _normalised(self, item: Captioned) -> tuple[str, ...]:
-        captions = [" ".join(words_of(caption)) for caption in item.captions]
-        for number, caption in enumerate(captions):
+    def _with_words(self, item: Captioned) -> tuple[str, ...]:
+        for number, caption in enumerate(item.captions):
             if not caption:
                 self._skipped.add(f"{item.key}#{number}", "caption without a word")
-        kept = tuple(caption for caption in captions if caption)
+        kept = tuple(caption for caption in item.captions if caption)
         if not kept:
             self._skipped.add(item.key, "image without a caption")
         return kept
@@ -174,6 +180,13 @@ class CaptionFiles(FileTask, SceneTask):
             captions=tuple(self._captions[position] for position in positions),
             boxes=tuple({} for _ in positions),
         )
+
+
+def _read(source: Path, format: str, tokenizer: str, skipped: SkippedItems) -> list[Captioned]:
+    """A list's items, their captions as words with a space between, empty where a caption has none."""
+    items = CAPTION_FORMATS[format](source, skipped)
+    words = iter(TOKENIZERS[tokenizer]([caption for item in items for caption in item.captions]))
+    return [item._replace(captions=[" ".join(next(words)) for _ in item.captions]) for item in items]
 
 
 def _pictures(source: Path, images: str | None, format: str) -> ImageFolder:
@@ -198,7 +211,9 @@ def _check_paths(format: str, **paths: str | None) -> None:
             existing_file(path)
 
 
-def _training_items(items: list[Captioned], format: str, split: str, training_path: str | None) -> Iterable[Captioned]:
+def _training_items(
+    items: list[Captioned], format: str, split: str, training_path: str | None, tokenizer: str
+) -> Iterable[Captioned]:
     """The items whose captions may be counted."""
     if format != "coco":
         return [item for item in items if item.split == "train"]
@@ -210,12 +225,12 @@ def _training_items(items: list[Captioned], format: str, split: str, training_pa
             "vocabulary is counted there"
         )
     training = existing_file(training_path)
-    return CAPTION_FORMATS["coco"](training, SkippedItems(str(Path(training))))
+    return _read(training, "coco", tokenizer, SkippedItems(str(training)))
 
 
 def _vocabulary(items: Iterable[Captioned], min_word_count: int) -> tuple[str, ...]:
     """Words by falling count, and by letter where counts agree."""
-    counts = Counter(word for item in items for caption in item.captions for word in words_of(caption))
+    counts = Counter(word for item in items for caption in item.captions for word in caption.split())
     kept = [word for word, count in counts.items() if count >= min_word_count]
     if not kept:
         raise ValueError(

@@ -1,7 +1,5 @@
 """The lists of captions that data sets come with: Karpathy's splits, COCO's annotations, Flickr8k's tokens."""
 
-import re
-import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,18 +22,6 @@ class Captioned(NamedTuple):
     key: str
     captions: list[str]
     split: str | None
-
-
-def words_of(caption: str) -> list[str]:
-    """A caption's words: lower case, normal form C, without punctuation; letters and marks of any script are kept.
-
-    Marks, such as the vowels of Hindi and Thai, are no word characters to a regular expression of their own. Text
-    that puts no spaces between words, such as Chinese, comes out as one word for each run of letters: part it before.
-    """
-    text = unicodedata.normalize("NFC", caption.lower())
-    marks = "".join(sorted({character for character in text if unicodedata.category(character)[0] == "M"}))
-    letters = rf"\w[\w{re.escape(marks)}]*"
-    return re.findall(rf"{letters}(?:['\u2019\u200c\u200d-]{letters})*", text)
 
 
 def read_karpathy(path: Path, skipped: SkippedItems) -> list[Captioned]:

@@ -1,8 +1,13 @@
 """Data sets of captions: the formats written and read back, vocabularies, and what is skipped."""
 
+import importlib.util
 import io
 import json
 import pickle
+import re
+import shutil
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -11,7 +16,7 @@ from PIL import Image
 
 from memnets_tasks import CaptionFiles, Scenes
 from memnets_tasks.images import caption_files, write_captions
-from memnets_tasks.images.caption_formats import words_of
+from memnets_tasks.images.caption_words import words_of
 
 FORMATS = ["karpathy", "coco", "flickr8k"]
 
@@ -129,6 +134,7 @@ def test_coco_is_validated_and_evaluated_on_the_files_named(drawn, tmp_path):
     ("caption", "words"),
     [
         ("A man's dog -- isn't it? -- runs.", ["a", "man's", "dog", "isn't", "it", "runs"]),
+        ("isn\u2019t it", ["isn't", "it"]),
         ("T-shirt, 2 dogs!", ["t-shirt", "2", "dogs"]),
         ("  Ein gro\u00dfer Hund, e\u0301te\u0301 ", ["ein", "gro\u00dfer", "hund", "\u00e9t\u00e9"]),
         ("हिन्दी में, कुत्ता", ["हिन्दी", "में", "कुत्ता"]),
@@ -142,6 +148,55 @@ def test_coco_is_validated_and_evaluated_on_the_files_named(drawn, tmp_path):
 )
 def test_words(caption, words):
     assert words_of(caption) == words
+
+
+CONTRACTIONS = [("a.png", "train", ["A man's dog isn\u2019t it?", "..."]), ("a.png", "test", ["It isn't\u2028a dog."])]
+
+
+def test_the_words_of_the_common_evaluation_are_asked_of_its_own_tokeniser(tmp_path, monkeypatch):
+    """Of all captions at once, as each call starts Java; a stand-in splits as it does."""
+    asked = []
+
+    class Tokeniser:
+        def tokenize(self, given):
+            asked.append(given)
+            texts = {key: row["caption"].lower() for key, (row,) in given.items()}
+            split = {key: re.sub(r"(n't|'s)\b", r" \1", re.sub(r"[.?]", "", text)) for key, text in texts.items()}
+            return {key: [text.strip()] for key, text in split.items()}
+
+    monkeypatch.setitem(sys.modules, "pycocoevalcap", types.ModuleType("pycocoevalcap"))
+    monkeypatch.setitem(sys.modules, "pycocoevalcap.tokenizer", types.ModuleType("tokenizer"))
+    module = types.ModuleType("ptbtokenizer")
+    module.PTBTokenizer = Tokeniser
+    monkeypatch.setitem(sys.modules, "pycocoevalcap.tokenizer.ptbtokenizer", module)
+    picture(tmp_path / "a.png")
+    with pytest.warns(UserWarning, match="a.png#1 skipped: caption without a word"):
+        task = CaptionFiles(karpathy(tmp_path, CONTRACTIONS), min_word_count=1, tokenizer="official")
+    assert set(task.vocabulary) == {"a", "man", "'s", "dog", "is", "n't", "it"}
+    assert task.splits().test.sample(1, 5, seeded()).captions == (("it is n't a dog",),)
+    (given,) = asked
+    assert [row["caption"] for (row,) in given.values()] == ["A man's dog isn't it?", "...", "It isn't a dog."]
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("pycocoevalcap") is None or shutil.which("java") is None, reason="no pycocoevalcap or Java"
+)
+@pytest.mark.filterwarnings("ignore:.*skipped")
+def test_the_words_of_the_common_evaluation(tmp_path):
+    picture(tmp_path / "a.png")
+    task = CaptionFiles(karpathy(tmp_path, CONTRACTIONS), min_word_count=1, tokenizer="official")
+    assert set(task.vocabulary) == {"a", "man", "'s", "dog", "is", "n't", "it"}
+    assert task.splits().test.sample(1, 5, seeded()).captions == (("it is n't a dog",),)
+
+
+def test_a_tokeniser_that_is_not_there_is_named(tmp_path, monkeypatch):
+    picture(tmp_path / "a.png")
+    path = karpathy(tmp_path, CONTRACTIONS)
+    with pytest.raises(ValueError, match="tokenizer is 'moses'; give one of 'plain', 'official'"):
+        CaptionFiles(path, tokenizer="moses")  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "pycocoevalcap.tokenizer.ptbtokenizer", None)
+    with pytest.raises(ImportError, match="pip install pycocoevalcap"):
+        CaptionFiles(path, tokenizer="official")
 
 
 def test_what_is_skipped_is_counted(tmp_path):
