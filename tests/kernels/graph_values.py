@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from memnets.kernels.generate.graph import Node, View
+from memnets.kernels.generate.node import Node, View
 
 ELEMENTWISE = {
     "add": np.add,

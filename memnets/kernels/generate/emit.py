@@ -8,45 +8,23 @@ over outer loops has a vector for each of its places, folded after the nest.
 import itertools
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
-from .graph import Node, View
+from .expressions import Expressions, Part, Value, address, strides_of
+from .node import View
 from .places import Place, turned, turned_place
 from .schedule import Nest, Plan, Statement
 
-INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
-COMPARE = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "==", "ne": "!="}
 
-
-class Value(NamedTuple):
-    """An expression's result: its names (one, or one for each vector of a tile), and whether it is a condition."""
-
-    names: tuple[str, ...]
-    vector: bool
-    condition: bool
-    level: int
-
-
-class Part(NamedTuple):
-    """A stretch of the vector axis: from vector ``first``, ``tiles`` of ``tile`` vectors; the last may be partial."""
-
-    first: int
-    tiles: int
-    tile: int
-    partial: bool
-
-
-class Writer:
+class Writer(Expressions):
     """Writes one nest."""
 
     def __init__(self, plan: Plan, nest: Nest, lanes: int, names: "itertools.count[int]", registers: int):
-        self.plan, self.nest, self.lanes, self.counter, self.registers = plan, nest, lanes, names, registers
+        super().__init__(plan, nest, lanes, names)
+        self.registers = registers
         self.statements = [
             (s, turned(s.value, o), turned_place(s.place, o), frozenset(o[len(o) - s.reduced :]) if s.reduced else None)
             for s, o in zip(nest.statements, nest.orders)
         ]
-
-    order: tuple[int, ...]
 
     def write(self) -> list[str]:
         """The nest's lines."""
@@ -84,8 +62,8 @@ class Writer:
         """The order of the loops and the vector axis, by what they cost."""
         shape = self.nest.range
         best, least = None, math.inf
-        strides = [_place_strides(Place(self.plan.buffers[v.node], v.offset, v.coef)) for v in self._reads()]
-        stores = [_place_strides(p) for _, _, p, r in self.statements if r is None]
+        strides = [strides_of(Place(self.plan.buffers[v.node], v.offset, v.coef)) for v in self._reads()]
+        stores = [strides_of(p) for _, _, p, r in self.statements if r is None]
         for axis in range(len(shape)):
             vectors = -(-shape[axis] // self.lanes)
             work = math.prod(shape) / shape[axis] * vectors
@@ -170,22 +148,22 @@ class Writer:
         self.level_of, self.bodies, self.posts = {}, [[]], [[]]
         self.memo, self.part, self.widest = {}, Part(0, 1, 1, False), 1
         for s, value, place, _ in self.statements:
-            result = self._real(self.value(value, s.node))
+            result = self.real(self.value(value, s.node))
             operator = "+=" if s.kind == "add" else "="
             if s.node is None or s.node in self.plan.kept:
-                self.bodies[0].append(f"{place.buffer.base}[{_address(place, [])}] {operator} {result.names[0]};")
+                self.bodies[0].append(f"{place.buffer.base}[{address(place, [])}] {operator} {result.names[0]};")
         return ["{", *self.bodies[0], "}"]
 
     # ---- Statements ----
 
     def _statement(self, k: int, s: Statement, view: View, place: Place, reduced: frozenset[int] | None) -> None:
-        value = self._real(self.value(view, s.node))
+        value = self.real(self.value(view, s.node))
         if reduced is None:
             if s.node is None or s.node in self.plan.kept:
                 self._store(value, place, s.kind, len(self.order), self.bodies)
             return
         neutral = "splat(-(real)INFINITY)" if s.kind == "max" else "(vec){0}"
-        names = self._vectors(value)
+        names = self.vectors(value)
         if self.axis in reduced and self.part.partial:
             last = f"choose(LAST_{self.tail}, {names[-1]}, {neutral})"
             names = (*names[:-1], last)
@@ -208,7 +186,7 @@ class Writer:
                 for u in range(1, count):
                     total = join.format(total, f"a{k}_{u}")
                 fold = "fold_max" if s.kind == "max" else "fold_sum"
-                lines.append(f"{place.buffer.base}[{self._index(place)}] = {fold}({total});")
+                lines.append(f"{place.buffer.base}[{self.index(place)}] = {fold}({total});")
             else:
                 self._store(Value(tuple(acc), True, False, depth), place, "set", depth, self.posts)
         deepest = len(self.order)
@@ -241,28 +219,28 @@ class Writer:
             self.bodies[deepest].append(f"{at} = {join.format(at, name)};")
 
     def _fold_rows(self, k, s, place, outer, sizes, strides) -> list[str]:
-        steps = _place_strides(place)
+        steps = strides_of(place)
         if s.kind == "sum" and len(outer) == 1:
-            return [f"sum_rows(m{k}, {sizes[0]}, {place.buffer.base} + {_address(place, [])}, {steps[outer[0]]});"]
+            return [f"sum_rows(m{k}, {sizes[0]}, {place.buffer.base} + {address(place, [])}, {steps[outer[0]]});"]
         index = " + ".join(f"i{a} * {st}" for a, st in zip(outer, strides)) or "0"
         loops = "".join(f"for (i64 i{a} = 0; i{a} < {n}; i{a}++) " for a, n in zip(outer, sizes))
         fold = "fold_max" if s.kind == "max" else "fold_sum"
-        return [f"{loops}{place.buffer.base}[{self._index(place)}] = {fold}(m{k}[{index}]);"]
+        return [f"{loops}{place.buffer.base}[{self.index(place)}] = {fold}(m{k}[{index}]);"]
 
     def _copy_rows(self, k, place, outer, sizes, strides, vectors) -> list[str]:
         index = " + ".join(f"i{a} * {st}" for a, st in zip(outer, strides)) or "0"
         loops = "".join(f"for (i64 i{a} = 0; i{a} < {n}; i{a}++) " for a, n in zip(outer, sizes))
-        step = _place_strides(place)[self.axis]
+        step = strides_of(place)[self.axis]
         n = self.nest.range[self.axis]
-        target = f"{place.buffer.base} + {self._index(place)}"
+        target = f"{place.buffer.base} + {self.index(place)}"
         count = f"{n} - v < LANES ? {n} - v : LANES"
         body = f"store_apart({target}, m{k}[({index}) * {vectors} + v / LANES], {step}, {count});"
         return [f"{loops}for (i64 v = 0; v < {n}; v += LANES) {body}"]
 
     def _store(self, value: Value, place: Place, kind: str, level: int, lists: list[list[str]]) -> None:
-        step = _place_strides(place)[self.axis]
-        base = f"{place.buffer.base} + {self._index(place)}"
-        for u, name in enumerate(self._vectors(value)):
+        step = strides_of(place)[self.axis]
+        base = f"{place.buffer.base} + {self.index(place)}"
+        for u, name in enumerate(self.vectors(value)):
             partial = self.part.partial and u == self.part.tile - 1
             target = f"{base} + {u * self.lanes * step}"
             count = self.tail if partial else self.lanes
@@ -281,173 +259,3 @@ class Writer:
         inner = place.buffer.strides.index(1) if 1 in place.buffer.strides else None
         fits = self.nest.range[self.axis] == place.buffer.padded
         return fits and inner is not None and place.offset[inner] == 0 and place.coef[inner][self.axis] == 1
-
-    # ---- Values ----
-
-    def value(self, view: View, own: Node | None = None) -> Value:
-        """Code for a view over the nest's axes; ``own`` is the node that the statement makes, not to be loaded."""
-        node = view.node
-        key = (node.id, view.offset, view.coef)
-        if key in self.memo:
-            return self.memo[key]
-        if node.op == "const":
-            value = Value((_literal(float(node.attr)),), False, False, 0)
-        elif node.op == "iota":
-            value = self._iota(view)
-        elif node is not own and node in self.plan.buffers:
-            value = self._load(view)
-        elif node.op == "gather":
-            value = self._gather(view)
-        else:
-            value = self._function(node.op, [self.value(view.compose(a)) for a in node.args])
-        self.memo[key] = value
-        return value
-
-    def _emit(self, kind: str, expressions: list[str], level: int, vector: bool, condition: bool) -> Value:
-        names = tuple(f"t{next(self.counter)}" for _ in expressions)
-        self.bodies[level] += [f"const {kind} {n} = {e};" for n, e in zip(names, expressions)]
-        return Value(names, vector, condition, level)
-
-    def _level(self, view: View) -> int:
-        used = [a for a in range(len(view.shape)) if any(view.column(a))]
-        return max((self.level_of[a] for a in used), default=0)
-
-    def _load(self, view: View) -> Value:
-        buffer = self.plan.buffers[view.node]
-        place = Place(buffer, view.offset, view.coef)
-        step = _place_strides(place)[self.axis] if self.order else 0
-        base, level = f"{buffer.base} + {self._index(place)}", self._level(view)
-        if step == 0:
-            return self._emit("real", [f"*({base})"], level, False, False)
-        loads = []
-        for u in range(self.part.tile):
-            partial = self.part.partial and u == self.part.tile - 1
-            at = f"{base} + {u * self.lanes * step}"
-            count = self.tail if partial else self.lanes
-            if step != 1:
-                loads.append(f"load_apart({at}, {step}, {count})")
-            elif partial and buffer.base not in PADDED:
-                loads.append(f"load_some({at}, {count})")
-            else:
-                loads.append(f"load({at})")
-        return self._emit("vec", loads, level, True, False)
-
-    def _iota(self, view: View) -> Value:
-        row, first = view.coef[0], view.offset[0]
-        scalar = " + ".join([str(first), *(f"i{a} * {c}" for a, c in enumerate(row) if c and a != self.axis)])
-        step = row[self.axis] if self.order else 0
-        if not step:
-            return self._emit("real", [f"(real)({scalar})"], self._level(view), False, False)
-        lines = [
-            f"(real)({scalar} + (v + {u * self.lanes}) * {step}) + COUNT * R({step}.0)" for u in range(self.part.tile)
-        ]
-        return self._emit("vec", lines, self._level(view), True, False)
-
-    def _gather(self, view: View) -> Value:
-        source, index = (view.compose(a) for a in view.node.args)
-        place = self._real(self.value(index))
-        buffer = self.plan.buffers[source.node]
-        at = Place(buffer, source.offset, source.coef)
-        step = sum(a * b for a, b in zip(buffer.strides, view.node.attr))
-        axis = [s for s, k in enumerate(view.node.attr) if k]
-        size = source.node.shape[axis[0]] if axis else 1
-        along = _place_strides(at)[self.axis] if self.order else 0
-        base, level = f"{buffer.base} + {self._index(at)}", max(self._level(source), place.level)
-        if not place.vector and not along:
-            return self._emit("real", [f"({base})[s_place({place.names[0]}, {size}) * {step}]"], level, False, False)
-        loads = []
-        for u, name in enumerate(self._vectors(place)):
-            partial = self.part.partial and u == self.part.tile - 1
-            count = self.tail if partial else self.lanes
-            loads.append(f"load_at({base} + {u * self.lanes * along}, {name}, {size}, {step}, {along}, {count})")
-        return self._emit("vec", loads, level, True, False)
-
-    def _function(self, op: str, args: list[Value]) -> Value:
-        level, vector = max(a.level for a in args), any(a.vector for a in args)
-        if op in ("stop", "copy"):
-            return args[0]
-        if op == "where":
-            condition = self._condition(args[0])
-            rest = [self._real(a) for a in args[1:]]
-            level = max([level, condition.level, *(a.level for a in rest)])
-            if not vector:
-                line = f"{condition.names[0]} ? {rest[0].names[0]} : {rest[1].names[0]}"
-                return self._emit("real", [line], level, False, False)
-            masks = self._vectors(condition)
-            lines = [f"choose({m}, {a}, {b})" for m, a, b in zip(masks, *map(self._vectors, rest))]
-            return self._emit("vec", lines, level, True, False)
-        args = [self._real(a) for a in args]
-        if op in COMPARE:
-            if not vector:
-                line = f"{args[0].names[0]} {COMPARE[op]} {args[1].names[0]}"
-                return self._emit("int", [line], level, False, True)
-            lines = [f"v_{op}({a}, {b})" for a, b in zip(*map(self._vectors, args))]
-            return self._emit("mask", lines, level, True, True)
-        if op == "div" and vector and not args[1].vector and args[1].names[0].startswith("t"):
-            op, args = "mul", [args[0], self._reciprocal(args[1])]
-        if op in INFIX:
-            columns = [self._vectors(a) if a.vector else a.names * (self.part.tile if vector else 1) for a in args]
-            lines = [f"{a} {INFIX[op]} {b}" for a, b in zip(*columns)]
-            return self._emit("vec" if vector else "real", lines, level, vector, False)
-        if op == "neg":
-            return self._emit("vec" if vector else "real", [f"-{n}" for n in args[0].names], level, vector, False)
-        kind = "v" if vector else "s"
-        columns = [self._vectors(a) if vector else a.names for a in args]
-        lines = [f"{kind}_{op}({', '.join(c)})" for c in zip(*columns)]
-        return self._emit("vec" if vector else "real", lines, level, vector, False)
-
-    def _reciprocal(self, value: Value) -> Value:
-        """For a divisor of whole vectors: one division in place of many. (Those above 8e37 count as infinite.)"""
-        key = "reciprocal", value.names
-        if key not in self.memo:
-            self.memo[key] = self._emit("real", [f"R(1.0) / {value.names[0]}"], value.level, False, False)
-        return self.memo[key]
-
-    def _vectors(self, value: Value) -> tuple[str, ...]:
-        if value.vector:
-            return value.names
-        name = value.names[0]
-        return (f"((mask){{0}} - (whole)({name}))" if value.condition else f"splat({name})",) * self.part.tile
-
-    def _real(self, value: Value) -> Value:
-        if not value.condition:
-            return value
-        if value.vector:
-            return self._emit("vec", [f"v_bool({n})" for n in value.names], value.level, True, False)
-        return self._emit("real", [f"(real)({value.names[0]})"], value.level, False, False)
-
-    def _condition(self, value: Value) -> Value:
-        if value.condition:
-            return value
-        if value.vector:
-            return self._emit("mask", [f"{n} != (vec){{0}}" for n in value.names], value.level, True, True)
-        return self._emit("int", [f"{value.names[0]} != 0"], value.level, False, True)
-
-    def _index(self, place: Place) -> str:
-        strides = _place_strides(place)
-        axes = [("v" if a == self.axis else f"i{a}", st) for a, st in enumerate(strides)]
-        return _address(place, axes)
-
-
-PADDED = ("loc", "row", "rec", "next", "cur", "nxt", "drec", "dcur", "dnxt", "seg")
-"""Memories with room behind the last number, which may be read past a buffer's end."""
-
-
-def _place_strides(place: Place) -> list[int]:
-    """How far a step along each axis goes."""
-    axes = len(place.coef[0]) if place.coef else 0
-    return [sum(row[a] * st for row, st in zip(place.coef, place.buffer.strides)) for a in range(axes)] or [0] * 8
-
-
-def _address(place: Place, axes: Sequence[tuple[str, int]]) -> str:
-    first = place.buffer.first + sum(o * st for o, st in zip(place.offset, place.buffer.strides))
-    terms = [name if st == 1 else f"{name} * {st}" for name, st in axes if st]
-    return " + ".join([*terms, str(first)])
-
-
-def _literal(x: float) -> str:
-    if math.isnan(x):
-        return "(real)NAN"
-    if math.isinf(x):
-        return "(real)INFINITY" if x > 0 else "(-(real)INFINITY)"
-    return f"R({x!r})" if x >= 0 else f"(-R({-x!r}))"

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from .graph import Graph, Node, View
+from .graph import Graph
+from .node import Node, View
 
 Parts = list[tuple[View, View]]
 

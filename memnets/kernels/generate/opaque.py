@@ -2,7 +2,7 @@
 
 import math
 
-from .graph import Node, View
+from .node import Node, View
 from .places import Buffer, Place
 from .schedule import Plan, Statement
 

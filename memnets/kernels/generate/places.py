@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-from .graph import Shape, View
+from .node import Shape, View
 
 
 class Buffer(NamedTuple):

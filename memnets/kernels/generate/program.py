@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from .emit import Writer
 from .gradient import gradients
-from .graph import Graph, Node, View
+from .graph import Graph
+from .node import Node, View
 from .places import Buffer, Place, Room, dense, layout, whole_place
 from .saving import choose_saved
 from .schedule import LARGE, Plan

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable
 
-from .graph import Node
+from .node import Node
 from .schedule import CHEAP, LARGE
 
 SAVE = 6.0

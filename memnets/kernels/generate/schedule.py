@@ -10,7 +10,7 @@ import math
 from collections.abc import Container
 from dataclasses import dataclass, field
 
-from .graph import Node, Shape, View
+from .node import Node, Shape, View
 from .places import Buffer, Place, Room, span, turned, turned_place
 
 CHEAP = frozenset("add sub mul neg stop copy where maximum minimum abs relu sign gt ge lt le eq ne".split())  # noqa: SIM905

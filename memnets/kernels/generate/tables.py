@@ -6,7 +6,7 @@ import itertools
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .graph import View
+from .node import View
 from .places import Buffer, dense
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ...base.state import state_tensors
-from .graph import Graph, Node, View
+from .graph import Graph
+from .node import Node, View
 from .prologue import Call, Slot, leaves, needed_calls
 from .rules import RULES, VIEWS, NoRuleError, put
 

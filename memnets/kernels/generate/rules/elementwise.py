@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from ..graph import View
+from ..node import View
 from .rule import NoRuleError, Rule, apply, graph_of
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..graph import View
+from ..node import View
 from .places import gather
 from .rule import Rule
 

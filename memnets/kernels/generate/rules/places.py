@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ..graph import View
+from ..node import View
 from .elementwise import where
 from .rule import NoRuleError, Rule, apply, graph_of
 from .views import VIEWS, slice_of

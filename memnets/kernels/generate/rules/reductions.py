@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ..graph import View
+from ..node import View
 from .elementwise import where
 from .order import cumulative, extreme
 from .rule import NoRuleError, Rule, apply

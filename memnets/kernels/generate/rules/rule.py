@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from ..graph import View
+from ..node import View
 
 Rule = Callable[..., Any]
 

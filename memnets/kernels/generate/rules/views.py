@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..graph import View
+from ..node import View
 from .rule import Rule
 
 
