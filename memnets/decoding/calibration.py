@@ -1,5 +1,6 @@
 """Confidence that means what it says: one temperature for each way of scoring, fitted on lines kept from training."""
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -36,6 +37,24 @@ class Calibration(nn.Module):
         for name, own in self.named_buffers():
             state_dict.setdefault(prefix + name, own)  # weights that were saved before there was this
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+    def fit(self, batches: Sequence["Scored"], widest: int) -> dict[str, float]:
+        """Set the temperature of each part that the batches have scores of to that of the least loss.
+
+        Args:
+            batches: of lines that training has not seen.
+            widest: pixels of the widest of them.
+
+        Returns:
+            ``attention_temperature`` and ``ctc_temperature``, of those there are.
+        """
+        found = {}
+        for n, (name, loss) in enumerate([("attention", attention_loss), ("ctc", ctc_loss)]):
+            if batches and (batches[0].logits, batches[0].log_probs)[n] is not None:
+                found[f"{name}_temperature"] = best_temperature(functools.partial(loss, batches))
+                self.temperatures[n] = found[f"{name}_temperature"]
+        self.widest.fill_(widest)
+        return found
 
     @property
     def of_attention(self) -> Tensor:

@@ -1,9 +1,8 @@
 """Reading lines of text: columns, a classifier of columns (CTC) and an attention decoder, trained together."""
 
-import functools
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,39 +23,18 @@ from ..base.module import Model, TrainingOutputs
 from ..base.saving import Pretrained
 from ..base.task import Task
 from ..decoding.attention_decoder import make_decoder
-from ..decoding.calibration import LATER, Calibration, Scored, attention_loss, best_temperature
-from ..decoding.calibration import ctc_loss as calibrated_ctc_loss
-from ..decoding.ctc import column_log_probs, ctc_loss
+from ..decoding.calibration import LATER, Calibration, Scored
+from ..decoding.ctc import column_log_probs
 from ..decoding.end_columns import EndColumns
 from ..decoding.joint import DECODES, Attending, Reading, read_by_attention, read_by_both, read_by_ctc
-from ..decoding.loss import IGNORED, column_targets, cross_entropy, pad_classes, with_end
+from ..decoding.loss import pad_classes, with_end
+from ..decoding.reader_loss import ReaderOutput, reader_loss
 from ..decoding.rollout import teach
 from ..decoding.sizes import check_sizes, shrink, surest
 from ..text.charset import Charset, SymbolChange
-from ..text.direction import has_right_to_left, visual_order
 from ..text.symbol_tables import WithSymbols
 from ..vision.base import Columns, check_features, check_floating, encode_line
 from ..vision.columns import ColumnEncoder
-
-
-class ReaderOutput(NamedTuple):
-    """What a reader gives for images and their texts; None for the part that ``ctc_weight`` leaves out.
-
-    Attributes:
-        logits: ``(B, L + 1, V)`` of the attention decoder at each character and at the end.
-        weights: ``(B, L + 1, C + E)``, where it looked; E end columns follow each line's valid ones.
-        ctc_log_probs: ``(B, C, V)`` of each column.
-        columns: ``(B,)``, valid columns.
-        targets: ``(B, L + 1)``, classes, the end (0), then -100.
-        loss: of a training batch, a scalar: ``lambda * CTC + (1 - lambda) * attention``.
-    """
-
-    logits: Tensor | None
-    weights: Tensor | None
-    ctc_log_probs: Tensor | None
-    columns: Tensor
-    targets: Tensor
-    loss: Tensor | None = None
 
 
 class TextReader(WithSymbols[Charset], Model, Pretrained):
@@ -257,15 +235,7 @@ class TextReader(WithSymbols[Charset], Model, Pretrained):
                 made = self(batch.images, batch.widths, batch.texts)
                 outputs.append(Scored(made.logits, made.ctc_log_probs, made.columns, made.targets))
                 widest = max(widest, int(batch.widths.max()))
-        found = {}
-        for n, (name, part, loss) in enumerate(
-            [("attention", self.decoder, attention_loss), ("ctc", self.ctc, calibrated_ctc_loss)]
-        ):
-            if part is not None and outputs:
-                found[f"{name}_temperature"] = best_temperature(functools.partial(loss, outputs))
-                self.calibration.temperatures[n] = found[f"{name}_temperature"]
-        self.calibration.widest.fill_(widest)
-        return found
+        return self.calibration.fit(outputs, widest)
 
     def forward(self, images: Tensor, widths: Tensor, texts: Sequence[str], *, sampling: float = 0.0) -> ReaderOutput:
         """Score given texts, each character after the right ones before it.
@@ -303,36 +273,11 @@ class TextReader(WithSymbols[Charset], Model, Pretrained):
         """
         sampling = self.sampling if self.training else 0.0
         output = self(batch.images, batch.widths, batch.texts, sampling=sampling)
-        parts: dict[str, Tensor] = {}
-        total = output.targets.new_zeros((), dtype=torch.float32)
-        if output.logits is not None:
-            parts["attention_loss"] = cross_entropy(output.logits, output.targets)
-            total = total + (1 - self.ctc_weight) * parts["attention_loss"]
-        if output.ctc_log_probs is not None:
-            loss, numbers = self._column_loss(output, batch)
-            parts.update(numbers)
-            total = total + self.ctc_weight * loss
-        numbers = {name: value.detach() for name, value in parts.items()}
-        return TrainingOutputs(output._replace(loss=total), numbers=numbers)
-
-    def _column_loss(self, output: ReaderOutput, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
-        log_probs, counts = output.ctc_log_probs, output.columns
-        assert log_probs is not None
-        lengths = (output.targets > 0).sum(1)
-        classes = output.targets[:, :-1].clamp(min=0)
-        if self.column_loss == "ctc":
-            loss, infeasible = ctc_loss(log_probs, counts, classes, lengths)
-            return loss, {"ctc_loss": loss, "infeasible": infeasible / len(counts)}
-        pixels = getattr(self.encoder, "pixels_per_column", batch.images.shape[3] / log_probs.shape[1])
-        boxes = batch.boxes.to(log_probs.device)
-        if not boxes.shape[1]:  # no place of this batch is known
-            boxes = boxes.new_full((*classes.shape, 2), torch.nan)
-        boxes = _from_the_left(boxes, batch.texts)
-        targets = column_targets(boxes, classes, lengths, counts, pixels)
-        if bool((targets == IGNORED).all()):  # the mean over no column would be NaN
-            raise ValueError("column_loss is 'boxes', but the batch knows no character's place: use column_loss='ctc'")
-        loss = cross_entropy(log_probs[:, : targets.shape[1]], targets)
-        return loss, {"column_loss": loss}
+        pixels = getattr(self.encoder, "pixels_per_column", None)
+        loss, numbers = reader_loss(
+            output, batch, ctc_weight=self.ctc_weight, column_loss=self.column_loss, pixels_per_column=pixels
+        )
+        return TrainingOutputs(output._replace(loss=loss), numbers=numbers)
 
     @torch.no_grad()
     def read(
@@ -400,15 +345,6 @@ class TextReader(WithSymbols[Charset], Model, Pretrained):
     def predict(self, batch: Any) -> list[Reading]:
         """:meth:`read` of a batch's images, in the way of ``decode`` and ``beam_size``."""
         return self.read(batch.images, batch.widths, beam_size=self.beam_size)
-
-
-def _from_the_left(boxes: Tensor, texts: Sequence[str]) -> Tensor:
-    """Boxes (B, L, 2) of the characters of texts, in the order in which those stand on the page."""
-    boxes = boxes.clone()
-    for row, text in zip(boxes, texts):
-        if has_right_to_left(text):
-            row[: len(text)] = row[visual_order(text)]
-    return boxes
 
 
 def _attention(
