@@ -15,7 +15,8 @@ WAYS = ("attention", "ctc", "joint")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which runs, and what to test them on."""
     add = parser.add_argument
-    add("run_dir", metavar="RUN_DIR", nargs="+", help="run directories, such as runs/copy-ntm/<id>")
+    add("run_dir", metavar="RUN_DIR", nargs="*",
+        help="run directories, such as runs/copy-ntm/<id>; with --data none for the reader that ships")  # fmt: skip
     add("--lengths", type=numbers, help="such as 20,40,80,120; the task's own by default")
     add(
         "--slots",
@@ -40,6 +41,8 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("lengths: --wrong is of the lines of a labelled set: give it with --data PATH")
     if options.data:
         return _score(options)
+    if not options.run_dir:
+        raise UsageError("lengths: RUN_DIR is missing: name a run, or with --data PATH score the reader that ships")
     from ..experiments.evaluate import distinct_items, task_of_split
     from ..experiments.load import load_run
     from ..experiments.printing import print_lengths, print_paths, print_runs
@@ -66,12 +69,16 @@ def _score(options: argparse.Namespace) -> int:
     from ..experiments.load import load_reader
     from ..experiments.printing import say
     from ..experiments.score_lines import score_lines, write_wrong
+    from ..experiments.shipped import load_shipped
 
-    for path in options.run_dir:
-        _, model, loader = load_reader(path, which=options.checkpoint, vouched=options.trust)
+    for path in options.run_dir or [None]:
+        if path is None:
+            model, loader = load_shipped()
+        else:
+            _, model, loader = load_reader(path, which=options.checkpoint, vouched=options.trust)
         _search_as_asked(options, model)
         lines, scores = score_lines(model, loader, options.data, decode=options.decode, beam_size=options.beam or 1)
-        say(f"{path}: {len(lines)} lines of {options.data}")
+        say(f"{path or 'the reader that ships'}: {len(lines)} lines of {options.data}")
         for name, value in scores.items():
             print(f"  {name.replace('_', ' '):<32} {value:.2%}")
         if options.wrong:

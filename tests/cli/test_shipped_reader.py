@@ -1,6 +1,8 @@
 """The reader that comes with the library: small, whole, and reading print without a run."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -45,6 +47,17 @@ def test_a_photographed_page_is_read_at_several_sizes():
     at_one = reader.read(batch.images, batch.widths, sizes=[1])
     assert character_error_rate([reading.text for reading in at_several], batch.texts) < 0.04
     assert character_error_rate([reading.text for reading in at_one], batch.texts) > 0.1
+
+
+def test_labelled_lines_are_scored_without_a_run(lines, capsys):
+    labels = Path(next(iter(lines))).with_name("gt.txt")
+    labels.write_text("".join(f"{Path(path).name}\t{text}\n" for path, text in lines.items()), encoding="utf-8")
+    assert main(["lengths", "--data", str(labels)]) == 0
+    said = capsys.readouterr().out
+    assert "the reader that ships: 12 lines" in said
+    assert float(re.search(r"character error rate +([\d.]+)%", said)[1]) < 20
+    assert main(["lengths"]) == 2
+    assert "RUN_DIR is missing" in capsys.readouterr().err
 
 
 def test_a_photographed_page_is_read_from_its_picture(tmp_path, capsys):
