@@ -132,6 +132,7 @@ class Fit:
             options.anneal_below,
             options.failure_bound,
             options.sequences_for_failures(self.learner.model),
+            options.anneal_checks,
         )
         rise = options.collapse_rise
         if rise is not None and objects.lr_scheduler is not None:

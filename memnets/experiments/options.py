@@ -17,6 +17,7 @@ class TrainingOptions:
         threshold: errors per sequence; the task's own by default.
         anneal_steps: steps after that, over which the learning rate falls to zero.
         anneal_below: errors per sequence below which, as many times in a row, annealing begins; null for the threshold.
+        anneal_checks: validations in a row below that with which annealing begins; null for checks.
         failure_bound: share of sequences that may fail, each as a whole, when annealing ends; where more do, another
             annealing follows from half of the rate. null for any.
         failure_sequences: sequences among which failing ones are counted, then and for result.json; null for 20 times
@@ -42,6 +43,7 @@ class TrainingOptions:
     threshold: float | None = None
     anneal_steps: int = 0
     anneal_below: float | None = None
+    anneal_checks: int | None = None
     failure_bound: float | None = None
     failure_sequences: int | None = None
     failure_replay: int = 0

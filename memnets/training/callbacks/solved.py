@@ -27,7 +27,7 @@ class StopWhenSolved(pl.Callback):
     goes on at half of the rate it had before, since the whole rate has been too much.
 
     Small batches may be too noisy to stay below the threshold at a whole rate: ``anneal_below`` lets annealing begin
-    at larger errors, after as many validations in a row below them.
+    at larger errors, after as many validations in a row below them, or after ``anneal_checks`` of them.
 
     A mean below the threshold may hide sequences that fail as a whole, one in some hundred or thousand. With
     ``failure_bound`` they are counted among ``failure_sequences`` fresh ones at the end of annealing; where more than
@@ -40,6 +40,8 @@ class StopWhenSolved(pl.Callback):
         anneal_steps: training steps after that, at least 0.
         anneal_below: errors at which annealing begins, at least the threshold; None for the threshold.
             Above the threshold it needs ``anneal_steps``.
+        anneal_checks: validations in a row below that, at least 1; None for ``checks``. One alone begins early, and where
+            the whole rate would have brought a collapse soon, training goes on at half of it.
         failure_bound: share of sequences that may fail, with errors not below the threshold; None for any. It needs
             ``anneal_steps``.
         failure_sequences: how many are counted; enough to see that share.
@@ -56,8 +58,14 @@ class StopWhenSolved(pl.Callback):
         anneal_below: float | None = None,
         failure_bound: float | None = None,
         failure_sequences: int = 2000,
+        anneal_checks: int | None = None,
     ):
-        for name, value, least in (("checks", checks, 1), ("anneal_steps", anneal_steps, 0)):
+        begin = checks if anneal_checks is None else anneal_checks
+        for name, value, least in (
+            ("checks", checks, 1),
+            ("anneal_steps", anneal_steps, 0),
+            ("anneal_checks", begin, 1),
+        ):
             if value < least:
                 raise ValueError(f"{name} is {value}, but must be at least {least}")
         if not threshold > 0:
@@ -78,6 +86,7 @@ class StopWhenSolved(pl.Callback):
         self.threshold = threshold
         self.anneal_below = anneal_below or threshold
         self.checks = checks
+        self.anneal_checks = begin
         self.anneal_steps = anneal_steps
         self.streak = 0
         """Validations in a row below the threshold, up to the last."""
@@ -132,7 +141,7 @@ class StopWhenSolved(pl.Callback):
             self.streak = 0
         self.near = self.near + 1 if error < self.anneal_below else 0
         if self.anneal_from is None:
-            self.anneal_from = trainer.global_step if self.near >= self.checks else None
+            self.anneal_from = trainer.global_step if self.near >= self.anneal_checks else None
         elif error >= COLLAPSE * self.anneal_below or (self._over(trainer) and not self.solved):
             self.begin_again(trainer)
             self._halve_rate(trainer)
@@ -174,6 +183,9 @@ class StopWhenSolved(pl.Callback):
         else:
             self.anneal_from = trainer.global_step
             self._halve_rate(trainer)
+            if trainer.is_global_zero:
+                failing, sequences = self._count(trainer, pl_module)
+                print(f"step {trainer.global_step:,}: {failing:,} of {sequences:,} sequences fail; another annealing")
 
     def _count(self, trainer: pl.Trainer, pl_module: Any) -> Failures:
         """The failures at the end of an annealing, counted once; all processes have those of the first."""
