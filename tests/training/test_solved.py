@@ -72,6 +72,14 @@ def test_errors_at_the_last_annealed_step_do_not_end_the_run():
     assert solved.solved["step"] == 6
 
 
+def test_annealing_may_begin_at_the_first_validation_near_enough():
+    rates, solved = scripted({2: 4.0, 4: 0.5, 6: 0.5}, checks=2, anneal_below=5.0, anneal_checks=1)
+    assert rates == [1, 1, 1, 0.75, 0.5, 0.25]
+    assert solved.solved["step"] == 4
+    with pytest.raises(ValueError, match="anneal_checks is 0, but must be at least 1"):
+        StopWhenSolved(0.1, anneal_checks=0)
+
+
 def test_annealing_may_begin_at_larger_errors():
     rates, solved = scripted({2: 4.0, 4: 4.0, 6: 0.5, 8: 0.5}, checks=2, anneal_below=5.0)
     assert rates == [1, 1, 1, 1, 1, 0.75, 0.5, 0.25]

@@ -40,8 +40,8 @@ class StopWhenSolved(pl.Callback):
         anneal_steps: training steps after that, at least 0.
         anneal_below: errors at which annealing begins, at least the threshold; None for the threshold.
             Above the threshold it needs ``anneal_steps``.
-        anneal_checks: validations in a row below that, at least 1; None for ``checks``. One alone begins early, and where
-            the whole rate would have brought a collapse soon, training goes on at half of it.
+        anneal_checks: validations in a row below that, at least 1; None for ``checks``. One alone begins early, and
+            where a collapse follows all the same, training goes on at half the rate.
         failure_bound: share of sequences that may fail, with errors not below the threshold; None for any. It needs
             ``anneal_steps``.
         failure_sequences: how many are counted; enough to see that share.
