@@ -158,9 +158,11 @@ class EpisodeTask(TokenTask):
             torch.index_select(pictures, 0, rows.flatten(), out=shown.flatten(0, 1))
             return
         drawn = torch.randint(4, (len(rows), self.ways), generator=generator, device=rows.device)
-        places = torch.arange(self.size**2, device=rows.device).view(self.size, self.size)
-        turned = torch.stack([places.rot90(number).flatten() for number in range(4)])  # (4, size size)
-        shown.copy_(pictures.take(rows.unsqueeze(-1) * self.size**2 + turned[drawn.gather(1, label)]))
+        turns, rows, shown = drawn.gather(1, label).flatten(), rows.flatten(), shown.flatten(0, 1)
+        for number in range(4):
+            place = (turns == number).nonzero().squeeze(1)
+            upright = pictures.index_select(0, rows[place]).view(-1, self.size, self.size)
+            shown.index_copy_(0, place, upright.rot90(number, (1, 2)).flatten(1))
 
     def _draw_order(self, length: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """The label of each step ``(B, T)``, and which image of its class is shown."""

@@ -54,7 +54,7 @@ def draw_graphs(nodes: Tensor, min_degree: int, max_degree: int, generator: torc
     count, most, device = len(nodes), int(nodes.max()), generator.device
     there = torch.arange(most, device=device) < nodes.unsqueeze(1)  # (B, N)
     places = torch.rand((count, most, 2), generator=generator, device=device)
-    distances = (places.unsqueeze(2) - places.unsqueeze(1)).square().sum(-1)  # (B, N, N)
+    distances = torch.cdist(places, places, compute_mode="donot_use_mm_for_euclid_dist")  # (B, N, N)
     itself = torch.eye(most, dtype=torch.bool, device=device)
     distances = distances.masked_fill(itself | ~there.unsqueeze(1), torch.inf)
     degree = min(max_degree, most - 1)
