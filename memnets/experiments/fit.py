@@ -131,7 +131,7 @@ class Fit:
             options.anneal_steps,
             options.anneal_below,
             options.failure_bound,
-            options.sequences_for_failures(self.learner.model),
+            options.sequences_for_bound(self.learner.model),
             options.anneal_checks,
         )
         rise = options.collapse_rise

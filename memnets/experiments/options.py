@@ -1,6 +1,7 @@
 """Settings of an experiment that are none of its classes': how to train, and where W&B runs go."""
 
 import dataclasses
+import math
 from typing import Any
 
 from ..training.adapters import is_sequence_module
@@ -20,10 +21,11 @@ class TrainingOptions:
         anneal_checks: validations in a row below that with which annealing begins; null for checks.
         failure_bound: share of sequences that may fail, each as a whole, when annealing ends; where more do, another
             annealing follows from half of the rate. null for any.
-        failure_sequences: sequences among which failing ones are counted, then and for result.json; null for 20 times
-            evaluation_sequences, of readers and captioners for as many as these.
-        failure_replay: sequences of each batch that are drawn from those that failed when an annealing ended, in place
-            of fresh ones; 0 for none. It needs failure_bound.
+        failure_sequences: sequences among which failing ones are counted, then and for result.json; null for as many as
+            show the bound, then, and for 20 times evaluation_sequences, at last (of readers and captioners for as many
+            as these).
+        failure_replay: share of each batch that is drawn from the sequences that failed when an annealing ended; 0 for
+            none. It needs failure_bound.
         collapse_rise: errors per sequence above the best that, at three validations in a row, take training back to its
             best weights at half the rate, and so does a run that would end as diverged; null for never.
         spike_clip: clip the gradient's norm at this many times the median of the last 100; null for not.
@@ -46,7 +48,7 @@ class TrainingOptions:
     anneal_checks: int | None = None
     failure_bound: float | None = None
     failure_sequences: int | None = None
-    failure_replay: int = 0
+    failure_replay: float = 0.0
     collapse_rise: float | None = None
     spike_clip: float | None = None
     spike_floor: float = 0.0
@@ -61,6 +63,12 @@ class TrainingOptions:
         if self.failure_sequences is not None:
             return self.failure_sequences
         return (20 if is_sequence_module(model) else 1) * self.evaluation_sequences
+
+    def sequences_for_bound(self, model: Any) -> int:
+        """How many sequences failures are counted among when an annealing ends."""
+        if self.failure_sequences is None and self.failure_bound:
+            return math.ceil(1 / self.failure_bound)
+        return self.sequences_for_failures(model)
 
 
 @dataclasses.dataclass

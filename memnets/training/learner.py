@@ -77,7 +77,7 @@ class SequenceLearner(pl.LightningModule):
         gradient_clip_val: clip the gradient to this, as Lightning's trainer would; None or 0 for not.
         gradient_clip_algorithm: "norm" (the default) or "value": what that is a bound of.
         accumulate_grad_batches: batches whose gradients make one step.
-        failure_replay: sequences of each batch that are drawn from those found to fail; 0 for none.
+        failure_replay: share of each batch that is drawn from sequences found to fail; 0 for none.
         skip_nonfinite: leave out up to this many steps in a row whose gradient is not finite, as a loss scaler does;
             one more raises :class:`DivergedError`. Through a long sequence a rare gradient grows beyond float32 in
             a run that is otherwise sound. :attr:`skipped` counts them, and is logged. Without effect where there is
@@ -104,7 +104,7 @@ class SequenceLearner(pl.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
         accumulate_grad_batches: int = 1,
-        failure_replay: int = 0,
+        failure_replay: float = 0.0,
     ):
         super().__init__()
         self.automatic_optimization = False  # the whole step is one plain function
@@ -116,7 +116,7 @@ class SequenceLearner(pl.LightningModule):
             raise ValueError(f"skip_nonfinite is {skip_nonfinite}, but must be at least 0")
         check_task(model, task)
         if failure_replay:
-            check_replay(failure_replay, batch_size, task)
+            check_replay(failure_replay, task)
         generator(seed, "train", 0)
         spikes = None if spike_clip is None else SpikeClip(spike_clip, spike_floor)
         self.model = model

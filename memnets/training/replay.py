@@ -22,11 +22,11 @@ class Replay:
     to take out the fault, and the others keep what was learnt.
 
     Args:
-        size: sequences of each batch that are drawn from those that failed, as soon as there is one.
+        share: of each batch, drawn from the sequences that failed as soon as there is one.
     """
 
-    def __init__(self, size: int):
-        self.size = size
+    def __init__(self, share: float):
+        self.share = share
         self.failed: Batch | None = None
         """All that failed so far."""
 
@@ -40,10 +40,11 @@ class Replay:
         """``batch`` with failed sequences in place of its first ones; as it is where nothing has failed."""
         if self.failed is not None and not _fits(self.failed, batch):  # as of a checkpoint of another task
             self.failed = None
-        if self.failed is None:
+        count = int(self.share * len(batch))
+        if self.failed is None or not count:
             return batch
-        drawn = torch.randint(len(self.failed), (self.size,), generator=random, device=random.device)
-        return _together(_rows(self.failed, drawn), _rows(batch, slice(self.size, None)))
+        drawn = torch.randint(len(self.failed), (count,), generator=random, device=random.device)
+        return _together(_rows(self.failed, drawn), _rows(batch, slice(count, None)))
 
     def state_dict(self) -> dict[str, Tensor] | None:
         """The sequences, as plain tensors; None without any."""
@@ -54,19 +55,17 @@ class Replay:
         self.failed = None if state is None else Batch(**taken_back(state, SAVED, {}))
 
 
-def check_replay(size: int, batch_size: int, task: Task) -> None:
-    """Raise ValueError unless so many sequences of each batch can be drawn again."""
-    if not 0 < size < batch_size:
-        raise ValueError(f"failure_replay is {size}, but must be below batch_size, {batch_size}; 0 replays nothing")
+def check_replay(share: float, task: Task) -> None:
+    """Raise ValueError unless that share of each batch can be drawn again."""
+    if not 0 < share < 1:
+        raise ValueError(f"failure_replay is {share}, but must be a share of a batch such as 0.125; 0 replays nothing")
     if isinstance(task, StreamTask) or task.splits().validation is not task:
         raise ValueError(
-            f"failure_replay is {size}, but {type(task).__name__} keeps what it validates on from training: leave it "
+            f"failure_replay is {share}, but {type(task).__name__} keeps what it validates on from training: leave it "
             "at 0; it is for tasks whose sequences are drawn anew each time"
         )
     if not isinstance(task.sample(1, task.min_length, generator(0, "probe", 0)), Batch):
-        raise ValueError(
-            f"failure_replay is {size}, but the batches of {type(task).__name__} are of another kind: give 0"
-        )
+        raise ValueError(f"failure_replay is {share}, but batches of {type(task).__name__} are of another kind: give 0")
 
 
 def _fits(failed: Batch, batch: Batch) -> bool:

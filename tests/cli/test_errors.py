@@ -98,9 +98,9 @@ MISTAKES = {
     "no checks": (["fit", "copy-ntm", "--training.checks", "0"], 2, "checks is 0, but must be at least 1"),
     "no threshold": (["fit", "copy-ntm", "--training.threshold", "0"], 2, "threshold is 0.0, but must be above 0"),
     "replay of nothing": (
-        ["fit", "copy-ntm", "--training.failure_replay", "2"],
+        ["fit", "copy-lstm", "--training.failure_replay", "0.2"],
         2,
-        "--training.failure_replay is 2, but nothing is counted to be replayed: give --training.failure_bound too",
+        "--training.failure_replay is 0.2, but nothing is counted to be replayed: give --training.failure_bound too",
     ),
     "a rise of nothing": (
         ["fit", "copy-ntm", "--training.collapse_rise", "0"],

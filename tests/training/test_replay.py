@@ -23,13 +23,13 @@ def same(first, second):
 
 
 def test_nothing_changes_before_a_sequence_has_failed():
-    replay, batch = Replay(2), draw(3)
+    replay, batch = Replay(0.5), draw(3)
     replay.add(batch, torch.zeros(4, dtype=torch.bool))
     assert replay.into(batch, generator(0, "into", 0)) is batch
 
 
 def test_failed_sequences_stand_in_place_of_the_first_of_a_batch():
-    replay, short, long = Replay(2), draw(2), draw(5, seed=1)
+    replay, short, long = Replay(0.5), draw(2), draw(5, seed=1)
     replay.add(short, torch.tensor([False, True, False, False]))
     replay.add(long, torch.tensor([False, False, True, False]))
     fresh = draw(torch.tensor([1, 6, 3, 4]), seed=2)
@@ -52,14 +52,14 @@ def test_failed_sequences_stand_in_place_of_the_first_of_a_batch():
 
 
 def test_those_that_fail_are_what_is_counted():
-    replay, work = Replay(1), learner()
+    replay, work = Replay(0.1), learner()
     found = count_failures(work.model, work.task, sequences=30, threshold=0.1, replay=replay)
     assert found.failing == len(replay.failed) > 20
     assert (work.task.errors(work.model(replay.failed.inputs)[0], replay.failed) >= 0.1).all()
 
 
 def test_a_run_replays_what_failed_and_a_checkpoint_keeps_it(tmp_path):
-    work = learner(failure_replay=3)
+    work = learner(failure_replay=0.75)
     solved = callbacks.StopWhenSolved(99.0, 1, 2, failure_bound=0, failure_sequences=20)
     solved.threshold = 1e-9  # no sequence is without an error, and every validation near enough to anneal
     runner = trainer(max_steps=6, val_check_interval=2, check_val_every_n_epoch=None, callbacks=[solved])
@@ -70,7 +70,7 @@ def test_a_run_replays_what_failed_and_a_checkpoint_keeps_it(tmp_path):
     assert torch.equal(before.targets[3, : before.lengths[3]], after.targets[3, : before.lengths[3]])
     assert not same(before, after)
     runner.save_checkpoint(tmp_path / "last.ckpt")
-    other = learner(failure_replay=3)
+    other = learner(failure_replay=0.75)
     saved = torch.load(tmp_path / "last.ckpt", weights_only=True)
     other.on_load_checkpoint(saved)
     assert same(other.training_batch(7), work.training_batch(7))
@@ -78,14 +78,14 @@ def test_a_run_replays_what_failed_and_a_checkpoint_keeps_it(tmp_path):
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"failure_replay": 4}, "failure_replay is 4, .* below batch_size, 4"), ({"failure_replay": -1}, "is -1")],
+    [({"failure_replay": 1.5}, "failure_replay is 1.5, .* such as 0.125"), ({"failure_replay": -1}, "is -1")],
 )
-def test_more_than_a_batch_is_refused(settings, message):
+def test_what_is_no_share_of_a_batch_is_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         learner(**settings)
 
 
 def test_what_is_kept_from_training_is_not_replayed():
     task = SimpleNamespace(splits=lambda: Splits(Copy(), Copy()))
-    with pytest.raises(ValueError, match=r"failure_replay is 2, but SimpleNamespace keeps .* leave it at 0"):
-        check_replay(2, 4, task)
+    with pytest.raises(ValueError, match=r"failure_replay is 0.2, but SimpleNamespace keeps .* leave it at 0"):
+        check_replay(0.2, task)
