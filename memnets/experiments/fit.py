@@ -105,7 +105,7 @@ class Fit:
         if options.failure_replay and options.failure_bound is None:
             raise ValueError(
                 f"--training.failure_replay is {options.failure_replay}, but nothing is counted to be replayed: give "
-                "--training.failure_bound too, such as 1e-4"
+                "--training.failure_bound too, such as 1e-4, or --training.failure_replay 0"
             )
         self.learner = SequenceLearner(
             objects.model,
@@ -129,7 +129,7 @@ class Fit:
             threshold,
             options.checks,
             options.anneal_steps,
-            options.anneal_below,
+            None if options.anneal_below is None else max(options.anneal_below, threshold),
             options.failure_bound,
             options.sequences_for_bound(self.learner.model),
             options.anneal_checks,

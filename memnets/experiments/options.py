@@ -17,7 +17,8 @@ class TrainingOptions:
         checks: validations in a row below the threshold that make a run solved.
         threshold: errors per sequence; the task's own by default.
         anneal_steps: steps after that, over which the learning rate falls to zero.
-        anneal_below: errors per sequence below which, as many times in a row, annealing begins; null for the threshold.
+        anneal_below: errors per sequence below which, as many times in a row, annealing begins; the
+            threshold where that is larger, or where this is null.
         anneal_checks: validations in a row below that with which annealing begins; null for checks.
         failure_bound: share of sequences that may fail, each as a whole, when annealing ends; where more do, another
             annealing follows from half of the rate. null for any.

@@ -244,6 +244,7 @@ def test_user_yaml_and_user_callbacks(tmp_path, monkeypatch):
 
 def test_stops_by_itself_when_solved(tmp_path, capsys):
     easy = ["--training.threshold", "100", "--training.checks", "2", "--training.anneal_steps", "7"]
+    easy += ["--training.anneal_checks", "2", "--training.failure_bound", "0.5"]
     run = fit(tmp_path, *easy, "--trainer.val_check_interval", "5", "--trainer.max_steps", "1000")
     got = result(run)
     assert got["solved"] is True

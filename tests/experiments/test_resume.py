@@ -15,6 +15,7 @@ from running import TINY, command, environment, fit, result
 
 STEPS = ["--trainer.max_steps", "900", "--trainer.val_check_interval", "50", "--wandb.mode", "disabled"]
 STEPS += ["--training.threshold", "4.6", "--training.checks", "3", "--training.anneal_steps", "330"]
+STEPS += ["--training.anneal_checks", "3", "--training.failure_bound", "0.5"]
 """Solved somewhere in between, so that the stopping rule and the annealed rate are resumed too."""
 
 
