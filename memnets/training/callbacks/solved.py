@@ -31,8 +31,8 @@ class StopWhenSolved(pl.Callback):
 
     A mean below the threshold may hide sequences that fail as a whole, one in some hundred or thousand. With
     ``failure_bound`` they are counted among ``failure_sequences`` fresh ones at the end of annealing; where more than
-    that share fails, another annealing follows, from half of the rate that this one began with, and some of those that
-    failed are part of each batch where the learner has a ``failure_replay``.
+    that share fails, another annealing follows, from a quarter of the rate that this one began with, as more undoes
+    what has settled; and some of those that failed are part of each batch where the learner has a ``failure_replay``.
 
     Args:
         threshold: errors per sequence, in the task's unit.
@@ -144,7 +144,7 @@ class StopWhenSolved(pl.Callback):
             self.anneal_from = trainer.global_step if self.near >= self.anneal_checks else None
         elif error >= COLLAPSE * self.anneal_below or (self._over(trainer) and not self.solved):
             self.begin_again(trainer)
-            self._halve_rate(trainer)
+            self._lower_rate(trainer, 0.5)
         self._stop_when_over(trainer, pl_module)
 
     def begin_again(self, trainer: pl.Trainer) -> None:
@@ -161,9 +161,9 @@ class StopWhenSolved(pl.Callback):
         left = 1 - (trainer.global_step - self.anneal_from) / max(self.anneal_steps, 1)
         self._set_rate(trainer, max(left, 0.0))
 
-    def _halve_rate(self, trainer: pl.Trainer) -> None:
+    def _lower_rate(self, trainer: pl.Trainer, share: float) -> None:
         for group in trainer.optimizers[0].param_groups:
-            group["full_lr"] = group.get("full_lr", group["lr"]) / 2
+            group["full_lr"] = group.get("full_lr", group["lr"]) * share
         self._set_rate(trainer, 1.0)
 
     def _set_rate(self, trainer: pl.Trainer, share: float) -> None:
@@ -182,7 +182,7 @@ class StopWhenSolved(pl.Callback):
             trainer.should_stop = True
         else:
             self.anneal_from = trainer.global_step
-            self._halve_rate(trainer)
+            self._lower_rate(trainer, 0.25)
             if trainer.is_global_zero:
                 failing, sequences = self._count(trainer, pl_module)
                 print(f"step {trainer.global_step:,}: {failing:,} of {sequences:,} sequences fail; another annealing")
