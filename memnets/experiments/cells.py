@@ -35,6 +35,7 @@ def show_cells(options: argparse.Namespace) -> int:
     text = text[: options.characters]
     if len(text) < 100:
         raise UsageError(f"the text has {len(text)} characters, of which no unit can be told: give at least 100")
+    print(f"reading {len(text):,} characters", flush=True)
     units = record_units(model, _classes(model, text))
     features = code_features(text)
     found = rank_units(units, features)

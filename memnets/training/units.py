@@ -1,7 +1,7 @@
 """Which unit of a network knows what: each unit's numbers over a text, and how well they foretell a feature of it."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -56,19 +56,29 @@ def record_units(model: LanguageModel, tokens: Tensor) -> Units:
         model: a language model.
         tokens: ``(T,)``, the text as classes.
     """
-    device = model.embedding.weight.device
+    tokens = tokens.to(model.embedding.weight.device)
     state, rows = model.initial_state(1), []
-    names: list[str] = []
+    names = [own for name, part in _units_of(state).items() for own in _names(name, part[0])]
     with evaluating(model):
-        for token in tokens.to(device):
-            features, state = model.network(model.embedding(token.view(1, 1)), state)
-            parts = dict(named_tensors(state))
-            kept = {name: part for name, part in parts.items() if name.split(".")[-1] in ("cell", "hidden")}
-            if not kept:
-                kept = {"output": features}
-            names = names or [own for name, part in kept.items() for own in _names(name, part[0])]
-            rows.append(torch.cat([part.float().flatten() for part in kept.values()]).cpu())
+        if not names:  # outputs come of many steps at once
+            for piece in tokens.split(PIECE):
+                features, state = model.network(model.embedding(piece.unsqueeze(0)), state)
+                rows.append(features[0].float().cpu())  # (T, U)
+            values = torch.cat(rows)
+            return Units([f"output 0:{unit}" for unit in range(values.shape[1])], values.numpy())
+        for token in tokens:
+            _, state = model.network(model.embedding(token.view(1, 1)), state)
+            rows.append(torch.cat([part.float().flatten() for part in _units_of(state).values()]).cpu())
     return Units(names, torch.stack(rows).numpy())
+
+
+PIECE = 256
+"""Steps at once of a network whose outputs are looked at."""
+
+
+def _units_of(state: Any) -> dict[str, Tensor]:
+    """The cells and hidden states of a state by name."""
+    return {name: part for name, part in named_tensors(state) if name.split(".")[-1] in ("cell", "hidden")}
 
 
 def _names(name: str, part: Tensor) -> list[str]:

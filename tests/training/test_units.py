@@ -37,7 +37,8 @@ def test_the_unit_that_knows_is_found_and_others_are_chance():
         (lambda: memnets.Transformer(4, 6, heads=2), ["output 0:5"]),
     ],
 )
-def test_units_are_read_step_by_step(network, names):
+def test_units_are_read_step_by_step(network, names, monkeypatch):
+    monkeypatch.setattr("memnets.training.units.PIECE", 4)
     torch.manual_seed(0)
     model = memnets.LanguageModel("abc", network=network())
     tokens = torch.randint(4, (9,))
@@ -47,3 +48,6 @@ def test_units_are_read_step_by_step(network, names):
     _, state = model(tokens.unsqueeze(0))
     if names[0] == "hidden 0:0":
         torch.testing.assert_close(torch.from_numpy(units.values[-1, 6:]), state.cell.detach().flatten())
+    elif names[0].startswith("output"):
+        outputs = model.network(model.embedding(tokens.unsqueeze(0)))[0]
+        torch.testing.assert_close(torch.from_numpy(units.values), outputs[0].detach())
