@@ -27,7 +27,22 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from memnets import NTM, DeltaMemory, DNCMemory, Interface, Memory, MemoryNetwork, Part, StackMemory
+from memnets import (
+    NTM,
+    DeltaMemory,
+    DNCMemory,
+    FastWeights,
+    Interface,
+    MANNMemory,
+    Memory,
+    MemoryNetwork,
+    NeuralStackMemory,
+    Part,
+    SAMMemory,
+    SDNCMemory,
+    StackMemory,
+    TapeMemory,
+)
 
 FEATURES, OUTPUTS, HIDDEN, WIDTH = 9, 8, 100, 20
 BACKENDS = ("fused", "reference", "compiled")
@@ -72,8 +87,17 @@ MEMORIES: dict[str, Callable[..., nn.Module]] = {
     "stack": lambda **options: MemoryNetwork(FEATURES, HIDDEN, memory=StackMemory(128, WIDTH), **options),
     "queue": lambda **options: MemoryNetwork(FEATURES, HIDDEN, memory=Queue(128, WIDTH), **options),
     "delta": lambda **options: MemoryNetwork(FEATURES, HIDDEN, memory=DeltaMemory(WIDTH, WIDTH), **options),
+    "neural stack": lambda **options: MemoryNetwork(FEATURES, HIDDEN, memory=NeuralStackMemory(128, WIDTH), **options),
+    "tape": lambda **options: MemoryNetwork(FEATURES, HIDDEN, memory=TapeMemory(128, WIDTH), **options),
+    "mann": lambda **options: MemoryNetwork(FEATURES, HIDDEN, memory=MANNMemory(128, WIDTH, 1), **options),
+    "fast weights": lambda **options: FastWeights(FEATURES, HIDDEN, **options),
+    "sam": lambda **options: MemoryNetwork(FEATURES, HIDDEN, memory=SAMMemory(128, WIDTH, 1, 4), **options),
+    "sdnc": lambda **options: MemoryNetwork(FEATURES, HIDDEN, memory=SDNCMemory(128, WIDTH, 1, 4), **options),
 }
-"""All that have a kernel, with as many slots and units as the paper's copy task."""
+"""All that step, with as many slots and units as the paper's copy task and one head where there is a choice."""
+
+IN_PLACE = ("sam", "sdnc")
+"""Memories without a kernel, which are changed in place instead."""
 TURN = 0.02
 Config = dict[str, Any]
 
@@ -244,8 +268,9 @@ def compare_memories(seconds: float) -> list[dict[str, Any]]:
     print(f"{head}   fused : nn.LSTM, reference : fused")
     for name, batch, train in itertools.product(MEMORIES, (1, 16, 64), (True, False)):
         config: dict[str, Any] = {"batch": batch, "steps": 41, "memory": name}
-        found = times({kind: step(kind, config, train) for kind in ("nn.LSTM", "fused", "reference")}, seconds)
-        lstm, fused, plain = (1e3 * found[kind] for kind in ("nn.LSTM", "fused", "reference"))
+        fast = "auto" if name in IN_PLACE else "fused"
+        found = times({kind: step(kind, config, train) for kind in ("nn.LSTM", fast, "reference")}, seconds)
+        lstm, fused, plain = (1e3 * found[kind] for kind in ("nn.LSTM", fast, "reference"))
         taken = f"{lstm:>9.2f} ms{fused:>9.2f} ms{plain:>9.1f} ms"
         kind = "train" if train else "inference"
         print(f"{name:<16}{batch:>6}  {kind:<9}{taken}{fused / lstm:>12.2f}{plain / fused:>10.1f}", flush=True)
