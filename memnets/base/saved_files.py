@@ -1,11 +1,12 @@
 """What ``save_pretrained`` folders and checkpoints hold, read with nothing in it taken for granted."""
 
+import contextlib
 import json
 import math
 import os
 import threading
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,9 @@ from .regular_files import UnusableFile, read_regular
 
 LARGEST_CONFIG = 16 << 20
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+NOT_MADE = (RuntimeError, MemoryError, OverflowError, RecursionError, AttributeError, LookupError)
+"""What sizes from a stranger's file raise beside ValueError and TypeError."""
 
 ModuleT = TypeVar("ModuleT")
 
@@ -47,23 +51,35 @@ def make_within(folder: Path, weights: Mapping[str, Tensor], make: Callable[[], 
     Raises:
         ValueError: it is larger, or cannot be made.
     """
-    most, parts, thread = 100 + 10 * len(weights), 0, threading.get_ident()
+    try:
+        with few_parts(folder, len(weights)), torch.device("meta"):
+            check_fit(folder, weights, make())
+        with few_parts(folder, len(weights)):
+            return make()
+    except NOT_MADE as error:
+        line = " ".join(str(error).split())[:300]
+        raise ValueError(f"{folder} holds arguments with which nothing can be made: {line}") from error
+
+
+@contextlib.contextmanager
+def few_parts(source: Path, weights: int) -> Iterator[None]:
+    """While the block runs, raise ValueError where modules get many more parts than so many weights are for.
+
+    Args:
+        source: the file that says how many parts.
+        weights: how many tensors are to go into them.
+    """
+    most, parts, thread = 100 + 10 * weights, 0, threading.get_ident()
 
     def count(module: nn.Module, name: str, part: nn.Module | None) -> None:
         nonlocal parts
         parts += threading.get_ident() == thread
         if parts > most:
-            raise ValueError(f"{folder} does not fit: its arguments ask for many more parts than it has weights for")
+            raise ValueError(f"{source} does not fit: its arguments ask for many more parts than it has weights for")
 
     hook = on_each_part(count)
     try:
-        with torch.device("meta"):
-            check_fit(folder, weights, make())
-        parts = 0
-        return make()
-    except (RuntimeError, MemoryError, OverflowError, RecursionError, AttributeError, LookupError) as error:
-        line = " ".join(str(error).split())[:300]
-        raise ValueError(f"{folder} holds arguments with which nothing can be made: {line}") from error
+        yield
     finally:
         hook.remove()
 

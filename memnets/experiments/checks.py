@@ -80,6 +80,13 @@ def check_stream(learner: SequenceLearner, trial: pl.Trainer) -> None:
         )
 
 
+def check_curriculum(learner: SequenceLearner) -> None:
+    """Raise ValueError where the curriculum and the task do not go together."""
+    step = learner.train_on_batch
+    if step.curriculum is not None:
+        step.curriculum.max_length(0, step.task)
+
+
 def check_model(learner: SequenceLearner) -> None:
     """Put one short sequence through the model: does it take and give what the task needs?"""
     task = learner.task

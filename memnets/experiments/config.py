@@ -339,7 +339,7 @@ def instantiate(parser: ArgumentParser, config: Namespace) -> Namespace:
     """The objects that ``config`` names.
 
     Raises:
-        UsageError: a class refuses a value.
+        UsageError: a class refuses a value, or there is no room for what it makes.
     """
     complete = copy.deepcopy(config)
     _make_room_for_links(complete)
@@ -349,6 +349,16 @@ def instantiate(parser: ArgumentParser, config: Namespace) -> Namespace:
             return parser.instantiate(complete)
     except (ValueError, TypeError) as error:
         raise UsageError(without_union(str(error)).strip()) from error
+    except (RuntimeError, MemoryError, OverflowError) as error:
+        if not _is_of_sizes(error):
+            raise
+        raise UsageError(f"what the settings ask for has no room: {' '.join(str(error).split())[:200]}") from error
+
+
+def _is_of_sizes(error: Exception) -> bool:
+    """Whether it is torch's or Python's answer to a size that nothing can have."""
+    words = ("alloc", "out of memory", "overflow", "Storage size", "invalid shape", "exceeds")
+    return isinstance(error, MemoryError | OverflowError) or any(word in str(error) for word in words)
 
 
 def _make_room_for_links(config: Namespace) -> None:

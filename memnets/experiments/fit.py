@@ -29,7 +29,7 @@ from ..training.callbacks import (
 )
 from ..training.learner import DivergedError, SequenceLearner
 from ..training.saved_state import find_fault
-from .checks import check_model, check_optimizer, check_stream, check_trainer
+from .checks import check_curriculum, check_model, check_optimizer, check_stream, check_trainer
 from .config import resolve_defaults, to_plain, to_yaml
 from .evaluate import check_evaluations
 from .finish import Trained, chosen_backend, conclude
@@ -87,6 +87,7 @@ class Fit:
             self._make_parts(objects, of_the_step)
             trial = self._make_trainer(Path(), [])
             check_model(self.learner)
+            check_curriculum(self.learner)
             check_evaluations(objects.task)
             check_optimizer(self.learner)
         except BackendUnavailableError:

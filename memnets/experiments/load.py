@@ -6,6 +6,7 @@ from jsonargparse import ArgumentParser, Namespace
 from torch import nn
 
 from ..base.errors import UsageError
+from ..base.saved_files import few_parts
 from ..base.task import ImageTask
 from ..models.language_model import LanguageModel
 from ..text.symbol_tables import WithSymbols
@@ -32,10 +33,12 @@ def load_run(path: str, *, which: str = "last", vouched: bool = False) -> tuple[
     trusted = run.is_trusted(vouched)
     try:
         parser, config = parse_reading(run.config, trusted=trusted)
-        objects = instantiate(parser, config)
+        saved = run.read_checkpoint(which)
+        with few_parts(run.config, len(saved["state_dict"])):
+            objects = instantiate(parser, config)
     except UsageError as error:
         raise UsageError(f"{run.config}: {error}") from error
-    run.load_weights(objects.model, remap=True, which=which)
+    run.load_weights(objects.model, remap=True, saved=saved)
     return run, config, objects
 
 

@@ -21,15 +21,16 @@ def check_processes(trial: pl.Trainer, strategy: Any) -> None:
         UsageError: with the settings that work.
     """
     started = int(os.environ.get("WORLD_SIZE") or 1) if "TORCHELASTIC_RUN_ID" in os.environ else trial.world_size
-    if trial.world_size > 1:
-        if strategy == "auto":
-            raise UsageError(
-                f"{trial.world_size} devices were asked for: add --trainer.strategy ddp to train one run on all "
-                "of them, or take one, --trainer.devices 1"
-            )
-        ours: Any = trial.strategy
-        if not isinstance(ours, DDPStrategy) or ours._start_method != "popen":
-            raise UsageError(f"--trainer.strategy is {strategy!r}, but several devices need ddp")
+    ours: Any = trial.strategy
+    if trial.world_size > 1 and strategy == "auto":
+        raise UsageError(
+            f"{trial.world_size} devices were asked for: add --trainer.strategy ddp to train one run on all "
+            "of them, or take one, --trainer.devices 1"
+        )
+    if trial.world_size > 1 and not isinstance(ours, DDPStrategy):
+        raise UsageError(f"--trainer.strategy is {strategy!r}, but several devices need ddp")
+    if isinstance(ours, DDPStrategy) and ours._start_method != "popen":  # other processes would need all pickled
+        raise UsageError(f"--trainer.strategy is {strategy!r}, but several devices need ddp")
     if started != trial.world_size:
         raise UsageError(
             f"{started} processes were started, but the settings make {trial.world_size}: use "

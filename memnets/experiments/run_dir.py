@@ -149,7 +149,9 @@ class RunDir:
         if needs_trust(content):
             vouch(self.path, [content])
 
-    def load_weights(self, model: nn.Module, *, remap: bool = False, which: str = "last") -> nn.Module:
+    def load_weights(
+        self, model: nn.Module, *, remap: bool = False, which: str = "last", saved: dict[str, Any] | None = None
+    ) -> nn.Module:
         """Put a checkpoint's weights into ``model``, without executing code from the file.
 
         Args:
@@ -157,11 +159,12 @@ class RunDir:
             which: "last", or "best", that of the validation with the fewest errors.
             remap: let a reader or captioner write other symbols than the checkpoint's, as when its files of labels
                 have changed: it takes over the rows of those that both have, and warns of the others.
+            saved: that checkpoint, where it has been read.
 
         Raises:
             RunError: there is no checkpoint, it cannot be read, or it belongs to a model of other shapes.
         """
-        state = self.read_checkpoint(which)["state_dict"]
+        state = (saved or self.read_checkpoint(which))["state_dict"]
         weights = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
         own = model.state_dict()
         for name in getattr(model, "later_buffers", ()):  # which runs of older versions have not

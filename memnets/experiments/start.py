@@ -1,5 +1,6 @@
 """A training made ready from its file, or from the run directory of one that was stopped."""
 
+import contextlib
 import datetime
 import os
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ import torch
 from jsonargparse import ArgumentParser, Namespace
 
 from ..base.errors import RunError, UsageError
+from ..base.saved_files import few_parts
 from ..training.loggers import resolve_wandb_mode
 from .catalogue import find_experiment
 from .changes import check_changes, describe_changes, find_changes, lengthens, optimizer_changes
@@ -65,7 +67,9 @@ def resume_run(run: RunDir, overrides: Sequence[str] = (), *, trusted: bool = Fa
     """
     parser, config = parse_experiment(run.config, overrides, trusted=trusted)
     before = _settings_so_far(run, trusted)
-    objects = _make(parser, config)
+    weights = len(run.read_checkpoint()["state_dict"]) if run.last.is_file() else None
+    with contextlib.nullcontext() if weights is None else few_parts(run.config, weights):
+        objects = _make(parser, config)
     changes = find_changes(before, to_plain(parser, config))
     check_changes(changes)
     if config.lr_scheduler is not None and "lr" in optimizer_changes(changes):

@@ -137,18 +137,21 @@ def elsewhere(tmp_path, monkeypatch):
     return tmp_path
 
 
+def put(config: dict, key: str, value) -> None:
+    """Set what stands at a key with points in it."""
+    *above, last = key.split(".")
+    for step in above:
+        config = config[step]
+    config[last] = value
+
+
 def poison(victim: Path, place: Path, name: str) -> Path:
     """A copy of the run with one hostile setting; without its result, so that it can be resumed."""
     run = place / "runs" / "stranger"
     shutil.copytree(victim, run)
     (run / "result.json").unlink()
     config = yaml.safe_load((run / "config.yaml").read_text())
-    key, value = hostile(place)[name]
-    *above, last = key.split(".")
-    part = config
-    for step in above:
-        part = part[step]
-    part[last] = value
+    put(config, *hostile(place)[name])
     (run / "config.yaml").write_text(yaml.safe_dump(config))
     return run
 
@@ -571,6 +574,30 @@ def test_a_checkpoint_that_no_memory_holds_is_one_line(victim, tmp_path):
     with pytest.raises(RunError, match=r"last\.ckpt cannot be read as a checkpoint") as error:
         run.read_checkpoint()
     assert "8192 GiB" in str(error.value.__cause__)
+
+
+SIZES = {
+    "model.init_args.hidden_size": [10**12, 10**6],
+    "model.init_args.num_layers": [10**7],
+    "task.init_args.bits": [10**12],
+    "curriculum": [spec("memnets_tasks.Growing", start=10**12, steps=2)],
+    "trainer.strategy": ["ddp_spawn"],
+}
+
+
+def test_sizes_that_nothing_has_room_for_are_one_line(victim, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    run = RunDir(shutil.copytree(victim, tmp_path / "run"))
+    run.result.unlink()
+    for key, values in SIZES.items():
+        for value in values:
+            config = load_mapping(victim / "config.yaml")
+            put(config, key, value)
+            run.config.write_text(yaml.safe_dump(config))
+            trains = not key.startswith(("task", "model"))
+            for command in (["resume"], ["lengths"])[: 1 if trains else 2]:
+                assert main([*command, str(run.path)]) == 2
+                assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_numbers_without_an_end_are_one_line(victim, tmp_path):
