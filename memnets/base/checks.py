@@ -170,6 +170,8 @@ def check_lengths(lengths: Tensor | Sequence[int], batch_size: int, steps: int) 
     """The lengths as a list of ints within 0..steps, one a sequence; raises ValueError or TypeError."""
     if isinstance(lengths, Tensor):
         check_length_tensor(lengths, batch_size)
+        if lengths.is_meta:
+            raise ValueError("lengths is on meta, where it has no numbers: give a list, or a tensor on the CPU")
         values = lengths.tolist()
     elif isinstance(lengths, (Set, Mapping, str, bytes)):
         raise TypeError(f"lengths is a {type(lengths).__name__}, but must be a list or tensor in the batch's order")
@@ -203,7 +205,7 @@ def check_resets(resets: Tensor, inputs: Tensor, batch_first: bool = True) -> No
 def check_state(state: Any, expected: Any, device: torch.device, *, growing: bool = False) -> None:
     """Raise ValueError or TypeError unless ``state`` has the kinds and shapes of ``expected``, and is on ``device``.
 
-    Of ``growing`` states only the batch and the number of dimensions are compared.
+    Of ``growing`` states the batch and the number of dimensions are compared, and that none has become smaller.
     """
     if type(state) is not type(expected) and not isinstance(expected, Tensor):
         raise TypeError(
@@ -240,7 +242,7 @@ def _check_parts(state: Any, expected: Any, device: torch.device, growing: bool)
         raise TypeError(
             f"state holds a tensor of layout {state.layout} where a dense one is needed: to_dense() makes it"
         )
-    elif state.shape != expected.shape and not (growing and _same_batch(state, expected)):
+    elif state.shape != expected.shape and not (growing and _may_have_grown(state, expected)):
         raise ValueError(
             f"state holds a tensor of shape {tuple(state.shape)} where {tuple(expected.shape)} is needed: was it made "
             "for another batch size, or before resize()?"
@@ -264,5 +266,8 @@ def _casting(device: torch.device) -> bool:
     return torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)
 
 
-def _same_batch(tensor: Tensor, expected: Tensor) -> bool:
-    return tensor.dim() == expected.dim() and tensor.shape[:1] == expected.shape[:1]
+def _may_have_grown(tensor: Tensor, expected: Tensor) -> bool:
+    """Whether it is of that batch, and as large everywhere at least where something stands from the start."""
+    if tensor.dim() != expected.dim() or tensor.shape[:1] != expected.shape[:1]:
+        return False
+    return all(n >= least or least < 2 for n, least in zip(tensor.shape, expected.shape))

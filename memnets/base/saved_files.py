@@ -16,6 +16,7 @@ from torch.nn.modules.module import register_module_module_registration_hook as 
 
 from .checks import check_dense
 from .regular_files import UnusableFile, read_regular
+from .terminal import escaped
 
 LARGEST_CONFIG = 16 << 20
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -56,9 +57,15 @@ def make_within(folder: Path, weights: Mapping[str, Tensor], make: Callable[[], 
             check_fit(folder, weights, make())
         with few_parts(folder, len(weights)):
             return make()
-    except NOT_MADE as error:
-        line = " ".join(str(error).split())[:300]
-        raise ValueError(f"{folder} holds arguments with which nothing can be made: {line}") from error
+    except (*NOT_MADE, TypeError, ValueError) as error:
+        if isinstance(error, TypeError | ValueError) and "\n" not in str(error):  # ours, which say more
+            raise
+        raise ValueError(f"{folder} holds arguments with which nothing can be made: {in_one_line(error)}") from error
+
+
+def in_one_line(error: BaseException) -> str:
+    """The beginning of what it says, which may quote a stranger's file."""
+    return escaped(" ".join(str(error).split())[:300])
 
 
 @contextlib.contextmanager

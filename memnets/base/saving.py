@@ -11,7 +11,7 @@ import numpy as np
 from torch import nn
 
 from .files import write_atomically
-from .saved_files import make_within, read_config
+from .saved_files import in_one_line, make_within, read_config
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 PLACE = ("device", "dtype")
@@ -87,7 +87,7 @@ class Pretrained:
             config = read_config(folder / CONFIG)
             weights = load_file(folder / WEIGHTS)
         except (ValueError, SafetensorError) as error:
-            raise ValueError(f"{folder} is damaged: {error}; save the module again") from error
+            raise ValueError(f"{folder} is damaged: {in_one_line(error)}; save the module again") from error
         saved = config.pop("class", None)
         if saved != cls.__name__:
             named = str(saved)[:60]

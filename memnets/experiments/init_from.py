@@ -9,7 +9,7 @@ from torch import nn
 from ..base.adopting import Adopted, adopt_matching
 from ..base.errors import RunError, UsageError
 from ..base.module import Model
-from ..base.saved_files import read_config
+from ..base.saved_files import in_one_line, read_config
 from ..base.saving import CONFIG, WEIGHTS
 from ..training.callbacks.checkpoints import BEST, LAST
 from .run_dir import RunDir
@@ -72,4 +72,4 @@ def _read_pretrained(folder: Path) -> tuple[dict[str, Any], Mapping[str, Any]]:
         kind = arguments.pop("class", "")
         return load_file(folder / WEIGHTS), {"class_path": f"memnets.{kind}", "init_args": arguments}
     except (ValueError, SafetensorError) as error:
-        raise RunError(f"{folder} is damaged: {error}") from error
+        raise RunError(f"{folder} is damaged: {in_one_line(error)}") from error

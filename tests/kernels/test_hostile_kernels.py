@@ -157,6 +157,8 @@ def test_inputs_states_and_lengths_that_are_not_dense(backend):
     ):
         with pytest.raises(error, match=message):
             model(inputs, map_state(change, state))
+    with pytest.raises(ValueError, match="lengths is on meta"):
+        model(inputs, lengths=torch.ones(2, dtype=torch.int64, device="meta"))
     for lengths, message in (({1, 2}, "lengths is a set"), ({0: 1, 1: 2}, "lengths is a dict"), ("12", "a str")):
         with pytest.raises(TypeError, match=message):
             model(inputs, lengths=lengths)

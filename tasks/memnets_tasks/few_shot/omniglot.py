@@ -1,6 +1,5 @@
 """Few-shot episodes of Omniglot, from the folders in which it is published."""
 
-import io
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, final
@@ -9,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from memnets.base.extras import require
 from memnets_tasks.few_shot.episodes import Classes, EpisodeTask, fitted, stacked
 
 FOLDERS = {"train": "images_background", "test": "images_evaluation"}
@@ -26,27 +24,24 @@ def _characters(folder: str, size: int, split: str) -> Classes:
             f"{FOLDERS['test']}, both unpacked"
         )
     classes = sorted(path for path in root.glob("*/*") if path.is_dir())
-    images = [[_image(path, size) for path in sorted(character.glob("*.png"))] for character in classes]
+    images = [[_image(root, path, size) for path in sorted(character.glob("*.png"))] for character in classes]
     if not any(images):
         raise ValueError(f"{root} holds no image; they should lie in it as Alphabet/character01/0001_01.png")
     return stacked(images, [f"{path.parent.name}/{path.name}" for path in classes])
 
 
-def _image(path: Path, size: int) -> Tensor:
-    """One drawing, black on white, as ink of 0 to 1."""
-    require("PIL", purpose="reading Omniglot")
-
-    from PIL import Image
-
-    from memnets.base.regular_files import read_regular
+def _image(root: Path, path: Path, size: int) -> Tensor:
+    """One drawing, black on white, as ink of 0 to 1; nothing outside ``root`` is read."""
+    from memnets.base.regular_files import read_within
+    from memnets_tasks.images.pictures import decode
 
     try:
-        with Image.open(io.BytesIO(read_regular(path, MOST_BYTES)), formats=("PNG",)) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise ValueError(f"it has {image.width} x {image.height} pixels")
-            ink = 1 - torch.tensor(np.asarray(image.convert("L")), dtype=torch.float32) / 255
-    except (OSError, ValueError, SyntaxError) as error:
+        image = decode(read_within(root, path.relative_to(root).as_posix(), MOST_BYTES))
+        if image.width * image.height > MOST_PIXELS:
+            raise ValueError(f"it has {image.width} x {image.height} pixels")
+    except ValueError as error:
         raise ValueError(f"{path} cannot be read as a drawing ({error}); unpack Omniglot anew") from error
+    ink = 1 - torch.tensor(np.asarray(image.convert("L")), dtype=torch.float32) / 255
     return fitted(ink, size, margin=0.0)
 
 

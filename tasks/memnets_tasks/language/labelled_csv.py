@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal, final
 
+from memnets.base.terminal import escaped
 from memnets_tasks._checks import check_at_least
 from memnets_tasks.language.pair_files import words_of
 from memnets_tasks.language.sequences import Example, ExampleTask, part, read_file
@@ -22,9 +23,8 @@ def _read(path: str, columns: tuple[str, str], level: str, most: int) -> tuple[l
         names = rows.fieldnames or []
         missing = [column for column in columns if column not in names]
         if missing:
-            raise ValueError(
-                f"{path} has no column {missing[0]!r}, but {', '.join(names) or 'none'}; name one of these"
-            )
+            found = escaped(", ".join(names)[:200]) or "none"
+            raise ValueError(f"{path} has no column {missing[0]!r}, but {found}; name one of these")
         for row in rows:
             content, label = (row[column] for column in columns)
             symbols = _symbols(content or "", level)[:most]

@@ -59,10 +59,10 @@ def read_stories(path: Path, task: int) -> list[Story]:
     Raises:
         ValueError: If the file cannot be read, or has bad lines: the message names each file and line, up to three.
     """
-    from memnets.base.regular_files import UnusableFile, read_regular
+    from memnets.base.regular_files import UnusableFile, read_within
 
     try:
-        lines = read_regular(path, MOST_BYTES).decode("utf-8").splitlines()
+        lines = read_within(path.parent, path.name, MOST_BYTES).decode("utf-8").splitlines()
     except (UnusableFile, UnicodeDecodeError) as error:
         raise ValueError(f"{path} cannot be read ({error}); give the file as it was published, in UTF-8") from error
     stories: list[Story] = []
@@ -84,7 +84,7 @@ def read_stories(path: Path, task: int) -> list[Story]:
 
 def _number(line: str) -> int:
     head = line.split(" ", 1)[0]
-    return int(head) if head.isascii() and head.isdigit() else 0
+    return int(head) if head.isascii() and head.isdigit() and len(head) < 10 else 0
 
 
 def _read_line(line: str, before: int, task: int, stories: list[Story]) -> int:
@@ -108,7 +108,7 @@ def _read_line(line: str, before: int, task: int, stories: list[Story]) -> int:
         raise BadLine("its answer is empty; give <question><tab><answer><tab><numbers>")
     facts = question[1].split() if len(question) > 1 else []
     if len(question) > 2 or not all(_number(fact) and _number(fact) < number for fact in facts):
-        raise BadLine(f"its supporting facts are {' '.join(question[1:])!r}; give numbers of lines before it")
+        raise BadLine(f"its supporting facts are {' '.join(question[1:])[:60]!r}; give numbers of lines before it")
     for answer in answers:
         story.answers[len(story.words)] = answer
         story.words.append(ANSWER)
