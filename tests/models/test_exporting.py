@@ -88,4 +88,5 @@ def test_onnxruntime_agrees(tmp_path, reading_run):
 def reading_run(tmp_path_factory):
     from running import fit_images
 
-    return str(fit_images(tmp_path_factory.mktemp("runs"), "ocr-digits", 1, "--model.hidden_size", "8"))
+    short = ["--task.max_length", "2", "--task.evaluation_lengths", "[2]", "--training.batch_size", "2"]
+    return str(fit_images(tmp_path_factory.mktemp("runs"), "ocr-digits", 1, "--model.hidden_size", "8", *short))
