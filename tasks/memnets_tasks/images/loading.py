@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -28,6 +27,9 @@ from memnets_tasks.images.pictures import (
 MOST_UPRIGHT = 5
 """A single "1" or "l" is up to some four times as tall as wide."""
 
+MOST_STACKED = 3
+"""Parts of a single sign above each other, with blank rows between, as in a colon or "i" or three dots."""
+
 Ink = Literal["light", "dark", "any"]
 """Whether a task's ink is lighter than its paper, darker, or now one, now the other."""
 
@@ -35,7 +37,8 @@ Ink = Literal["light", "dark", "any"]
 class LineLoader(NamedTuple):
     """Loads images of single lines: in grey, at a height, their aspect kept, what is transparent as paper.
 
-    A blank image, and one that is ``MOST_UPRIGHT`` times as tall as wide, are no lines, and said to be none.
+    A blank image, one that is ``MOST_UPRIGHT`` times as tall as wide, and a taller than wide one with more than
+    ``MOST_STACKED`` signs above each other, as text that runs down the page, are no lines, and said to be none.
     An image is taken for dark ink on light paper where its median is lighter than the middle grey, and inverted where
     that is not as ``ink`` says. Blank columns at either end are cut to ``margin``: a reader that was always shown
     narrow ones takes wide ones for characters. Where ink is lower than two thirds of ``filled``, blank rows above and
@@ -60,7 +63,7 @@ class LineLoader(NamedTuple):
         return _load(paths, self._decode, lambda images: TextLineBatch(*pad_lines(images), *_no_texts(len(images))))
 
     def _decode(self, data: bytes) -> npt.NDArray[np.uint8]:
-        line = self.line(data)
+        line = self.line(data, look=check_across)
         if len(line) > MOST_UPRIGHT * line.shape[1]:
             times = f"{len(line) / line.shape[1]:.1f} times as tall as wide"
             raise UnreadableImage("image is no line", f"{times}; turn it, or crop it to one line")
@@ -90,9 +93,20 @@ class LineLoader(NamedTuple):
             images.append(torch.from_numpy(line.copy())[None].float() / 255)
         return boxes, images, None if boxes else "no line of print was found: crop the page to its text"
 
-    def line(self, data: bytes) -> npt.NDArray[np.uint8]:
-        """A line ``(height, w)`` of an image file; raises UnreadableImage where there is none in it."""
-        crop = None if self.filled is None else partial(cut_blank_rows, filled=self.filled)
+    def line(
+        self, data: bytes, look: Callable[[npt.NDArray[np.uint8]], None] = lambda image: None
+    ) -> npt.NDArray[np.uint8]:
+        """A line ``(height, w)`` of an image file; raises UnreadableImage where there is none in it.
+
+        Args:
+            data: the file.
+            look: may raise that as well, of the whole image in grey, at its own size.
+        """
+
+        def crop(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+            look(image)
+            return image if self.filled is None else cut_blank_rows(image, self.filled)
+
         line = check_ink(grey_line(data, self.height, self.max_width, crop))
         light_paper = bool(np.median(line) > 127)
         line = 255 - line if light_paper == (self.ink == "light") and self.ink != "any" else line
@@ -141,14 +155,31 @@ def cut_blank_rows(line: npt.NDArray[np.uint8], filled: float) -> npt.NDArray[np
     return line[max(0, first - spare) : end + spare]
 
 
+def check_across(image: npt.NDArray[np.uint8]) -> None:
+    """Raise UnreadableImage where text runs down an image and not across: several signs stand above each other."""
+    if len(image) <= 1.5 * image.shape[1]:
+        return
+    rows = _inked_at(image, 0)
+    stacked = int((rows[1:] > rows[:-1]).sum()) + int(rows[0])
+    if stacked > MOST_STACKED:
+        raise UnreadableImage(
+            "image is no line", f"{stacked} signs stand above each other; turn it, or crop it to one line"
+        )
+
+
 def _inked(line: npt.NDArray[np.uint8], axis: int) -> tuple[int, int] | None:
-    """First and one past the last of the rows (0) or columns (1) that have ink; None where none has.
+    """First and one past the last of the rows (0) or columns (1) that have ink; None where none has."""
+    ink = np.flatnonzero(_inked_at(line, axis))
+    return (int(ink[0]), int(ink[-1]) + 1) if len(ink) else None
+
+
+def _inked_at(line: npt.NDArray[np.uint8], axis: int) -> npt.NDArray[np.bool_]:
+    """Which rows (0) or columns (1) have ink.
 
     The paper's grey is the median, and ink is what is farther from it than a quarter of the farthest of all.
     """
     distance = np.abs(line.astype(np.int16) - np.int16(np.median(line))).max(axis=1 - axis)
-    ink = np.flatnonzero(distance > distance.max() / 4)
-    return (int(ink[0]), int(ink[-1]) + 1) if len(ink) else None
+    return distance > distance.max() / 4
 
 
 def pad_lines(images: Sequence[npt.NDArray[np.uint8]]) -> tuple[Tensor, Tensor]:

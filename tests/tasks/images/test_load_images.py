@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from memnets_tasks import CaptionFiles, DigitLines, Scenes, TextLineFiles, TextLines
 from memnets_tasks.images import write_captions, write_text_lines
@@ -138,6 +138,24 @@ def test_what_is_no_line_is_said_to_be_none(tmp_path, task):
     problems = task.load_images([*blank, tall]).problems
     assert all("image is blank" in problems[path] for path in blank)
     assert "times as tall as wide; turn it, or crop it to one line" in problems[tall]
+
+
+@pytest.mark.parametrize("ink", [0, 255])
+def test_text_that_runs_down_the_page_is_no_line_and_a_single_tall_sign_is_one(tmp_path, ink):
+    font = ImageFont.load_default(40)
+
+    def drawn(text, turned=False):
+        left, top, right, bottom = (int(edge) for edge in font.getbbox(text))
+        image = Image.new("L", (right - left + 6, bottom - top + 6), 255 - ink)
+        ImageDraw.Draw(image).text((3 - left, 3 - top), text, font=font, fill=ink)
+        return save(
+            tmp_path / f"{ord(text[0])}-{turned}.png", np.asarray(image.rotate(90, expand=True) if turned else image)
+        )
+
+    upright = [drawn(sign) for sign in "1lIij!|:;?%(]}\u00cf\u00f7"]
+    assert LineLoader(32).load_images(upright).problems == {}
+    down = drawn("Vertical", turned=True)
+    assert "signs stand above each other; turn it" in LineLoader(32).load_images([down]).problems[down]
 
 
 def test_pictures_are_their_middle_squares_in_colour(tmp_path):
