@@ -33,14 +33,15 @@ def shrink(images: Tensor, widths: Tensor, size: float) -> tuple[Tensor, Tensor]
     height = images.shape[2]
     rows = max(1, round(size * height))
     above = (height - rows) // 2
+    exact = images if images.element_size() >= 4 else images.float()  # half precision is not interpolated on a CPU
     lines = []
-    for image, width in zip(images, widths.tolist()):
+    for image, width in zip(exact, widths.tolist()):
         to = (rows, max(1, round(size * width)))
         small = F.interpolate(image[None, :, :, :width], to, mode="bilinear", antialias=True)
         lines.append(F.pad(small, (0, 0, above, height - rows - above), mode="replicate"))
     narrower = [line.shape[3] for line in lines]
     padded = [F.pad(line, (0, max(narrower) - width)) for line, width in zip(lines, narrower)]
-    return torch.cat(padded), torch.tensor(narrower, device=widths.device)
+    return torch.cat(padded).to(images.dtype), torch.tensor(narrower, device=widths.device)
 
 
 def surest(lines: Sequence[Columns], readings: Sequence[Sequence[Reading]]) -> list[Reading]:

@@ -35,6 +35,8 @@ def test_a_line_is_made_smaller_by_itself_between_its_outermost_rows():
     images[1, :, :, 7:] = 1e6  # what is right of a line changes nothing
     torch.testing.assert_close(shrink(images, torch.tensor([12, 7]), 0.5)[0], small)
     assert shrink(images, torch.tensor([12, 7]), 1)[0] is images
+    half = images.clamp(max=1).bfloat16()
+    torch.testing.assert_close(shrink(half, torch.tensor([12, 7]), 0.5)[0], small.bfloat16(), atol=0.02, rtol=0.02)
 
 
 @torch.no_grad()
