@@ -61,10 +61,20 @@ class AttentionLayer(Layer):
         empty = self.zeros(batch_size, 0, self.heads, self.width, device=device, dtype=dtype)
         return AttentionState(empty, empty.clone(), self.zeros(batch_size, device=device, dtype=torch.int64))
 
-    def run(self, x: Tensor, state: AttentionState, lengths: Tensor | None) -> tuple[Tensor, AttentionState]:
-        """The layer over ``x (B, T, D)``."""
-        steps = x.shape[1]
-        places = state.steps.unsqueeze(1) + torch.arange(steps, device=x.device)  # (B, T)
+    def run(
+        self, x: Tensor, state: AttentionState, lengths: Tensor | None, places: Tensor | None = None
+    ) -> tuple[Tensor, AttentionState]:
+        """The layer over ``x (B, T, D)``.
+
+        Args:
+            x: inputs.
+            state: the cache; empty where ``places`` are given.
+            lengths: of the sequences, or None.
+            places: where the steps stand, ascending, ``(1, T)`` or ``(B, T)``; None counts them.
+        """
+        drawn = places
+        if places is None:
+            places = state.steps.unsqueeze(1) + torch.arange(x.shape[1], device=x.device)  # (B, T)
         if self.positions == "sinusoidal":
             x = x + sinusoids(places, self.hidden_size, x.dtype)
         q, k, v = self.project(x).unflatten(-1, (3, self.heads, self.width)).unbind(2)  # (B, T, H, K) each
@@ -72,17 +82,18 @@ class AttentionLayer(Layer):
             q, k = rotate(q, places), rotate(k, places)
         after = extend(state, k, v, lengths)
         q, keys, values = (part.transpose(1, 2).to(q.dtype) for part in (q, after.keys, after.values))  # (B, H, ., K)
-        added = self._added_to_scores(places, state, after, q.dtype)
+        added = self._added_to_scores(places, state, after, q.dtype, drawn)
         o = F.scaled_dot_product_attention(q, keys, values, attn_mask=added, is_causal=added is None)
         return self.mix(o.transpose(1, 2).flatten(2)), after
 
     def _added_to_scores(
-        self, places: Tensor, state: AttentionState, after: AttentionState, dtype: torch.dtype
+        self, places: Tensor, state: AttentionState, after: AttentionState, dtype: torch.dtype, drawn: Tensor | None
     ) -> Tensor | None:
         """``(B, H, T, N)`` or ``(B, 1, T, N)``; None where each step sees those before it and that is all."""
         if state.keys.shape[1] == 0 and self.positions != "alibi":
             return None
-        distances = places.unsqueeze(-1) - torch.arange(after.keys.shape[1], device=places.device)  # (B, T, N)
+        keys = torch.arange(after.keys.shape[1], device=places.device) if drawn is None else drawn.unsqueeze(1)
+        distances = places.unsqueeze(-1) - keys  # (B, T, N)
         later = distances.unsqueeze(1) < 0
         if self.positions == "alibi":
             return penalties(self.heads, distances, dtype).masked_fill(later, float("-inf"))

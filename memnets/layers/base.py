@@ -48,7 +48,7 @@ class Layer(nn.Module, abc.ABC):
         """The layer over ``x (B, T, D)``, which is zero past ``lengths (B,)``; see :meth:`forward`."""
 
     def forward(
-        self, x: Tensor, state: Any = None, lengths: Tensor | Sequence[int] | None = None
+        self, x: Tensor, state: Any = None, lengths: Tensor | Sequence[int] | None = None, **given: Any
     ) -> tuple[Tensor, Any]:
         """Run over a batch of sequences.
 
@@ -57,6 +57,7 @@ class Layer(nn.Module, abc.ABC):
             state: as returned by an earlier call; None starts afresh.
             lengths: ``(B,)`` whole numbers within 0..T, not looked at again here. Steps past a sequence's length leave
                 its state as it was; what comes out of them means nothing.
+            given: what else the layer takes, see its ``run``.
 
         Returns:
             ``(B, T, D)``, and the state after each sequence's last step.
@@ -68,9 +69,9 @@ class Layer(nn.Module, abc.ABC):
         if state is None:
             state = self.initial_state(x.shape[0])
         if lengths is None:
-            return self.run(x, state, None)
+            return self.run(x, state, None, **given)
         lengths = torch.as_tensor(lengths, device=x.device)
-        return self.run(clear_padding(x, lengths), state, lengths)
+        return self.run(clear_padding(x, lengths), state, lengths, **given)
 
     def zeros(
         self, batch_size: int, *sizes: int, device: torch.device | None = None, dtype: torch.dtype | None = None

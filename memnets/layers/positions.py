@@ -51,3 +51,27 @@ def penalties(heads: int, distances: Tensor, dtype: torch.dtype) -> Tensor:
     numbers = torch.arange(1, heads + 1, device=distances.device, dtype=torch.promote_types(dtype, torch.float32))
     slopes = torch.exp2(-8.0 * numbers / heads).view(1, heads, 1, 1)
     return (-slopes * distances.unsqueeze(1)).to(dtype)
+
+
+def draw_places(steps: int, longest: int, *, seed: int | None = None, device: torch.device | None = None) -> Tensor:
+    """Where the steps of a sequence stand: as many of 0..longest - 1, in order. Ruoss et al. 2023, section 3.
+
+    Args:
+        steps: T.
+        longest: L, at least T.
+        seed: the same gives the same places; None draws from torch's own random numbers.
+        device: of the result.
+
+    Returns:
+        ``(1, T)``, int64, ascending.
+
+    Raises:
+        ValueError: there are more steps than places.
+    """
+    if steps > longest:
+        raise ValueError(
+            f"a sequence has {steps} steps, but their places are drawn from {longest}: make the model with "
+            f"randomized={steps} or more"
+        )
+    generator = None if seed is None else torch.Generator().manual_seed(seed)
+    return torch.randperm(longest, generator=generator)[:steps].sort().values.unsqueeze(0).to(device)

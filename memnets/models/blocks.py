@@ -49,9 +49,9 @@ class Block(nn.Module):
         self.feedforward = feedforward
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, state: Any, lengths: Tensor | None) -> tuple[Tensor, Any]:
-        """``x (B, T, D)`` and the layer's state to the same."""
-        mixed, state = self.layer(self.layer_norm(x), state, lengths)
+    def forward(self, x: Tensor, state: Any, lengths: Tensor | None, **given: Any) -> tuple[Tensor, Any]:
+        """``x (B, T, D)`` and the layer's state to the same; what else is ``given`` is the layer's."""
+        mixed, state = self.layer(self.layer_norm(x), state, lengths, **given)
         x = x + self.dropout(mixed)
         return x + self.dropout(self.feedforward(self.feedforward_norm(x))), state
 
@@ -158,10 +158,10 @@ class BlockNetwork(SequenceModule, abc.ABC):
             inputs = clear_padding(inputs, lengths)
         return run_in_segments(self._run, inputs, state, lengths, self.truncated_bptt_steps)
 
-    def _run(self, inputs: Tensor, state: Any, lengths: Tensor | None) -> tuple[Tensor, Any]:
+    def _run(self, inputs: Tensor, state: Any, lengths: Tensor | None, **given: Any) -> tuple[Tensor, Any]:
         x = self.inner(inputs).to(self.norm.weight.dtype)  # (B, T, D), summed in full precision under autocast too
         after = []
         for number, block in enumerate(self.blocks):
-            x, own = block(x, layer_of(state, number), lengths)
+            x, own = block(x, layer_of(state, number), lengths, **given)
             after.append(own)
         return self.norm(x), join_layers(after)

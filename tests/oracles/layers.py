@@ -179,23 +179,25 @@ def sinusoid(place: int, size: int) -> Array:
     return np.array([*np.sin(angle), *np.cos(angle)])[:size]
 
 
-def attention_layer(heads: int, positions: str) -> Layer:
+def attention_layer(heads: int, positions: str, places: list[int] | None = None) -> Layer:
     """Vaswani et al. 2017, equation 1, over the steps up to the present one; ALiBi: Press et al. 2022, section 3."""
 
     def run(x: Array, w: Weights) -> tuple[Array, list[Array]]:
         batch, steps, size = x.shape
+        at = list(range(steps)) if places is None else places
         if positions == "sinusoidal":
-            x = x + np.stack([sinusoid(t, size) for t in range(steps)])
+            x = x + np.stack([sinusoid(t, size) for t in at])
         q, k, v = np.moveaxis((x @ w["project.weight"].T).reshape(batch, steps, 3, heads, size // heads), 2, 0)
         if positions == "rotary":
-            q, k = (np.array([[[turned(u, t) for u in row] for t, row in enumerate(s)] for s in p]) for p in (q, k))
+            q, k = (np.array([[[turned(u, t) for u in row] for t, row in zip(at, s)] for s in p]) for p in (q, k))
         o = np.zeros((batch, steps, heads, size // heads))
         for b in range(batch):
             for h in range(heads):
                 slope = 2.0 ** (-8 * (h + 1) / heads) if positions == "alibi" else 0.0
                 for i in range(steps):
                     scores = [
-                        q[b, i, h] @ k[b, j, h] / math.sqrt(size // heads) - slope * (i - j) for j in range(i + 1)
+                        q[b, i, h] @ k[b, j, h] / math.sqrt(size // heads) - slope * (at[i] - at[j])
+                        for j in range(i + 1)
                     ]
                     for j, share in enumerate(oracles.softmax(np.array(scores))):
                         o[b, i, h] += share * v[b, j, h]
