@@ -20,8 +20,8 @@ from random import Random
 from typing import Any
 
 import torch
-from hostile_kernels import FAMILIES as ALL
-from hostile_kernels import queue
+from hostile_families import FAMILIES as ALL
+from hostile_families import queue
 from torch import Tensor
 
 import memnets

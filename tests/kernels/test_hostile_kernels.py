@@ -17,13 +17,14 @@ SCRIPT = ROOT / "benchmarks" / "attack_kernels.py"
 
 def test_a_small_attack(tmp_path):
     figures = tmp_path / "figures.json"
-    options = ["--plain", "--calls", "36", "--programs", "1", "--seed", "3", "--json", str(figures)]
+    options = ["--plain", "--calls", "24", "--programs", "1", "--seed", "16", "--json", str(figures)]
     done = subprocess.run(
         [sys.executable, str(SCRIPT), *options], capture_output=True, text=True, env=environment(), timeout=300
     )
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(figures.read_text())
-    assert (found["calls"], found["bad"]) == (36, 0)
+    assert (found["calls"], found["bad"]) == (24, 0)
+    assert len(found["outcomes"]) == 10  # each group of calls
     assert found["outcomes"]["honest"] == {"same numbers": found["calls"] - sum(others(found))}
 
 

@@ -17,15 +17,10 @@ from memnets.base.terminal import escaped
 from memnets.cli import main
 from memnets.experiments.image_answers import writer_for
 from memnets.experiments.run_dir import RunDir
-from running import QUIET, TINY, fit
+from running import QUIET, TINY
 from test_regular_files import within_seconds
 
 STEERING = "\x1b]0;owned\x07\x9b31m\r\x7f\u2028"
-
-
-@pytest.fixture(scope="module")
-def victim(tmp_path_factory):
-    return fit(tmp_path_factory.mktemp("runs"), "--trainer.max_steps", "2", "--trainer.val_check_interval", "2")
 
 
 @pytest.fixture
@@ -50,6 +45,7 @@ def set_config(run, **settings):
 def test_what_is_escaped_and_what_is_kept():
     assert escaped("a\tb\x1b[2J\u05d0\u200f\ud800") == "a\\tb\\x1b[2J\u05d0\u200f\\ud800"
     assert escaped("a\nb\r", keep="\n") == "a\nb\\r"
+    assert escaped("a\u202eb\u2066c\u05d0\u200f") == "a\\u202eb\\u2066c\u05d0\u200f"
 
 
 def test_errors_that_quote_files_steer_no_terminal(run, capsys):
@@ -73,7 +69,7 @@ def test_errors_that_quote_files_steer_no_terminal(run, capsys):
         path.write_bytes(before)
 
 
-def test_a_language_model_of_a_stranger_steers_no_terminal(tmp_path, capsys):
+def test_a_language_model_of_a_stranger_steers_no_terminal(tmp_path, undrawn, capsys):
     hello = ["fit", "chars-hello", *QUIET, "1", "--trainer.max_steps", "1", "--model.network.hidden_size", "4"]
     assert main([*hello, "--runs", str(tmp_path)]) == 0
     run = RunDir(tmp_path / "chars-hello" / "a")
@@ -134,7 +130,7 @@ def test_a_pipe_in_a_run_s_directory_is_named(name, run, capsys):
     assert said.count("\n") == 1
 
 
-def test_a_stranger_s_configuration_does_not_say_where_the_new_run_goes(run, tmp_path, capsys):
+def test_a_stranger_s_configuration_does_not_say_where_the_new_run_goes(run, tmp_path, undrawn, capsys):
     again = ["fit", str(run.config), *TINY, "--trainer.max_steps", "1"]
     set_config(run, experiment="../../outside")
     assert main(again) == 1
