@@ -37,6 +37,8 @@ def kernel_of(cell: nn.Module) -> GeneratedKernel | Refusal:
     with _lock:
         mark = _mark(cell)
         known = _known.setdefault(cell, [])
+        if known and known[0][0] == mark:
+            return known[0][1]
         place = next((n for n, (own, _) in enumerate(known) if own == mark), None)
         latest = (mark, _make(cell)) if place is None else known.pop(place)
         known.insert(0, latest)
