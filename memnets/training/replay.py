@@ -10,7 +10,7 @@ from ..base.kinds import taken_back
 from ..base.seeding import generator
 from ..base.task import Batch, StreamTask, Task
 
-SAVED = dict.fromkeys(("inputs", "targets", "mask", "lengths"), Tensor)
+SAVED: dict[str, Any] = dict.fromkeys(("inputs", "targets", "mask", "lengths"), Tensor)
 """What a checkpoint holds of the sequences."""
 
 

@@ -88,6 +88,11 @@ def optimizer_fault(state: Any, optimizer: Any, old: Iterable[str], names: Seque
         for name, value in values.items():
             if not _fits(value, parameters[number]):
                 return f"{name} of parameter {number} does not fit it"
+    kinds: dict[bool, set[Any]] = {}  # of matrices some optimisers keep rows and columns
+    for number, values in state["state"].items():
+        known = kinds.setdefault(parameters[number].ndim > 1, set(values))
+        if values and known and set(values) != known:
+            return f"parameter {number} has {len(values)} of {len(known)} values"
     for group, mine in zip(groups, own):
         for name in optimizer.defaults:
             is_new = name not in group and mine[name] in (None, False)  # a setting that older versions have not

@@ -39,7 +39,7 @@ SCHEDULERS = {
 
 def made(kind, scheduler=None, **settings):
     torch.manual_seed(0)
-    optimizer = kind([torch.nn.Parameter(torch.randn(3, 4)), torch.nn.Parameter(torch.randn(3))], lr=0.1)
+    optimizer = kind([torch.nn.Parameter(torch.randn(shape)) for shape in ((3, 4), (3,), (2,))], lr=0.1)
     return optimizer, scheduler and scheduler(optimizer, **settings)
 
 
@@ -85,10 +85,11 @@ WRONG = {
     "memnets.random.cpu": [torch.zeros(5), torch.zeros(5056, dtype=torch.uint8)],
     "optimizer_states": [[], {}, [{}], [1, 2]],
     "optimizer_states.0.state.0": [None, 1.0],
+    "optimizer_states.0.state.2": [{"step": torch.ones(())}],
     "optimizer_states.0.state.0.exp_avg": ["x", torch.zeros(2), torch.zeros(3, 4) * 1j, torch.zeros(3, 4).to_sparse()],
     "optimizer_states.0.state.1.step": ["", [], torch.zeros(2, 2)],
     "optimizer_states.0.param_groups": ["x", [], [{}]],
-    "optimizer_states.0.param_groups.0.params": [[0], [0, 0], [0, True], ["x", 1]],
+    "optimizer_states.0.param_groups.0.params": [[0], [0, 0, 1], [0, True, 1], ["x", 1, 2]],
     "optimizer_states.0.param_groups.0.lr": [None, "\x1b[31m", []],
     "optimizer_states.0.param_groups.0.betas": [0.9, [0.9], [0.9, "x"]],
     "lr_schedulers": [[], [{}, {}], torch.zeros(1)],
