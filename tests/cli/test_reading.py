@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -341,6 +342,7 @@ def test_a_run_whose_data_are_gone_names_itself_and_them(reader, tmp_path, capsy
     task = config[config.index("task:") : config.index("model:")]
     gone = "task:\n  class_path: memnets_tasks.TextLineFiles\n  init_args:\n    path: none/gt.txt\n"
     (tmp_path / "config.yaml").write_text(config.replace(task, gone))
+    shutil.copytree(reader / "checkpoints", tmp_path / "checkpoints")
     assert main(["lengths", str(tmp_path)]) == 2
     said = "path is 'none/gt.txt', which is not there; give the file or folder of the data set"
     assert capsys.readouterr().err == f"memnets: error: lengths: {tmp_path / 'config.yaml'}: {said}\n"
