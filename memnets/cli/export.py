@@ -2,6 +2,7 @@
 
 import argparse
 
+from ..base.terminal import escaped
 from .parser import add_checkpoint, add_trust
 
 
@@ -21,5 +22,5 @@ def run(options: argparse.Namespace) -> int:
 
     settings = {"format": options.format, "which": options.checkpoint, "vouched": options.trust}
     for path in export_run(options.run_dir, options.out, **settings):
-        print(path)
+        print(escaped(str(path)))
     return 0

@@ -2,6 +2,7 @@
 
 import argparse
 
+from ..base.terminal import escaped
 from .parser import add_checkpoint, add_trust
 
 
@@ -19,5 +20,5 @@ def run(options: argparse.Namespace) -> int:
     from ..experiments.exporting import save_run
 
     settings = {"half": options.half, "which": options.checkpoint, "vouched": options.trust}
-    print(save_run(options.run_dir, options.folder, **settings))
+    print(escaped(str(save_run(options.run_dir, options.folder, **settings))))
     return 0

@@ -209,7 +209,7 @@ class Fit:
                 conclude(self._trained(), run, trainer)
             return 0
         except StoppedBySignal as stopped:
-            print(f"{stopped}; go on with: memnets resume {run.path}", flush=True)  # first: a second signal may come
+            say(f"{stopped}; go on with: memnets resume {run.path}")  # first: a second signal may come
             close(trainer.loggers, 1)
             end_children(trainer)
             return 128 + stopped.number
@@ -220,7 +220,7 @@ class Fit:
             if _is_of_restoring(error):
                 raise _not_gone_on(run, str(error) or type(error).__name__) from error
             if run.last.is_file():
-                print(f"the last good checkpoint is kept: {run.last}")
+                say(f"the last good checkpoint is kept: {run.last}")
             raise
 
     def _trained(self) -> Trained:

@@ -55,7 +55,7 @@ class RunDir:
             RunError: it cannot be made.
         """
         for option, part in (("--run_id", name), ("--experiment", experiment)):
-            if Path(part).name != part or part == ".." or "\0" in part:
+            if Path(part).name != part or part == ".." or "\0" in part or part != part.encode(errors="ignore").decode():
                 raise RunError(f"{option} is {part!r}, but must be one folder's name, without / in it")
         for number in range(1, 1000):
             path = root / experiment / (name if number == 1 else f"{name}-{number}")

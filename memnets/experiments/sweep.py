@@ -35,8 +35,9 @@ def run_sweep(options: argparse.Namespace) -> int:
         how = _how(options, place, trials, left, trusted)
         if not engine.trains:
             return engine.run(place, left, how) or _say_left(place, trials, left)
+        path = escaped(str(place.path))
         print(
-            f"sweep {place.path}: {_count(trials, 'trial')}, {len(left)} to run; at a time {how.processes}, of "
+            f"sweep {path}: {_count(trials, 'trial')}, {len(left)} to run; at a time {how.processes}, of "
             f"{_count(range(how.threads), 'thread')} each",
             flush=True,
         )
@@ -89,10 +90,11 @@ def _conclude(place: SweepDir, trials: list[Trial], status: int) -> int:
     """Say what failed and how to repeat it."""
     done = [trial for trial in trials if place.trial(trial).is_done]
     others = [trial for trial in trials if not place.trial(trial).is_done]
-    print(f"\n{len(done)} of {_count(trials, 'trial')} done; tables and figures: memnets report {place.path}")
+    path = escaped(str(place.path))
+    print(f"\n{len(done)} of {_count(trials, 'trial')} done; tables and figures: memnets report {path}")
     for trial in [] if status else others:
         directory = place.trial(trial)
         why = escaped(directory.read_failure() or f"stopped; {last_line(directory.log)}")
         print(f"\n{'failed' if directory.has_failed else 'not done'}: {trial.name}\n  {why}")
-        print(f"  log: {directory.log}\n  again: memnets trial {place.path} {trial.name}")
+        print(escaped(f"  log: {directory.log}\n  again: memnets trial {place.path} {trial.name}", keep="\n"))
     return status or int(bool(others))

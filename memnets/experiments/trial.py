@@ -36,7 +36,7 @@ def run_trial(sweep: str, name: str, said: Sequence[str] = (), *, vouched: bool 
     except PlanError as error:
         raise UsageError(str(error)) from error
     if directory.is_done:
-        print(f"{item.name} is done: {directory.result}")
+        print(escaped(f"{item.name} is done: {directory.result}"))
         return 0
     trusted = place.is_trusted(vouched)
     if is_follower():

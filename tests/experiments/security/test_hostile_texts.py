@@ -84,6 +84,16 @@ def test_a_language_model_of_a_stranger_steers_no_terminal(tmp_path, undrawn, ca
     assert not steers(written)
 
 
+def test_names_of_folders_and_runs_steer_no_terminal(run, tmp_path, capsys):
+    moved = run.path.rename(tmp_path / f"a{STEERING[:5]}\u202eb")
+    assert main(["save", str(moved)]) == 0
+    written = capsys.readouterr().out
+    assert "\\u202eb/pretrained" in written
+    assert not steers(written)
+    assert main(["fit", "copy-ntm", *TINY, "--run_id", "\udcff"]) == 1
+    assert "--run_id is '\\udcff'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("format", ["text", "json", "json-lines", "csv"])
 def test_readings_steer_no_terminal(format, capsys):
     writer = writer_for(format, "text", ["image", "text", "confidence"])
