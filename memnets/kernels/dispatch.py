@@ -72,7 +72,7 @@ def _call(cell: Any) -> Callable[..., Any]:
 
 def hooked(cell: nn.Module) -> bool:
     """Whether a module of the cell has hooks, or all modules have, which only the plain cell calls."""
-    return nn.modules.module._has_any_global_hook() or _has_hooks(cell)
+    return bool(nn.modules.module._has_any_global_hook()) or _has_hooks(cell)
 
 
 def _has_hooks(module: nn.Module) -> bool:
