@@ -38,13 +38,11 @@ from .sparse import (
     update_access,
 )
 from .sparse_links import (
-    first_places,
     follow_links,
     keep_largest,
     link_back,
     link_on,
     sparse_precedence,
-    total_weights,
 )
 from .stack import stack_step, stack_top
 from .tape import tape_read, tape_step
@@ -67,7 +65,6 @@ __all__ = [
     "delta_rule",
     "delta_step",
     "filter_bank",
-    "first_places",
     "follow_links",
     "forward_weights",
     "gated_delta_rule",
@@ -109,7 +106,6 @@ __all__ = [
     "take_rows",
     "tape_read",
     "tape_step",
-    "total_weights",
     "update_access",
     "update_links",
     "update_precedence",

@@ -11,13 +11,13 @@ from torch import Tensor
 from .order import sort_stably
 
 
-def total_weights(index: Tensor, weights: Tensor) -> Tensor:
+def _total_weights(index: Tensor, weights: Tensor) -> Tensor:
     """What each slot has in all, at each of its places: ``(..., A)`` both."""
     same = index.unsqueeze(-1) == index.unsqueeze(-2)  # (..., A, A)
     return torch.matmul(same.to(weights.dtype), weights.unsqueeze(-1)).squeeze(-1)
 
 
-def first_places(index: Tensor) -> Tensor:
+def _first_places(index: Tensor) -> Tensor:
     """Whether a slot stands there for the first time: ``(..., A)``, bool."""
     earlier = (index.unsqueeze(-1) == index.unsqueeze(-2)).tril(-1)
     return ~earlier.any(-1)
@@ -31,7 +31,7 @@ def keep_largest(index: Tensor, weights: Tensor, count: int) -> tuple[Tensor, Te
         weights: at least 0.
         count: at most A.
     """
-    totals = torch.where(first_places(index), total_weights(index, weights), 0)
+    totals = torch.where(_first_places(index), _total_weights(index, weights), 0)
     order = sort_stably(totals.detach().abs(), descending=True)[1][..., :count]
     return index.gather(-1, order), totals.gather(-1, order)
 
@@ -71,7 +71,7 @@ def link_back(
     Returns:
         Slots and weights of N_t.
     """
-    written = total_weights(index, weights)
+    written = _total_weights(index, weights)
     added = written.unsqueeze(-1) * prev_precedence.unsqueeze(2)  # (B, H, A, K)
     return _add_to_rows(links, index, prev_index, added, 1 - written)
 
@@ -100,14 +100,14 @@ def link_on(
         Slots and weights of P_t.
     """
     slots, values = links
-    written = torch.where(first_places(index), total_weights(index, weights), 0)
+    written = torch.where(_first_places(index), _total_weights(index, weights), 0)
     origins = rows_of(back[0], index)  # (B, H, A, K)
-    lost = torch.where(first_places(origins), written.unsqueeze(-1), 0).flatten(2).unsqueeze(-1)  # (B, H, A K, 1)
+    lost = torch.where(_first_places(origins), written.unsqueeze(-1), 0).flatten(2).unsqueeze(-1)  # (B, H, A K, 1)
     rows, to = origins.flatten(2), index.repeat_interleave(slots.shape[-1], -1).unsqueeze(-1)
     found = rows_of(slots, rows) == to  # (B, H, A K, K)
     change = torch.where(found, -lost * rows_of(values, rows), 0)
     values = values.scatter_add(2, rows.unsqueeze(-1).expand_as(change), change)
-    before = total_weights(prev_index, prev_precedence)
+    before = _total_weights(prev_index, prev_precedence)
     added = before.unsqueeze(-1) * weights.unsqueeze(2)  # (B, H, K, A)
     return _add_to_rows((slots, values), prev_index, index, added, torch.ones_like(before))
 
@@ -147,6 +147,6 @@ def _add_to_rows(
     found = keep_largest(
         torch.cat([rows_of(slots, rows), others], dim=-1), torch.cat([old, weights], dim=-1), slots.shape[-1]
     )
-    new = torch.where(first_places(rows).unsqueeze(-1), found[1], found[1].detach())
+    new = torch.where(_first_places(rows).unsqueeze(-1), found[1], found[1].detach())
     places = rows.unsqueeze(-1).expand_as(new)
     return slots.scatter(2, places, found[0]), values.scatter(2, places, new)
