@@ -111,14 +111,15 @@ class SDNCMemory(SAMMemory):
         on = ops.link_on(on, back, written, weights, *last)
         back = ops.link_back(back, written, weights, *last)
         last = ops.sparse_precedence(*last, written, weights)
-        index, content, _, _ = super().find_reads(slots, parts, state, written, weights)
         before = ops.follow_links(back, state.read_index, state.read_weights, self.nonzero)
         after = ops.follow_links(on, state.read_index, state.read_weights, self.nonzero)
-        shares = parts.read_modes.unsqueeze(-1).unbind(2)  # three of (B, H, 1)
-        read_index = torch.cat([before[0], index, after[0]], dim=-1)
-        read_weights = torch.cat([s * w for s, w in zip(shares, (before[1], content, after[1]))], dim=-1)
+        read_index = torch.cat([before[0], slots.most_similar(parts.key, self.nonzero), after[0]], dim=-1)
+        rows = slots.rows(read_index)  # (B, H, 3 K, M)
+        content = ops.row_weights(rows.narrow(2, self.nonzero, self.nonzero), parts.key, parts.strength)
+        each = torch.stack([before[1], content, after[1]], dim=2)  # (B, H, 3, K)
+        read_weights = (parts.read_modes.unsqueeze(-1) * each).flatten(2)
         names = "precedence_index", "precedence", "back_index", "back_weights", "on_index", "on_weights"
-        return read_index, read_weights, slots.rows(read_index), dict(zip(names, (*last, *back, *on)))
+        return read_index, read_weights, rows, dict(zip(names, (*last, *back, *on)))
 
     def record(self, parts: Any, prev_state: Any, state: Any) -> dict[str, Record]:
         """That of a sparse access memory, with where each head wrote last, over all slots."""
