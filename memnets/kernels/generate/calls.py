@@ -11,6 +11,7 @@ from torch import Tensor
 from ..checks import check_count, check_ranked, check_sequence, check_tensor, is_plain
 from ..kernel import Gradients
 from .library import Args, numbers, pointers
+from .products import columns_of_rows, columns_of_weight, input_gradient, parameter_gradients
 
 EVERY = 8
 """Large parts of the state are kept before each such step; those between are computed again on the way back."""
@@ -106,19 +107,6 @@ def _starting(program: Compiled, state: Sequence[Tensor], batch: int) -> tuple[l
     return found, apart
 
 
-def _part(matrix: Tensor, param: int, turned: bool, start: int, length: int) -> Tensor:
-    """The columns of a parameter that a term of a product takes, (out, length)."""
-    matrix = matrix.reshape([n for n in matrix.shape if n != 1])
-    return matrix[:, start : start + length] if turned else matrix[start : start + length].t()
-
-
-def _columns(rows: Tensor, offset: int, step: int, length: int) -> Tensor:
-    """Columns of rows, (rows, length)."""
-    if step > 0:
-        return rows[:, offset : offset + (length - 1) * step + 1 : step]
-    return rows[:, [offset + k * step for k in range(length)]]
-
-
 def _starts(program: Compiled, rows: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
     """What the sums of products start from: the share of the inputs ``rows``, where no product takes them along."""
     arrays = []
@@ -128,8 +116,8 @@ def _starts(program: Compiled, rows: Tensor, parameters: Sequence[Tensor]) -> li
         start, fresh = empty(rows, len(rows), product["size"]), True
         for base, param, turned, first, length, offset, step in product["terms"]:
             if base == "x":
-                given = _columns(rows, offset, step, length)
-                weight = _part(parameters[param], param, turned, first, length).t()
+                given = columns_of_rows(rows, offset, step, length)
+                weight = columns_of_weight(parameters[param], turned, first, length).t()
                 if fresh:
                     torch.mm(given, weight, out=start)
                 else:
@@ -294,110 +282,9 @@ def backward(
     held += _add_room(args, program, inputs, True)
     program.library.memnets_backward(args)
     del held
-    d_inputs = _input_gradient(layout, inputs, parameters, records, d_x) if needs[0] else None
+    d_inputs = input_gradient(layout, inputs, parameters, records, d_x) if needs[0] else None
     return Gradients(
         d_inputs,
         d_state,
-        _parameter_gradients(layout, rows, steps, parameters, kept, records, sums, needs[1 + len(state) :]),
+        parameter_gradients(layout, rows, steps, parameters, kept.records, records, sums, needs[1 + len(state) :]),
     )
-
-
-def _rows(records: Tensor, steps: int, base: str, first: int, size: int) -> Tensor:
-    """A slot of all records as a matrix, (T B, size)."""
-    _, batch, record = records.shape
-    start = batch * record if base == "next" else 0
-    return records.as_strided((steps * batch, size), (record, 1), records.storage_offset() + start + first)
-
-
-def _input_gradient(
-    layout: dict[str, Any], inputs: Tensor, parameters: Sequence[Tensor], d_records: Tensor, d_x: Tensor | None
-) -> Tensor:
-    total = torch.zeros_like(inputs) if d_x is None else d_x
-    fresh = d_x is None
-    flat = total.view(-1, inputs.shape[-1])
-    for product in layout["products"]:
-        for base, param, turned, first, length, offset, step in product["terms"]:
-            if base == "x":
-                d = _rows(d_records, len(inputs), "rec", product["d"], product["size"])
-                weight = _part(parameters[param], param, turned, first, length)
-                if fresh and length == flat.shape[1] and step == 1:
-                    torch.mm(d, weight, out=flat)
-                else:
-                    places = [offset + k * step for k in range(length)]
-                    flat[:, places] += torch.mm(d, weight)
-                fresh = False
-    return total
-
-
-def _parameter_gradients(
-    layout: dict[str, Any],
-    rows: Tensor,
-    steps: int,
-    parameters: Sequence[Tensor],
-    kept: Kept,
-    d_records: Tensor,
-    sums: Tensor,
-    needs: Sequence[bool],
-) -> list[Tensor | None]:
-    """Each as a product over all steps and samples of a product's gradient with what the product was given."""
-    found: list[Tensor | None] = [None] * len(parameters)
-
-    def add(index: int, value: Tensor) -> None:
-        value = value.reshape(parameters[index].shape)
-        known = found[index]
-        found[index] = value if known is None else known + value
-
-    total = sums.sum(0)
-    for index, (first, size) in layout["accumulated"].items():
-        if needs[int(index)]:
-            add(int(index), total[first : first + size])
-    for product in layout["products"]:
-        d = _rows(d_records, steps, "rec", product["d"], product["size"])
-        for b in product["biases"]:
-            if needs[b]:
-                add(b, total[product["bias_sum"] : product["bias_sum"] + product["size"]].clone())
-        for param, (turned, parts) in _weight_parts(product, rows, steps, kept, d, needs).items():
-            add(param, _joined(parts, parameters[param], turned))
-    return found
-
-
-def _weight_parts(
-    product: dict[str, Any], rows: Tensor, steps: int, kept: Kept, d: Tensor, needs: Sequence[bool]
-) -> dict[int, tuple[bool, list[tuple[int, Tensor]]]]:
-    """For each parameter whether it lies (out, in), and its gradient in parts (in, out), each with its first column.
-
-    Taken with the product's outputs as columns, then turned: with few rows that is several times faster.
-    """
-    inner = [t for t in product["terms"] if t[0] != "x"]
-    whole = None
-    if any(needs[t[1]] for t in inner):
-        size = sum(t[4] for t in inner)
-        whole = torch.mm(_rows(kept.records, steps, inner[0][0], inner[0][5], size).t(), d)  # (in, out)
-    parts: dict[int, tuple[bool, list[tuple[int, Tensor]]]] = {}
-    at = 0
-    for base, param, turned, first, length, offset, step in product["terms"]:
-        if not needs[param]:
-            part = None
-        elif base == "x":
-            part = torch.mm(_columns(rows, offset, step, length).t(), d)
-        else:
-            assert whole is not None
-            part = whole[at : at + length]
-        at += length if base != "x" else 0
-        if part is not None:
-            parts.setdefault(param, (turned, []))[1].append((first, part))
-    return parts
-
-
-def _joined(parts: list[tuple[int, Tensor]], weight: Tensor, turned: bool) -> Tensor:
-    """A parameter's gradient from those of its columns."""
-    parts = sorted(parts, key=lambda p: p[0])
-    sizes = [n for n in weight.shape if n != 1]
-    ends = [first + len(part) for first, part in parts]
-    if [0, *ends[:-1]] == [first for first, _ in parts] and ends[-1] == sizes[1 if turned else 0]:
-        result = parts[0][1] if len(parts) == 1 else torch.cat([part for _, part in parts])
-    else:  # some columns twice, or not at all
-        result = weight.new_zeros(sizes[1 if turned else 0], sizes[0 if turned else 1])
-        for first, part in parts:
-            result[first : first + len(part)] += part
-    return result.t().contiguous() if turned else result.contiguous()
