@@ -6,7 +6,10 @@ from memnets.experiments.catalogue import config_folder
 from running import result
 
 SMALL = ["--trainer.max_steps", "2", "--training.validation_size", "2", "--training.evaluation_sequences", "1"]
-PLAIN = ("-ntm", "-ntm-ff", "-dnc", "-stack", "-delta", "-act", "-repeat", "-tape", "-mann", "-sam", "-sdnc")
+PLAIN = (
+    *("-ntm", "-ntm-ff", "-dnc", "-mann", "-sam", "-sdnc", "-delta", "-weights"),
+    *("-stack", "-tape", "-act", "-repeat"),
+)
 LENGTHS = {"caption": "[3]", "selective": "[20]"}
 
 
