@@ -20,7 +20,8 @@ from torch.optim.lr_scheduler import LRScheduler
 from ..base.errors import UsageError
 from ..base.task import Curriculum, Task
 from .class_paths import check_classes, find_class, importing, move_old
-from .messages import one_line, without_union
+from .given import Given, parameters_of
+from .messages import without_union
 from .options import TrainingOptions, WandbOptions
 from .strict_yaml import load_mapping
 from .trust import LOGGERS
@@ -47,8 +48,6 @@ LINKED = ("input_size", "output_size", "charset", "vocabulary")
 """Arguments of a model, where it has them, that are taken from the task, where that has them."""
 
 
-PARTS = ("task", "model", "optimizer", "lr_scheduler", "curriculum")
-"""Settings that name a class."""
 KINDS: dict[str, type] = {"task": Task, "model": nn.Module, "optimizer": Optimizer}
 """What the classes of an experiment's parts must be."""
 
@@ -56,7 +55,7 @@ KINDS: dict[str, type] = {"task": Task, "model": nn.Module, "optimizer": Optimiz
 class _ExperimentParser(ArgumentParser):
     """Says what is wrong in one line, as :class:`UsageError`."""
 
-    source: "_Source | None" = None
+    source: Given | None = None
     """What is parsed; None in the parsers that jsonargparse makes for nested classes."""
     given: Mapping[str, Any] = {}
     """The model's arguments as they were written, among them the size of an embedding."""
@@ -67,58 +66,6 @@ class _ExperimentParser(ArgumentParser):
         if self.source is None:
             super().error(message, ex)
         raise UsageError(self.source.explain(message, self))
-
-
-class _Source:
-    """Plain settings of a file, and what the command line sets on top.
-
-    Args:
-        content: of the file.
-        overrides: as on the command line.
-    """
-
-    def __init__(self, content: dict[str, Any], overrides: Sequence[str] = ()):
-        self.content = content
-        self.overrides = list(overrides)
-
-    def class_of(self, part: str) -> str | None:
-        """The class path of a part, such as "model"."""
-        settings = self.content.get(part)
-        class_path = settings.get("class_path") if isinstance(settings, dict) else settings
-        for position, word in enumerate(self.overrides):
-            for option in (f"--{part}", f"--{part}.class_path"):
-                if word == option and position + 1 < len(self.overrides):
-                    class_path = self.overrides[position + 1]
-                class_path = word.removeprefix(f"{option}=") if word.startswith(f"{option}=") else class_path
-        return class_path if isinstance(class_path, str) else None
-
-    def explain(self, message: str, parser: ArgumentParser) -> str:
-        """One line; first of all, whether a class that is named cannot be had."""
-        for part in PARTS:
-            class_path = self.class_of(part)
-            if class_path and class_path.isprintable() and "." in class_path and not class_path.startswith(("{", "[")):
-                try:
-                    find_class(class_path)
-                except UsageError as error:
-                    return f"{part}: {error}"
-        return one_line(message, self.overrides, self.known_keys(parser))
-
-    def known_keys(self, parser: ArgumentParser) -> list[str]:
-        """Every setting there is, those of the classes that are named included."""
-        keys = [action.dest for action in parser._actions if not action.dest.endswith(("help", "config"))]
-        for part in PARTS:
-            keys += [f"{part}.{name}" for name in parameters_of(self.class_of(part))]
-        return keys
-
-
-def parameters_of(class_path: str | None) -> list[str]:
-    """The arguments of a class, if it can be found."""
-    from jsonargparse._parameter_resolvers import get_signature_parameters
-
-    try:
-        return [parameter.name for parameter in get_signature_parameters(find_class(class_path or ""), None)]
-    except (UsageError, ValueError, TypeError):
-        return []
 
 
 def describe_class(class_path: str, arguments: Namespace | None) -> list[tuple[str, str]]:
@@ -288,7 +235,7 @@ def _parse(
 
     if content.pop("config", None) is not None:
         raise UsageError(f"{path} names another file by config: put its settings here")
-    parser.source, parser.trusted = _Source(content, overrides), trusted
+    parser.source, parser.trusted = Given(content, overrides, trusted), trusted
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     with importing(trusted, path.absolute().parent):
         config = _parse_args(parser, ["--config", text, *overrides])
@@ -329,10 +276,16 @@ def _parse_args(parser: _ExperimentParser, words: list[str]) -> Namespace:
     """jsonargparse's result; what it lets through of the errors of a user's own modules is explained as well."""
     try:
         return parser.parse_args(words)
+    except UsageError:
+        raise
     except (SyntaxError, RecursionError, SystemExit) as error:
         if isinstance(error, SystemExit) and not error.code:
             raise  # help was asked for
         parser.error(str(error))
+    except Exception as error:  # whatever a user's module raises while it is imported
+        if parser.source is None or (missing := parser.source.find_missing()) is None:
+            raise
+        raise UsageError(missing) from error
 
 
 def instantiate(parser: ArgumentParser, config: Namespace) -> Namespace:

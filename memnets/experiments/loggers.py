@@ -9,7 +9,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from ..base.errors import UsageError
 from ..training.loggers import MetricsCSV, Wandb
 from .class_paths import check_ours, check_within, find_class, importing
-from .config import parameters_of
+from .given import parameters_of
 from .messages import one_line
 from .run_dir import RunDir
 

@@ -14,9 +14,18 @@ from ..base.errors import RunError, UsageError
 from ..base.saved_files import few_parts
 from ..training.loggers import resolve_wandb_mode
 from .catalogue import find_experiment
-from .changes import check_changes, describe_changes, find_changes, lengthens, optimizer_changes
-from .config import PARTS, describe_class, instantiate, parse_experiment, to_plain
+from .changes import (
+    check_changes,
+    check_place,
+    check_steps,
+    describe_changes,
+    find_changes,
+    lengthens,
+    optimizer_changes,
+)
+from .config import describe_class, instantiate, parse_experiment, to_plain
 from .fit import Fit
+from .given import PARTS
 from .init_from import start_from
 from .lock import hold
 from .printing import say
@@ -65,13 +74,15 @@ def resume_run(run: RunDir, overrides: Sequence[str] = (), *, trusted: bool = Fa
         RunError: it has ended.
         UsageError: a setting is refused, or cannot change within a run.
     """
+    check_place(overrides)
     parser, config = parse_experiment(run.config, overrides, trusted=trusted)
     before = _settings_so_far(run, trusted)
-    weights = len(run.read_checkpoint()["state_dict"]) if run.last.is_file() else None
-    with contextlib.nullcontext() if weights is None else few_parts(run.config, weights):
+    saved = run.read_checkpoint() if run.last.is_file() else None
+    with contextlib.nullcontext() if saved is None else few_parts(run.config, len(saved["state_dict"])):
         objects = _make(parser, config)
     changes = find_changes(before, to_plain(parser, config))
     check_changes(changes)
+    check_steps(changes, 0 if saved is None else saved["global_step"])
     if config.lr_scheduler is not None and "lr" in optimizer_changes(changes):
         raise UsageError(
             f"--optimizer.lr is {optimizer_changes(changes)['lr']}, but --lr_scheduler sets the rate of this run: "

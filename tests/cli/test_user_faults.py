@@ -21,6 +21,7 @@ MODULES = {
     ),
     "bad_syntax": ("class T(\n    pass\n", "bad_syntax.py, line", ")"),
     "raises": ("x = 1\nraise ValueError('out of cheese')\n", "ValueError: out of cheese (", "line 2)"),
+    "fails": ("x = 1\nraise RuntimeError('out of cheese')\n", "RuntimeError: out of cheese (", "line 2)"),
     "exits": ("import sys\nsys.exit(3)\n", "SystemExit: 3 (", "line 2)"),
     "attribute": ("import os\nos.nothing\n", "AttributeError: module 'os' has no attribute 'nothing' (", "line 2)"),
     "another": ("class Tosk: pass\n", "module another has no attribute 'T'", ""),
@@ -43,12 +44,17 @@ def said(capsys, *arguments, status=2):
     return error
 
 
-@pytest.mark.parametrize("part", ["task", "model", "optimizer"])
-@pytest.mark.parametrize("name", MODULES)
-def test_the_error_of_ones_own_module_is_shown_with_its_line(name, part, here, capsys):
+WHERE = ["--task=", "--model=", "--optimizer=", "--trainer.callbacks+=", "--loggers+="]
+# Each fault in one place and each place with one fault: how a name is looked up has nothing to do with where it stands.
+EACH = [(name, WHERE[position % len(WHERE)]) for position, name in enumerate(MODULES)]
+FAULTS = dict.fromkeys([*EACH, *(("missing_import", where) for where in WHERE), *(("fails", where) for where in WHERE)])
+
+
+@pytest.mark.parametrize(("name", "where"), FAULTS)
+def test_the_error_of_ones_own_module_is_shown_with_its_line(name, where, here, capsys):
     code, *expected = MODULES[name]
     (here / f"{name}.py").write_text(code)
-    error = said(capsys, "fit", "copy-ntm", f"--{part}", f"{name}.T")
+    error = said(capsys, "fit", "copy-ntm", f"{where}{name}.T")
     assert all(text in error for text in expected)
     assert "is not a value of the right type" not in error
 

@@ -99,6 +99,24 @@ def test_an_edited_file_that_would_make_another_run_of_it_is_refused(old, new, w
     assert (run / "result.json").is_file()
 
 
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        ("--lr_scheduler=torch.optim.lr_scheduler.ConstantLR", "lr_scheduler is 'torch.optim.lr_scheduler.ConstantLR'"),
+        ("--trainer.max_steps=19", "the run has 20 steps behind it"),
+        ("--runs=other", "--runs cannot change within a run"),
+        ("--experiment=other", "--experiment cannot change within a run"),
+    ],
+)
+def test_what_cannot_change_is_one_line_and_changes_nothing(settings, what, run, capsys):
+    text = (run / "config.yaml").read_text()
+    assert main(["resume", str(run), settings]) == 2
+    error = capsys.readouterr().err
+    assert what in error
+    assert error.count("\n") == 1
+    assert (run / "config.yaml").read_text() == text
+
+
 def test_device_precision_and_callbacks_may_change(run, capsys):
     settings = ["--trainer.accelerator", "cpu", "--trainer.precision", "64-true"]
     settings += ["--trainer.callbacks+=lightning.pytorch.callbacks.LearningRateMonitor"]
@@ -185,6 +203,10 @@ def test_fit_holds_its_run(tmp_path, monkeypatch):
 def test_what_differs_and_how_it_is_said():
     before = {"optimizer": {"init_args": {"lr": 1e-3}}, "trainer": {"max_steps": 5}, "run_id": "a", "gone": 1}
     now = {"optimizer": {"init_args": {"lr": 1e-2}}, "trainer": {"max_steps": 5, "new": 1}, "run_id": "b"}
+    scheduler = {"class_path": "torch.optim.lr_scheduler.StepLR", "init_args": {"step_size": 3}}
+    for old, new in ((None, scheduler), (scheduler, None)):  # a part that was none, and one that is none now
+        with pytest.raises(UsageError, match="StepLR'"):
+            check_changes(find_changes({"lr_scheduler": old}, {"lr_scheduler": new}))
     changes = find_changes(before, now)
     assert changes == {"optimizer.init_args.lr": Change(1e-3, 1e-2)}
     assert describe_changes(changes) == "optimizer.lr 0.001 -> 0.01"
