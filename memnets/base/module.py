@@ -248,7 +248,8 @@ class SequenceModule(Model, Pretrained):
 
     def run_with_resets(self, resets: Tensor, inputs: Tensor, state: Any, counts: Any) -> tuple[Tensor, Any]:
         """:meth:`run` where sequences start afresh at steps ``resets (B, T)``."""
-        return run_between(self.run, self.make_state, resets, inputs, state, counts)
+        cut = getattr(self, "truncated_bptt_steps", None)
+        return run_between(self.run, self.make_state, resets, inputs, state, counts, cut)
 
     def _prepare(self, inputs: Tensor) -> Tensor:
         """Checked, batch first, and tokens as their embeddings."""
@@ -296,6 +297,7 @@ def run_between(
     inputs: Tensor,
     state: Any,
     counts: Any,
+    cut: int | None = None,
 ) -> tuple[Tensor, Any]:
     """``run`` from each step at which a sequence starts afresh, where ``resets (B, T)``, to the next.
 
@@ -306,6 +308,8 @@ def run_between(
         inputs: ``(B, T, I)``.
         state: before the first step.
         counts: the sequences' lengths, or None.
+        cut: cut the gradient each time this many steps have passed, wherever sequences start: ``run`` would count from
+            the start of its part.
     """
     order = None
     if counts is not None:
@@ -315,9 +319,11 @@ def run_between(
         inputs, resets, state, counts = inputs[order], resets[order], index_state(state, order), counts[order].tolist()
         # Past its end a sequence's state stays.
         resets = resets & (torch.arange(resets.shape[1], device=resets.device) < _column(counts, resets.device))
-    starts = sorted({0, *resets.any(0).nonzero().flatten().tolist()})
+    cuts = range(0, inputs.shape[1], cut or inputs.shape[1])
+    starts = sorted({*cuts, *resets.any(0).nonzero().flatten().tolist()})
     outputs = []
     for start, stop in zip(starts, [*starts[1:], inputs.shape[1]]):
+        state = detach_state(state) if start and start in cuts else state
         state = where_state(resets[:, start], make_state(len(inputs)), state)
         within = None if counts is None else [min(max(n - start, 0), stop - start) for n in counts]
         part, state = run(inputs[:, start:stop], state, within)

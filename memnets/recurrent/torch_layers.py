@@ -1,18 +1,32 @@
 """torch's recurrent layers under the contract of :class:`memnets.SequenceModule`: states, lengths, projection."""
 
 import abc
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..base.checks import check_whole, place_of
 from ..base.modes import check_dropout
 from ..base.module import SequenceModule
-from ..base.state import HiddenState, LSTMState, detach_state, map_state, stack_states
+from ..base.state import HiddenState, LSTMState, detach_state, join_layers, layer_of, map_state, stack_states
 from ..base.state_types import register_state
+from ..base.transforms import transformed
+from ..controllers.linear import gru_step, lstm_step, rnn_step
+from .directions import reverse
 from .learned_start import LearnedStart
-from .scanned import masked
+from .scanned import Step, has_open_steps, masked, run_scanned
+
+
+class Weights(NamedTuple):
+    """Of one layer and direction, named as those of torch's cells."""
+
+    weight_ih: Tensor
+    weight_hh: Tensor
+    bias_ih: Tensor
+    bias_hh: Tensor
 
 
 class TorchLayer(SequenceModule, abc.ABC):
@@ -40,6 +54,8 @@ class TorchLayer(SequenceModule, abc.ABC):
 
     layer_type: type[nn.RNNBase]
     state_type: type[LSTMState] | type[HiddenState]
+    plain_step: Callable[..., Any]
+    """One step of a layer as linear operations."""
 
     def __init__(
         self,
@@ -107,8 +123,8 @@ class TorchLayer(SequenceModule, abc.ABC):
 
     def run(self, inputs: Tensor, state: Any, lengths: list[int] | Tensor | None) -> tuple[Tensor, Any]:
         """The layer over ``inputs (B, T, I)``."""
-        if isinstance(lengths, Tensor):
-            return self._run_exported(inputs, state, lengths)
+        if isinstance(lengths, Tensor) or has_open_steps(inputs):
+            return self._run_plainly(inputs, state, lengths)
         if self.truncated_bptt_steps is None:
             return self._run(inputs, state, lengths)
         steps, segment, outputs = inputs.shape[1], self.truncated_bptt_steps, []
@@ -133,26 +149,39 @@ class TorchLayer(SequenceModule, abc.ABC):
         """torch's own kernels are all there is."""
         return {"torch": f"chosen: torch.nn.{self.layer_type.__name__}"}
 
-    def _run_exported(self, inputs: Tensor, state: Any, lengths: Tensor) -> tuple[Tensor, Any]:
-        """Step by step: the sequences that torch packs cannot be exported."""
-        if self.bidirectional:
-            raise ValueError(
-                f"a bidirectional {type(self).__name__} cannot be exported with lengths, which are not known to the "
-                "program: export it without, or a memnets.MemoryNetwork with bidirectional=True"
-            )
+    def _run_plainly(self, inputs: Tensor, state: Any, lengths: list[int] | Tensor | None) -> tuple[Tensor, Any]:
+        """Layer by layer as linear operations, which function transforms know, and exported programs of any steps."""
+        features, last, directions = inputs, [], 1 + self.bidirectional
+        if lengths is not None:
+            lengths = torch.as_tensor(lengths, device=inputs.device)
+        for number in range(self.num_layers * directions):
+            layer, back = divmod(number, directions)
+            if not back:
+                x = features if layer == 0 else F.dropout(features, self.layer.dropout, self.training)
+                ways = []
+            way = reverse(x, lengths) if back else x
+            out, after = _over_time(self._step_of(number), way, layer_of(state, number), lengths)
+            ways.append(reverse(out, lengths) if back else out)
+            features = torch.cat(ways, dim=-1)
+            last.append(after)
+        return features, join_layers(last)
+
+    def _step_of(self, number: int) -> Step:
+        """One step of one layer and direction: ``(x (B, F), state (B, H)) -> (h (B, H), state)``."""
+        layer, back = divmod(number, 1 + self.bidirectional)
+        names = Weights._fields
+        weights: Any = Weights(*(getattr(self.layer, f"{name}_l{layer}{'_reverse' * back}") for name in names))
 
         def step(x: Tensor, state: Any) -> tuple[Tensor, Any]:
-            hidden, last = self.layer(x.unsqueeze(1), self._to_torch(state))
-            return hidden.squeeze(1), self._from_torch(last)
+            after = self.plain_step(weights, x, *state)
+            after = self.state_type(*(after if isinstance(after, tuple) else (after,)))
+            return after.hidden, after
 
-        outputs = []
-        take, inputs = masked(step, inputs, lengths)
-        for x in inputs.unbind(1):
-            hidden, state = take(x, state)
-            outputs.append(hidden)
-        return torch.stack(outputs, dim=1), state
+        return step
 
     def _run(self, inputs: Tensor, state: Any, counts: list[int] | None) -> tuple[Tensor, Any]:
+        if transformed():
+            return self._run_plainly(inputs, state, counts)
         if counts is None or min(counts) == inputs.shape[1]:
             hidden, last = self.layer(inputs, self._to_torch(state))
             return hidden, self._from_torch(last)
@@ -181,6 +210,18 @@ class TorchLayer(SequenceModule, abc.ABC):
         return self.state_type(*(part.transpose(0, 1) for part in parts))  # (B, L, H) each
 
 
+def _over_time(step: Step, inputs: Tensor, state: Any, lengths: Tensor | None) -> tuple[Tensor, Any]:
+    if lengths is not None:
+        step, inputs = masked(step, inputs, lengths)
+    if has_open_steps(inputs):
+        return run_scanned(step, inputs, state)
+    outputs = []
+    for x in inputs.unbind(1):
+        out, state = step(x, state)
+        outputs.append(out)
+    return torch.stack(outputs, dim=1), state
+
+
 class LSTM(TorchLayer):
     """``torch.nn.LSTM`` with the contract of the memory modules; its state is an :class:`LSTMState`.
 
@@ -191,6 +232,7 @@ class LSTM(TorchLayer):
 
     layer_type = nn.LSTM
     state_type = LSTMState
+    plain_step = staticmethod(lstm_step)
 
 
 class GRU(TorchLayer):
@@ -198,6 +240,7 @@ class GRU(TorchLayer):
 
     layer_type = nn.GRU
     state_type = HiddenState
+    plain_step = staticmethod(gru_step)
 
 
 class RNN(TorchLayer):
@@ -205,3 +248,4 @@ class RNN(TorchLayer):
 
     layer_type = nn.RNN
     state_type = HiddenState
+    plain_step = staticmethod(rnn_step)

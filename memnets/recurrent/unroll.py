@@ -150,7 +150,8 @@ class Recurrent(SequenceModule):
 
         def go(cell: Any, resets: Tensor, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
             make = partial(cell.initial_state, device=inputs.device)
-            return run_between(partial(self._run_cell, cell), make, resets, inputs, state, counts)
+            run = partial(self._run_cell, cell)
+            return run_between(run, make, resets, inputs, state, counts, self.truncated_bptt_steps)
 
         outputs, after = go(self.cell, resets, inputs, state.forward)
         backward = reverse_resets(resets, counts), reverse(inputs, counts)

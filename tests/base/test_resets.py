@@ -1,11 +1,13 @@
 """Sequences that start afresh within a batch."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch.testing import assert_close
 
 from cases import CASES, assert_same_state, sequences, used_state
-from memnets import MemoryNetwork
+from memnets import LSTM, NTM, MemoryNetwork
 from memnets.base.state import index_state
 from memories.own_memories import History
 
@@ -32,6 +34,21 @@ def test_each_sequence_is_that_of_its_parts(case, lengths):
         assert_same_state(index_state(state, b), own)
     (gradient,) = torch.autograd.grad(outputs[2, 3:].sum(), inputs, allow_unused=True)
     assert gradient[2, :3].eq(0).all()
+
+
+@pytest.mark.parametrize(
+    "build", [partial(NTM, slots=4, width=2), partial(NTM, slots=4, width=2, backend="reference"), LSTM]
+)
+def test_truncation_counts_from_the_start_wherever_another_starts(build):
+    module, gradients = build(3, 4, truncated_bptt_steps=3).double(), []
+    starts = torch.zeros(3, 5, dtype=torch.bool)
+    starts[0, [2, 4]] = True
+    for resets in (None, starts):
+        inputs = sequences().requires_grad_()
+        outputs, _ = module(inputs, lengths=[5, 5, 4], resets=resets)
+        gradients += torch.autograd.grad(outputs[1:, 3:].sum(), inputs)
+    assert gradients[1][1, :3].eq(0).all()
+    assert_close(gradients[1], gradients[0])
 
 
 def test_steps_first():
