@@ -4,10 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+import forked
 from memnets.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,12 +26,28 @@ TINY = [
 """Settings that make copy-ntm train at hundreds of steps a second."""
 
 
-def fit(runs: Path, *more: str, experiment: str = "copy-ntm", run_id: str = "run", wandb: str = "disabled") -> Path:
-    """Train the tiny experiment in this process; returns its run directory."""
+def fit(
+    runs: Path,
+    *more: str,
+    experiment: str = "copy-ntm",
+    run_id: str = "run",
+    wandb: str = "disabled",
+    drawn: bool = False,
+) -> Path:
+    """Train the tiny experiment in this process; its figures at the end, which take long, only if ``drawn``."""
     arguments = ["fit", experiment, *TINY, "--runs", str(runs), "--run_id", run_id, "--wandb.mode", wandb]
-    status = main([*arguments, *more])
-    assert status == 0
+    with drawing(drawn):
+        assert main([*arguments, *more]) == 0
     return runs / Path(experiment).stem / run_id
+
+
+@contextmanager
+def drawing(drawn: bool) -> Iterator[None]:
+    """Runs that end within this have figures, or none."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not drawn:
+            patch.setattr("memnets.experiments.finish.draw_run", lambda *_, **__: {})
+        yield
 
 
 QUIET = ["--wandb.mode", "disabled", "--training.pictures_every", "0", "--run_id", "a", "--trainer.val_check_interval"]
@@ -38,15 +57,18 @@ SMALL = ["--training.validation_size", "8", "--training.evaluation_sequences", "
 def fit_images(runs, experiment, steps, *settings, drawn=False):
     """A run of that many steps; its figures at the end, which take longer than a step, only if ``drawn``."""
     more = ["--trainer.max_steps", str(steps), *settings, "--runs", str(runs)]
-    with pytest.MonkeyPatch.context() as patch:
-        if not drawn:
-            patch.setattr("memnets.experiments.finish.draw_run", lambda *_, **__: {})
+    with drawing(drawn):
         assert main(["fit", experiment, *QUIET, str(steps), *SMALL, *more]) == 0
     return runs / experiment / "a"
 
 
-def command(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+def command(*arguments: str, drawn: bool = False, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run ``memnets`` in a process of its own; ``settings`` are environment variables."""
+    return forked.run(list(arguments), environment(**settings), Path(settings.get("PWD", ROOT)), drawn=drawn)
+
+
+def new_command(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """The same in a new interpreter, for what depends on how Python was started."""
     return subprocess.run(
         [sys.executable, "-m", "memnets", *arguments],
         capture_output=True,

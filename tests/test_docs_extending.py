@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 import torch
 import yaml
 
+import forked
 from running import ROOT, environment
 
 PAGE = (ROOT / "docs" / "extending.md").read_text()
@@ -41,10 +41,8 @@ def lab(tmp_path_factory) -> Path:
     return folder
 
 
-def memnets(lab: Path, *words: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "memnets", *words], cwd=lab, env=outside(), capture_output=True, text=True, timeout=300
-    )
+def memnets(lab: Path, *words: str, drawn: bool = False) -> str:
+    done = forked.run(list(words), outside(), lab, drawn=drawn)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -64,7 +62,7 @@ def test_there_is_a_whole_example_of_each(lab):
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_of_ones_own_is_trained_shown_and_evaluated(lab, name):
     run = lab / "runs" / f"my-{name}" / "a"
-    said = memnets(lab, "fit", f"my-{name}.yaml", *QUICK, "--trainer.max_steps", "6", "--run_id", "a")
+    said = memnets(lab, "fit", f"my-{name}.yaml", *QUICK, "--trainer.max_steps", "6", "--run_id", "a", drawn=True)
     assert "vectors" in said
     result = json.loads((run / "result.json").read_text())
     assert result["steps"] == 6
@@ -95,14 +93,12 @@ def test_the_task_is_learnt_by_the_queue(lab):
 def test_a_stopped_run_is_resumed(lab):
     run = lab / "runs" / "my-queue" / "stopped"
     words = ["fit", "my-queue.yaml", *QUICK, "--trainer.max_steps", "100000", "--run_id", "stopped"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "memnets", *words], cwd=lab, env=outside(), stdout=subprocess.PIPE, text=True
-    )
+    process = forked.Started(words, outside(), lab)
     deadline = time.monotonic() + 120
     while not (run / "checkpoints" / "last.ckpt").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
-    said, _ = process.communicate(timeout=120)
+    said = process.communicate()
     assert process.returncode == 143, said
     at = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
     config = yaml.safe_load((run / "config.yaml").read_text())

@@ -13,7 +13,7 @@ from memnets import TextReader
 from memnets.training.loggers import read_metrics
 from memnets_tasks import DigitLines
 from reading_cases import loss_of
-from running import TINY, command, environment, fit, result
+from running import TINY, environment, fit, new_command, result
 
 WATCH = '''
 import os, signal, torch
@@ -84,7 +84,7 @@ def alone(folder):
 def stopped(folder, alone):
     """Two processes, stopped after step 7 by a signal that only the second one got."""
     arguments = ["fit", "copy-ntm", *TINY, *settings(folder), *TWO, "--runs", str(folder / "runs"), "--run_id", "two"]
-    done = command(*arguments, "--wandb.mode", "disabled", STOP_AT="7", PYTHONPATH=path(folder))
+    done = new_command(*arguments, "--wandb.mode", "disabled", STOP_AT="7", PYTHONPATH=path(folder))
     assert done.returncode == 143, done.stdout + done.stderr
     assert "device cpu x 2" in done.stdout
     assert done.stdout.count("stopped by SIGTERM at step 7") == 1, "not said once"
@@ -199,7 +199,7 @@ def test_processes_go_back_together_where_one_alone_would_diverge(tmp_path):
     keep = ["--trainer.callbacks", "uneven.Keep", "--trainer.callbacks.folder", str(tmp_path)]
     arguments = ["fit", "copy-ntm", "--task", "uneven.Uneven", *TINY, *STEPS, *EXACT, *TWO, *keep]
     arguments += ["--training.collapse_rise", "50", "--runs", str(tmp_path), "--wandb.mode", "disabled"]
-    done = command(*arguments, PYTHONPATH=path(tmp_path))
+    done = new_command(*arguments, PYTHONPATH=path(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("step 6: the loss or a gradient became NaN or Inf; back to the weights of step 5") == 1
     (ours, rate), (theirs, other) = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))

@@ -3,14 +3,13 @@
 import csv
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
 
+from forked import Started
 from running import TINY, command, environment, fit, result
 
 STEPS = ["--trainer.max_steps", "900", "--trainer.val_check_interval", "50", "--wandb.mode", "disabled"]
@@ -19,26 +18,19 @@ STEPS += ["--training.anneal_checks", "3", "--training.failure_bound", "0.5"]
 """Solved somewhere in between, so that the stopping rule and the annealed rate are resumed too."""
 
 
-def start(runs: Path, name: str) -> subprocess.Popen[str]:
+def start(runs: Path, name: str, *, drawn: bool = False) -> Started:
     arguments = ["fit", "copy-ntm", *TINY, *STEPS, "--runs", str(runs), "--run_id", name]
-    return subprocess.Popen(
-        [sys.executable, "-m", "memnets", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=environment(),
-    )
+    return Started(arguments, environment(), runs, drawn=drawn)
 
 
-def kill_at_step(process: subprocess.Popen[str], step: int, number: int) -> str:
+def kill_at_step(process: Started, step: int, number: int) -> str:
     """Send a signal as soon as a validation at or after ``step`` has been printed; returns the rest of the output."""
-    assert process.stdout is not None
     for line in process.stdout:
         if line.startswith("step") and int(line.split()[1].replace(",", "")) >= step:
             break
     time.sleep(0.05)  # some steps past the check, between two checkpoints
     process.send_signal(number)
-    return process.communicate(timeout=60)[0]
+    return process.communicate()
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
@@ -106,15 +98,13 @@ def test_signal_saves_and_exits_and_resume_is_bitwise_the_same(number, status, t
 
 def test_stopped_after_training_and_moved(tmp_path, unbroken):
     """A signal while figures are drawn; the directory is then moved, and resumed from within."""
-    process = start(tmp_path, "late")
+    process = start(tmp_path, "late", drawn=True)
     run = tmp_path / "copy-ntm" / "late"
-    assert process.stdout is not None
     for line in process.stdout:
         if line.startswith("step    480"):  # the last of this run
             break
-    time.sleep(0.3)
     process.send_signal(signal.SIGTERM)
-    printed = process.communicate(timeout=60)[0]
+    printed = process.communicate()
     if process.returncode == 0:
         pytest.skip("it had ended before the signal came")
     assert process.returncode == 143, printed

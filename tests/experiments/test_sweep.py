@@ -2,11 +2,8 @@
 
 import errno
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import pytest
 import torch
 import yaml
 
+from forked import Started
 from memnets.cli import main
 from memnets.experiments import sweep as sweeping
 from memnets.experiments.engines.local import HELD, LocalEngine
@@ -23,9 +21,23 @@ from memnets.experiments.sweeps.directory import SweepDir, TrialDir
 from memnets.experiments.sweeps.results import NEEDED
 from running import TINY, environment, fit, result
 
-STEPS = ["--trainer.max_steps", "300", "--trainer.val_check_interval", "25"]
+STEPS = ["--trainer.max_steps", "60", "--trainer.val_check_interval", "20"]
 RATES = "5e-4,1e-3,1e38"
 """The last one makes NaN, which no check of settings can foresee."""
+LINGER = '''
+import time
+from pathlib import Path
+import lightning.pytorch as pl
+
+class Linger(pl.Callback):
+    """Trains slowly once there is a checkpoint, until the sweep was killed."""
+    def __init__(self, until: str):
+        self.until = Path(until)
+
+    def on_train_batch_end(self, trainer, *_):
+        if trainer.global_step > 20 and not self.until.exists():
+            time.sleep(1)
+'''
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
@@ -43,19 +55,17 @@ def wait_for(condition, seconds: float = 90.0) -> None:
 def killed(tmp_path_factory):
     """A sweep by two processes, killed once both had trained for a while."""
     folder = tmp_path_factory.mktemp("sweep")
-    words = ["sweep", "copy-ntm", *TINY, *STEPS, "--grid", f"optimizer.lr={RATES}", "--seeds", "2"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "memnets", *words, "--processes", "2", "--threads", "1", "--wandb.mode", "disabled"],
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    (folder / "mine.py").write_text(LINGER)
+    linger = ["--trainer.callbacks", f"[{{class_path: mine.Linger, init_args: {{until: {folder / 'killed'}}}}}]"]
+    words = ["sweep", "copy-ntm", *TINY, *STEPS, *linger, "--grid", f"optimizer.lr={RATES}", "--seeds", "2"]
+    two = ["--processes", "2", "--threads", "1", "--wandb.mode", "disabled"]
+    process = Started([*words, *two], environment(), folder)
     sweep = SweepDir(folder / "sweeps" / "copy-ntm")
     places = [TrialDir(sweep.path / f"copy-ntm/optimizer.lr={rate}/seed2") for rate in RATES.split(",")]
     wait_for(lambda: all((place.path / "checkpoints/last.ckpt").is_file() for place in places[:2]))
-    os.kill(process.pid, signal.SIGKILL)
+    process.send_signal(signal.SIGKILL)
     process.communicate()
+    (folder / "killed").touch()
     return sweep, places
 
 
@@ -65,10 +75,10 @@ def continued(killed):
     sweep, places = killed
     wait_for(lambda: not any(holder(place.path) for place in places[:2]))
     assert not any(place.is_done for place in places), "the kill came too late to show anything"
-    patch = pytest.MonkeyPatch()
-    patch.setenv("WANDB_MODE", "disabled")
-    status = main(["sweep", str(sweep.path), "--processes", "2", "--threads", "1"])
-    patch.undo()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WANDB_MODE", "disabled")
+        patch.chdir(sweep.path.parent.parent)
+        status = main(["sweep", str(sweep.path), "--processes", "2", "--threads", "1"])
     return sweep, places, status
 
 
@@ -114,7 +124,7 @@ def test_commands_are_for_what_is_not_done(continued, capsys):
     assert "1 failed, which --retry-failed brings back" in printed.err
     assert main(["sweep", str(sweep.path), "--engine", "commands", "--retry-failed"]) == 0
     (line,) = capsys.readouterr().out.splitlines()
-    assert line.endswith(f"trial {sweep.path} copy-ntm/optimizer.lr=1e38/seed2")
+    assert line.endswith(f"trial {sweep.path} copy-ntm/optimizer.lr=1e38/seed2 --trust")
 
 
 def test_a_trial_is_a_run_in_the_group_of_its_sweep(continued, capsys):

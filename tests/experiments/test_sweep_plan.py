@@ -139,6 +139,7 @@ MISTAKES = {
         ["copy-ntm", "--modle.slots", "3"],
         "unknown setting 'modle.slots' in the settings; did you mean model.slots?",
     ),
+    "added to a list": (["copy-ntm", "--trainer.callbacks+=a.B"], "a sweep gives whole: --trainer.callbacks '[...]'"),
     "misspelt setting": (["copy-ntm", "--model.slot", "3"], "unknown setting 'model.slot'; did you mean model.slots"),
     "misspelt in the grid": (
         ["copy-ntm", "--grid", "task.bit=1,2"],

@@ -10,7 +10,7 @@ import pytest
 
 from memnets.training.loggers import WandbUnavailableError, resolve_wandb_mode
 from memnets.training.loggers.wandb import _wandb_id
-from running import TINY, command, environment, fit
+from running import TINY, environment, fit, new_command
 
 
 def records(run: Path) -> list[dict]:
@@ -106,7 +106,7 @@ def test_ids_are_such_as_wandb_takes_and_differ_where_names_do():
 def test_no_prompt_on_a_terminal_without_a_login(tmp_path):
     """With an empty home nothing is asked and nothing hangs."""
     arguments = [*TINY, "--trainer.max_steps", "2", "--runs", str(tmp_path / "runs")]
-    done = command("fit", "copy-ntm", *arguments, HOME=str(tmp_path), NETRC=str(tmp_path / "none"))
+    done = new_command("fit", "copy-ntm", *arguments, HOME=str(tmp_path), NETRC=str(tmp_path / "none"))
     assert done.returncode == 0, done.stderr
     assert list((tmp_path / "runs").glob("copy-ntm/*/wandb/offline-run-*"))
 

@@ -218,6 +218,8 @@ def check_name(what: str, name: str) -> None:
 def _check_key(where: str, key: str) -> None:
     if key.split(".")[0] in RESERVED:
         raise PlanError(f"{key} in {where} is set by the sweep: {RESERVED[key.split('.')[0]]}")
+    if key.endswith("+"):
+        raise PlanError(f"{key!r} in {where} adds to a list, which a sweep gives whole: --{key[:-1]} '[...]'")
     if key.split(".")[0] not in SECTIONS or not re.fullmatch(r"\w+(\.\w+)*", key):
         near = difflib.get_close_matches(key.split(".")[0], SECTIONS, n=1, cutoff=0.5)
         hint = f"; did you mean {'.'.join([near[0], *key.split('.')[1:]])}?" if near else ""
