@@ -11,6 +11,8 @@ import hypothesis
 import pytest
 import torch
 
+from running import drawing
+
 hypothesis.settings.register_profile(
     "suite", max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(hypothesis.HealthCheck)
 )
@@ -25,3 +27,10 @@ def pytest_configure(config):
 def _seeded():
     """Each test starts from the same random numbers, whatever ran before it."""
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def without_figures():
+    """Runs that end have no figures, which take most of the time of a short one."""
+    with drawing(False):
+        yield

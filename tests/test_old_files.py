@@ -123,7 +123,7 @@ def test_show_draws(run, old):
 
 
 @pytest.mark.parametrize("run", STOPPED)
-def test_a_stopped_run_ends_as_it_would_have_before(run, old):
+def test_a_stopped_run_ends_as_it_would_have_before(run, old, without_figures):
     """Weights, optimiser, annealing, gradients' norms, the best weights to go back to, random numbers: all go on."""
     said = noted(run)
     before = rows(run)
@@ -136,7 +136,7 @@ def test_a_stopped_run_ends_as_it_would_have_before(run, old):
     assert_same(got[: len(got) - len(after)], [row for row in before if row["step"] <= said["checkpoint_step"]])
 
 
-def test_a_run_stopped_while_it_drew_is_evaluated_as_before(old):
+def test_a_run_stopped_while_it_drew_is_evaluated_as_before(old, without_figures):
     """All of training is done; what is left gives the same ``result.json``."""
     run = "runs/copy-ntm-ff/finished"
     before = result(run)
@@ -152,7 +152,7 @@ def test_a_finished_run_is_known_as_such(old, capsys):
 
 
 @pytest.mark.parametrize("run", ["runs/priority-sort-ntm-ff/stopped", "runs/caption-scenes-ntm/finished"])
-def test_a_new_run_from_an_old_configuration(run, old):
+def test_a_new_run_from_an_old_configuration(run, old, without_figures):
     short = ["--trainer.max_steps", "2", "--trainer.val_check_interval", "2", "--run_id", "new"]
     assert main(["fit", f"{run}/config.yaml", *short]) == 0
     assert result(str(Path(run).parent / "new"))["steps"] == 2
@@ -178,7 +178,7 @@ def test_a_sweep_takes_more_seeds(old, capsys):
     assert [command.split("/")[-1] for command in commands] == ["seed2", "seed2"]
 
 
-def test_a_trial_goes_on(old):
+def test_a_trial_goes_on(old, without_figures):
     trial = "copy-lstm/model.hidden_size=4/seed1"
     run = f"sweeps/small/{trial}"
     before = result(run)

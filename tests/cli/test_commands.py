@@ -60,7 +60,7 @@ def test_fit_help_shows_every_key():
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     steps = ("--trainer.max_steps", "30", "--trainer.val_check_interval", "10", "--training.pictures_every", "2")
-    return fit(tmp_path_factory.mktemp("runs"), *steps, "--seed", "3")
+    return fit(tmp_path_factory.mktemp("runs"), *steps, "--seed", "3", drawn=True)
 
 
 def test_run_directory_holds_everything(run):

@@ -13,6 +13,7 @@ from memnets.cli import main
 from memnets.training import step as training_step
 from running import TINY, fit
 
+pytestmark = pytest.mark.usefixtures("without_figures")
 MODULES = {
     "missing_import": (
         "import no_such_package\n",

@@ -15,6 +15,7 @@ from memnets.cli import main
 from memnets.experiments.changes import Change, check_changes, describe_changes, find_changes
 from running import TINY, fit, result
 
+pytestmark = pytest.mark.usefixtures("without_figures")
 STEPS = ["--trainer.max_steps", "20", "--trainer.val_check_interval", "10", "--trainer.log_every_n_steps", "5"]
 
 

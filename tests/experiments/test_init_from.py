@@ -9,19 +9,13 @@ import yaml
 import memnets
 from memnets.base.adopting import Adopted
 from memnets.cli import main
-from memnets.experiments import finish
 from memnets.experiments.run_dir import RunDir
 from running import TINY, fit, fit_images, result
 
 STEPS = ["--trainer.max_steps", "2", "--trainer.val_check_interval", "2", "--model.backend", "reference"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _no_pictures():
-    """Which cost more than the trainings."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(finish, "draw_run", lambda *args, **kwargs: {})
-        yield
+pytestmark = pytest.mark.usefixtures("without_figures")
 
 
 @pytest.fixture(scope="module")

@@ -91,7 +91,7 @@ def test_a_logger_of_ones_own_gets_numbers_and_pictures_and_is_resumed(tmp_path)
     (tmp_path / "mylogs.py").write_text(OWN)
     loggers = "[memnets.training.loggers.MetricsCSV, {class_path: mylogs.Lines, init_args: {prefix: run}}]"
     arguments = [*TINY, *STEPS, "--loggers", loggers, "--training.pictures_every", "1", "--run_id", "a"]
-    done = command("fit", "copy-ntm", *arguments, PWD=str(tmp_path))
+    done = command("fit", "copy-ntm", *arguments, drawn=True, PWD=str(tmp_path))
     assert done.returncode == 0, done.stderr
     run = tmp_path / "runs" / "copy-ntm" / "a"
     lines = (run / "lines.txt").read_text().splitlines()
@@ -109,7 +109,7 @@ def test_a_logger_of_ones_own_gets_numbers_and_pictures_and_is_resumed(tmp_path)
 def test_tensorboard(tmp_path):
     pytest.importorskip("tensorboard")
     loggers = "[memnets.training.loggers.MetricsCSV, lightning.pytorch.loggers.TensorBoardLogger]"
-    run = fit(tmp_path, *STEPS, "--loggers", loggers, "--training.pictures_every", "1")
+    run = fit(tmp_path, *STEPS, "--loggers", loggers, "--training.pictures_every", "1", drawn=True)
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(next(run.rglob("events.out*")).parent))
@@ -120,7 +120,7 @@ def test_tensorboard(tmp_path):
     assert {"memory", "figures/lengths"} <= set(events.Tags()["images"])
 
 
-def test_a_configuration_of_before_loggers_still_logs(tmp_path, monkeypatch):
+def test_a_configuration_of_before_loggers_still_logs(tmp_path, monkeypatch, without_figures):
     """Version 0.1.0 had a section wandb, and no loggers."""
     monkeypatch.setenv("WANDB_MODE", "disabled")
     run = fit(tmp_path, *STEPS)

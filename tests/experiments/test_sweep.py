@@ -152,7 +152,7 @@ def tiny_sweep(folder: Path, *words: str) -> SweepDir:
     return SweepDir(folder / "sweeps" / "copy-ntm")
 
 
-def test_a_trial_by_itself_runs_once_and_is_then_done(tmp_path, monkeypatch, capsys):
+def test_a_trial_by_itself_runs_once_and_is_then_done(tmp_path, monkeypatch, capsys, without_figures):
     monkeypatch.setenv("WANDB_MODE", "disabled")
     sweep = tiny_sweep(tmp_path, "--wandb.group", "mine")
     place = TrialDir(sweep.path / "copy-ntm/seed0")
@@ -214,7 +214,9 @@ def test_a_full_disk_is_one_line(tmp_path, monkeypatch, capsys):
     assert place.state() == "waiting"
 
 
-def test_a_trial_whose_settings_are_refused_says_so_and_can_be_tried_again(tmp_path, monkeypatch, capsys):
+def test_a_trial_whose_settings_are_refused_says_so_and_can_be_tried_again(
+    tmp_path, monkeypatch, capsys, without_figures
+):
     """With --engine commands the trial itself is the first that looks at them."""
     monkeypatch.setenv("WANDB_MODE", "disabled")
     sweep = tiny_sweep(tmp_path, "--training.checks", "0")

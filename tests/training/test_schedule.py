@@ -7,7 +7,6 @@ import torch
 import yaml
 
 from memnets.cli import main
-from memnets.experiments import finish
 from memnets.experiments.run_dir import RunDir
 from memnets.training.callbacks import StopWhenSolved
 from memnets.training.schedule import after_step
@@ -19,9 +18,7 @@ STEPS = ["--trainer.val_check_interval", "3", "--trainer.log_every_n_steps", "1"
 MONITOR = ["--trainer.callbacks+=lightning.pytorch.callbacks.LearningRateMonitor"]
 
 
-@pytest.fixture(autouse=True)
-def _no_pictures(monkeypatch):
-    monkeypatch.setattr(finish, "draw_run", lambda *args, **kwargs: {})
+pytestmark = pytest.mark.usefixtures("without_figures")
 
 
 def checkpoint(run):

@@ -29,7 +29,7 @@ def run(tmp_path_factory):
     patch.delenv("WANDB_MODE", raising=False)
     steps = ("--trainer.max_steps", "20", "--trainer.val_check_interval", "10", "--training.pictures_every", "1")
     folder = tmp_path_factory.mktemp("runs")
-    yield fit(folder, *steps, "--wandb.log_checkpoint", "true", "--wandb.group", "trial", wandb="offline")
+    yield fit(folder, *steps, "--wandb.log_checkpoint", "true", "--wandb.group", "trial", wandb="offline", drawn=True)
     patch.undo()
 
 
