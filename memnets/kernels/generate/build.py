@@ -212,8 +212,8 @@ def _noted(path: Path) -> dict[str, Any] | None:
 
 
 def _digest(library: Path, layout: dict[str, Any]) -> str:
-    """Of the library and of what is noted beside it, by which tensors are checked and scratch memory is made."""
-    return hashlib.sha256(library.read_bytes() + json.dumps(layout).encode()).hexdigest()
+    """Of its name, the library and what is noted beside it, by which tensors are checked and scratch memory is made."""
+    return hashlib.sha256(library.name.encode() + library.read_bytes() + json.dumps(layout).encode()).hexdigest()
 
 
 @contextlib.contextmanager
