@@ -4,7 +4,7 @@ import os
 import tempfile
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("MEMNETS_CFLAGS", "-O1")  # as users have it in tests/kernels/test_fused.py
+os.environ.setdefault("MEMNETS_CFLAGS", "-Og")  # as users have it in tests/kernels/test_fused.py
 os.environ["MEMNETS_STATE"] = tempfile.mkdtemp(prefix="memnets-state-")  # marks of trust stay out of the home
 
 import hypothesis

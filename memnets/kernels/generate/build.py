@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 SOURCES = Path(__file__).parent
 BASE_FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-shared", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math")
 OPTIONS = "MEMNETS_CFLAGS"
-"""A variable of the environment with further options, such as the -O1 of tests, which want short compilation."""
+"""A variable of the environment with further options, such as the -Og of tests, which want short compilation."""
 
 EXTRA_FLAGS = (("-march=native", "-fopenmp"), ("-march=native",), ("-fopenmp",), ())
 """Tried in this order: not every compiler knows them all."""
