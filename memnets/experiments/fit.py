@@ -296,7 +296,6 @@ def _quieten() -> None:
     """Lightning's tips and its worries about loaders, which do not apply: batches are made in the step itself."""
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    logging.getLogger("memnets").setLevel(logging.ERROR)  # pictures are traced, which the plain cell does
     for pattern in (
         ".*does not have many workers.*",
         ".*your dataloader is not resumable.*",

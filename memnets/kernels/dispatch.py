@@ -82,6 +82,15 @@ def _has_hooks(module: nn.Module) -> bool:
     return any(child is not None and _has_hooks(child) for child in own["_modules"].values())
 
 
+def _only_traced(cell: nn.Module) -> bool:
+    """Whether the cell's hooks are those of :class:`memnets.trace` alone."""
+    if nn.modules.module._has_any_global_hook():
+        return False
+    names = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    hooks = [hook for module in cell.modules() for name in names for hook in getattr(module, name).values()]
+    return all(getattr(hook, "expected", False) for hook in hooks)
+
+
 def engine_of(cell: Any) -> str:
     """Where the cell's kernel comes from: "triton" on CUDA, "generated" anywhere else."""
     parameter = first_parameter(cell)
@@ -107,8 +116,8 @@ def find(cell: Any) -> tuple[str, ...]:
 def choose(cell: Any, find: Callable[[], tuple[str, ...]], backend: str, inputs: Tensor) -> tuple[str, tuple[str, ...]]:
     """The backend that runs this call: "reference", "compiled" or "fused"; and for the last what ``find`` gave.
 
-    "auto" takes the fused kernel where it can run. What a single call forbids (a trace that is being recorded)
-    makes it run the reference, which is said once.
+    "auto" takes the fused kernel where it can run. What a single call forbids (a hook within the cell) makes it run
+    the reference, which is said once, but for a trace, which is meant to.
 
     Args:
         cell: the cell.
@@ -130,8 +139,9 @@ def choose(cell: Any, find: Callable[[], tuple[str, ...]], backend: str, inputs:
             )
         return "reference", ()
     passing = _passing_reason(cell, inputs)
-    if passing:
-        _say(passing)
+    if passing is not None:
+        if passing:
+            _say(passing)
         return "reference", ()
     if transformed():
         if backend == "auto":
@@ -154,9 +164,9 @@ def choose(cell: Any, find: Callable[[], tuple[str, ...]], backend: str, inputs:
 
 
 def _passing_reason(cell: Any, inputs: Tensor) -> str | None:
-    """Why this call, though not the module, needs the reference."""
+    """Why this call, though not the module, needs the reference; "" where the user knows, as a trace is recorded."""
     if hooked(cell):
-        return "a module inside the cell has hooks (a trace is being recorded, for one)"
+        return "" if _only_traced(cell) else "a module inside the cell has hooks"
     if torch.compiler.is_compiling():
         return None
     if torch.jit.is_tracing():

@@ -224,9 +224,9 @@ class trace:
                 recorder._finish(batch_size, steps, args[2] if len(args) > 2 else kwargs.get("lengths"))
 
         for name, memory in self.memories.items():
-            self.handles.append(memory.register_forward_hook(_recording(recorder._record, _prefix(name), thread)))
+            self.handles.append(memory.register_forward_hook(_Recording(recorder._record, _prefix(name), thread)))
         for name, cell in self.cells.items():
-            self.handles.append(cell.register_forward_hook(_recording(recorder._record_cell, _prefix(name), thread)))
+            self.handles.append(cell.register_forward_hook(_Recording(recorder._record_cell, _prefix(name), thread)))
         if self.recurrent is not None:
             self.handles += [
                 self.recurrent.register_forward_pre_hook(before, with_kwargs=True),
@@ -267,9 +267,14 @@ def _prefix(name: str) -> str:
     return f"{name}." if name else ""
 
 
-def _recording(record: Any, prefix: str, thread: int) -> Any:
-    def hook(module: Any, args: tuple[Any, ...], result: Any) -> None:
-        if threading.get_ident() == thread:
-            record(prefix, module, args, result)
+class _Recording:
+    """A hook that records a step of one thread; the plain cell, which calls it, is what a trace is meant to run."""
 
-    return hook
+    expected = True
+
+    def __init__(self, record: Any, prefix: str, thread: int):
+        self.record, self.prefix, self.thread = record, prefix, thread
+
+    def __call__(self, module: Any, args: tuple[Any, ...], result: Any) -> None:
+        if threading.get_ident() == self.thread:
+            self.record(self.prefix, module, args, result)

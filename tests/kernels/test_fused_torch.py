@@ -5,7 +5,7 @@ import torch
 from fused_cases import Case
 from torch import nn
 
-from memnets import NTM
+from memnets import NTM, trace
 from memnets.base.state import map_state
 from memnets.kernels import BackendUnavailableError
 from memnets.kernels.generate import calls
@@ -143,6 +143,18 @@ def test_hooks_on_all_modules_are_called(caplog):
     finally:
         handle.remove()
     assert seen.count("MemoryCell") == 2
+
+
+def test_a_hook_within_the_cell_is_said_and_a_trace_is_not(caplog, monkeypatch):
+    monkeypatch.setattr("memnets.kernels.dispatch._said", set())
+    ntm, inputs = NTM(3, 4, slots=5, width=2), torch.zeros(1, 2, 3)
+    with trace(ntm) as traced:
+        ntm(inputs)
+    assert traced["reads"].shape == (1, 2, 1, 2)
+    assert not caplog.records
+    ntm.cell.memory.register_forward_hook(lambda *_: None)
+    ntm(inputs)
+    assert "a module inside the cell has hooks" in caplog.text
 
 
 def test_a_backend_set_later_is_checked():
