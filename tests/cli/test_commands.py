@@ -5,11 +5,11 @@ import fcntl
 import json
 import os
 import pty
+import resource
 import struct
 import subprocess
 import sys
 import termios
-import time
 from pathlib import Path
 
 import pytest
@@ -26,18 +26,16 @@ PAPER_TASKS = ("copy", "repeat-copy", "associative-recall", "ngrams", "priority-
 
 def test_list_names_every_experiment_without_torch_and_at_once():
     script = "import sys; from memnets.cli import main; main(['list']); sys.exit('torch' in sys.modules)"
-    took = []
-    for _ in range(3):
-        start = time.perf_counter()
-        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment())
-        took.append(time.perf_counter() - start)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment())
+    took = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
     assert done.returncode == 0, "memnets list imported torch"
     lines = dict(line.split("  ", 1) for line in done.stdout.splitlines())
     assert set(lines) >= {f"{task}-{kind}" for task in PAPER_TASKS for kind in ("ntm", "ntm-ff", "lstm")}
     assert set(lines) >= {f"ocr-{kind}{how}" for kind in ("digits", "words") for how in ("", "-content", "-ctc")}
     assert set(lines) >= {"caption-scenes", "caption-scenes-ntm"}
     assert all(text.strip() for text in lines.values())
-    assert min(took) < 0.3
+    assert took < 0.3  # of the processor, whatever else it does
 
 
 def test_help_and_version(capsys):

@@ -57,15 +57,15 @@ def library(folder):
 
 
 def test_compiles_quickly_and_once(cache):
-    began = time.perf_counter()
+    began = time.process_time()
     first = fused()
-    assert time.perf_counter() - began < 20  # 2 s on an idle machine
+    assert time.process_time() - began < 20  # 2 s on an idle machine
     assert files(cache) == [".json", ".so"]
     written = library(cache).stat().st_mtime_ns
-    began = time.perf_counter()
+    began = time.process_time()
     assert torch.equal(fused(), first)
     assert library(cache).stat().st_mtime_ns == written
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
     assert torch.allclose(first, want(), atol=1e-6)
     for file in cache.iterdir():  # another program's name
         file.rename(file.with_stem("0" * len(file.stem)))
@@ -272,15 +272,15 @@ def test_what_killed_builds_left_is_removed_at_the_next_start(cache):
 
 def test_a_later_process_neither_generates_nor_compiles(cache):
     program = textwrap.dedent("""
-        import time, torch, memnets
+        import os, torch, memnets
         from memnets.kernels.generate import build, program
         ntm = memnets.NTM(3, 4, slots=5, width=2, backend="fused")
-        began = time.perf_counter()
+        began = sum(os.times()[:4])  # of the processor, compilers included
         ntm(torch.zeros(2, 3, 3))[0].sum().backward()
-        print(time.perf_counter() - began)
+        print(sum(os.times()[:4]) - began)
     """)
     times = [float(run(program)) for _ in range(2)]
-    assert times[1] < 0.5 < times[0]
+    assert times[1] < 0.2 < times[0]
 
 
 def run(program):

@@ -134,10 +134,10 @@ def test_a_thin_image_of_many_pixels_is_refused_before_it_is_decoded():
     head = struct.pack(">IIBBBBB", 1, 49_000_000, 8, 0, 0, 0, 0)
     file = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
     assert len(file) < 100_000
-    begun = time.perf_counter()
+    begun = time.process_time()
     with pytest.raises(pictures.UnreadableImage, match=r"1000 times as long as wide \(1 x 49000000 pixels\)"):
         pictures.grey_line(file, 32, 2048)
-    assert time.perf_counter() - begun < 0.5  # milliseconds, on a machine with nothing else to do
+    assert time.process_time() - begun < 0.5  # milliseconds, on a machine with nothing else to do
 
 
 @pytest.mark.parametrize("size", [(1000, 1), (1, 1000)])
