@@ -78,9 +78,9 @@ _HOMES = {
     "Part": "memories",
     "Record": "base.records",
     "SequenceModule": "base.module",
-    "clear_padding": "base.module",
-    "Model": "base.module",
-    "TrainingOutputs": "base.module",
+    "clear_padding": "base.segments",
+    "Model": "base.model",
+    "TrainingOutputs": "base.model",
     "NTMMemory": "memories",
     "ACTCell": "recurrent",
     "BidirectionalState": "recurrent",
@@ -210,8 +210,10 @@ __all__ = [
 if TYPE_CHECKING:
     from . import ops, viz
     from .base.errors import BackendUnavailableError
-    from .base.module import Model, SequenceModule, TrainingOutputs, clear_padding
+    from .base.model import Model, TrainingOutputs
+    from .base.module import SequenceModule
     from .base.records import Record
+    from .base.segments import clear_padding
     from .base.state import (
         FeedforwardState,
         HiddenState,

@@ -30,7 +30,8 @@ from cases import (
     used_state,
     weighted,
 )
-from memnets.base.module import Model, SequenceModule
+from memnets.base.model import Model
+from memnets.base.module import SequenceModule
 from memnets.base.state import index_state, stack_states, state_tensors
 
 every_module = pytest.mark.parametrize("case", CASES + TWO_WAYS, ids=lambda case: case.name)

@@ -1,13 +1,12 @@
-"""What training asks of a model, and sequence modules: used like ``torch.nn.LSTM``, whatever computes them."""
+"""Sequence modules: used like ``torch.nn.LSTM``, whatever computes them."""
 
 import abc
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from .adopting import Adopted, adopt_matching
 from .checks import (
     check_dtype,
     check_finite,
@@ -18,84 +17,13 @@ from .checks import (
     check_state,
     check_tokens,
     check_whole,
-    first_parameter,
 )
+from .model import Model, TrainingOutputs, as_parameters, check_sizes
 from .saving import Pretrained
-from .state import dense_state, detach_state, index_state, map_state, where_state
+from .segments import clear_padding, run_between
+from .state import dense_state, map_state
 from .task import Task
 from .transforms import exporting
-
-
-class TrainingOutputs(NamedTuple):
-    """What a model makes of a training batch.
-
-    Attributes:
-        outputs: what the task's loss is computed of.
-        auxiliary_loss: a scalar of the model's own that is added to the loss, such as a ponder cost; or None.
-        numbers: scalars to report beside the loss.
-        predictions: what :meth:`Model.predict` would give, where the outputs are that already, without a gradient;
-            None where predicting takes a run of its own.
-        state: after the last step, of a model that can go on from it; None of others.
-    """
-
-    outputs: Any
-    auxiliary_loss: Tensor | None = None
-    numbers: Mapping[str, Tensor] = {}
-    predictions: Any = None
-    state: Any = None
-
-
-class Model(nn.Module, abc.ABC):
-    """A network that can be trained on a task.
-
-    What a model gives at training may be something else than what it predicts: a decoder is fed the right symbols
-    while it learns, and its own when it is scored.
-
-    Attributes:
-        carries_state: whether ``training_outputs`` takes a second argument, the state that it gave for the piece of a
-            sequence before (None for the first), and the model has ``initial_state(batch_size)``. Training on a
-            :class:`memnets_tasks.StreamTask` then carries it over.
-    """
-
-    carries_state: bool = False
-
-    @abc.abstractmethod
-    def training_outputs(self, batch: Any) -> TrainingOutputs:
-        """What the task's loss of ``batch`` is computed of."""
-
-    @abc.abstractmethod
-    def predict(self, batch: Any) -> Any:
-        """What the task's scores and errors of ``batch`` are computed of."""
-
-    def check_task(self, task: Task) -> None:
-        """Raise ValueError where the model's sizes or symbols are not those of ``task``; nothing by default."""
-
-    def figures(self, batch: Any, predictions: Any) -> dict[str, Any]:
-        """Figures of what the model made of a batch of one, by file name; those of every model are drawn without it.
-
-        Args:
-            batch: of one, on the CPU.
-            predictions: what :meth:`predict` gave.
-        """
-        del batch, predictions
-        return {}
-
-    def adopt_state(self, weights: Mapping[str, Any], config: Mapping[str, Any]) -> Adopted:
-        """Start from the weights of another training (``memnets fit --init_from``); the tensors that fit, by default.
-
-        A model that can make more of them, such as a reader whose characters are others now, overrides this.
-
-        Args:
-            weights: the ``state_dict`` of the other model, on the CPU. It may be changed.
-            config: the other's ``class_path`` and ``init_args``, as its run's ``config.yaml`` has them; empty where
-                that is not known.
-        """
-        del config
-        return adopt_matching(self, weights)
-
-    def backend_report(self) -> dict[str, str]:
-        """How the model is computed, by backend: ``"chosen: ..."`` for the one that runs."""
-        return {"torch": "chosen: plain PyTorch"}
 
 
 class SequenceModule(Model, Pretrained):
@@ -290,51 +218,6 @@ class SequenceModule(Model, Pretrained):
         check_sizes(self, task)
 
 
-def run_between(
-    run: Callable[[Tensor, Any, Any], tuple[Tensor, Any]],
-    make_state: Callable[[int], Any],
-    resets: Tensor,
-    inputs: Tensor,
-    state: Any,
-    counts: Any,
-    cut: int | None = None,
-) -> tuple[Tensor, Any]:
-    """``run`` from each step at which a sequence starts afresh, where ``resets (B, T)``, to the next.
-
-    Args:
-        run: as :meth:`SequenceModule.run`.
-        make_state: as :meth:`SequenceModule.make_state`.
-        resets: bool.
-        inputs: ``(B, T, I)``.
-        state: before the first step.
-        counts: the sequences' lengths, or None.
-        cut: cut the gradient each time this many steps have passed, wherever sequences start: ``run`` would count from
-            the start of its part.
-    """
-    order = None
-    if counts is not None:
-        # Longest first: each part then has the order of the whole, by which a trace places what it records.
-        counts = torch.as_tensor(counts, device=inputs.device)
-        order = counts.argsort(descending=True, stable=True)
-        inputs, resets, state, counts = inputs[order], resets[order], index_state(state, order), counts[order].tolist()
-        # Past its end a sequence's state stays.
-        resets = resets & (torch.arange(resets.shape[1], device=resets.device) < _column(counts, resets.device))
-    cuts = range(0, inputs.shape[1], cut or inputs.shape[1])
-    starts = sorted({*cuts, *resets.any(0).nonzero().flatten().tolist()})
-    outputs = []
-    for start, stop in zip(starts, [*starts[1:], inputs.shape[1]]):
-        state = detach_state(state) if start and start in cuts else state
-        state = where_state(resets[:, start], make_state(len(inputs)), state)
-        within = None if counts is None else [min(max(n - start, 0), stop - start) for n in counts]
-        part, state = run(inputs[:, start:stop], state, within)
-        outputs.append(part)
-    whole = torch.cat(outputs, dim=1)
-    if order is None:
-        return whole, state
-    back = order.argsort()
-    return whole[back], index_state(state, back)
-
-
 def check_network(name: str, network: Any, owner: str) -> SequenceModule:
     """``network``, the argument ``name`` of ``owner``, which must go over sequences of numbers, batch first.
 
@@ -350,64 +233,3 @@ def check_network(name: str, network: Any, owner: str) -> SequenceModule:
     if network.embedding is not None or not network.batch_first:
         raise ValueError(f"{name} must take numbers, batch first: leave its vocabulary and batch_first out")
     return network
-
-
-def check_sizes(module: nn.Module, task: Task) -> None:
-    """Raise ValueError unless a module over sequences has the sizes of ``task``, and the batch first.
-
-    A module of another library need not say its sizes.
-    """
-    kind = type(task).__name__
-    if getattr(module, "batch_first", True) is False:
-        raise ValueError("the model has batch_first=False, but tasks have the batch first: leave it at True")
-    if task.input_size is None and not isinstance(task.vocabulary, int):
-        raise ValueError(
-            f"{type(module).__name__} takes sequences, but {kind} has none: readers go with tasks of lines, captioners "
-            "with tasks of scenes"
-        )
-    tokens = task.vocabulary if task.input_size is None else None
-    for name, wanted in (
-        ("input_size", task.input_size),
-        ("output_size", task.output_size),
-        ("vocabulary", tokens),
-    ):
-        got = getattr(module, name, wanted)
-        if got != wanted and (wanted is not None or name == "vocabulary"):
-            raise ValueError(f"the model's {name} is {got}, but {kind} needs {wanted}")
-
-
-def clear_padding(outputs: Tensor, lengths: Tensor | Sequence[int]) -> Tensor:
-    """``outputs (B, T, F)`` with zeros past each sequence's length."""
-    steps = torch.arange(outputs.shape[1], device=outputs.device)  # (T,)
-    past = steps >= _column(lengths, outputs.device)  # (B, T)
-    return outputs.masked_fill(past.unsqueeze(-1), 0)
-
-
-def run_in_segments(
-    run: Callable[[Tensor, Any, Tensor | None], tuple[Tensor, Any]],
-    inputs: Tensor,
-    state: Any,
-    lengths: Tensor | None,
-    segment: int | None,
-) -> tuple[Tensor, Any]:
-    """``run`` over ``inputs (B, T, I)``, the gradient cut between segments of so many steps; None for one whole."""
-    if segment is None:  # whatever the number of steps, which an exported program may leave open
-        return run(inputs, state, lengths)
-    outputs = []
-    for start in range(0, inputs.shape[1], segment):
-        state = detach_state(state) if start else state
-        part = inputs[:, start : start + segment]
-        within = None if lengths is None else (lengths - start).clamp(0, part.shape[1])
-        features, state = run(part, state, within)
-        outputs.append(features)
-    return (torch.cat(outputs, dim=1) if len(outputs) > 1 else outputs[0]), state
-
-
-def _column(lengths: Tensor | Sequence[int], device: torch.device) -> Tensor:
-    return torch.as_tensor(lengths, device=device).unsqueeze(1)  # (B, 1)
-
-
-def as_parameters(module: nn.Module, inputs: Tensor) -> Tensor:
-    """Numbers in the precision of the module's parameters; tokens as they are."""
-    parameter = first_parameter(module)
-    return inputs if parameter is None or not inputs.is_floating_point() else inputs.to(parameter.dtype)

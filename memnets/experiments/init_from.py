@@ -8,7 +8,7 @@ from torch import nn
 
 from ..base.adopting import Adopted, adopt_matching
 from ..base.errors import RunError, UsageError
-from ..base.module import Model
+from ..base.model import Model
 from ..base.saved_files import in_one_line, read_config
 from ..base.saving import CONFIG, WEIGHTS
 from ..training.callbacks.checkpoints import BEST, LAST

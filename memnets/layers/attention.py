@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..base.module import clear_padding
+from ..base.segments import clear_padding
 from ..base.state_types import known_state
 from .base import Layer
 from .positions import POSITIONS, penalties, rotate, sinusoids

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..base.checks import check_inputs, check_whole
-from ..base.module import clear_padding
+from ..base.segments import clear_padding
 
 
 class Layer(nn.Module, abc.ABC):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..base.checks import check_whole
-from ..base.module import clear_padding
+from ..base.segments import clear_padding
 from ..base.state_types import known_state
 from ..ops import DELTA_CHUNK, delta_rule, gated_delta_rule
 from ..ops.precision import unit_length

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Unpack
 import torch
 from torch import Tensor, nn
 
-from ..base.module import clear_padding
+from ..base.segments import clear_padding
 from ..base.state_types import known_state
 from ..ops.neural_memory import recall
 from .base import Layer

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from ..base.checks import check_length_tensor, check_state, check_whole
 from ..base.modes import check_share
-from ..base.module import SequenceModule, clear_padding, run_in_segments
+from ..base.module import SequenceModule
+from ..base.segments import clear_padding, run_in_segments
 from ..base.state import join_layers, layer_of
 from ..base.state_types import register_state
 from ..layers import Layer, ProductKeyMemory

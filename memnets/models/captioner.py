@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..attention.additive import AdditiveAttention, Keys, coverage
 from ..base.checks import check_whole
+from ..base.model import Model, TrainingOutputs
 from ..base.modes import (
     check_choice,
     check_encoder,
@@ -17,7 +18,6 @@ from ..base.modes import (
     evaluating,
     feature_size_of,
 )
-from ..base.module import Model, TrainingOutputs
 from ..base.saving import Pretrained
 from ..decoding.attention_decoder import make_decoder
 from ..decoding.beam import Hypothesis

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from ..base.checks import check_state, check_whole
-from ..base.module import SequenceModule, clear_padding, run_in_segments
+from ..base.module import SequenceModule
+from ..base.segments import clear_padding, run_in_segments
 from ..base.state_types import known_state, register_state
 from ..layers.attention import append_steps
 from ..ops.precision import cut_off

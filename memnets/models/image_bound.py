@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..base.module import Model, TrainingOutputs, as_parameters, check_sizes
+from ..base.model import Model, TrainingOutputs, as_parameters, check_sizes
 from ..base.saving import Pretrained
 from ..base.task import Task
 from ..ops.filter_bank import Window

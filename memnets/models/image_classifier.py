@@ -7,9 +7,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..base.checks import check_inputs, check_number, check_whole
+from ..base.model import Model, TrainingOutputs, as_parameters, check_sizes
 from ..base.modes import check_encoder, feature_size_of
-from ..base.module import Model, TrainingOutputs, as_parameters, check_sizes, clear_padding
 from ..base.saving import Pretrained
+from ..base.segments import clear_padding
 from ..base.task import Task
 from ..vision.frames import frame_size
 from ..vision.image_encoder import ImageEncoder

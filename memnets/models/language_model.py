@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from ..base.checks import check_number, check_whole
+from ..base.model import Model, TrainingOutputs
 from ..base.modes import check_share, evaluating
-from ..base.module import Model, TrainingOutputs, check_network
+from ..base.module import check_network
 from ..base.saving import Pretrained
 from ..base.task import Task
 from ..text import Charset, SymbolChange, WithSymbols

@@ -9,8 +9,9 @@ from torch.nn import functional as F
 
 from ..base.adopting import Adopted
 from ..base.checks import check_whole
+from ..base.model import Model, TrainingOutputs
 from ..base.modes import evaluating
-from ..base.module import Model, TrainingOutputs, check_network
+from ..base.module import check_network
 from ..base.saving import Pretrained
 from ..base.task import Task
 from ..decoding.cells import make_cell

@@ -7,8 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from ..base.checks import check_inputs, check_number, check_whole
-from ..base.module import Model, TrainingOutputs, as_parameters, check_network, check_sizes, clear_padding
+from ..base.model import Model, TrainingOutputs, as_parameters, check_sizes
+from ..base.module import check_network
 from ..base.saving import Pretrained
+from ..base.segments import clear_padding
 from ..base.state import where_state
 from ..base.state_types import known_state
 from ..base.task import Task

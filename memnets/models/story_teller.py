@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from ..attention.additive import AdditiveAttention, Keys
 from ..base.checks import check_lengths, check_whole
+from ..base.model import Model, TrainingOutputs
 from ..base.modes import check_finite, evaluating
-from ..base.module import Model, TrainingOutputs, check_network
+from ..base.module import check_network
 from ..base.saving import Pretrained
 from ..base.task import Task
 from ..decoding.attention_decoder import make_decoder

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..attention.additive import AdditiveAttention, Attention
 from ..attention.location import LocationAttention
 from ..base.checks import check_whole
+from ..base.model import Model, TrainingOutputs
 from ..base.modes import (
     check_choice,
     check_encoder,
@@ -19,7 +20,6 @@ from ..base.modes import (
     evaluating,
     feature_size_of,
 )
-from ..base.module import Model, TrainingOutputs
 from ..base.saving import Pretrained
 from ..base.task import Task
 from ..decoding.attention_decoder import make_decoder

@@ -6,8 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from ..base.checks import check_inputs, check_whole
-from ..base.module import Model, TrainingOutputs, as_parameters, check_network, check_sizes, clear_padding
+from ..base.model import Model, TrainingOutputs, as_parameters, check_sizes
+from ..base.module import check_network
 from ..base.saving import Pretrained
+from ..base.segments import clear_padding
 from ..base.task import Task
 from ..vision.frames import FrameEncoder, frame_size
 

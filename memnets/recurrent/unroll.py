@@ -10,7 +10,8 @@ from torch.utils.checkpoint import checkpoint
 
 from .. import kernels
 from ..base.checks import check_length_tensor, check_state, check_whole
-from ..base.module import SequenceModule, run_between
+from ..base.module import SequenceModule
+from ..base.segments import run_between
 from ..base.state import dense_state, detach_state, index_state, repeat_state, stack_states
 from ..base.state_types import register_state
 from ..base.transforms import exporting

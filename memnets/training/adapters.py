@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..base.model import Model, TrainingOutputs, as_parameters, check_sizes
 from ..base.modes import evaluating
-from ..base.module import Model, SequenceModule, TrainingOutputs, as_parameters, check_sizes
+from ..base.module import SequenceModule
 from ..base.task import Task
 from ..memories.base import sized_for
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..base.module import Model
+from ..base.model import Model
 from ..base.state import detach_state, map_state, state_tensors
 from ..base.task import StreamTask, Task
 

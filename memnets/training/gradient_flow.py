@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..base.model import as_parameters
 from ..base.modes import evaluating
-from ..base.module import SequenceModule, as_parameters
+from ..base.module import SequenceModule
 from ..base.state import map_state, named_tensors
 from ..base.task import Task
 from ..models.language_model import LanguageModel

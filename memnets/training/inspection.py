@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from .. import viz
+from ..base.model import Model
 from ..base.modes import evaluating
-from ..base.module import Model
 from ..base.seeding import generator
 from ..base.task import Task
 from ..memories.base import Memory

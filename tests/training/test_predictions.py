@@ -15,7 +15,7 @@ import torch
 import memnets
 from memnets import NTM, viz
 from memnets.base.errors import UsageError
-from memnets.base.module import TrainingOutputs
+from memnets.base.model import TrainingOutputs
 from memnets.decoding.joint import Reading
 from memnets.experiments.config import instantiate, parse_experiment
 from memnets.experiments.fit import Fit

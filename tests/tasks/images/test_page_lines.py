@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from memnets.base.module import Model
+from memnets.base.model import Model
 from memnets.training.lengths import evaluate
 from memnets_tasks import PageLines, TextLines
 from memnets_tasks.images.page_lines import LINES, PageLine, unbend
