@@ -10,6 +10,7 @@ import importlib
 import inspect
 import os
 import sys
+import sysconfig
 import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,6 +24,8 @@ from .trust import PACKAGES, is_ours
 
 MOVED = {"memnets.encoders.": "memnets.vision."}
 """Where classes are that files of 0.1.0 name."""
+
+_INSTALLED = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
 
 _LINES = ("path", "format", "images", "validation_path", "test_path", "height", "max_width", "charset", "max_length")
 ADDED: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
@@ -118,11 +121,12 @@ def names_of(kind: Any) -> list[str]:
 
 
 def describe(error: BaseException) -> str:
-    """The error, and the line of the user's file that raised it."""
+    """The error, and the line of the user's file that raised it, or called what did."""
     if isinstance(error, SyntaxError):
         return f"{error.msg} ({error.filename}, line {error.lineno})"
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
-    at = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames and frames[-1].filename != __file__ else ""
+    inside = (*_INSTALLED, "<", __file__)
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(inside)]
+    at = f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
     return f"{type(error).__name__}: {error}{at}"
 
 

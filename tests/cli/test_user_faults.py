@@ -24,6 +24,7 @@ MODULES = {
     "raises": ("x = 1\nraise ValueError('out of cheese')\n", "ValueError: out of cheese (", "line 2)"),
     "fails": ("x = 1\nraise RuntimeError('out of cheese')\n", "RuntimeError: out of cheese (", "line 2)"),
     "exits": ("import sys\nsys.exit(3)\n", "SystemExit: 3 (", "line 2)"),
+    "within": ("import json\njson.loads('{')\n", "JSONDecodeError: ", "line 2)"),
     "attribute": ("import os\nos.nothing\n", "AttributeError: module 'os' has no attribute 'nothing' (", "line 2)"),
     "another": ("class Tosk: pass\n", "module another has no attribute 'T'", ""),
 }
