@@ -154,16 +154,16 @@ class TorchLayer(SequenceModule, abc.ABC):
         features, last, directions = inputs, [], 1 + self.bidirectional
         if lengths is not None:
             lengths = torch.as_tensor(lengths, device=inputs.device)
-        for number in range(self.num_layers * directions):
-            layer, back = divmod(number, directions)
-            if not back:
-                x = features if layer == 0 else F.dropout(features, self.layer.dropout, self.training)
-                ways = []
-            way = reverse(x, lengths) if back else x
-            out, after = _over_time(self._step_of(number), way, layer_of(state, number), lengths)
-            ways.append(reverse(out, lengths) if back else out)
+        for layer in range(self.num_layers):
+            x = features if layer == 0 else F.dropout(features, self.layer.dropout, self.training)
+            ways = []
+            for back in range(directions):
+                number = layer * directions + back
+                way = reverse(x, lengths) if back else x
+                out, after = _over_time(self._step_of(number), way, layer_of(state, number), lengths)
+                ways.append(reverse(out, lengths) if back else out)
+                last.append(after)
             features = torch.cat(ways, dim=-1)
-            last.append(after)
         return features, join_layers(last)
 
     def _step_of(self, number: int) -> Step:
