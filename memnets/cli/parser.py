@@ -124,6 +124,13 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_format(parser: argparse.ArgumentParser) -> None:
+    """``--format``, of commands that draw."""
+    parser.add_argument(
+        "--format", choices=("png", "pdf", "svg"), default="png", help="of figures that do not move (png)"
+    )
+
+
 def add_checkpoint(parser: argparse.ArgumentParser) -> None:
     """``--checkpoint``, of commands that use a trained model."""
     parser.add_argument(

@@ -20,6 +20,7 @@ def draw_run(
     *,
     seed: int,
     length: int | None = None,
+    ending: str = ".png",
     asked_for: bool = False,
 ) -> dict[str, Path]:
     """Save every figure there is data for, but those that cannot be drawn; returns name to path.
@@ -40,4 +41,4 @@ def draw_run(
         draw = partial(viz.lengths_figure, lengths, trained_on, task.length_unit)
         figures["lengths"] = careful("lengths", draw)()
     figures = {name: figure for name, figure in figures.items() if figure is not None}
-    return save_all(figures, run.figures, asked_for=asked_for)
+    return save_all(figures, run.figures, ending, asked_for=asked_for)

@@ -180,12 +180,11 @@ def test_lengths_repeats_what_the_run_ended_with(run, capsys):
 
 
 def test_show(run, capsys):
-    (run / "figures" / "gates.png").unlink()
-    assert main(["show", str(run), "--length", "7"]) == 0
+    assert main(["show", str(run), "--length", "7", "--format", "svg"]) == 0
     printed = capsys.readouterr().out
     assert "write weights" in printed
-    assert str(run / "figures" / "gates.png") in printed
-    assert (run / "figures" / "gates.png").is_file()
+    assert str(run / "figures" / "gates.svg") in printed
+    assert (run / "figures" / "gates.svg").read_text().startswith("<?xml")
 
 
 def test_doctor(capsys, monkeypatch):

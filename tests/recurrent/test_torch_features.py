@@ -192,16 +192,20 @@ def test_an_exported_program_takes_any_lengths(build):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("onnxruntime") is None, reason="onnxruntime is not installed")
-@pytest.mark.parametrize("kind", [memnets.NTM, memnets.DNC, memnets.SAM])
+@pytest.mark.parametrize("kind", [memnets.NTM, memnets.DNC, memnets.SAM, memnets.LSTM])
 def test_onnxruntime_agrees(kind):
     """Of slots that are alike the first is taken there too."""
     import onnxruntime
 
-    model = kind(3, 4, slots=4, width=2).eval()
+    model = (kind(3, 4) if kind is memnets.LSTM else kind(3, 4, slots=4, width=2)).eval()
     inputs, lengths = sequences(steps=3, dtype=torch.float32), torch.tensor([3, 1, 2])
-    axes = {"inputs": {0: torch.export.Dim.DYNAMIC}, "lengths": {0: torch.export.Dim.DYNAMIC}}
-    given = {"inputs": inputs[:2], "lengths": lengths[:2]}
-    made = torch.onnx.export(model, kwargs=given, dynamic_shapes=axes, dynamo=True, verbose=False)
+    steps = kind in (memnets.NTM, memnets.LSTM)
+    open_axes = {0: torch.export.Dim.DYNAMIC, **({1: torch.export.Dim.DYNAMIC} if steps else {})}
+    axes = {"inputs": open_axes, "lengths": {0: torch.export.Dim.DYNAMIC}}
+    traced = inputs[:2, : 2 if steps else 3]
+    given = {"inputs": traced, "lengths": lengths[1:]}
+    with torch.no_grad():
+        made = torch.onnx.export(model, kwargs=given, dynamic_shapes=axes, dynamo=True, verbose=False)
     session = onnxruntime.InferenceSession(made.model_proto.SerializeToString())
     outputs = session.run(None, {"inputs": inputs.numpy(), "lengths": lengths.numpy()})
     expected, last = model(inputs, lengths=lengths)

@@ -19,6 +19,7 @@ def make_report(
     *,
     markdown_file: Path | None = None,
     csv_file: Path | None = None,
+    ending: str = ".png",
     trusted: bool = False,
 ) -> dict[str, Path]:
     """Write tables and figures of what there is, of an unfinished sweep too.
@@ -28,6 +29,7 @@ def make_report(
         plan: its plan.
         markdown_file: ``report.md`` of the directory by default.
         csv_file: ``report.csv`` of the directory by default.
+        ending: of the figures' names, by which they are PNG, PDF or SVG.
         trusted: whether tasks of the user's own may be made, for what the report says of them.
 
     Returns:
@@ -38,7 +40,7 @@ def make_report(
     """
     outcomes = read_outcomes(sweep, plan, trusted=trusted)
     figures = {**_learning(sweep, outcomes), **_lengths(sweep, outcomes)}
-    written = {name: save_figure(figure, sweep.figures / f"{name}.png") for name, figure in figures.items()}
+    written = {name: save_figure(figure, sweep.figures / f"{name}{ending}") for name, figure in figures.items()}
     paths = {"markdown": markdown_file or sweep.path / "report.md", "csv": csv_file or sweep.path / "report.csv"}
     home = paths["markdown"].resolve().parent
     links = [_relative(path, home) for path in written.values()]
