@@ -11,7 +11,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 from jsonargparse import ArgumentParser, Namespace
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from ..base.errors import BackendUnavailableError, RunError, UsageError
@@ -254,6 +254,10 @@ class Fit:
         run = RunDir(folder)
         arguments = {**self.trainer_arguments, "logger": loggers, "default_root_dir": str(run.path)}
         users = _as_list(arguments.pop("callbacks") or [])
+        if bars := [type(callback).__name__ for callback in users if isinstance(callback, ProgressBar)]:
+            raise ValueError(
+                f"--trainer.callbacks: {bars[0]} would be a second progress bar, a run has one: leave it out"
+            )
         callbacks = [ShareRunDir(), Progress(), Pictures(run.figures, self.options.pictures_every), *users]
         callbacks += [callback for callback in (self.varying, self.rollback, self.solved, self.change) if callback]
         callbacks.append(Checkpoints(run.checkpoints))

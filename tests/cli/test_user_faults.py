@@ -113,7 +113,11 @@ def test_keys_that_are_merged_may_be_overridden(here, capsys):
         (["--optimizer", "os.system"], 2, "os.system"),
         (["--trainer.callbacks+=lightning.pytorch.callbacks.Timer"], 2, "cannot be written to config.yaml"),
         (["--trainer.precision", "bf16-mied"], 2, "--trainer.precision is 'bf16-mied', but must be one of"),
-        (["--trainer.callbacks+=lightning.pytorch.callbacks.RichProgressBar"], 2, "multiple progress bar callbacks"),
+        (
+            ["--trainer.callbacks+=lightning.pytorch.callbacks.RichProgressBar"],
+            2,
+            "RichProgressBar would be a second progress bar, a run has one: leave it out",
+        ),
         (
             ["--trainer.callbacks+=lightning.pytorch.callbacks.LearningRateFinder"],
             2,
