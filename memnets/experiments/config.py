@@ -161,6 +161,10 @@ def parse_experiment(
             raise UsageError(f"{argument!r} belongs to no key: settings are written --key value")
         if argument.split("=")[0] in [f"--model.{name}" for name in LINKED]:
             raise UsageError(f"{argument} cannot be set: the task says it")
+        if argument.startswith("--loggers."):
+            raise UsageError(
+                f"{argument} belongs to no logger: write --loggers+='{{class_path: ..., init_args: {{...}}}}'"
+            )
     parser = make_parser()
     parser.set_defaults(defaults or {})
     return parser, _parse(parser, move_old(load_mapping(path)), overrides, trusted, path)
@@ -235,6 +239,7 @@ def _parse(
 
     if content.pop("config", None) is not None:
         raise UsageError(f"{path} names another file by config: put its settings here")
+    _check_groups(content, path)
     parser.source, parser.trusted = Given(content, overrides, trusted), trusted
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     with importing(trusted, path.absolute().parent):
@@ -246,6 +251,15 @@ def _parse(
         _place_paths(config, path.absolute().parent)
     config.pop("config", None)
     return config
+
+
+def _check_groups(content: dict[str, Any], path: Path) -> None:
+    """What holds settings alone, such as ``trainer``, must; with nothing after its colon it is left out."""
+    for group in ("training", "wandb", "trainer"):
+        if content.get(group) is None:
+            content.pop(group, None)
+        elif not isinstance(content[group], dict):
+            raise UsageError(f"{path}: {group} is {content[group]!r}, but must hold settings: give it name: value")
 
 
 def _place_paths(config: Namespace, beside: Path) -> None:

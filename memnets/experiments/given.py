@@ -5,14 +5,29 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from jsonargparse import ArgumentParser
+from lightning.pytorch import Callback
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from ..base.errors import UsageError
+from ..base.task import Curriculum, Task
 from .class_paths import find_class
 from .messages import one_line
 from .trust import is_ours
 
 PARTS = ("task", "model", "optimizer", "lr_scheduler", "curriculum")
 """Settings that name a class."""
+
+BASES: dict[str, tuple[type, str]] = {
+    "task": (Task, "memnets_tasks.Task"),
+    "model": (nn.Module, "torch.nn.Module"),
+    "optimizer": (Optimizer, "torch.optim.Optimizer"),
+    "lr_scheduler": (LRScheduler, "torch.optim.lr_scheduler.LRScheduler"),
+    "curriculum": (Curriculum, "memnets_tasks.Curriculum"),
+    "trainer.callbacks": (Callback, "lightning.pytorch.Callback"),
+}
+"""What the classes of settings derive from, and where users import that from."""
 
 
 class Given:
@@ -43,15 +58,17 @@ class Given:
         return self.find_missing() or one_line(message, self.overrides, self.known_keys(parser))
 
     def find_missing(self) -> str | None:
-        """Why a class that is named cannot be had; None where all can, or are refused for other reasons."""
+        """Why a class that is named cannot be had or does not fit; None where what is refused is something else."""
         for key, class_path in self.classes():
             if not (self.trusted or is_ours(class_path)):
                 continue
             if class_path.isprintable() and "." in class_path and not class_path.startswith(("{", "[")):
                 try:
-                    find_class(class_path)
+                    unfit = _unfit(key, find_class(class_path))
                 except UsageError as error:
                     return f"{key}: {error}"
+                if unfit:
+                    return f"--{key}: {class_path} {unfit}"
         return None
 
     def classes(self) -> Iterator[tuple[str, str]]:
@@ -80,9 +97,20 @@ class Given:
     def known_keys(self, parser: ArgumentParser) -> list[str]:
         """Every setting there is, those of the classes that are named included."""
         keys = [action.dest for action in parser._actions if not action.dest.endswith(("help", "config"))]
-        for part in PARTS:
-            keys += [f"{part}.{name}" for name in parameters_of(self.class_of(part))]
+        for key, class_path in self.classes():
+            keys += [f"{key}.{name}" for name in parameters_of(class_path)]
         return keys
+
+
+def _unfit(key: str, kind: Any) -> str | None:
+    """What a class is not or lacks, to be that of a setting; of functions that make one, nothing is known."""
+    base, name = BASES.get(key, (object, ""))
+    if not isinstance(kind, type):
+        return None
+    if not issubclass(kind, base):
+        return f"is no {name}: derive it"
+    undefined = sorted(getattr(kind, "__abstractmethods__", ()))
+    return f"lacks {' and '.join(undefined)}: define them" if undefined else None
 
 
 def _as_items(value: Any) -> list[Any]:

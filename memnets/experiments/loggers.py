@@ -82,8 +82,8 @@ def _check_arguments(kind: type[Logger], class_path: str, given: dict[str, Any])
     try:
         parsed = parser.parse_object({"logger": {**given, **dict.fromkeys(run, "run")}}).logger.as_dict()
     except Exception as error:
-        known = parameters_of(class_path)
-        raise UsageError(f"loggers: {class_path}: {one_line(str(error), [], known)}") from error
+        line = one_line(str(error), [], [f"logger.{name}" for name in parameters_of(class_path)])
+        raise UsageError(f"loggers: {class_path}: {line.replace('--logger.', '').replace('logger.', '')}") from error
     return LoggerPlan(kind, {name: value for name, value in parsed.items() if name not in run}, run)
 
 

@@ -10,6 +10,7 @@ import torch
 from memnets.cli import main
 from running import command, fit
 
+EARLY = ["--trainer.callbacks+=lightning.pytorch.callbacks.EarlyStopping", "--trainer.callbacks.monitor", "loss"]
 MISTAKES = {
     "no such command": (["fot"], 2, "unknown command 'fot'; did you mean fit?"),
     "no experiment": (["fit"], 2, "name an experiment"),
@@ -53,7 +54,43 @@ MISTAKES = {
     "batch of zero": (["fit", "copy-ntm", "--training.batch_size", "0"], 2, "batch_size is 0, but must be at least 1"),
     "no slots": (["fit", "copy-ntm", "--model.slots", "0"], 2, "slots is 0, but must be at least 1"),
     "no learning rate": (["fit", "copy-ntm", "--optimizer.lr", "-1"], 2, "Invalid learning rate: -1"),
-    "optimizer of the wrong type": (["fit", "copy-ntm", "--optimizer.lr", "abc"], 2, "--optimizer.lr: 'abc' is not"),
+    "optimizer of the wrong type": (
+        ["fit", "copy-ntm", "--optimizer.lr", "abc"],
+        2,
+        "--optimizer.lr: expected a float. Got value: abc",
+    ),
+    "neither of two types": (
+        ["fit", "copy-ntm", "--trainer.gradient_clip_val", "abc"],
+        2,
+        "--trainer.gradient_clip_val: expected an int or a float. Got value: abc",
+    ),
+    "no class": (
+        ["fit", "copy-ntm", "--model", "NTN"],
+        2,
+        "--model: expected a class as package.module.Class, not NTN",
+    ),
+    "not of the scheduler": (
+        ["fit", "copy-ntm", "--lr_scheduler", "torch.nn.Linear"],
+        2,
+        "torch.nn.Linear is no torch.optim",
+    ),
+    "settings of a logger": (["fit", "copy-ntm", "--loggers.name", "3"], 2, "write --loggers+='{class_path:"),
+    "system calls": (["fit", "copy-ntm", "--optimizer.lr", "os.system"], 2, "os.system is not looked up"),
+    "wrong type in a callback": (
+        ["fit", "copy-ntm", *EARLY, "--trainer.callbacks.patience", "abc"],
+        2,
+        "--trainer.callbacks.patience: expected an int. Got value: abc",
+    ),
+    "unknown key in a callback": (
+        ["fit", "copy-ntm", *EARLY, "--trainer.callbacks.patient", "3"],
+        2,
+        "unknown setting 'trainer.callbacks.patient'; did you mean trainer.callbacks.patience",
+    ),
+    "a callback that is none": (
+        ["fit", "copy-ntm", "--trainer.callbacks", "[5]"],
+        2,
+        "--trainer.callbacks: Not a valid subclass of Callback. Got value: 5\n",
+    ),
     "no steps between validations": (
         ["fit", "copy-ntm", "--trainer.val_check_interval", "0"],
         2,

@@ -86,6 +86,10 @@ optimizer: {class_path: torch.optim.SGD, init_args: {lr: 0.1}}
         ("a: &x [*x, *x]\n", "Circular reference"),
         ("[" * 5000, "is not valid YAML"),
         (YAML + "extra: 1\n", "extra"),
+        (YAML + "training: {bogus: 1}\n", "unknown setting 'training.bogus'"),
+        (YAML + "trainer: 3\n", "trainer is 3, but must hold settings"),
+        (YAML + "wandb: [a]\n", "wandb is ['a'], but must hold settings"),
+        (YAML + "trainer:\ntraining: {batch_size: 0}\n", "batch_size is 0"),  # a group without settings is none
     ],
 )
 def test_files_that_are_no_experiment(text, message, here, capsys):

@@ -84,7 +84,7 @@ def test_annealing_takes_its_share_of_the_schedule():
          1, "OneCycleLR: Tried to step"),
         (["--lr_scheduler", f"{TORCH}.StepLR", "--lr_scheduler.step_size", "2", "--training.collapse_rise", "1"],
          2, "collapse_rise is 1.0"),
-        (["--lr_scheduler", "torch.optim.SGD"], 2, "--lr_scheduler: torch.optim.SGD is no LRScheduler"),
+        (["--lr_scheduler", "torch.optim.SGD"], 2, f"--lr_scheduler: torch.optim.SGD is no {TORCH}.LRScheduler"),
         (["--lr_scheduler", f"{TORCH}.CosineAnnealingLR"], 2, "cannot be made without --lr_scheduler.T_max"),
         (["--lr_scheduler", f"{TORCH}.CosineAnnealingLR", "--lr_scheduler.T_max", "abc"],
          2, "--lr_scheduler.T_max: expected an int. Got value: abc\n"),
