@@ -53,7 +53,9 @@ class Recurrent(SequenceModule):
         backend: "auto", "reference", "compiled" or "fused"; see :meth:`backend_report`.
         truncated_bptt_steps: cut the gradient each time this many steps have passed, or None for never.
         checkpoint_every: trade time for memory on long sequences: keep the state each time this many steps have
-            passed and nothing between, and run those steps again on the way back.
+            passed and nothing between, and run those steps again on the way back. With ``resets`` these count from
+            each step at which any sequence of the batch starts afresh: where that is more often than every so many
+            steps, "reference" keeps all of them, and "fused" the state of each such step.
         check_finite: refuse inputs with NaN or Inf (costs a pass over the inputs).
         bidirectional: a second cell goes over each sequence from its last step to its first; outputs are those of both,
             side by side, and the state is a :class:`BidirectionalState`.
