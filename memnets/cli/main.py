@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from ..base.errors import UsageError
 from ..base.extras import remedy
 from ..base.terminal import escaped
+from .drawing import settle_matplotlib
 from .parser import parse
 from .threads import let_waiting_threads_sleep
 
@@ -49,6 +50,7 @@ def _run(argv: Sequence[str] | None) -> int:
     command = ""
     try:
         options = parse(arguments)
+        settle_matplotlib()
         command = f"{options.command}: "
         return options.run(options)
     except UsageError as error:

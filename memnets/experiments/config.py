@@ -297,7 +297,10 @@ def _parse_args(parser: _ExperimentParser, words: list[str]) -> Namespace:
             raise  # help was asked for
         parser.error(str(error))
     except Exception as error:  # whatever a user's module raises while it is imported
-        if parser.source is None or (missing := parser.source.find_missing()) is None:
+        missing = parser.source.find_missing() if parser.source else None
+        if missing is None and isinstance(error, ValueError):  # of YAML, such as a date in the 99th month
+            missing = f"a setting cannot be read: {' '.join(str(error).split())}"
+        if missing is None:
             raise
         raise UsageError(missing) from error
 

@@ -123,7 +123,7 @@ def _read_value(word: str) -> Any:
 
     try:
         return yaml.safe_load(word)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):  # such as the 99th month
         return None
 
 

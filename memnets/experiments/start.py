@@ -138,6 +138,8 @@ def _wandb_mode(config: Namespace, said: Sequence[str], trusted: bool) -> str:
                     f"wandb.{name} is {config.wandb[name]!r}, and its file is another's (or was moved): say "
                     f"--wandb.{name} yourself, --wandb.mode offline, or --trust"
                 )
+        if (settings := Path("wandb", "settings")).exists() and not os.environ.get("WANDB_DIR"):
+            raise UsageError(f"{settings.absolute()} would tell W&B where to send: remove it, or add --trust")
     return resolve_wandb_mode(config.wandb.mode)
 
 

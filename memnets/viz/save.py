@@ -15,8 +15,10 @@ import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from memnets.base.files import write_atomically
+from memnets.base.terminal import escaped
 from memnets.viz.drawing import Animation
 
 FORMATS: dict[str, dict[str, Any]] = {
@@ -53,6 +55,7 @@ def save_figure(figure: Figure | Animation, path: str | os.PathLike[str]) -> Pat
         return path
     ending = check_ending(path)
     drawn = io.BytesIO()
+    _escape_texts(figure)
     with _quiet(), _truetype() if ending == ".pdf" else nullcontext():
         figure.savefig(drawn, format=ending[1:], **FORMATS[ending])
     write_atomically({path: drawn.getvalue()})
@@ -65,6 +68,14 @@ def check_ending(path: Path) -> str:
     if ending not in FORMATS:
         raise ValueError(f"figures are saved as {', '.join(FORMATS)}: give a name that ends so, got '{path.name}'")
     return ending
+
+
+def _escape_texts(figure: Figure) -> None:
+    """Write out control characters and halves of characters, which no font and no SVG takes: names may be anybody's."""
+    for text in figure.findobj(Text):
+        shown = text.get_text()
+        if shown != (plain := escaped(shown, keep="\n")):
+            text.set_text(plain)
 
 
 @contextmanager
@@ -95,6 +106,7 @@ def to_array(figure: Figure) -> np.ndarray:
     """
     shown_on = figure.canvas
     canvas = FigureCanvasAgg(figure)
+    _escape_texts(figure)
     try:
         with _quiet():
             canvas.draw()

@@ -144,6 +144,12 @@ def test_what_cannot_begin_is_said_in_one_line_and_leaves_no_run(arguments, stat
     assert not list(here.glob("runs/*/*"))
 
 
+@pytest.mark.parametrize("key", ["--trainer.callbacks", "--loggers", "--seed"])
+def test_a_date_that_yaml_takes_for_one_and_is_none_is_one_line(key, capsys):
+    assert main(["fit", "copy-ntm", key, "2020-99-99"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
 def test_a_wrong_monitor_is_one_line(capsys):
     stop = ["--trainer.callbacks+=lightning.pytorch.callbacks.EarlyStopping", "--trainer.callbacks.monitor", "val_los"]
     steps = ["--trainer.max_steps", "4", "--trainer.val_check_interval", "2"]

@@ -309,7 +309,7 @@ def test_commands_and_help_need_no_torch_and_no_time(tmp_path):
         )
         assert done.returncode == 0, done.stderr
     assert done.stdout.count("\n") == 1
-    assert done.stdout.strip().endswith(f"-m memnets trial {tmp_path}/sweeps/copy-ntm copy-ntm/seed0")
+    assert done.stdout.strip().endswith(f"-P -m memnets trial {tmp_path}/sweeps/copy-ntm copy-ntm/seed0")
 
 
 @pytest.mark.parametrize("address", ["nonsense", "host:", ":6379", "ray://host", "host:99999"])

@@ -13,6 +13,14 @@ from PIL import Image
 from memnets import viz
 
 
+def test_characters_that_no_font_and_no_svg_takes_are_written_out(tmp_path):
+    figure = Figure()
+    figure.add_subplot().set_title("a\ud800\x1b")
+    assert "a\\ud800\\x1b" in viz.save_figure(figure, tmp_path / "a.svg").read_text()
+    figure.axes[0].set_title("\ud800")
+    viz.to_array(figure)
+
+
 def test_save_writes_one_png_and_nothing_else(tmp_path):
     _, _, trace = copy_task()
     path = viz.save_figure(viz.weightings_figure(trace), tmp_path / "new" / "weights.png")

@@ -67,7 +67,8 @@ class LocalEngine(Engine):
 
 def trial_command(sweep: Path, name: str, words: Sequence[str] = ()) -> list[str]:
     """The command that runs one trial, or goes on with it, or returns at once if it is done."""
-    return [sys.executable, "-m", "memnets", "trial", str(sweep), name, *words]
+    # Without -P Python looks in the working directory first, for its own modules too.
+    return [sys.executable, "-P", "-m", "memnets", "trial", str(sweep), name, *words]
 
 
 def run_local(sweep: SweepDir, trials: list[Trial], options: EngineOptions) -> None:

@@ -65,6 +65,21 @@ def test_settings_of_wandb_in_a_stranger_s_run_are_not_read(victim, elsewhere, c
     assert f"{run.wandb / 'settings'} would tell W&B where to send" in capsys.readouterr().err
 
 
+def test_settings_of_wandb_in_the_working_directory_are_not_read_for_a_stranger_s_run(
+    victim, elsewhere, monkeypatch, capsys
+):
+    """W&B looks there as well, and would send the key and the numbers to the address they name."""
+    monkeypatch.delenv("WANDB_MODE")
+    run = RunDir(shutil.copytree(victim, elsewhere / "run"))
+    run.result.unlink()
+    settings = elsewhere / "wandb" / "settings"
+    settings.parent.mkdir()
+    settings.write_text("[default]\nbase_url = https://stranger\n")
+    for command in (["resume", str(run.path)], ["fit", str(run.config)]):
+        assert main([*command, "--wandb.mode", "online"]) == 2
+        assert f"{settings} would tell W&B where to send" in capsys.readouterr().err
+
+
 def test_a_stranger_s_sweep_sends_what_the_user_says_and_not_its_plan(
     victim, elsewhere, undrawn, in_this_process, monkeypatch, capsys
 ):
