@@ -196,6 +196,8 @@ def check_resets(resets: Tensor, inputs: Tensor, batch_first: bool = True) -> No
     if not isinstance(resets, Tensor) or resets.dtype != torch.bool:
         kind = getattr(resets, "dtype", type(resets).__name__)
         raise TypeError(f"resets is {kind}, but must be a bool tensor {steps}")
+    if resets.layout != torch.strided:
+        raise TypeError(f"resets has the layout {resets.layout}, but must be dense: call resets.to_dense()")
     if tuple(resets.shape) != steps:
         raise ValueError(f"resets has shape {tuple(resets.shape)}, but must be {steps}, as the steps of the inputs")
     if resets.device != inputs.device:

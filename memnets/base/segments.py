@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .checks import check_whole
 from .state import detach_state, index_state, where_state
 
 
@@ -30,6 +31,8 @@ def run_between(
         cut: cut the gradient each time this many steps have passed, wherever sequences start: ``run`` would count from
             the start of its part.
     """
+    if cut is not None:
+        check_whole("truncated_bptt_steps", cut)
     order = None
     if counts is not None:
         # Longest first: each part then has the order of the whole, by which a trace places what it records.

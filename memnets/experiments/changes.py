@@ -72,10 +72,10 @@ def check_place(overrides: Sequence[str]) -> None:
             raise UsageError(f"--{name} cannot change within a run, which goes on in its own directory: leave it out")
 
 
-def check_steps(changes: Mapping[str, Change], steps: int) -> None:
-    """Raise UsageError where a run of so many steps is told to end before them."""
+def check_steps(changes: Mapping[str, Change], steps: Any) -> None:
+    """Raise UsageError where a run of so many steps is told to end before them; what is no number is refused later."""
     asked = changes.get("trainer.max_steps")
-    if asked is not None and 0 <= asked.now < steps:
+    if asked is not None and isinstance(asked.now, int) and isinstance(steps, int) and 0 <= asked.now < steps:
         raise UsageError(
             f"--trainer.max_steps is {asked.now}, but the run has {steps} steps behind it: give more, or {steps} to "
             "end it there"

@@ -82,7 +82,7 @@ def resume_run(run: RunDir, overrides: Sequence[str] = (), *, trusted: bool = Fa
         objects = _make(parser, config)
     changes = find_changes(before, to_plain(parser, config))
     check_changes(changes)
-    check_steps(changes, 0 if saved is None else saved["global_step"])
+    check_steps(changes, (saved or {}).get("global_step"))
     if config.lr_scheduler is not None and "lr" in optimizer_changes(changes):
         raise UsageError(
             f"--optimizer.lr is {optimizer_changes(changes)['lr']}, but --lr_scheduler sets the rate of this run: "

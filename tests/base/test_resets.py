@@ -71,8 +71,17 @@ def test_a_memory_that_grows_starts_afresh_too():
         (torch.zeros(3, 5), TypeError, "float32, but must be a bool"),
         (torch.zeros(3, 4, dtype=torch.bool), ValueError, r"\(3, 4\), but must be \(3, 5\)"),
         ([[True]], TypeError, "list, but must be a bool"),
+        (torch.zeros(3, 5, dtype=torch.bool).to_sparse(), TypeError, "sparse_coo, but must be dense"),
     ],
 )
 def test_what_is_no_resets(resets, error, found):
     with pytest.raises(error, match=found):
         CASES[0].make()(sequences(), resets=resets)
+
+
+@pytest.mark.parametrize(("cut", "error"), [(0, ValueError), (2.5, TypeError)])
+def test_a_cut_that_was_changed_by_hand_into_none_is_named(cut, error):
+    model = CASES[0].make()
+    model.truncated_bptt_steps = cut
+    with pytest.raises(error, match=f"truncated_bptt_steps is {cut}, but must be"):
+        model(sequences(), resets=RESETS)
