@@ -3,8 +3,12 @@
 import os
 import sys
 
-in_safety = sys.flags.safe_path or __file__.startswith(os.path.join(os.getcwd(), ""))
-if not in_safety and sys.path and sys.path[0] in ("", os.getcwd()):
+if (
+    not sys.flags.safe_path
+    and sys.path
+    and sys.path[0] in ("", os.getcwd())
+    and not __file__.startswith(os.path.join(os.getcwd(), ""))
+):
     del sys.path[0]  # Python puts the working directory first, whose files are not to be taken for modules
 
 from .cli import main
