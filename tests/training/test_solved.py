@@ -157,7 +157,7 @@ def test_a_check_above_the_threshold_breaks_the_streak():
     assert solved.solved["step"] == 3
 
 
-def test_too_many_failures_at_the_end_of_annealing_bring_another_from_a_quarter_of_the_rate(monkeypatch):
+def test_too_many_failures_at_the_end_of_annealing_bring_another_from_a_sixteenth_of_the_rate(monkeypatch):
     rates, asked = iter([0.5, 0.02, 0.0]), []
 
     def count(model, task, **how):
@@ -167,10 +167,21 @@ def test_too_many_failures_at_the_end_of_annealing_bring_another_from_a_quarter_
     monkeypatch.setattr(solved_module, "count_failures", count)
     bound = {"failure_bound": 0.01, "failure_sequences": 100, "anneal_steps": 2}
     found, solved = scripted({2: 0.5, 4: 0.5, 6: 0.5, 8: 0.5}, **bound)
-    assert found == [1, 1, 1, 0.5, 0.25, 0.125, 0.0625, 0.03125]
+    assert found == [1, 1, 1, 0.5, 1 / 16, 1 / 32, 1 / 256, 1 / 512]
     assert solved.failures == (0, 100)
     assert [how["step"] for how in asked] == [4, 6, 8]
     assert asked[0]["threshold"] == 1.0
+
+
+def test_an_annealing_that_lost_what_was_learnt_is_followed_by_half_the_rate(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        solved_module, "count_failures", lambda *_, **how: asked.append(how["step"]) or Failures(0, 100)
+    )
+    bound = {"failure_bound": 0.01, "failure_sequences": 100}
+    found, _ = scripted({2: 0.5, 4: 5.0, 6: 5.0, 8: 0.5, 10: 0.5, 12: 0.5}, **bound)
+    assert found == [1, 1, 1, 0.75, 0.5, 0.25, 0.5, 0.5, 0.5, 0.375, 0.25, 0.125]
+    assert asked == [12]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,9 @@ from ..learner import SequenceLearner
 COLLAPSE = 10
 """Times the errors at which annealing began: from there it alone does not come back."""
 
+RESTART = 1 / 16
+"""Of the rate that an annealing began with, the share from which the next begins: a quarter undid what had settled."""
+
 SAVED = {"streak": int, "near": int, "since": dict, "anneal_from": (int, type(None)), "last_step": int}
 """What a checkpoint holds of it, and of which kind."""
 
@@ -31,7 +34,7 @@ class StopWhenSolved(pl.Callback):
 
     A mean below the threshold may hide sequences that fail as a whole, one in some hundred or thousand. With
     ``failure_bound`` they are counted among ``failure_sequences`` fresh ones at the end of annealing; where more than
-    that share fails, another annealing follows, from a quarter of the rate that this one began with, as more undoes
+    that share fails, another annealing follows, from a sixteenth of the rate that this one began with, as more undoes
     what has settled; and some of those that failed are part of each batch where the learner has a ``failure_replay``.
 
     Args:
@@ -143,9 +146,12 @@ class StopWhenSolved(pl.Callback):
         if self.anneal_from is None:
             self.anneal_from = trainer.global_step if self.near >= self.anneal_checks else None
         elif error >= COLLAPSE * self.anneal_below or (self._over(trainer) and not self.solved):
-            self.begin_again(trainer)
-            self._lower_rate(trainer, 0.5)
+            self._go_on_at_half(trainer)
         self._stop_when_over(trainer, pl_module)
+
+    def _go_on_at_half(self, trainer: pl.Trainer) -> None:
+        self.begin_again(trainer)
+        self._lower_rate(trainer, 0.5)
 
     def begin_again(self, trainer: pl.Trainer) -> None:
         """Forget the count, this validation's part in it, and the annealing: training goes on from elsewhere."""
@@ -178,11 +184,15 @@ class StopWhenSolved(pl.Callback):
     def _stop_when_over(self, trainer: pl.Trainer, pl_module: Any) -> None:
         if not self._over(trainer):
             return
-        if self.failure_bound is None or self._count(trainer, pl_module).rate <= self.failure_bound:
+        if self.failure_bound is None:
+            trainer.should_stop = True
+        elif not self.near:  # what had been learnt was lost meanwhile
+            self._go_on_at_half(trainer)
+        elif self._count(trainer, pl_module).rate <= self.failure_bound:
             trainer.should_stop = True
         else:
             self.anneal_from = trainer.global_step
-            self._lower_rate(trainer, 0.25)
+            self._lower_rate(trainer, RESTART)
             if trainer.is_global_zero:
                 failing, sequences = self._count(trainer, pl_module)
                 print(f"step {trainer.global_step:,}: {failing:,} of {sequences:,} sequences fail; another annealing")
