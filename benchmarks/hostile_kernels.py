@@ -18,6 +18,7 @@ from hostile_tensors import INPUTS, LENGTHS, PARAMETERS, STATES, STORAGES
 from torch import Tensor
 
 from memnets import kernels
+from memnets.base.checks import lacks_storage
 from memnets.base.state import map_state, state_tensors
 
 
@@ -199,7 +200,7 @@ def spoiled(value: Any, random: np.random.Generator) -> Any:
         return ways[int(random.choice([0, 1, 2, 3, 4, 4, 4, 4]))]()
     tables = (STATES, INPUTS)
     table = tables[int(random.integers(2))]
-    return table[str(random.choice(list(table)))](value.clone())
+    return table[str(random.choice(list(table)))](value if lacks_storage(value) else value.clone())
 
 
 ATTACKS: dict[str, tuple[Callable[..., Outcome], float]] = {

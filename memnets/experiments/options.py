@@ -21,7 +21,7 @@ class TrainingOptions:
             threshold where that is larger, or where this is null.
         anneal_checks: validations in a row below that with which annealing begins; null for checks.
         failure_bound: share of sequences that may fail, each as a whole, when annealing ends; where more do, another
-            annealing follows from a sixteenth of the rate. null for any.
+            annealing follows from a quarter of the rate. null for any.
         failure_sequences: sequences among which failing ones are counted, then and for result.json; null for as many as
             show the bound, then, and for 20 times evaluation_sequences, at last (of readers and captioners for as many
             as these).

@@ -39,5 +39,6 @@ def _turned(tape: Tensor, distance: Tensor) -> Tensor:
     """Each tape seen from ``distance (B,)`` cells further to the right."""
     slots = tape.shape[2]
     places = torch.arange(slots, device=tape.device) + distance.unsqueeze(-1)  # (B, N)
-    index = places.remainder(slots).long().unsqueeze(1).unsqueeze(-1)  # (B, 1, N, 1)
+    index = places.remainder(slots).long().clamp(0, slots - 1)  # of NaN it would lie outside
+    index = index.unsqueeze(1).unsqueeze(-1)  # (B, 1, N, 1)
     return tape.gather(2, index.expand(tape.shape))

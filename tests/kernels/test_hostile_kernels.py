@@ -2,13 +2,14 @@
 
 import functools
 import json
+import math
 import subprocess
 import sys
 
 import pytest
 import torch
 
-from memnets import NTM, kernels
+from memnets import NTM, TapeRNN, kernels
 from memnets.base.state import map_state, state_tensors
 from running import ROOT, environment
 
@@ -165,10 +166,12 @@ def test_inputs_states_and_lengths_that_are_not_dense(backend):
             model(inputs, lengths=lengths)
 
 
-@pytest.mark.parametrize("sign", [-1.0, -1e-3])
-def test_negative_states_give_the_same_through_both_backends(sign):
-    model, found = NTM(3, 4, slots=5, width=2), []
-    state = map_state(lambda t: torch.full_like(t, sign), model.initial_state(2))
+@pytest.mark.parametrize("value", [-1.0, -1e-3, math.nan])
+@pytest.mark.parametrize("kind", [NTM, TapeRNN])
+def test_states_that_no_step_gives_do_the_same_through_both_backends(kind, value):
+    """Negative weightings; a count that is no number, by which a tape's cells are found."""
+    model, found = kind(3, 4, slots=5, width=2), []
+    state = map_state(lambda t: torch.full_like(t, value), model.initial_state(2))
     for model.backend in ("reference", "fused"):
         found.append(model(torch.ones(2, 6, 3), state)[0])
     assert torch.allclose(*found, atol=1e-5, equal_nan=True)

@@ -157,7 +157,7 @@ def test_a_check_above_the_threshold_breaks_the_streak():
     assert solved.solved["step"] == 3
 
 
-def test_too_many_failures_at_the_end_of_annealing_bring_another_from_a_sixteenth_of_the_rate(monkeypatch):
+def test_too_many_failures_at_the_end_of_annealing_bring_another_from_a_quarter_of_the_rate(monkeypatch):
     rates, asked = iter([0.5, 0.02, 0.0]), []
 
     def count(model, task, **how):
@@ -167,7 +167,7 @@ def test_too_many_failures_at_the_end_of_annealing_bring_another_from_a_sixteent
     monkeypatch.setattr(solved_module, "count_failures", count)
     bound = {"failure_bound": 0.01, "failure_sequences": 100, "anneal_steps": 2}
     found, solved = scripted({2: 0.5, 4: 0.5, 6: 0.5, 8: 0.5}, **bound)
-    assert found == [1, 1, 1, 0.5, 1 / 16, 1 / 32, 1 / 256, 1 / 512]
+    assert found == [1, 1, 1, 0.5, 0.25, 0.125, 0.0625, 0.03125]
     assert solved.failures == (0, 100)
     assert [how["step"] for how in asked] == [4, 6, 8]
     assert asked[0]["threshold"] == 1.0

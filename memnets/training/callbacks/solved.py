@@ -12,8 +12,8 @@ from ..learner import SequenceLearner
 COLLAPSE = 10
 """Times the errors at which annealing began: from there it alone does not come back."""
 
-RESTART = 1 / 16
-"""Of the rate that an annealing began with, the share from which the next begins: a quarter undid what had settled."""
+RESTART = 1 / 4
+"""Of the rate that an annealing began with, the share from which the next begins."""
 
 SAVED = {"streak": int, "near": int, "since": dict, "anneal_from": (int, type(None)), "last_step": int}
 """What a checkpoint holds of it, and of which kind."""
@@ -27,14 +27,15 @@ class StopWhenSolved(pl.Callback):
     settles the weights and makes the network generalise to longer sequences, and training stops. A validation above
     the threshold meanwhile starts the count anew, though not the annealing, which is what ends such errors. Where
     errors rise above ten times those it began below, or the steps end without a new count, annealing is over: training
-    goes on at half of the rate it had before, since the whole rate has been too much.
+    goes on at half of the rate it had before, since the whole rate has been too much. (Where failures are counted, the
+    steps' end counts as such if errors were not below ``anneal_below`` then.)
 
     Small batches may be too noisy to stay below the threshold at a whole rate: ``anneal_below`` lets annealing begin
     at larger errors, after as many validations in a row below them, or after ``anneal_checks`` of them.
 
     A mean below the threshold may hide sequences that fail as a whole, one in some hundred or thousand. With
     ``failure_bound`` they are counted among ``failure_sequences`` fresh ones at the end of annealing; where more than
-    that share fails, another annealing follows, from a sixteenth of the rate that this one began with, as more undoes
+    that share fails, another annealing follows, from a quarter of the rate that this one began with, as more undoes
     what has settled; and some of those that failed are part of each batch where the learner has a ``failure_replay``.
 
     Args:
