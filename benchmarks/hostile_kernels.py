@@ -200,7 +200,8 @@ def spoiled(value: Any, random: np.random.Generator) -> Any:
         return ways[int(random.choice([0, 1, 2, 3, 4, 4, 4, 4]))]()
     tables = (STATES, INPUTS)
     table = tables[int(random.integers(2))]
-    return table[str(random.choice(list(table)))](value if lacks_storage(value) else value.clone())
+    change = table[str(random.choice(list(table)))]
+    return value if lacks_storage(value) else change(value.clone())  # one without numbers is spoiled already
 
 
 ATTACKS: dict[str, tuple[Callable[..., Outcome], float]] = {

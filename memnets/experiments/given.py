@@ -54,8 +54,12 @@ class Given:
         return class_path if isinstance(class_path, str) else None
 
     def explain(self, message: str, parser: ArgumentParser) -> str:
-        """One line; first of all, whether a class that is named cannot be had."""
-        return self.find_missing() or one_line(message, self.overrides, self.known_keys(parser))
+        """One line; first of all, whether a value is missing, or a class that is named cannot be had."""
+        keys = self.known_keys(parser)
+        for word, after in itertools.pairwise([*self.overrides, "--"]):
+            if word.removeprefix("--") in keys and after.startswith("--"):
+                return f"{word} has no value behind it"
+        return self.find_missing() or one_line(message, self.overrides, keys)
 
     def find_missing(self) -> str | None:
         """Why a class that is named cannot be had or does not fit; None where what is refused is something else."""

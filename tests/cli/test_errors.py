@@ -39,6 +39,7 @@ MISTAKES = {
         2,
         "--trainer.max_steps: expected an int",
     ),
+    "no value": (["fit", "copy-ntm", "--task.bits", "--model.slots", "3"], 2, "--task.bits has no value behind it"),
     "no dashes": (["fit", "copy-ntm", "seed=3"], 2, "'seed=3' belongs to no key"),
     "no such class": (["fit", "copy-ntm", "--model", "memnets.NTN"], 2, "has no attribute 'NTN'"),
     "no such controller": (
