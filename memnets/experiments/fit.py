@@ -35,7 +35,7 @@ from .evaluate import check_evaluations
 from .finish import Trained, chosen_backend, conclude
 from .loggers import close, forget_after, make_loggers, plan_loggers
 from .printing import say
-from .processes import ShareRunDir, end_children
+from .processes import ShareRunDir, end_children, keep_children_safe
 from .run_dir import RunDir
 
 OF_THE_STEP = ("gradient_clip_val", "gradient_clip_algorithm", "accumulate_grad_batches")
@@ -204,6 +204,8 @@ class Fit:
     def _train(self, run: RunDir, trainer: pl.Trainer, checkpoint: str | None, resume: bool) -> int:
         try:
             with stop_on_signals(lambda: trainer.global_step), self._leaving_nothing(run, resume):
+                if trainer.world_size > 1:
+                    keep_children_safe()
                 trainer.fit(self.learner, ckpt_path=checkpoint, weights_only=True)
                 self.learner.tick()
                 conclude(self._trained(), run, trainer)

@@ -38,6 +38,11 @@ def check_processes(trial: pl.Trainer, strategy: Any) -> None:
         )
 
 
+def keep_children_safe() -> None:
+    """Have processes that Lightning starts not look for modules, Python's own among them, in the working directory."""
+    os.environ.setdefault("PYTHONSAFEPATH", "1")
+
+
 class ShareRunDir(pl.Callback):
     """Gives every process the run directory of the first one, which made it, as ``trainer.default_root_dir``."""
 

@@ -116,8 +116,7 @@ def exported(reader: TextReader, graph: Graph) -> torch.export.ExportedProgram:
         program.module()(*larger)
     except Exception as error:
         raise ValueError(
-            "its graph would be for images of one size: an encoder with recurrent_size, or one of your own that looks "
-            "at sizes, cannot be exported"
+            "its graph would be for images of one size: an encoder of your own that looks at sizes cannot be exported"
         ) from error
     return program
 

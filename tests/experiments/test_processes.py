@@ -16,7 +16,7 @@ from reading_cases import loss_of
 from running import TINY, environment, fit, new_command, result
 
 WATCH = '''
-import os, signal, torch
+import os, signal, sys, torch
 import lightning.pytorch as pl
 
 class Watch(pl.Callback):
@@ -25,6 +25,7 @@ class Watch(pl.Callback):
         self.folder = folder
 
     def on_train_batch_start(self, trainer, learner, batch, batch_idx):
+        assert trainer.global_rank == 0 or sys.flags.safe_path or "TORCHELASTIC_RUN_ID" in os.environ
         drawn = learner.training_batch(learner.batches)
         where = (tuple(vars(drawn).values()), trainer.default_root_dir)
         torch.save(where, f"{self.folder}/{trainer.world_size}-{trainer.global_rank}-{trainer.global_step}.pt")

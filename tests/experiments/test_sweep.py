@@ -55,8 +55,8 @@ def wait_for(condition, seconds: float = 90.0) -> None:
 def killed(tmp_path_factory):
     """A sweep by two processes, killed once both had trained for a while."""
     folder = tmp_path_factory.mktemp("sweep")
-    (folder / "mine.py").write_text(LINGER)
-    linger = ["--trainer.callbacks", f"[{{class_path: mine.Linger, init_args: {{until: {folder / 'killed'}}}}}]"]
+    (folder / "lingering.py").write_text(LINGER)
+    linger = ["--trainer.callbacks", f"[{{class_path: lingering.Linger, init_args: {{until: {folder / 'killed'}}}}}]"]
     words = ["sweep", "copy-ntm", *TINY, *STEPS, *linger, "--grid", f"optimizer.lr={RATES}", "--seeds", "2"]
     two = ["--processes", "2", "--threads", "1", "--wandb.mode", "disabled"]
     process = Started([*words, *two], environment(), folder)
