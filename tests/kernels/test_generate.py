@@ -194,6 +194,7 @@ def test_what_cannot_be_generated_is_named_with_its_line():
     assert "searchsorted" in reported(searches)
     assert "Straight" in reported(lambda x, h: Straight.apply(x + h))
     assert "register_hook" in reported(clips)
+    assert "without numbers" in reported(lambda x, h: torch.tanh(x + h) + (x[:, :0] * 2).sum(-1, keepdim=True))
 
 
 def test_samples_that_see_each_other_are_found_out():
@@ -246,6 +247,25 @@ def test_nan_and_infinity_pass_as_in_the_plain_cell():
         for module.backend in ("reference", "fused"):
             found.append(module(inputs)[0])
     assert torch.allclose(*found, equal_nan=True, atol=1e-6)
+
+
+def kinks(x, h):
+    """Functions in pieces, each with a factor of its own: what is no number is on one side of a piece's end."""
+    pieces = [x.relu(), x.clamp(-1, 1), x.clamp(min=0), F.hardtanh(x), F.threshold(x, 0.5, 9.0), F.elu(x)]
+    pieces += [torch.maximum(x, x.new_zeros(3)), torch.minimum(x, x.new_zeros(3)), F.leaky_relu(x), x.abs()]
+    return sum(2**n * piece for n, piece in enumerate(pieces)) + 0 * h
+
+
+def test_gradients_of_what_is_no_number_are_those_of_the_plain_cell():
+    module, found = Recurrent(Function(kinks)), []
+    for module.backend in ("reference", "fused"):
+        inputs = torch.tensor([[[float("nan"), 0.7, -3.0]]], requires_grad=True)
+        with torch.no_grad():
+            module.cell.weight.copy_(torch.eye(3))
+        module.cell.weight.requires_grad_(False)
+        module(inputs)[0].sum().backward()
+        found.append(inputs.grad)
+    assert torch.equal(*found), found
 
 
 def test_parameters_that_change_are_seen():

@@ -60,6 +60,8 @@ def _build(cell: Any) -> GeneratedKernel:
     dtype = _dtype(cell)
     with torch.random.fork_rng(devices=[]):  # a user's seeded run must not notice
         found = _trace(cell, dtype)
+    if any(0 in node.shape for node in found.graph.nodes):
+        raise Refusal("a step has an array without numbers")
     names = _names(cell, found)
     listed = listing(found.graph, [found.output, *found.state])
     name = hashlib.sha256(f"{dtype} {found.shapes} {found.learnt} {found.input_shape} {listed}".encode()).hexdigest()

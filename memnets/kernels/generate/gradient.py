@@ -107,8 +107,9 @@ def _func(op: str, x: View) -> View:
 
 
 def _larger(d: View, y: View, a: View, b: View, op: str) -> tuple[View, View]:
-    half = _where(_is("eq", a, b), d * 0.5, _zero(d))
-    return _where(_is(op, a, b), d, half), _where(_is(op, b, a), d, half)
+    """Whole where the other is not beyond it, ``op`` (a number is not beyond NaN), halves where they are equal."""
+    shared = _where(_is("eq", a, b), d * 0.5, d)
+    return _where(_is(op, b, a), _zero(d), shared), _where(_is(op, a, b), _zero(d), shared)
 
 
 _ELEMENTWISE: dict[str, Callable[..., tuple[View | None, ...]]] = {
@@ -131,7 +132,7 @@ _ELEMENTWISE: dict[str, Callable[..., tuple[View | None, ...]]] = {
     "cos": lambda d, y, x: (-(d * _func("sin", x)),),
     "erf": lambda d, y, x: (d * (_func("exp", -(x * x)) * 1.1283791670955126),),
     "abs": lambda d, y, x: (d * _func("sign", x),),
-    "relu": lambda d, y, x: (_where(_is("gt", y, 0.0), d, _zero(d)),),
+    "relu": lambda d, y, x: (_where(_is("le", y, 0.0), _zero(d), d),),
     "maximum": lambda d, y, a, b: _larger(d, y, a, b, "gt"),
     "minimum": lambda d, y, a, b: _larger(d, y, a, b, "lt"),
     "where": lambda d, y, c, a, b: (None, _where(c, d, _zero(d)), _where(c, _zero(d), d)),

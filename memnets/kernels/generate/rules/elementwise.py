@@ -12,13 +12,20 @@ def _scaled(op: str) -> Rule:
 
 
 def _clamp(x: View, low: Any = None, high: Any = None) -> View:
-    """Its gradient is that of x where x lies within the bounds, both ends counted."""
+    """Its gradient is that of x where x lies within the bounds, both ends counted, and zero where x is no number."""
     graph, y = x.node.graph, x
-    if low is not None:
-        y = graph.map("where", graph.map("lt", y, low), low, y)
-    if high is not None:
-        y = graph.map("where", graph.map("gt", y, high), high, y)
+    for bound, inside, outside in ((low, "ge", "lt"), (high, "le", "gt")):
+        if bound is not None:
+            other = graph.map("where", graph.map(outside, y, bound), bound, graph.map("stop", y))
+            y = graph.map("where", graph.map(inside, y, bound), y, other)
     return y
+
+
+def _hardtanh(x: View, low: float = -1, high: float = 1) -> View:
+    """Its gradient is that of x where x is no number either."""
+    graph = x.node.graph
+    y = graph.map("where", graph.map("lt", x, low), low, x)
+    return graph.map("where", graph.map("gt", y, high), high, y)
 
 
 def _pow(x: Any, p: Any) -> View:
@@ -48,8 +55,9 @@ def _gelu(x: View, *, approximate: str = "none") -> View:
 
 def _elu(x: View, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> View:
     graph = x.node.graph
-    below = graph.map("expm1", graph.map("minimum", x * input_scale, 0.0)) * (alpha * scale)
-    return graph.map("where", graph.map("gt", x, 0.0), x * scale, below)
+    low = graph.map("le", x, 0.0)  # of x alone, as 0 times what is no number is none
+    below = graph.map("expm1", graph.map("where", low, x * input_scale, 0.0)) * (alpha * scale)
+    return graph.map("where", low, below, x * scale)
 
 
 def _lerp(start: View, end: View, weight: Any) -> View:
@@ -87,14 +95,14 @@ ELEMENTWISE: dict[str, Rule] = {
     "clamp": _clamp,
     "clamp_min": lambda x, low: _clamp(x, low),
     "clamp_max": lambda x, high: _clamp(x, None, high),
-    "hardtanh": lambda x, low=-1, high=1: _clamp(x, low, high),
+    "hardtanh": _hardtanh,
     "softplus": _softplus,
     "log_sigmoid_forward": lambda x: (-apply("softplus")(-x), x),
     "silu": lambda x: x * apply("sigmoid")(x),
     "gelu": _gelu,
     "elu": _elu,
     "leaky_relu": lambda x, slope=0.01: where(apply("gt")(x, 0.0), x, x * slope),
-    "threshold": lambda x, threshold, value: where(apply("gt")(x, threshold), x, value),
+    "threshold": lambda x, threshold, value: where(apply("le")(x, threshold), value, x),
     "lerp": _lerp,
     "addcmul": lambda x, a, b, *, value=1: x + _times(a, b, value),
     "addcdiv": lambda x, a, b, *, value=1: x + (a / b if value == 1 else a / b * value),
