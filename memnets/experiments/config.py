@@ -48,10 +48,6 @@ LINKED = ("input_size", "output_size", "charset", "vocabulary")
 """Arguments of a model, where it has them, that are taken from the task, where that has them."""
 
 
-KINDS: dict[str, type] = {"task": Task, "model": nn.Module, "optimizer": Optimizer}
-"""What the classes of an experiment's parts must be."""
-
-
 class _ExperimentParser(ArgumentParser):
     """Says what is wrong in one line, as :class:`UsageError`."""
 
@@ -100,7 +96,7 @@ def make_parser() -> _ExperimentParser:
         default=None,
         help="a run directory, a checkpoint in one, or a save_pretrained folder: start from its weights where they fit",
     )
-    parser.add_argument("--task", type=KINDS["task"], required=True, help="what to learn, such as memnets_tasks.Copy")
+    parser.add_argument("--task", type=Task, required=True, help="what to learn, such as memnets_tasks.Copy")
     parser.add_argument("--model", type=nn.Module, required=True, help="what learns it, such as memnets.NTM")
     parser.add_argument("--optimizer", type=Callable[[Iterable], Optimizer], required=True, help="a torch optimizer")
     parser.add_argument(
@@ -126,7 +122,7 @@ def _make_reading_parser() -> _ExperimentParser:
     parser = _ExperimentParser(prog="memnets", allow_abbrev=False)
     parser.add_argument("--config", action="config")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--task", type=KINDS["task"], required=True)
+    parser.add_argument("--task", type=Task, required=True)
     parser.add_argument("--model", type=nn.Module, required=True)
     _link(parser)
     return parser
@@ -207,7 +203,7 @@ def make_task(
     """
     parser = _ExperimentParser(prog="memnets", allow_abbrev=False)
     parser.add_argument("--config", action="config")
-    parser.add_argument("--task", type=KINDS["task"], required=True)
+    parser.add_argument("--task", type=Task, required=True)
     config = _parse(parser, content, list(overrides), trusted, path)
     try:
         with importing(trusted):
