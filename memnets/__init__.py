@@ -77,6 +77,8 @@ _HOMES = {
     "TapeState": "memories",
     "Part": "memories",
     "Record": "base.records",
+    "RecordedCell": "base.records",
+    "RecordedSequence": "base.records",
     "SequenceModule": "base.module",
     "clear_padding": "base.segments",
     "Model": "base.model",
@@ -170,6 +172,8 @@ __all__ = [
     "Part",
     "PonderState",
     "Record",
+    "RecordedCell",
+    "RecordedSequence",
     "Recurrent",
     "RecurrentAttention",
     "Repeat",
@@ -212,7 +216,7 @@ if TYPE_CHECKING:
     from .base.errors import BackendUnavailableError
     from .base.model import Model, TrainingOutputs
     from .base.module import SequenceModule
-    from .base.records import Record
+    from .base.records import Record, RecordedCell, RecordedSequence
     from .base.segments import clear_padding
     from .base.state import (
         FeedforwardState,

@@ -54,7 +54,12 @@ def outside(**more: str) -> dict[str, str]:
 
 
 def test_there_is_a_whole_example_of_each(lab):
-    for name in ("Reverse(BinaryTask)", "Queue(Memory)", "Leaky(Recurrent)", "RunningSum(SequenceModule)"):
+    for name in (
+        "Reverse(BinaryTask)",
+        "Queue(Memory)",
+        "Leaky(Recurrent)",
+        "RunningSum(SequenceModule, RecordedSequence)",
+    ):
         assert any(f"class {name}" in block for block in DEFINITIONS), name
     assert any("class JSONLines(Logger)" in block for block in DEFINITIONS)
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..base.records import Record
 from ..base.segments import clear_padding
 from ..base.state_types import known_state
 from .base import Layer
@@ -72,6 +73,22 @@ class AttentionLayer(Layer):
             lengths: of the sequences, or None.
             places: where the steps stand, ascending, ``(1, T)`` or ``(B, T)``; None counts them.
         """
+        q, keys, values, added, after = self._attended(x, state, lengths, places)
+        o = F.scaled_dot_product_attention(q, keys, values, attn_mask=added, is_causal=added is None)
+        return self.mix(o.transpose(1, 2).flatten(2)), after
+
+    def record(self, x: Tensor, state: AttentionState, places: Tensor | None = None) -> dict[str, Record]:
+        """How much each step attends to which, of each head."""
+        q, keys, _, added, _ = self._attended(x, state, None, places)
+        scores = q @ keys.transpose(-1, -2) / self.width**0.5  # (B, H, T, N)
+        later = torch.ones_like(scores[0, 0], dtype=torch.bool).triu(1)
+        scores = scores.masked_fill(later, float("-inf")) if added is None else scores + added
+        return {"attention": Record(scores.softmax(-1).transpose(1, 2), "weighting")}
+
+    def _attended(
+        self, x: Tensor, state: AttentionState, lengths: Tensor | None, places: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None, AttentionState]:
+        """Queries, keys and values ``(B, H, ., K)``, what is added to their scores, and the cache after."""
         drawn = places
         if places is None:
             places = state.steps.unsqueeze(1) + torch.arange(x.shape[1], device=x.device)  # (B, T)
@@ -82,9 +99,7 @@ class AttentionLayer(Layer):
             q, k = rotate(q, places), rotate(k, places)
         after = extend(state, k, v, lengths)
         q, keys, values = (part.transpose(1, 2).to(q.dtype) for part in (q, after.keys, after.values))  # (B, H, ., K)
-        added = self._added_to_scores(places, state, after, q.dtype, drawn)
-        o = F.scaled_dot_product_attention(q, keys, values, attn_mask=added, is_causal=added is None)
-        return self.mix(o.transpose(1, 2).flatten(2)), after
+        return q, keys, values, self._added_to_scores(places, state, after, q.dtype, drawn), after
 
     def _added_to_scores(
         self, places: Tensor, state: AttentionState, after: AttentionState, dtype: torch.dtype, drawn: Tensor | None

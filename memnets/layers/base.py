@@ -8,10 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from ..base.checks import check_inputs, check_whole
+from ..base.records import Record, RecordedSequence, kind_of_field, stack_steps
 from ..base.segments import clear_padding
+from ..base.state import named_tensors
 
 
-class Layer(nn.Module, abc.ABC):
+class Layer(nn.Module, RecordedSequence, abc.ABC):
     """All steps of a sequence at once, of D numbers in and D out, with a state that is carried from call to call.
 
     Feeding a sequence in parts, or step by step, equals feeding it whole.
@@ -68,10 +70,42 @@ class Layer(nn.Module, abc.ABC):
         check_inputs(x, self.hidden_size)
         if state is None:
             state = self.initial_state(x.shape[0])
-        if lengths is None:
-            return self.run(x, state, None, **given)
-        lengths = torch.as_tensor(lengths, device=x.device)
-        return self.run(clear_padding(x, lengths), state, lengths, **given)
+        if lengths is not None:
+            lengths = torch.as_tensor(lengths, device=x.device)
+            x = clear_padding(x, lengths)
+        if self.recorder is not None:
+            with torch.no_grad():
+                self.recorder(self.record(x, state, **given))
+        return self.run(x, state, lengths, **given)
+
+    def record(self, x: Tensor, state: Any, **given: Any) -> dict[str, Record]:
+        """What a trace keeps of a call: by default every tensor of the state after each step, but whole numbers.
+
+        Args:
+            x: ``(B, T, D)``, zero past the sequences' lengths.
+            state: before the first step.
+            given: what else the layer takes.
+
+        Returns:
+            By name, values ``(B, T, ...)`` with their kinds. What stands past a sequence's length does not matter.
+        """
+        after = self.states(x, state, **given)
+        tensors = [dict(named_tensors(each)) for each in after]
+        numbers = [name for name, tensor in tensors[0].items() if tensor.is_floating_point()]
+        return {
+            name.replace(".", "_"): Record(
+                stack_steps([each[name] for each in tensors]), kind_of_field(tensors[0][name])
+            )
+            for name in numbers
+        }
+
+    def states(self, x: Tensor, state: Any, **given: Any) -> list[Any]:
+        """The state after each step of ``x (B, T, D)``, taken one by one, whatever the sequences' lengths."""
+        after = []
+        for t in range(x.shape[1]):
+            state = self.run(x[:, t : t + 1], state, None, **given)[1]
+            after.append(state)
+        return after
 
     def zeros(
         self, batch_size: int, *sizes: int, device: torch.device | None = None, dtype: torch.dtype | None = None

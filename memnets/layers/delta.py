@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..base.checks import check_whole
+from ..base.records import Record, stack_steps
 from ..base.segments import clear_padding
 from ..base.state_types import known_state
 from ..ops import DELTA_CHUNK, delta_rule, gated_delta_rule
@@ -98,11 +99,7 @@ class DeltaLayer(Layer):
 
     def run(self, x: Tensor, state: DeltaNetState, lengths: Tensor | None) -> tuple[Tensor, DeltaNetState]:
         """The layer over ``x (B, T, D)``."""
-        mixed, recent = self.convolution(self.project(x), state.recent, lengths)
-        q, k, v = F.silu(mixed).split(self.sizes, dim=-1)
-        q = unit_length(self._heads(q, 1))  # (B, T, H, K)
-        k = unit_length(self._heads(k, self.products))  # (B, T * products, H, K)
-        v = self._heads(v, self.products)  # (B, T * products, H, V)
+        q, k, v, recent = self._parts(x, state, lengths)
         beta = self.strength(x).sigmoid() * (2 if self.negative_eigenvalues else 1)
         log_decay = None if self.decay is None else self.decay(x)  # (B, T, H)
         if lengths is not None:  # past its end a sequence writes nothing and forgets nothing
@@ -118,6 +115,28 @@ class DeltaLayer(Layer):
             o, memory = gated_delta_rule(q, k, v, beta, log_decay, state.memory, self.chunk)
         o = o[:, self.products - 1 :: self.products]  # (B, T, H, V), what is read after the last
         return self.readout(o, x), DeltaNetState(memory.to(state.memory.dtype), recent)
+
+    def record(self, x: Tensor, state: DeltaNetState) -> dict[str, Record]:
+        """What is written where and how strongly, what is asked for, and the memory after each step."""
+        q, k, v, _ = self._parts(x, state, None)
+        k, v = (part.unflatten(1, (x.shape[1], self.products)) for part in (k, v))
+        strength = self.strength(x).sigmoid()
+        fading = {} if self.decay is None else {"decay": Record(self.decay(x).exp(), "gate")}
+        return {
+            "key": Record(k, "vector"),
+            "value": Record(v, "vector"),
+            "query": Record(q, "vector"),
+            "write_strength": Record(2 * strength, "scalar") if self.negative_eigenvalues else Record(strength, "gate"),
+            **fading,
+            "memory": Record(stack_steps([after.memory for after in self.states(x, state)]), "contents"),
+        }
+
+    def _parts(self, x: Tensor, state: DeltaNetState, lengths: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """q ``(B, T, H, K)``, k and v ``(B, T * products, H, .)``, and the convolution's last inputs."""
+        mixed, recent = self.convolution(self.project(x), state.recent, lengths)
+        q, k, v = F.silu(mixed).split(self.sizes, dim=-1)
+        k = unit_length(self._heads(k, self.products))
+        return unit_length(self._heads(q, 1)), k, self._heads(v, self.products), recent
 
     def _heads(self, values: Tensor, products: int) -> Tensor:
         """``(B, T, products * H * W)`` as ``(B, T * products, H, W)``."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..base.checks import check_number, check_whole
+from ..base.records import Record, RecordedCell
 from ..base.state_types import known_state
 from ..ops.precision import cut_off
 from ..ops.sequences import without_autocast
@@ -27,7 +28,7 @@ class FastWeightsState(NamedTuple):
     fast: Tensor
 
 
-class FastWeightsCell(nn.Module):
+class FastWeightsCell(nn.Module, RecordedCell):
     """One step of a recurrent network with fast weights, ``(x (B, I), state) -> (h (B, H), state)``.
 
     With ``z = W h + C x`` the next hidden state settles in ``inner_steps`` steps from ``f(norm(z))``, each
@@ -82,6 +83,15 @@ class FastWeightsCell(nn.Module):
                 h = self._f(z + (state.fast @ h.unsqueeze(-1)).squeeze(-1))
             fast = self.decay * state.fast + self.rate * h.unsqueeze(-1) * h.unsqueeze(-2)
         return h, FastWeightsState(h, fast)
+
+    def record(self, prev_state: FastWeightsState, state: FastWeightsState) -> dict[str, Record]:
+        """The hidden state, the fast weights, and how strongly the step is like those that they keep, ``h A h``."""
+        attended = (state.hidden.unsqueeze(-2) @ prev_state.fast @ state.hidden.unsqueeze(-1)).flatten(1)  # (B, 1)
+        return {
+            "hidden": Record(state.hidden, "vector"),
+            "attention": Record(attended, "scalar"),
+            "fast": Record(state.fast, "matrix"),
+        }
 
     def _f(self, z: Tensor) -> Tensor:
         return self.norm(cut_off(z, LARGEST)).relu()

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..base.checks import check_whole
+from ..base.records import Record, stack_steps
 from ..base.segments import clear_padding
 from ..base.state_types import known_state
 from ..ops import DELTA_CHUNK, linear_attention
@@ -64,12 +65,23 @@ class LinearAttentionLayer(Layer):
         self, x: Tensor, state: LinearAttentionState, lengths: Tensor | None
     ) -> tuple[Tensor, LinearAttentionState]:
         """The layer over ``x (B, T, D)``."""
-        projected = self.project(x).to(state.memory.dtype).unflatten(-1, (3, self.heads, self.width))
-        q, k, v = projected.unbind(2)  # (B, T, H, K) each
-        q, k = F.elu(q) + 1, F.elu(k) + 1
+        q, k, v = self._parts(x, state)  # (B, T, H, K) each
         if lengths is not None:  # past its end a sequence adds nothing
             k = clear_padding(k.flatten(2), lengths).view_as(k)
         v = F.pad(v, (0, 1), value=1.0)  # the column of ones sums the keys
         o, memory = linear_attention(q, k, v, state.memory, self.chunk)
         o = o[..., :-1] / (o[..., -1:] + DIVISOR_EPSILON)
         return self.mix(o.flatten(2)), LinearAttentionState(memory.to(state.memory.dtype))
+
+    def record(self, x: Tensor, state: LinearAttentionState) -> dict[str, Record]:
+        """What is added under which key, what is asked for, and the memory after each step."""
+        q, k, v = self._parts(x, state)
+        memory = stack_steps([after.memory[..., :-1] for after in self.states(x, state)])
+        vectors = {"key": k, "value": v, "query": q}
+        return {**{n: Record(value, "vector") for n, value in vectors.items()}, "memory": Record(memory, "contents")}
+
+    def _parts(self, x: Tensor, state: LinearAttentionState) -> tuple[Tensor, Tensor, Tensor]:
+        """phi(q), phi(k) and v."""
+        projected = self.project(x).to(state.memory.dtype).unflatten(-1, (3, self.heads, self.width))
+        q, k, v = projected.unbind(2)
+        return F.elu(q) + 1, F.elu(k) + 1, v

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..base.records import Record
 from ..base.state_types import known_state
 from ..ops.precision import unit_length
 from .attention import AttentionState, extend
@@ -70,6 +71,22 @@ class MosaicLayer(Layer):
 
     def run(self, x: Tensor, state: MosaicState, lengths: Tensor | None) -> tuple[Tensor, MosaicState]:
         """The layer over ``x (B, T, D)``."""
+        shares, values, sums, cache = self._recalled(x, state, lengths)
+        y = self.mix((shares @ values).transpose(1, 2).flatten(2))
+        return y, MosaicState(*cache, self._last(sums, state.average, lengths))
+
+    def record(self, x: Tensor, state: MosaicState) -> dict[str, Record]:
+        """How much of which earlier step's value each step recalls, and the keys of the steps."""
+        shares, _, sums, _ = self._recalled(x, state, None)
+        return {
+            "recall": Record(shares.transpose(1, 2), "weighting"),
+            "key": Record(unit_length(sums), "vector"),
+        }
+
+    def _recalled(
+        self, x: Tensor, state: MosaicState, lengths: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor, AttentionState]:
+        """Shares ``(B, H, T, N)`` of values ``(B, H, N, K)``, the sums of features ``(B, T, H, K)``, and the pairs."""
         features, raw = self.project(x).to(state.average.dtype).unflatten(-1, (2, self.heads, self.width)).unbind(2)
         sums = self._leaky(features, state.average)  # (B, T, H, K)
         cache = extend(AttentionState(state.keys, state.values, state.steps), unit_length(sums), raw, lengths)
@@ -83,8 +100,7 @@ class MosaicLayer(Layer):
         shares = (
             scores.masked_fill(~before, torch.finfo(scores.dtype).min).softmax(-1) * before
         )  # the first step recalls nothing
-        y = self.mix((shares @ values).transpose(1, 2).flatten(2))
-        return y, MosaicState(*cache, self._last(sums, state.average, lengths))
+        return shares, values, sums, cache
 
     def _leaky(self, features: Tensor, average: Tensor) -> Tensor:
         """``s_t = f_t + lambda s_{t-1}`` from ``average`` on, ``(B, T, H, K)``."""

@@ -4,11 +4,12 @@ import torch
 from torch import Tensor, nn
 
 from ..base.checks import check_whole
+from ..base.records import Record, RecordedSequence
 from ..ops.sequences import without_autocast
 from .gated_output import NORM_EPSILON
 
 
-class ProductKeyMemory(nn.Module):
+class ProductKeyMemory(nn.Module, RecordedSequence):
     """N^2 values, each with a key that joins one of N half keys with another of N; a head takes the best of them.
 
     A query has two halves. The k best half keys of each are found by comparing with all 2 N; among the k^2 pairs of
@@ -58,6 +59,9 @@ class ProductKeyMemory(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``x (..., D)`` to what is read, ``(..., D)``."""
         shares, slots = self.look_up(x)
+        if self.recorder is not None:
+            read = shares.new_zeros(*shares.shape[:-1], len(self.values)).scatter(-1, slots, shares)
+            self.recorder({"read": Record(read, "weighting")})
         return (shares.unsqueeze(-1) * self.values[slots]).sum((-3, -2))
 
     def look_up(self, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,8 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..base.checks import check_whole
+from ..base.records import Record, stack_steps
 from ..base.state_types import known_state
-from ..ops.neural_memory import NeuralMemoryState, Steps, neural_memory
+from ..ops.neural_memory import NeuralMemoryState, Steps, neural_memory, recall
 from ..ops.precision import unit_length
 from .base import Layer
 from .gated_output import GatedOutput
@@ -105,6 +106,38 @@ class TitansLayer(Layer):
 
     def run(self, x: Tensor, state: TitansState, lengths: Tensor | None) -> tuple[Tensor, TitansState]:
         """The layer over ``x (B, T, D)``."""
+        steps, recent = self._steps(x, state, lengths)
+        o, after = neural_memory(steps, state.memory, self.chunk, lengths, parallel=self.parallel)
+        numbers = [part.to(state.recent.dtype) for part in after[:-1]]
+        return self.readout(o, x), TitansState(NeuralMemoryState._make([*numbers, after.place]), recent)
+
+    def record(self, x: Tensor, state: TitansState) -> dict[str, Record]:
+        """What is learnt and how fast, how wrong the memory was about it, and the memory after each step."""
+        steps, _ = self._steps(x, state, None)
+        states = [state, *self.states(x, state)]
+        pairs = zip(states, steps.k.unbind(1), steps.v.unbind(1))
+        gates = {"rate": steps.rate, "momentum": steps.log_momentum.exp(), "decay": 1 - steps.log_keep.exp()}
+        kept = {"rate", *(name for name in ("momentum", "decay") if getattr(self, name) is not None)}
+        return {
+            **{
+                name: Record(part, "vector")
+                for name, part in (("key", steps.k), ("value", steps.v), ("query", steps.q))
+            },
+            **{name: Record(gate, "gate") for name, gate in gates.items() if name in kept},
+            "surprise": Record(torch.stack([self._error(before.memory, k, v) for before, k, v in pairs], 1), "scalar"),
+            "memory": Record(stack_steps([after.memory.memory for after in states[1:]]), "contents"),
+        }
+
+    def _error(self, before: NeuralMemoryState, k: Tensor, v: Tensor) -> Tensor:
+        """``|M(k) - v|`` of a step's key and value ``(B, H, W)``, at the memory at which its gradient is taken."""
+        memory = before.memory
+        if self.chunk > 1:
+            begins = (before.place == 0).view(-1, *[1] * (memory.dim() - 1))
+            memory = torch.where(begins, memory, before.anchor)
+        return (recall(memory, k.unsqueeze(2)).squeeze(2) - v).norm(dim=-1)
+
+    def _steps(self, x: Tensor, state: TitansState, lengths: Tensor | None) -> tuple[Steps, Tensor]:
+        """What the memory is given, and the convolution's last inputs."""
         mixed, recent = self.convolution(self.project(x), state.recent, lengths)
         q, k, v = F.silu(mixed).unflatten(-1, (3, self.heads, self.width)).unbind(2)  # (B, T, H, W) each
         rate = self.rate(x).sigmoid()  # (B, T, H)
@@ -117,9 +150,7 @@ class TitansLayer(Layer):
             torch.zeros_like(rate) if self.decay is None else F.logsigmoid(-self.decay(x)),
             torch.ones_like(rate) if self.weight is None else self.weight(x).sigmoid(),
         )
-        o, after = neural_memory(steps, state.memory, self.chunk, lengths, parallel=self.parallel)
-        numbers = [part.to(state.recent.dtype) for part in after[:-1]]
-        return self.readout(o, x), TitansState(NeuralMemoryState._make([*numbers, after.place]), recent)
+        return steps, recent
 
 
 def _gate(hidden_size: int, heads: int, bias: float) -> nn.Linear:

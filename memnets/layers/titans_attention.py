@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 import torch
 from torch import Tensor, nn
 
+from ..base.records import Record
 from ..base.state_types import known_state
 from .base import Layer
 from .gated_output import NORM_EPSILON
@@ -86,11 +87,16 @@ class TitansAttentionLayer(Layer):
 
     def run(self, x: Tensor, state: TitansAttentionState, lengths: Tensor | None) -> tuple[Tensor, Any]:
         """The layer over ``x (B, T, D)``."""
-        recalled, memory = self.memory.run(x, state.memory, lengths)
+        recalled, memory = self.memory(x, state.memory, lengths)
         if self.memory_norm is None or self.attention_norm is None:
-            y, attention = self.attention.run(recalled, state.attention, lengths)
+            y, attention = self.attention(recalled, state.attention, lengths)
             return y, TitansAttentionState(memory, attention)
-        y, attention = self.attention.run(x, state.attention, lengths)
+        y, attention = self.attention(x, state.attention, lengths)
         return self.attention_norm(y) * torch.sigmoid(self.memory_norm(recalled)), TitansAttentionState(
             memory, attention
         )
+
+    def record(self, x: Tensor, state: TitansAttentionState) -> dict[str, Record]:
+        """Nothing: the memory and the attention say what they did."""
+        del x, state
+        return {}

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Unpack
 import torch
 from torch import Tensor, nn
 
+from ..base.records import Record
 from ..base.segments import clear_padding
 from ..base.state_types import known_state
 from ..ops.neural_memory import recall
@@ -85,6 +86,11 @@ class TitansContextLayer(Layer):
             outputs.append(y)
         return torch.cat(outputs, dim=1), state
 
+    def record(self, x: Tensor, state: TitansContextState) -> dict[str, Record]:
+        """Nothing: the memory says what it did."""
+        del x, state
+        return {}
+
     def _starts(self, place: Tensor, count: int) -> list[int]:
         """Where pieces begin, so that none reaches into another segment, of any sequence."""
         chunk = self.memory.chunk
@@ -102,7 +108,7 @@ class TitansContextLayer(Layer):
         recalled = recall(before.to(query.dtype), query).transpose(1, 2).flatten(2)  # (B, T, D)
         y, keys, values = self._attend(x, recalled, state)
         y = y if lengths is None else clear_padding(y, lengths)
-        stored, memory = self.memory.run(y, state.memory, lengths)
+        stored, memory = self.memory(y, state.memory, lengths)
         kept = [last_steps(part, self.memory.chunk - 1, lengths) for part in (keys, values)]
         return self.attention_norm(y) * torch.sigmoid(self.memory_norm(stored)), TitansContextState(memory, *kept)
 

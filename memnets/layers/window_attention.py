@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..base.checks import check_whole
+from ..base.records import Record
 from ..base.state_types import known_state
 from .base import Layer
 from .positions import rotate
@@ -64,6 +65,26 @@ class WindowAttentionLayer(Layer):
 
     def run(self, x: Tensor, state: WindowState, lengths: Tensor | None) -> tuple[Tensor, WindowState]:
         """The layer over ``x (B, T, D)``."""
+        q, keys, values, visible = self._attended(x, state)
+        o = attend(q, keys, values, visible, self.persistent)
+        total = state.steps + (x.shape[1] if lengths is None else lengths)
+        before = self.window - 1
+        after = WindowState(last_steps(keys, before, lengths), last_steps(values, before, lengths), total)
+        return self.mix(o.flatten(2)), after
+
+    def record(self, x: Tensor, state: WindowState) -> dict[str, Record]:
+        """How much each step attends to the learned keys, and then to the steps of its window, the oldest first."""
+        q, keys, values, visible = self._attended(x, state)
+        q, keys, _, visible = _with_learned(q, keys, values, visible, self.persistent)
+        scores = (q @ keys.transpose(-1, -2) / self.width**0.5).masked_fill(~visible.unsqueeze(1), float("-inf"))
+        shares = scores.softmax(-1).transpose(1, 2)  # (B, T, H, P + N)
+        learned, t = 0 if self.persistent is None else self.persistent.shape[2], torch.arange(x.shape[1])
+        window = learned + t.unsqueeze(1) + torch.arange(self.window)  # (T, w)
+        own = shares.take_along_dim(window.view(1, len(t), 1, -1).to(x.device), -1)
+        return {"attention": Record(torch.cat([shares[..., :learned], own], -1), "weighting")}
+
+    def _attended(self, x: Tensor, state: WindowState) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Queries ``(B, T, H, K)``, keys and values ``(B, N, H, K)``, and which a step sees ``(B, T, N)``."""
         count, before = x.shape[1], self.window - 1
         places = state.steps.unsqueeze(1) + torch.arange(count, device=x.device)  # (B, T)
         q, k, v = self.project(x).unflatten(-1, (3, self.heads, self.width)).unbind(2)  # (B, T, H, K) each
@@ -72,11 +93,7 @@ class WindowAttentionLayer(Layer):
         seen = torch.arange(before + count, device=x.device)  # in ``keys``, where step t is at before + t
         ages = torch.arange(count, device=x.device).unsqueeze(1) + before - seen  # (T, N)
         real = seen >= before - state.steps.unsqueeze(1)  # (B, N)
-        visible = ((ages >= 0) & (ages < self.window)) & real.unsqueeze(1)  # (B, T, N)
-        o = attend(q, keys, values, visible, self.persistent)
-        total = state.steps + (count if lengths is None else lengths)
-        after = WindowState(last_steps(keys, before, lengths), last_steps(values, before, lengths), total)
-        return self.mix(o.flatten(2)), after
+        return q, keys, values, ((ages >= 0) & (ages < self.window)) & real.unsqueeze(1)
 
 
 def learned_keys(heads: int, count: int, width: int) -> nn.Parameter | None:
@@ -99,10 +116,18 @@ def attend(q: Tensor, keys: Tensor, values: Tensor, visible: Tensor, persistent:
     Returns:
         ``(B, T, H, K)``.
     """
-    q, keys, values = (part.transpose(1, 2).to(q.dtype) for part in (q, keys, values))  # (B, H, ., K)
-    if persistent is not None:
-        learned = persistent.to(q.dtype).unsqueeze(1).expand(2, len(q), -1, -1, -1)  # (2, B, H, P, K)
-        keys, values = (torch.cat([a, b], 2) for a, b in zip(learned, (keys, values)))
-        visible = F.pad(visible, (learned.shape[3], 0), value=True)
+    q, keys, values, visible = _with_learned(q, keys, values, visible, persistent)
     added = torch.zeros_like(visible, dtype=q.dtype).masked_fill(~visible, float("-inf"))
     return F.scaled_dot_product_attention(q, keys, values, attn_mask=added.unsqueeze(1)).transpose(1, 2)
+
+
+def _with_learned(
+    q: Tensor, keys: Tensor, values: Tensor, visible: Tensor, persistent: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Queries, keys and values ``(B, H, ., K)``, the learned ones first, and which are visible ``(B, T, P + N)``."""
+    q, keys, values = (part.transpose(1, 2).to(q.dtype) for part in (q, keys, values))
+    if persistent is None:
+        return q, keys, values, visible
+    learned = persistent.to(q.dtype).unsqueeze(1).expand(2, len(q), -1, -1, -1)  # (2, B, H, P, K)
+    keys, values = (torch.cat([a, b], 2) for a, b in zip(learned, (keys, values)))
+    return q, keys, values, F.pad(visible, (learned.shape[3], 0), value=True)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..base.checks import check_state, check_whole
 from ..base.module import SequenceModule
+from ..base.records import Record, RecordedSequence
 from ..base.segments import clear_padding, run_in_segments
 from ..base.state_types import known_state, register_state
 from ..layers.attention import append_steps
@@ -43,7 +44,7 @@ class SentenceState(NamedTuple):
     words: Tensor
 
 
-class EndToEndMemory(SequenceModule):
+class EndToEndMemory(SequenceModule, RecordedSequence):
     """A memory of sentences, used like ``torch.nn.LSTM`` (but with the batch first): asked in hops by the present one.
 
     A sentence of J words is ``m = sum_j l_j * A x_j`` with ``l_kj = (1 - j / J) - (k / D) (1 - 2 j / J)`` for number k
@@ -193,14 +194,17 @@ class EndToEndMemory(SequenceModule):
         ended = (visible * number.unsqueeze(1)).amax(-1, keepdim=True)  # (B, T, 1), sentences so far
         ages = (ended - number.unsqueeze(1)).clamp(0, self.ages - 1)  # (B, T, N)
         key_ages, value_ages = self.key_ages[ages], self.value_ages[ages]  # (B, T, N, D)
-        o = torch.zeros_like(u)
+        o, every = torch.zeros_like(u), []
         for hop in range(self.hops):
             u = self.turn(u) + o if hop else u
             scores = u @ keys.transpose(-1, -2) + (key_ages @ u.unsqueeze(-1)).squeeze(-1)  # (B, T, N)
             shares = (
                 scores.masked_fill(~visible, torch.finfo(scores.dtype).min).softmax(-1) * visible
             )  # nothing is recalled of no sentence
+            every.append(shares)
             o = shares @ values + (shares.unsqueeze(-2) @ value_ages).squeeze(-2)
+        if self.recorder is not None:
+            self.recorder({"attention": Record(torch.stack(every, 2), "weighting")})
         return u + o
 
 

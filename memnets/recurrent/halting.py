@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..base.checks import check_number, check_whole
-from ..base.records import Record
+from ..base.records import Record, RecordedCell
 from ..base.state import named_tensors, weighted_state
 from ..base.state_types import known_state
 
@@ -75,7 +75,7 @@ class RepeatCell(nn.Module):
         return output, state
 
 
-class ACTCell(nn.Module):
+class ACTCell(nn.Module, RecordedCell):
     """A cell that chooses how often it sees each input: adaptive computation time.
 
     Pass n gives a state s_n, an output y_n and ``h_n = sigmoid(W y_n + b)``; the last, N, is the first at which the h
@@ -99,6 +99,8 @@ class ACTCell(nn.Module):
         @article{graves2016adaptive, title={Adaptive Computation Time for Recurrent Neural Networks}, author={Graves,
         Alex}, year={2016}}, arXiv:1603.08983, section 2.
     """
+
+    trace_name = "ponder"
 
     def __init__(self, cell: nn.Module, *, ponder_cost: float = 1e-2, epsilon: float = 0.01, max_passes: int = 10):
         super().__init__()

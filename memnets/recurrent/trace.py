@@ -2,17 +2,17 @@
 
 import math
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..base.records import KINDS, Record
+from ..base.module import SequenceModule
+from ..base.records import KINDS, Record, RecordedCell, RecordedSequence, join_steps
 from ..base.state import named_tensors
 from ..memories.base import Memory
 from .directions import reverse
-from .halting import ACTCell
 from .unroll import Recurrent
 
 Steps = list[dict[str, Record]]
@@ -30,7 +30,9 @@ class Trace(Mapping[str, Tensor]):
     in H; of any memory what its ``record`` gives, by default every part of its interface and every tensor of its
     state. And ``lengths (B,)``. Steps past a sequence's length are zero. Tensors are detached. Where a module has
     several memories, names begin with the memory's own: ``first.read_weights``. A cell that ponders has ``ponder.shares
-    (B, T, P)`` and ``ponder.passes (B, T)``; a memory accessed in each pass ``pass1.reads`` and so on. Of a module of
+    (B, T, P)`` and ``ponder.passes (B, T)``; a memory accessed in each pass ``pass1.reads`` and so on. Of layers over
+    whole sequences it holds what their ``record`` gives, as ``attention (B, T, H, N)``, where there are several
+    ``blocks.0.layer.attention`` and so on. Of a module of
     two directions names begin with ``cell.`` and ``backward_cell.``, and the steps of both are those of the inputs.
 
     Several calls within one ``with`` block are joined over time, so a sequence fed in parts gives one trace. Of a
@@ -44,6 +46,8 @@ class Trace(Mapping[str, Tensor]):
         self.kinds: dict[str, str] = {}
         self._passes = passes or {}  # accesses a step, of a memory that is accessed more than once
         self._steps: dict[str, Steps] = {}
+        self._parts: dict[str, list[dict[str, Tensor]]] = {}  # of whole sequences, one after another
+        self._growing: set[str] = set()  # records of whole sequences, over as many places as there were steps so far
         self._calls: list[tuple[dict[str, Tensor], Tensor]] = []
 
     def __getitem__(self, name: str) -> Tensor:
@@ -61,7 +65,7 @@ class Trace(Mapping[str, Tensor]):
 
     def _stacked(self) -> dict[str, Tensor]:
         if len(self._calls) > 1:
-            self._calls = [_join(self._calls)]
+            self._calls = [_join(self._calls, self._growing)]
         if not self._calls:
             return {}
         records, lengths = self._calls[0]
@@ -81,7 +85,15 @@ class Trace(Mapping[str, Tensor]):
     def _record_cell(self, prefix: str, cell: Any, args: tuple[Any, ...], result: tuple[Tensor, Any]) -> None:
         self._keep(prefix, cell, cell.record(args[1], result[1]))
 
-    def _keep(self, prefix: str, module: nn.Module, records: dict[str, Record]) -> None:
+    def _record_part(self, prefix: str, module: nn.Module, records: Mapping[str, Record]) -> None:
+        kept = self._checked(prefix, module, records)
+        if kept:
+            self._parts.setdefault(prefix, []).append({name: record.value for name, record in kept.items()})
+
+    def _keep(self, prefix: str, module: nn.Module, records: Mapping[str, Record]) -> None:
+        self._steps.setdefault(prefix, []).append(self._checked(prefix, module, records))
+
+    def _checked(self, prefix: str, module: nn.Module, records: Mapping[str, Record]) -> dict[str, Record]:
         for name, record in records.items():
             if record.kind not in KINDS:
                 raise ValueError(
@@ -89,11 +101,10 @@ class Trace(Mapping[str, Tensor]):
                     f"{', '.join(KINDS)}"
                 )
             self.kinds[prefix + name] = record.kind
-        kept = {prefix + name: Record(value.detach().clone(), kind) for name, (value, kind) in records.items()}
-        self._steps.setdefault(prefix, []).append(kept)
+        return {prefix + name: Record(value.detach().clone(), kind) for name, (value, kind) in records.items()}
 
     def _start(self) -> None:
-        self._steps = {}
+        self._steps, self._parts = {}, {}
 
     def _finish_steps(self) -> None:
         """Of a module that takes its steps one by one: all of them, as one sequence."""
@@ -106,7 +117,7 @@ class Trace(Mapping[str, Tensor]):
         if sizes:
             self._finish(sizes.pop(), max(map(len, self._steps.values())), None)
 
-    def _finish(self, batch_size: int, steps: int, lengths: Any) -> None:
+    def _finish(self, batch_size: int, steps: int, lengths: Any, *, sorted_rows: bool = False) -> None:
         counts = torch.full((batch_size,), steps) if lengths is None else torch.as_tensor(lengths).cpu()
         records: dict[str, Tensor] = {}
         for prefix, taken in self._steps.items():
@@ -120,9 +131,32 @@ class Trace(Mapping[str, Tensor]):
             if prefix.startswith(BACKWARD):
                 stacked = {name: reverse(tensor, counts.to(tensor.device)) for name, tensor in stacked.items()}
             records |= stacked
-        self._steps = {}
+        for parts in self._parts.values():
+            joined = _joined_parts(parts, steps, counts, sorted_rows)
+            self._growing |= joined.keys()
+            records |= joined
+        self._start()
         if records:
             self._calls.append((records, counts))
+
+
+def _joined_parts(parts: list[dict[str, Tensor]], steps: int, counts: Tensor, sorted_rows: bool) -> dict[str, Tensor]:
+    """Records (B, T, ...) of a call in parts, zero past each sequence's length; rows may be the longest first."""
+    records = {name: join_steps([part[name] for part in parts]) for name in parts[0]}
+    taken = {tuple(value.shape[:2]) for value in records.values()}
+    if taken != {(len(counts), steps)}:
+        raise ValueError(
+            f"records of {', '.join(records)} are of {sorted(taken)} sequences and steps, but the call was of "
+            f"{(len(counts), steps)}: give values (B, T, ...)"
+        )
+    if sorted_rows:
+        back = torch.sort(counts, descending=True, stable=True).indices.argsort()
+        records = {name: value[back.to(value.device)] for name, value in records.items()}
+    there = torch.arange(steps) < counts.unsqueeze(1)  # (B, T)
+    return {
+        name: value * there.view(*there.shape, *[1] * (value.dim() - 2)).to(value.device)
+        for name, value in records.items()
+    }
 
 
 def _first(step: dict[str, Record]) -> Tensor:
@@ -144,17 +178,17 @@ def _stack(taken: Steps, steps: int, counts: Tensor) -> dict[str, Tensor]:
     return records
 
 
-def _join(calls: list[tuple[dict[str, Tensor], Tensor]]) -> tuple[dict[str, Tensor], Tensor]:
+def _join(calls: list[tuple[dict[str, Tensor], Tensor]], growing: set[str]) -> tuple[dict[str, Tensor], Tensor]:
     """Several calls as one, each sequence going on where it ended in the call before."""
     sizes = [len(lengths) for _, lengths in calls]
     if len(set(sizes)) > 1:
         raise ValueError(f"calls with different batch sizes {sizes} were traced together: trace them apart")
-    if any(len({records[name].shape[2:] for records, _ in calls}) > 1 for name in calls[0][0]):
+    if any(len({records[name].shape[2:] for records, _ in calls}) > 1 for name in {*calls[0][0]} - growing):
         raise ValueError("the memory was resized between the traced calls: trace them apart")
     # A sequence that ended within a call goes on right there in the next: its steps come first, zeros last.
     order = torch.cat([_past(records, lengths) for records, lengths in calls], 1).argsort(dim=1, stable=True)
     rows = torch.arange(len(order)).unsqueeze(1)  # (B, 1)
-    joined = {name: torch.cat([records[name] for records, _ in calls], 1)[rows, order] for name in calls[0][0]}
+    joined = {name: join_steps([records[name] for records, _ in calls])[rows, order] for name in calls[0][0]}
     return joined, torch.stack([lengths for _, lengths in calls]).sum(0)
 
 
@@ -185,13 +219,14 @@ class trace:
     """
 
     def __init__(self, module: nn.Module):
-        found: list[Any] = [m for m in module.modules() if isinstance(m, Recurrent) and (_memories(m) or _cells(m))]
+        found: list[Any] = _over_time(module)
         self.stepwise = not found  # a decoder's cell, which has no forward over a whole sequence
         within: Any = module if self.stepwise else found[0]
-        if not self.stepwise and within.backward_cell is None:
+        if isinstance(within, Recurrent) and within.backward_cell is None:
             within = within.cell
         self.memories, self.cells = _memories(within), _cells(within)
-        if not (self.memories or self.cells):
+        self.sequences = {} if self.stepwise else _sequences(within)
+        if not (self.memories or self.cells or self.sequences):
             raise ValueError(
                 f"{type(module).__name__} records nothing of its steps: a trace is of a memnets.Memory, such as that "
                 "of memnets.NTM; of other modules the returned state says what they hold"
@@ -214,6 +249,13 @@ class trace:
             if threading.get_ident() == thread:
                 recorder._start()
 
+        def listen(prefix: str, part: Any) -> Callable[[Mapping[str, Record]], None]:
+            def take(records: Mapping[str, Record]) -> None:
+                if threading.get_ident() == thread:
+                    recorder._record_part(prefix, part, records)
+
+            return take
+
         def after(module: Any, args: Any, *given: Any) -> None:  # in another thread, while they are removed, no kwargs
             if threading.get_ident() == thread:
                 kwargs: Any = given[0]
@@ -221,12 +263,18 @@ class trace:
                 if module.is_unbatched(inputs):  # the call within, of a batch of one, has been recorded
                     return
                 batch_size, steps = inputs.shape[:2] if module.batch_first else (inputs.shape[1], inputs.shape[0])
-                recorder._finish(batch_size, steps, args[2] if len(args) > 2 else kwargs.get("lengths"))
+                lengths, resets = (
+                    args[place] if len(args) > place else kwargs.get(name)
+                    for place, name in ((2, "lengths"), (3, "resets"))
+                )
+                recorder._finish(batch_size, steps, lengths, sorted_rows=None not in (lengths, resets))
 
         for name, memory in self.memories.items():
             self.handles.append(memory.register_forward_hook(_Recording(recorder._record, _prefix(name), thread)))
         for name, cell in self.cells.items():
             self.handles.append(cell.register_forward_hook(_Recording(recorder._record_cell, _prefix(name), thread)))
+        for name, part in self.sequences.items():
+            part.recorder = listen(_prefix(name), part)
         if self.recurrent is not None:
             self.handles += [
                 self.recurrent.register_forward_pre_hook(before, with_kwargs=True),
@@ -241,6 +289,8 @@ class trace:
         for handle in self.handles:
             handle.remove()
         self.handles = []
+        for part in self.sequences.values():
+            part.recorder = None
         if self.stepwise and exception[0] is None:
             self.recorder._finish_steps()
 
@@ -251,10 +301,29 @@ def _memories(module: nn.Module) -> dict[str, Memory]:
     return found if len(found) > 1 else dict(zip([""], found.values()))
 
 
-def _cells(module: nn.Module) -> dict[str, ACTCell]:
-    """Those that ponder, by what their records' names begin with."""
-    found = {f"{name}.ponder" if name else "ponder": m for name, m in module.named_modules() if isinstance(m, ACTCell)}
-    return found if len(found) > 1 else dict(zip(["ponder"], found.values()))
+def _cells(module: nn.Module) -> dict[str, RecordedCell]:
+    """Those that say what they did, as those that ponder, by what their records' names begin with."""
+    found = {name: part for name, part in module.named_modules() if isinstance(part, RecordedCell)}
+    if len(found) == 1:
+        return {part.trace_name: part for part in found.values()}
+    return {".".join(filter(None, (name, part.trace_name))): part for name, part in found.items()}
+
+
+def _sequences(module: nn.Module) -> dict[str, RecordedSequence]:
+    """Those that say what they did over whole sequences: nothing of those that leave it to what is within them."""
+    found = {name: part for name, part in module.named_modules() if isinstance(part, RecordedSequence)}
+    return found if len(found) > 1 else dict(zip([""], found.values()))
+
+
+def _over_time(module: nn.Module) -> list[SequenceModule]:
+    """The modules that go over whole sequences and have something to say about it, but not those around them."""
+    found = [part for part in module.modules() if isinstance(part, SequenceModule) and is_traceable(part)]
+    return [part for part in found if not any(other is not part and other in part.modules() for other in found)]
+
+
+def is_traceable(module: nn.Module) -> bool:
+    """Whether a trace of ``module`` has anything to record."""
+    return any(isinstance(part, (Memory, RecordedCell, RecordedSequence)) for part in module.modules())
 
 
 def _passes(module: nn.Module, memory: Memory) -> int:

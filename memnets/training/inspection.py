@@ -18,10 +18,8 @@ from ..base.model import Model
 from ..base.modes import evaluating
 from ..base.seeding import generator
 from ..base.task import Task
-from ..memories.base import Memory
 from ..models.text_reader import TextReader
-from ..recurrent.halting import ACTCell
-from ..recurrent.trace import Trace, trace
+from ..recurrent.trace import Trace, is_traceable, trace
 from ..text.word_models import WithVocabulary
 from .adapters import is_sequence_module, predict
 
@@ -43,11 +41,6 @@ class Example(NamedTuple):
     batch: Any
     predictions: Any
     trace: Trace | None
-
-
-def has_memory(model: nn.Module) -> bool:
-    """Whether there is a memory to look into, or a cell that ponders."""
-    return any(isinstance(part, (Memory, ACTCell)) for part in model.modules())
 
 
 def run_example(model: nn.Module, task: Task, *, seed: int = 0, length: int | None = None) -> Example:
@@ -74,7 +67,7 @@ def _sample(model: nn.Module, task: Task, seed: int, length: int | None) -> Any:
 @torch.no_grad()
 def _run(model: nn.Module, batch: Any) -> Example:
     with evaluating(model):
-        predictions, traced = _traced(model, batch) if has_memory(model) else (None, None)
+        predictions, traced = _traced(model, batch) if is_traceable(model) else (None, None)
         if traced is None or not is_sequence_module(model):  # greedily is not how a decoder predicts
             predictions = predict(model, batch)
     return Example(batch.to("cpu"), _to_cpu(predictions), traced)

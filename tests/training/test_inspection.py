@@ -15,7 +15,7 @@ from memnets.base.seeding import generator
 from memnets.decoding.cells import make_cell
 from memnets.training import inspection
 from memnets.training.callbacks.pictures import Pictures
-from memnets.training.inspection import draw_all, draw_example, example_text, has_memory, run_example, save_all
+from memnets.training.inspection import draw_all, draw_example, example_text, is_traceable, run_example, save_all
 from memnets.training.loggers import log_picture
 from memnets_tasks import Batch, Copy, DynamicNGrams, PrioritySort, Task
 from reading_cases import LineTask, SceneTask, tiny_captioner, tiny_reader
@@ -232,7 +232,7 @@ def test_tasks_whose_answers_are_no_bits_have_the_figures_of_the_memory(numbers,
 def test_figures_of_what_was_read_and_said(said):
     memory = {"memory-at-work", "weightings", "gates", "vectors", "memory"}
     model = tiny_reader(cell="ntm")
-    assert has_memory(model)
+    assert is_traceable(model)
     assert set(draw_all(model.train(), LineTask())) == {"reading"} | memory
     assert model.training
     assert draw_example(model, LineTask()).get_suptitle().startswith("Read: ")
