@@ -153,7 +153,7 @@ class Expressions:
             return self._emit("mask", lines, level, True, True)
         if op == "div" and vector and not args[1].vector and args[1].names[0].startswith("t"):
             op, args = "mul", [args[0], self._reciprocal(args[1])]
-        if op in INFIX:
+        if op in INFIX and not (op == "div" and vector):
             columns = [self.vectors(a) if a.vector else a.names * (self.part.tile if vector else 1) for a in args]
             lines = [f"{a} {INFIX[op]} {b}" for a, b in zip(*columns)]
             return self._emit("vec" if vector else "real", lines, level, vector, False)

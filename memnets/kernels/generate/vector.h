@@ -11,6 +11,9 @@
 
 #if defined(__AVX512F__) && MEMNETS_BYTES == 64
 #include <immintrin.h>
+#if defined(__AVX512DQ__) && !defined(MEMNETS_DOUBLE)
+#define AVX512_FLOATS
+#endif
 #endif
 
 #ifdef MEMNETS_DOUBLE
@@ -103,15 +106,44 @@ INLINE mask v_eq(vec a, vec b) { return a == b; }
 INLINE mask v_ne(vec a, vec b) { return a != b; }
 INLINE vec v_bool(mask m) { return (vec)((mask)splat(R(1.0)) & m); }
 INLINE vec v_abs(vec x) { return (vec)((mask)x & ~(mask)splat(R(-0.0))); }
-INLINE vec v_maximum(vec a, vec b) { return choose((a > b) | (a != a), a, b); }
+INLINE vec v_maximum(vec a, vec b) {
+#ifdef AVX512_FLOATS
+    __m512 larger = _mm512_max_ps((__m512)b, (__m512)a); /* a where either is NaN */
+    return (vec)_mm512_mask_mov_ps(larger, _mm512_cmp_ps_mask((__m512)b, (__m512)b, _CMP_UNORD_Q), (__m512)b);
+#else
+    return choose((a > b) | (a != a), a, b);
+#endif
+}
 INLINE vec v_minimum(vec a, vec b) { return choose((a < b) | (a != a), a, b); }
 INLINE vec v_relu(vec x) { return choose(x <= R(0.0), (vec){0}, x); }
 INLINE vec v_sign(vec x) { return v_bool(x > R(0.0)) - v_bool(x < R(0.0)); }
 
+/* Division and roots of floats where they are slow: an estimate and a step of Newton's, which ends within a unit or two
+ * of the last place. The ends of the range come out as C's own, but for divisors above 8e37, which count as infinite. */
+#ifdef AVX512_FLOATS
+INLINE __mmask16 ordered(__m512 x) { return _mm512_cmp_ps_mask(x, x, _CMP_ORD_Q); }
+INLINE vec inverse(vec x) {
+    __m512 b = (__m512)x, r = _mm512_rcp14_ps(b), e = _mm512_fnmadd_ps(b, r, _mm512_set1_ps(1.0f));
+    return (vec)_mm512_mask_fmadd_ps(r, ordered(e), e, r);
+}
+INLINE vec v_div(vec a, vec b) { return a * inverse(b); }
+INLINE vec v_rsqrt(vec x) {
+    __m512 r = _mm512_rsqrt14_ps((__m512)x), root = _mm512_mul_ps((__m512)x, r);
+    __m512 e = _mm512_fnmadd_ps(root, r, _mm512_set1_ps(1.0f));
+    return (vec)_mm512_mask_fmadd_ps(r, ordered(e), _mm512_mul_ps(e, _mm512_set1_ps(0.5f)), r);
+}
 INLINE vec v_sqrt(vec x) {
-#if defined(__AVX512F__) && MEMNETS_BYTES == 64 && !defined(MEMNETS_DOUBLE)
-    return (vec)_mm512_sqrt_ps((__m512)x);
-#elif defined(__AVX512F__) && MEMNETS_BYTES == 64
+    __m512 r = _mm512_rsqrt14_ps((__m512)x), root = _mm512_mul_ps((__m512)x, r);
+    __m512 e = _mm512_fnmadd_ps(root, r, _mm512_set1_ps(1.0f));
+    root = _mm512_fmadd_ps(_mm512_mul_ps(root, _mm512_set1_ps(0.5f)), e, root);
+    const int itself = 0x0e; /* the zeros and positive infinity */
+    return (vec)_mm512_mask_mov_ps(root, _mm512_fpclass_ps_mask((__m512)x, itself), (__m512)x);
+}
+#else
+INLINE vec inverse(vec x) { return R(1.0) / x; }
+INLINE vec v_div(vec a, vec b) { return a / b; }
+INLINE vec v_sqrt(vec x) {
+#if defined(__AVX512F__) && MEMNETS_BYTES == 64 && defined(MEMNETS_DOUBLE)
     return (vec)_mm512_sqrt_pd((__m512d)x);
 #else
     for (int i = 0; i < LANES; i++) x[i] = C(sqrt)(x[i]);
@@ -119,22 +151,11 @@ INLINE vec v_sqrt(vec x) {
 #endif
 }
 INLINE vec v_rsqrt(vec x) { return R(1.0) / v_sqrt(x); }
-
-/* a / b where b lies far from the ends of its range: an estimate and two steps of Newton's in place of a slow division. */
-INLINE vec v_over(vec a, vec b) {
-#if defined(__AVX512F__) && MEMNETS_BYTES == 64 && !defined(MEMNETS_DOUBLE)
-    vec r = (vec)_mm512_rcp14_ps((__m512)b);
-    r += r * (R(1.0) - b * r);
-    vec q = a * r;
-    return q + r * (a - b * q);
-#else
-    return a / b;
 #endif
-}
 
 /* x within two bounds, NaN as it is. */
 INLINE vec v_clamp(vec x, real low, real high) {
-#if defined(__AVX512F__) && MEMNETS_BYTES == 64 && !defined(MEMNETS_DOUBLE)
+#ifdef AVX512_FLOATS
     return (vec)_mm512_min_ps((__m512)splat(high), _mm512_max_ps((__m512)splat(low), (__m512)x));
 #else
     return choose(x < low, splat(low), choose(x > high, splat(high), x));
@@ -143,7 +164,7 @@ INLINE vec v_clamp(vec x, real low, real high) {
 
 /* x 2^n for whole n, in two factors, so that the ends of the range come out. */
 INLINE vec v_scale(vec x, vec n) {
-#if defined(__AVX512F__) && MEMNETS_BYTES == 64 && !defined(MEMNETS_DOUBLE)
+#ifdef AVX512_FLOATS
     return (vec)_mm512_scalef_ps((__m512)x, (__m512)n);
 #else
     mask e = __builtin_convertvector(n, mask), half = e >> 1;
@@ -152,12 +173,12 @@ INLINE vec v_scale(vec x, vec n) {
 #endif
 }
 
-/* e^x = 2^n e^r with |r| <= ln(2) / 2, e^r by its series. */
-INLINE vec v_exp(vec x) {
-    vec y = v_clamp(x, EXP_LOWEST, EXP_HIGHEST);
-    vec n = y * R(1.4426950408889634) + ROUND_TO_WHOLE;
+/* x as n ln(2) + r with n whole and |r| <= ln(2) / 2; *rest = e^r - 1, by its series (of floats the polynomial that is
+ * nearest to it there). */
+INLINE vec split_exponent(vec x, vec *rest) {
+    vec n = x * R(1.4426950408889634) + ROUND_TO_WHOLE;
     n -= ROUND_TO_WHOLE;
-    vec r = y - n * LN2_HIGH;
+    vec r = x - n * LN2_HIGH;
     r -= n * LN2_LOW;
 #ifdef MEMNETS_DOUBLE
     vec p = splat(1.0 / 6227020800.0);
@@ -167,26 +188,35 @@ INLINE vec v_exp(vec x) {
     p = p * r + 1.0 / 362880.0;
     p = p * r + 1.0 / 40320.0;
     p = p * r + 1.0 / 5040.0;
+    p = p * r + 1.0 / 720.0;
+    p = p * r + 1.0 / 120.0;
+    p = p * r + 1.0 / 24.0;
+    p = p * r + 1.0 / 6.0;
 #else
-    vec p = splat(1.0f / 5040.0f);
+    vec p = splat(0.0013948643f);
+    p = p * r + 0.0083691866f;
+    p = p * r + 0.04166624f;
+    p = p * r + 0.16666505f;
 #endif
-    p = p * r + R(1.0) / R(720.0);
-    p = p * r + R(1.0) / R(120.0);
-    p = p * r + R(1.0) / R(24.0);
-    p = p * r + R(1.0) / R(6.0);
     p = p * r + R(0.5);
     p = p * r + R(1.0);
-    p = p * r + R(1.0);
-    return v_scale(p, n);
+    *rest = r * p;
+    return n;
 }
 
-/* x = 2^e m with m within [sqrt(1/2), sqrt(2)), log m = 2 artanh(s). */
+INLINE vec v_exp(vec x) {
+    vec rest, n = split_exponent(v_clamp(x, EXP_LOWEST, EXP_HIGHEST), &rest);
+    return v_scale(rest + R(1.0), n);
+}
+
+/* x = 2^e m with m within [sqrt(1/2), sqrt(2)); log m = 2 artanh((m - 1) / (m + 1)), of floats the polynomial that is
+ * nearest to it, with t = m - 1. */
 INLINE vec v_log(vec x) {
     raw b = (raw)x;
     mask e = (mask)(b - SQRT_HALF_BITS) >> MANTISSA;
-    vec m = (vec)(b - ((raw)e << MANTISSA));
-    vec s = v_over(m - R(1.0), m + R(1.0)), q = s * s;
+    vec m = (vec)(b - ((raw)e << MANTISSA)), t = m - R(1.0);
 #ifdef MEMNETS_DOUBLE
+    vec s = t / (m + 1.0), q = s * s;
     vec p = splat(1.0 / 23.0);
     p = p * q + 1.0 / 21.0;
     p = p * q + 1.0 / 19.0;
@@ -194,14 +224,24 @@ INLINE vec v_log(vec x) {
     p = p * q + 1.0 / 15.0;
     p = p * q + 1.0 / 13.0;
     p = p * q + 1.0 / 11.0;
+    p = p * q + 1.0 / 9.0;
+    p = p * q + 1.0 / 7.0;
+    p = p * q + 1.0 / 5.0;
+    p = p * q + 1.0 / 3.0;
+    vec log_m = 2.0 * (s + s * q * p);
 #else
-    vec p = splat(1.0f / 11.0f);
+    vec p = splat(-0.076344965f);
+    p = p * t + 0.12761577f;
+    p = p * t + -0.13160182f;
+    p = p * t + 0.14201758f;
+    p = p * t + -0.16623357f;
+    p = p * t + 0.20001227f;
+    p = p * t + -0.25000821f;
+    p = p * t + 0.33333332f;
+    p = p * t + -0.5f;
+    vec log_m = t * t * p + t;
 #endif
-    p = p * q + R(1.0) / R(9.0);
-    p = p * q + R(1.0) / R(7.0);
-    p = p * q + R(1.0) / R(5.0);
-    p = p * q + R(1.0) / R(3.0);
-    vec power = __builtin_convertvector(e, vec), log_m = R(2.0) * (s + s * q * p);
+    vec power = __builtin_convertvector(e, vec);
     vec y = power * LN2_HIGH + (log_m + power * LN2_LOW);
     vec low = choose(x < R(0.0), splat((real)NAN), splat(-(real)INFINITY));
     y = choose(x < LEAST_NORMAL, low, y);
@@ -214,34 +254,24 @@ INLINE vec v_log1p(vec x) {
     return choose((d == R(0.0)) | (x == (real)INFINITY), x, y);
 }
 
-INLINE vec v_sigmoid(vec x) {
-    vec z = v_exp(-v_abs(x));
-    return v_over(choose(x < R(0.0), z, splat(R(1.0))), z + R(1.0));
-}
+INLINE vec v_sigmoid(vec x) { return inverse(v_exp(-x) + R(1.0)); }
 
 INLINE vec v_softplus(vec x) {
     vec y = v_log1p(v_exp(-v_abs(x)));
     return choose(x > R(20.0), x, choose(x < R(0.0), y, x + y));
 }
 
-/* Lambert's fraction below 1/2, where 1 - e^(-2x) would cancel. */
+/* u / (u + 2) with u = e^(2x) - 1, in which nothing cancels near 0; beyond the bound it is 1 to the last place. */
 INLINE vec v_tanh(vec x) {
-    vec y = v_abs(x), q = x * x, z = v_exp(R(-2.0) * y);
-    vec small_top = y * (((q + R(378.0)) * q + R(17325.0)) * q + R(135135.0));
-    vec small_bottom = ((R(28.0) * q + R(3150.0)) * q + R(62370.0)) * q + R(135135.0);
-#ifdef MEMNETS_DOUBLE
-    const real limit = 0.125;
-#else
-    const real limit = 0.5f;
-#endif
-    mask small = y < limit;
-    vec result = v_over(choose(small, small_top, R(1.0) - z), choose(small, small_bottom, R(1.0) + z));
-    return (vec)((mask)result | ((mask)x & (mask)splat(R(-0.0))));
+    const real bound = R(40.0);
+    vec rest, n = split_exponent(v_clamp(R(2.0) * x, -bound, bound), &rest);
+    vec power = v_scale(splat(R(1.0)), n), u = power * rest + (power - R(1.0));
+    return v_div(u, u + R(2.0));
 }
 
 INLINE vec v_expm1(vec x) {
-    vec t = v_tanh(x * R(0.5));
-    return choose(v_abs(x) < R(0.5), R(2.0) * t / (R(1.0) - t), v_exp(x) - R(1.0));
+    vec rest, n = split_exponent(v_clamp(x, EXP_LOWEST, EXP_HIGHEST), &rest);
+    return choose(n == R(0.0), rest, v_scale(rest + R(1.0), n) - R(1.0));
 }
 
 #define EACH_LANE(name)                                          \
