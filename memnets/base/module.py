@@ -45,6 +45,8 @@ class SequenceModule(Model, Pretrained):
     """
 
     carries_state = True
+    makes_own_state = False
+    """Whether :meth:`run` makes the state before the first step itself where it is given None."""
 
     def __init__(
         self,
@@ -82,7 +84,7 @@ class SequenceModule(Model, Pretrained):
 
         Args:
             inputs: ``(B, T, I)``.
-            state: before the first step.
+            state: before the first step; None, with ``makes_own_state``, for that of :meth:`make_state`.
             lengths: a list of B whole numbers within 0..T, or None where all have T steps. (Where
                 :meth:`read_lengths` says otherwise, a tensor.)
 
@@ -131,10 +133,10 @@ class SequenceModule(Model, Pretrained):
             return self._run_one(inputs, state, lengths, resets)
         inputs = self._prepare(inputs)  # (B, T, I)
         batch_size = inputs.shape[0]
-        if state is None:
-            state = self.make_state(batch_size)
-        else:
+        if state is not None:
             self.check_state(state, batch_size, inputs.device)
+        elif resets is not None or not self.makes_own_state:
+            state = self.make_state(batch_size)
         counts = None if lengths is None else self.read_lengths(lengths, inputs)
         if resets is None:
             outputs, state = self.run(inputs, state, counts)

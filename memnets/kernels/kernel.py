@@ -42,6 +42,8 @@ class Kernel(abc.ABC):
     """A cell over a sequence in compiled code. ``key`` names it among those of the process."""
 
     key: str
+    start: Any = None
+    """The state of one sequence before its first step where each call starts from the same; else None."""
 
     @abc.abstractmethod
     def names(self, cell: Any) -> list[str]:
@@ -60,7 +62,7 @@ class Kernel(abc.ABC):
 
         Args:
             inputs: ``(T, B, I)``.
-            state: before the first step.
+            state: before the first step; one of a single sequence stands for all.
             parameters: those of :meth:`names`.
             lengths: of the sequences, longest first, or None.
             keep: whether :meth:`backward` follows.

@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..base.checks import check_lengths
-from ..base.state import detach_state, index_state, map_state, state_tensors
+from ..base.checks import check_lengths, place_of
+from ..base.state import detach_state, index_state, map_state, repeat_state, state_tensors
 from .autograd import run
 from .checks import check_sequence
-from .kernel import named
+from .kernel import kernel_called, named
 
 
 def run_sequence(
@@ -31,7 +31,7 @@ def run_sequence(
         key: the kernel's.
         names: of the cell's tensors that the kernel reads.
         inputs: ``(B, T, I)``.
-        state: before the first step.
+        state: before the first step; None for the cell's own.
         counts: the sequences' lengths, or None. A tensor under ``torch.compile`` alone.
         detach_every: cut the gradient each time this many steps have passed.
         checkpoint_every: keep the state each time this many steps have passed and nothing between, and run those
@@ -40,14 +40,16 @@ def run_sequence(
     Returns:
         The cell's outputs ``(T, B, F)``, zero past a sequence's length, and the state after each sequence's last step.
     """
+    if state is None:
+        state = _first_state(cell, key, len(inputs))
     _check(inputs, state)
     parameters = [named(cell, name) for name in names]
-    dtype = next(p.dtype for p in parameters if p.is_floating_point())
+    dtype = next((p.dtype for p in parameters if p.is_floating_point()), None) or place_of(cell)["dtype"]
     order = ends = None
     if counts is not None:
         order, counts = _longest_first(counts, inputs)
     if order is not None:
-        inputs, state = inputs[order], index_state(state, order)
+        inputs, state = inputs[order], state if _shared(state, len(inputs)) else index_state(state, order)
     inputs = _cast(inputs, dtype).transpose(0, 1)  # (T, B, I)
     if counts is not None:  # whatever stands in the padding, NaN too, must not reach a weight's gradient
         ends = torch.as_tensor(counts, device=inputs.device)
@@ -73,6 +75,17 @@ def run_sequence(
         back = torch.argsort(order)
         outputs, state = outputs[:, back], index_state(state, back)
     return outputs, state
+
+
+def _first_state(cell: Any, key: str, batch: int) -> Any:
+    """The cell's first state; that of one sequence, which stands for all, where the kernel knows it already."""
+    known = None if torch.compiler.is_compiling() else kernel_called(key).start
+    return repeat_state(cell.initial_state(1), batch) if known is None else known
+
+
+def _shared(state: Any, batch: int) -> bool:
+    """Whether a state of one sequence stands for all."""
+    return any(len(tensor) < batch for tensor in state_tensors(state))
 
 
 def _check(inputs: Any, state: Any) -> None:

@@ -44,7 +44,8 @@ class Recurrent(SequenceModule):
     Args:
         cell: a module with ``input_size``, ``output_size``, ``initial_state(batch_size, device=None)`` and
             ``forward(x (B, I), state) -> (output (B, F), state)``, such as :class:`memnets.MemoryCell`. Sequences
-            start alike: the initial state of one is taken for each. It may have ``auxiliary_loss(state)``. With
+            start alike: the initial state of one is taken for each, and "fused" makes one that parameters, buffers and
+            chance have no part in only once. It may have ``auxiliary_loss(state)``. With
             ``bidirectional`` a function that makes one, as there are two.
         output_size: O; outputs are projected to this size, or the cell's own outputs if None.
         vocabulary: number of tokens; inputs are then whole numbers (B, T) below it, each embedded in the cell's
@@ -66,6 +67,8 @@ class Recurrent(SequenceModule):
         ValueError: a size below 1, or an unknown backend.
         TypeError: ``bidirectional`` with one cell alone.
     """
+
+    makes_own_state = True
 
     def __init__(
         self,
@@ -142,8 +145,9 @@ class Recurrent(SequenceModule):
         """The cell over ``inputs (B, T, I)``; of two directions both, side by side."""
         if self.backward_cell is None:
             return self._run_cell(self.cell, inputs, state, lengths)
-        outputs, after = self._run_cell(self.cell, inputs, state.forward, lengths)
-        other, before = self._run_cell(self.backward_cell, reverse(inputs, lengths), state.backward, lengths)
+        first, second = (None, None) if state is None else state
+        outputs, after = self._run_cell(self.cell, inputs, first, lengths)
+        other, before = self._run_cell(self.backward_cell, reverse(inputs, lengths), second, lengths)
         return torch.cat([outputs, reverse(other, lengths)], dim=-1), BidirectionalState(after, before)
 
     def run_with_resets(self, resets: Tensor, inputs: Tensor, state: Any, counts: Any) -> tuple[Tensor, Any]:
@@ -171,12 +175,13 @@ class Recurrent(SequenceModule):
         if getattr(cell, "masks_size", 0):
             inputs = cell.add_masks(inputs)  # of all steps at once, so that every backend has the same
         if self.backend == "auto" and self._whole(inputs) and in_place.can_run(cell):
-            return in_place.run_in_place(self._unroll, cell, inputs, dense_state(state), lengths)
+            return in_place.run_in_place(self._unroll, cell, inputs, _own_state(cell, state, inputs), lengths)
         find = self._kernel if cell is self.cell else self._backward_kernel
         backend, found = kernels.choose(cell, find, self.backend, inputs)
         if backend == "fused":
             return self._run_fused(cell, found, inputs, state, lengths)
-        return self._run_steps(cell, kernels.step_function(cell, backend), inputs, dense_state(state), lengths)
+        state = _own_state(cell, state, inputs)
+        return self._run_steps(cell, kernels.step_function(cell, backend), inputs, state, lengths)
 
     def _whole(self, inputs: Tensor) -> bool:
         """Whether a sequence is gone through in one piece, forward and back."""
@@ -301,3 +306,8 @@ class Recurrent(SequenceModule):
         padded = features.new_zeros(batch_size * steps, features.shape[-1])
         padded = padded.index_copy(0, torch.cat([*places, order[:0]]), features)
         return padded.unflatten(0, (batch_size, steps)), state  # (B, T, F)
+
+
+def _own_state(cell: Any, state: Any, inputs: Tensor) -> Any:
+    """``state`` with numbers of its own for each sequence of ``inputs``; the cell's first one where it is None."""
+    return dense_state(repeat_state(cell.initial_state(1), len(inputs)) if state is None else state)

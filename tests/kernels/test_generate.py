@@ -249,6 +249,57 @@ def test_nan_and_infinity_pass_as_in_the_plain_cell():
     assert torch.allclose(*found, equal_nan=True, atol=1e-6)
 
 
+def apart(x, h):
+    """Each function of a part of its own of x."""
+    functions = [torch.exp, torch.log, torch.tanh, torch.sigmoid, torch.sqrt, torch.rsqrt, torch.expm1, F.softplus]
+    parts = x.chunk(len(functions) + 1, dim=-1)
+    return torch.cat([f(part) for f, part in zip(functions, parts)] + [parts[8][:, :18] / parts[8][:, 18:]], dim=-1)
+
+
+def test_functions_are_exact_to_the_last_places_and_at_the_ends_of_their_range():
+    torch.manual_seed(0)
+    cell = Function(apart, 9 * 36 - 18)
+    cell.input_size, cell.forward = 9 * 36, lambda x, state: (apart(x, None), state)  # the inputs as they are
+    ends = torch.tensor([0.0, -0.0, 1.0, -1.0, 1e30, -1e30, 100.0, -100.0, 1e-30, 50.0, float("inf"), -float("inf")])
+    inputs = torch.cat([ends.repeat(27), ends.repeat_interleave(27), torch.randn(648) * 0.01, torch.randn(1944) * 8])
+    inputs = inputs.view(-1, 1, 324).contiguous()
+    with torch.no_grad():
+        found = Recurrent(cell, backend="fused")(inputs)[0].squeeze(1)
+    wanted = apart(inputs.squeeze(1).double(), None)
+    normal = (wanted.abs() > 1e-37) & (wanted.abs() < 3e38)
+    assert torch.allclose(found[normal].double(), wanted[normal], rtol=6e-7, atol=0)
+    assert torch.allclose(found[~normal], wanted[~normal].float(), atol=1e-37, equal_nan=True)
+
+
+class Started(Function):
+    """A cell whose sequences start from a parameter, and from chance too where ``drawn``."""
+
+    def __init__(self, drawn):
+        super().__init__(lambda x, h: torch.tanh(x + h))
+        self.start, self.drawn = nn.Parameter(torch.zeros(3)), drawn
+
+    def initial_state(self, batch_size, *, device=None, dtype=None):
+        start = super().initial_state(batch_size, device=device, dtype=dtype).memory
+        start = torch.rand_like(start) if self.drawn else self.start.to(start).expand_as(start)
+        return cells.DeltaState(start)
+
+
+def test_a_first_state_of_plain_numbers_alone_is_made_once(monkeypatch):
+    inputs = torch.zeros(2, 1, 3)
+    for drawn in (False, True):
+        module = Recurrent(Started(drawn), backend="fused")
+        before = module(inputs)[0]
+        module.cell.start.data += 1
+        assert not torch.equal(module(inputs)[0], before)
+    module = Recurrent(Function(lambda x, h: torch.tanh(x + h + 1)), backend="fused")
+    before = module(inputs)[0], *module(inputs, None, [1, 0])
+    monkeypatch.setattr(Function, "initial_state", None)
+    after = module(inputs)[0], *module(inputs, None, [1, 0])
+    assert torch.equal(after[0], before[0])
+    assert torch.equal(after[1], before[1])
+    assert torch.equal(after[2].memory, before[2].memory)
+
+
 def kinks(x, h):
     """Functions in pieces, each with a factor of its own: what is no number is on one side of a piece's end."""
     pieces = [x.relu(), x.clamp(-1, 1), x.clamp(min=0), F.hardtanh(x), F.threshold(x, 0.5, 9.0), F.elu(x)]

@@ -92,13 +92,15 @@ def _all_dense(
 
 
 def _starting(program: Compiled, state: Sequence[Tensor], batch: int) -> tuple[list[Tensor], list[int]]:
-    """States without gaps, and how far their samples lie apart in each: by 0 where all share their numbers."""
+    """States without gaps, and how far their samples lie apart in each: by 0 where all share those of one."""
     shapes = program.layout["state_shapes"]
     check_count("state", state, len(shapes))
     found, apart = [], []
     for k, (tensor, shape) in enumerate(zip(state, shapes)):
         whole, shared = (batch, *shape), False
-        if not is_plain(tensor, whole, program.dtype):
+        if batch > 1 and is_plain(tensor, (1, *shape), program.dtype):
+            shared = True
+        elif not is_plain(tensor, whole, program.dtype):
             check_tensor(f"state[{k}]", tensor, whole, program.dtype, _CPU)
             shared = batch > 1 and not tensor.stride(0)
             tensor = (tensor[:1] if shared else tensor).resolve_neg().contiguous()
@@ -255,9 +257,9 @@ def backward(
         d_last: of the last state; None counts as zero.
         needs: for the inputs, each tensor of the state and each parameter, whether its gradient is wanted.
     """
-    shapes = [s.shape for s in state]
     inputs, state, _, parameters = _checked(program, inputs, state, parameters, lengths)
     layout, (steps, batch, _), ragged = program.layout, inputs.shape, lengths is not None
+    shapes = [(batch, *shape) for shape in layout["state_shapes"]]
     inputs, rows, x_step, x_row = _laid_out(inputs, True)
     kept = _checked_kept(program, kept, steps, batch)
     check_tensor("the gradient of the outputs", d_outputs, (steps, batch, layout["outputs"]), program.dtype, _CPU)

@@ -18,6 +18,7 @@ from ..kernel import Refusal, named
 from . import build, library, program
 from .calls import Compiled
 from .kernel import GeneratedKernel
+from .start import constant_start
 from .trace import Trace, UntraceableError, listing, trace
 
 _known: weakref.WeakKeyDictionary[nn.Module, list[tuple[Any, GeneratedKernel | Refusal]]] = weakref.WeakKeyDictionary()
@@ -75,7 +76,8 @@ def _build(cell: Any) -> GeneratedKernel:
         _try(cell, GeneratedKernel(found, names, _loaded(built, dtype), name))
 
     try:
-        return GeneratedKernel(found, names, _loaded(build.fetch(name, make, check), dtype), name)
+        compiled = _loaded(build.fetch(name, make, check), dtype)
+        return GeneratedKernel(found, names, compiled, name, constant_start(cell))
     except build.BuildError as error:
         raise Refusal(str(error), here=True) from error
 

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,10 +24,12 @@ class GeneratedKernel(Kernel):
         names: for each tensor that the trace was given and that is the cell's own, its name there, by slot.
         compiled: the program.
         key: of the program.
+        start: the cell's first state where it is a constant.
     """
 
-    def __init__(self, trace: Trace, names: dict[int, str], compiled: calls.Compiled, key: str):
+    def __init__(self, trace: Trace, names: dict[int, str], compiled: calls.Compiled, key: str, start: Any = None):
         self.compiled = compiled
+        self.start = start
         self.slots = names
         self.prologue = trace.prologue
         self.sources = trace.sources
