@@ -41,7 +41,7 @@ def run_sequence(
         The cell's outputs ``(T, B, F)``, zero past a sequence's length, and the state after each sequence's last step.
     """
     if state is None:
-        state = _first_state(cell, key, len(inputs))
+        state = _first_state(cell, key, inputs.shape[0])
     _check(inputs, state)
     parameters = [named(cell, name) for name in names]
     dtype = next((p.dtype for p in parameters if p.is_floating_point()), None) or place_of(cell)["dtype"]
@@ -49,7 +49,7 @@ def run_sequence(
     if counts is not None:
         order, counts = _longest_first(counts, inputs)
     if order is not None:
-        inputs, state = inputs[order], state if _shared(state, len(inputs)) else index_state(state, order)
+        inputs, state = inputs[order], state if _shared(state, inputs.shape[0]) else index_state(state, order)
     inputs = _cast(inputs, dtype).transpose(0, 1)  # (T, B, I)
     if counts is not None:  # whatever stands in the padding, NaN too, must not reach a weight's gradient
         ends = torch.as_tensor(counts, device=inputs.device)
@@ -85,7 +85,7 @@ def _first_state(cell: Any, key: str, batch: int) -> Any:
 
 def _shared(state: Any, batch: int) -> bool:
     """Whether a state of one sequence stands for all."""
-    return any(len(tensor) < batch for tensor in state_tensors(state))
+    return not torch.compiler.is_compiling() and any(tensor.shape[0] < batch for tensor in state_tensors(state))
 
 
 def _check(inputs: Any, state: Any) -> None:

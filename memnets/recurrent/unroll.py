@@ -310,4 +310,4 @@ class Recurrent(SequenceModule):
 
 def _own_state(cell: Any, state: Any, inputs: Tensor) -> Any:
     """``state`` with numbers of its own for each sequence of ``inputs``; the cell's first one where it is None."""
-    return dense_state(repeat_state(cell.initial_state(1), len(inputs)) if state is None else state)
+    return dense_state(repeat_state(cell.initial_state(1), inputs.shape[0]) if state is None else state)
