@@ -134,11 +134,22 @@ def _longest_first(lengths: Tensor | None, inputs: Tensor) -> list[int] | None:
     return sorted(check_length_tensor(lengths, inputs.shape[1]).tolist(), reverse=True)
 
 
+def _check_states(state: list[Tensor], inputs: Tensor) -> None:
+    """An operator's results are shaped as its arguments: there no state of one sequence stands for all."""
+    check_sequence(inputs)
+    for k, tensor in enumerate(state):
+        if tensor.shape[:1] != inputs.shape[1:2]:
+            shape, batch = tuple(tensor.shape), inputs.shape[1]
+            raise ValueError(f"state[{k}] has shape {shape}, but there are {batch} sequences: give each its own")
+
+
 @torch.library.custom_op("memnets::fused_forward", mutates_args=())
 def _forward_op(
     key: str, inputs: Tensor, state: list[Tensor], parameters: list[Tensor], lengths: Tensor | None, keep: bool
 ) -> list[Tensor]:
-    run = kernel_called(key).forward(inputs, state, parameters, _longest_first(lengths, inputs), keep)
+    kernel = kernel_called(key)
+    _check_states(state, inputs)
+    run = kernel.forward(inputs, state, parameters, _longest_first(lengths, inputs), keep)
     return [run.outputs, *run.last, *(run.kept if keep else ())]
 
 
@@ -163,6 +174,7 @@ def _backward_op(
 ) -> list[Tensor]:
     needs = [True] * (1 + len(state) + len(parameters))
     kernel, ranked = kernel_called(key), _longest_first(lengths, inputs)
+    _check_states(state, inputs)
     if not kept:  # run again here, not in an operator of its own, which the compiler would move to the forward pass
         kept = kernel.forward(inputs, state, parameters, ranked, True).kept
     found = kernel.backward(inputs, state, parameters, ranked, kept, d_outputs, d_last, needs)
