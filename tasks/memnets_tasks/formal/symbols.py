@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from memnets_tasks._checks import check_logits, expand_counts
+from memnets_tasks._checks import check_at_least, check_logits, expand_counts
 from memnets_tasks._lengths import set_lengths
 from memnets_tasks.algorithmic._layout import steps
 from memnets_tasks.base import Batch
@@ -111,6 +111,10 @@ class StringTask(SymbolTask):
     ``input_size`` is the number of symbols and one (the empty channel is the last), ``output_size`` the number of
     symbols of answers. Where an answer ends with an end symbol, steps after it are asked but not scored.
 
+    With ``computation`` c there are c n empty steps between the string and its answer, in which to work, as the public
+    code of the paper can have them. A channel before the empty one, which adds 1 to ``input_size``, is then 1 in the
+    steps of the answer, and 0 elsewhere.
+
     Abstract: a subclass defines ``draw``, ``symbols`` and ``answers``.
 
         @inproceedings{deletang2023neural,
@@ -125,9 +129,10 @@ class StringTask(SymbolTask):
         max_length: Most symbols in training; the paper has 40.
         evaluation_lengths: Symbols at which generalisation is measured; the paper has each from 41 to 500, which is
             ``memnets_tasks.PAPER_LENGTHS``.
+        computation: Empty steps before the answer, for each symbol of the string.
 
     Raises:
-        ValueError: If a length is below 1, or ``max_length`` is below ``min_length``.
+        ValueError: If a length is below 1, ``max_length`` below ``min_length``, or ``computation`` below 0.
     """
 
     def __init__(
@@ -136,8 +141,11 @@ class StringTask(SymbolTask):
         min_length: int = 1,
         max_length: int = 40,
         evaluation_lengths: tuple[int, ...] = (41, 92, 143, 194, 245, 296, 347, 398, 449, 500),
+        computation: int = 0,
     ) -> None:
-        self.input_size = len(self.symbols) + 1
+        check_at_least("computation", computation, 0)
+        self.computation = computation
+        self.input_size = len(self.symbols) + 1 + (computation > 0)
         self.output_size = len(self.answers)
         set_lengths(self, min_length, max_length, evaluation_lengths, unit="symbols")
 
@@ -164,15 +172,17 @@ class StringTask(SymbolTask):
 
     def _lay_out(self, exercise: Exercise) -> Batch:
         string, length, answer, asked, scored = exercise
-        lengths = length + asked
+        start = (1 + self.computation) * length  # the first step of the answer
+        lengths = start + asked
         t = steps(lengths.max(), string.device)  # (1, T)
-        end = length.unsqueeze(1)  # (B, 1)
-        given = t < end  # (B, T)
-        mask = ~given & (t < end + scored.unsqueeze(1))
-        empty = len(self.symbols)
-        shown = torch.where(given, take_symbols(string, t), empty)
-        inputs = one_hot(shown, empty + 1, t < lengths.unsqueeze(1))  # (B, T, I)
-        targets = one_hot(take_symbols(answer, t - end), len(self.answers), mask)  # (B, T, O)
+        valid, answering = t < lengths.unsqueeze(1), t >= start.unsqueeze(1)  # (B, T)
+        mask = answering & (t < (start + scored).unsqueeze(1))
+        empty = self.input_size - 1
+        shown = torch.where(t < length.unsqueeze(1), take_symbols(string, t), empty)
+        inputs = one_hot(shown, empty + 1, valid)  # (B, T, I)
+        if self.computation:
+            inputs[..., empty - 1] = (answering & valid).to(inputs.dtype)
+        targets = one_hot(take_symbols(answer, t - start.unsqueeze(1)), len(self.answers), mask)  # (B, T, O)
         return Batch(inputs, targets, mask, lengths)
 
 

@@ -85,3 +85,19 @@ def test_evaluation_goes_beyond_training():
     assert min(task.evaluation_lengths) == 41
     assert max(task.evaluation_lengths) == 500
     assert decode(task, task.sample(1, 500, seeded()))[0][2] == 500
+
+
+def test_steps_of_computation_lie_between_the_string_and_its_answer():
+    lengths, task = torch.tensor([1, 3, 5]), OddsFirst(computation=2)
+    batch, plain = task.sample(3, lengths, seeded()), OddsFirst().sample(3, lengths, seeded())
+    assert task.input_size == OddsFirst().input_size + 1
+    assert batch.lengths.tolist() == [4, 12, 20]
+    for b, n in enumerate(lengths.tolist()):
+        symbols, answering, empty = batch.inputs[b].split([2, 1, 1], dim=-1)
+        assert torch.equal(symbols[:n], plain.inputs[b, :n, :2])
+        assert empty.flatten().tolist() == [0] * n + [1] * 3 * n + [0] * (20 - 4 * n)
+        assert answering.flatten().tolist() == [0] * 3 * n + [1] * n + [0] * (20 - 4 * n)
+        assert batch.mask[b].nonzero().flatten().tolist() == [*range(3 * n, 4 * n)]
+        assert torch.equal(batch.targets[b, 3 * n : 4 * n], plain.targets[b, n : 2 * n])
+    with pytest.raises(ValueError, match="computation is -1"):
+        OddsFirst(computation=-1)
