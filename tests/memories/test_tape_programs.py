@@ -65,7 +65,7 @@ def odds_first(inputs, slots):
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 8, 101])
-@pytest.mark.parametrize("program, task", [(duplicate, DuplicateString()), (odds_first, OddsFirst(computation=1))])
+@pytest.mark.parametrize(("program", "task"), [(duplicate, DuplicateString()), (odds_first, OddsFirst(computation=1))])
 def test_two_tapes_are_enough(program, task, length):
     batch = task.sample(1, length, torch.Generator().manual_seed(length))
     assert program(batch.inputs[0], slots=256) == batch.targets[0][batch.mask[0]].argmax(-1).tolist()
