@@ -16,25 +16,11 @@ from typing import Any
 import torch
 
 from memnets.experiments.load import load_run
-from memnets_tasks.images import TextLineBatch
+from memnets_tasks.images.batches import join_lines
 from memnets_tasks.images.metrics import edit_distance, prefix_distances
 
 LACKING = 3
 """Characters that a cut reading lacks at the end, at least."""
-
-
-def join(batch: Any, times: int) -> TextLineBatch:
-    """Each ``times`` lines of a batch as one."""
-    images, texts = [], []
-    for start in range(0, len(batch) // times * times, times):
-        parts = range(start, start + times)
-        images.append(torch.cat([batch.images[n, :, :, : int(batch.widths[n])] for n in parts], 2))
-        texts.append(" ".join(batch.texts[n] for n in parts))
-    widths = torch.tensor([image.shape[2] for image in images])
-    padded = torch.zeros(len(images), *images[0].shape[:2], int(widths.max()))
-    for row, image in zip(padded, images):
-        row[:, :, : image.shape[2]] = image
-    return TextLineBatch(padded, widths, tuple(texts), torch.zeros(len(images), 0, 2))
 
 
 def is_cut(reading: str, text: str) -> bool:
@@ -48,7 +34,7 @@ def long_lines(task: Any, times: int, drawn: bool, random: torch.Generator) -> A
     """Ten lines so many times as long as the longest of training."""
     if drawn:
         return task.sample(10, times * task.max_length, random)
-    return join(task.sample(10 * times, task.max_length, random), times)
+    return join_lines(task.sample(10 * times, task.max_length, random), [times] * 10, " ")
 
 
 def measure(

@@ -1,7 +1,10 @@
 """What a task of images hands to a model: lines of text, and scenes with captions."""
 
 import dataclasses
+import itertools
+from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from memnets_tasks.base import Items
@@ -27,6 +30,37 @@ class TextLineBatch(Items):
     widths: Tensor
     texts: tuple[str, ...]
     boxes: Tensor
+
+
+def join_lines(batch: TextLineBatch, counts: Sequence[int], separator: str) -> TextLineBatch:
+    """Put lines side by side.
+
+    Args:
+        batch: The lines, those that become one following each other.
+        counts: Of how many lines each new one is made; their sum is the number of lines.
+        separator: What is written between two; the box of each of its characters is the room between their inks.
+
+    Returns:
+        ``len(counts)`` lines.
+    """
+    ends = list(itertools.accumulate(counts))
+    groups = [range(end - count, end) for end, count in zip(ends, counts)]
+    texts = tuple(separator.join(batch.texts[n] for n in group) for group in groups)
+    widths = torch.stack([batch.widths[list(group)].sum() for group in groups])
+    images = batch.images.new_zeros(len(groups), *batch.images.shape[1:3], int(widths.max()))
+    boxes = batch.boxes.new_full((len(groups), max(map(len, texts)), 2), torch.nan)
+    for image, row, group in zip(images, boxes, groups):
+        x = character = 0
+        for n in group:
+            width, length = int(batch.widths[n]), len(batch.texts[n])
+            image[:, :, x : x + width] = batch.images[n, :, :, :width]
+            if separator and x:
+                room = torch.stack([row[character - 1, 1], batch.boxes[n, 0, 0] + x])
+                row[character : character + len(separator)] = room
+                character += len(separator)
+            row[character : character + length] = batch.boxes[n, :length] + x
+            x, character = x + width, character + length
+    return TextLineBatch(images, widths, texts, boxes)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

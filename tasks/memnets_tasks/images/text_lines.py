@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from memnets.base.modes import check_share
 from memnets_tasks._checks import check_at_least, expand_counts
 from memnets_tasks._lengths import set_lengths
 from memnets_tasks.base import Splits, Task
 from memnets_tasks.images.base import TextTask
-from memnets_tasks.images.batches import TextLineBatch
+from memnets_tasks.images.batches import TextLineBatch, join_lines
 from memnets_tasks.images.checks import check_not_negative, check_split, in_single_precision, numpy_generator
 from memnets_tasks.images.font_augmentation import ROOM, TALLER, WIDER, augment_strokes, lift_signs
 from memnets_tasks.images.fonts import DEFAULT_HELD_OUT, PRINTABLE, WESTERN, check_charset, find_fonts, split_fonts
@@ -68,6 +69,8 @@ class TextLines(TextTask):
         blur: Largest standard deviation of the blur, in pixels.
         noise: Largest standard deviation of the noise of each pixel, where 1 is from black to white.
         backgrounds: Uneven paper and any greys; False sets black on white.
+        joined: Share of the lines of training that are two side by side, each in a font and on a paper of its own, as
+            in a collage or in the fields of a form. Those too short for two words are of one piece.
         min_length: Fewest characters in training.
         max_length: Most characters in training.
         evaluation_lengths: Characters at which generalisation is measured.
@@ -92,6 +95,7 @@ class TextLines(TextTask):
         blur: float = 0.8,
         noise: float = 0.05,
         backgrounds: bool = True,
+        joined: float = 0.0,
         min_length: int = 1,
         max_length: int = 12,
         evaluation_lengths: tuple[int, ...] = (6, 12, 18, 24, 36),
@@ -99,11 +103,12 @@ class TextLines(TextTask):
         check_at_least("height", height, 8)
         for name, value in (("distortion", distortion), ("restyle", restyle), ("blur", blur), ("noise", noise)):
             check_not_negative(name, value)
+        check_share("joined", joined)
         check_split(split, SPLITS)
         known = None if words is None else load_words(words)
         self.charset = _charset(_charset_of(words) if charset is None else charset, known, separator)
         self._lines = None if known is None else WordLines(_words_of(known, split), separator)
-        self._words, self._separator = known or [], separator
+        self._words, self._separator = known or [], separator if known else ""
         self._letters, self._held_out_family = self.charset.replace(" ", ""), held_out_family
         self._sizes = [round(size * height) for size in SIZES]
         self._all_fonts = find_fonts(fonts, self._letters, self._sizes)
@@ -111,7 +116,7 @@ class TextLines(TextTask):
         self._glyphs = GlyphCache()
         self.height, self.split, self.font_split = height, split, font_split
         self.distortion, self.restyle, self.blur, self.noise = distortion, restyle, blur, noise
-        self.backgrounds = backgrounds
+        self.backgrounds, self.joined = backgrounds, joined
         self.loading = self.loader({"height": height, "backgrounds": backgrounds})
         set_lengths(self, min_length, max_length, evaluation_lengths, unit=self.length_unit)
 
@@ -142,7 +147,7 @@ class TextLines(TextTask):
 
     def _in_held_out_font(self) -> "TextLines":
         other = copy.copy(self)
-        other.font_split, other.restyle = "held-out", 0.0
+        other.font_split, other.restyle, other.joined = "held-out", 0.0, 0.0
         other._fonts = split_fonts(self._all_fonts, self._held_out_family, "held-out")
         return other
 
@@ -151,7 +156,7 @@ class TextLines(TextTask):
             return None
         other = copy.copy(self)
         other.split, other._lines = split, WordLines(_words_of(self._words, split), self._separator)
-        other.restyle = 0.0
+        other.restyle = other.joined = 0.0
         return other
 
     @in_single_precision
@@ -169,9 +174,28 @@ class TextLines(TextTask):
         Raises:
             ValueError: If ``batch_size`` or a length is below 1, or ``length`` has another shape or dtype.
         """
-        device = generator.device
-        lengths = expand_counts("length", length, batch_size, device, minimum=1, unit=self.length_unit).tolist()
+        lengths = expand_counts(
+            "length", length, batch_size, generator.device, minimum=1, unit=self.length_unit
+        ).tolist()
         random = numpy_generator(generator)
+        if not self.joined:
+            return self._draw(lengths, random, generator)
+        parts = [self._parts(n, random) for n in lengths]
+        batch = self._draw([n for line in parts for n in line], random, generator)
+        return join_lines(batch, [len(line) for line in parts], self._separator)
+
+    def _parts(self, length: int, random: np.random.Generator) -> list[int]:
+        """The characters of a line, or of each of the two that stand in its place."""
+        least = 1 if self._lines is None else self._lines.shortest
+        room = length - len(self._separator)
+        if room < 2 * least or random.random() >= self.joined:
+            return [length]
+        first = int(random.integers(least, room - least + 1))
+        return [first, room - first]
+
+    def _draw(self, lengths: list[int], random: np.random.Generator, generator: torch.Generator) -> TextLineBatch:
+        """Lines of one piece."""
+        device = generator.device
         texts = tuple(self._text(n, random) for n in lengths)
         lines = [self._line(text, random) for text in texts]
         ink, boxes, sizes = (torch.from_numpy(part).to(device) for part in stack_lines(lines))

@@ -181,6 +181,11 @@ class WordLines:
             self._by_length.setdefault(len(word), []).append(word)
         self._reachable = [False]  # the empty line ends a line only after a word
 
+    @property
+    def shortest(self) -> int:
+        """Characters of the shortest word."""
+        return min(self._by_length)
+
     def _can_fill(self, length: int) -> bool:
         gap = len(self.separator)
         while len(self._reachable) <= length:
@@ -193,7 +198,7 @@ class WordLines:
         """A random line of ``length`` characters, or as near as the words allow."""
         while length > 0 and not self._can_fill(length):
             length -= 1
-        length = length or min(self._by_length)
+        length = length or self.shortest
         parts: list[str] = []
         while length > 0:
             gap = len(self.separator)

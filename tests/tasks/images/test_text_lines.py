@@ -130,6 +130,58 @@ class TestBoxes:
             assert boxes[1, 1] - 2 <= boxes[2, 0] < boxes[2, 1] <= boxes[3, 0] + 3
 
 
+class TestJoined:
+    """Two lines side by side, each in a font and on a paper of its own."""
+
+    def test_ink_is_in_its_boxes_and_none_elsewhere(self):
+        """Lengths are those asked for; what stands between two lines is a space, of the room between their inks."""
+        task = TextLines(words="generated", joined=1.0, **PLAIN)
+        batch = task.sample(12, 12, seeded(2))
+        whole = TextLines(words="generated", **PLAIN).sample(12, 12, seeded(2))
+        assert batch.texts != whole.texts
+        assert batch.boxes.shape == (12, max(map(len, batch.texts)), 2)
+        for image, width, text, boxes in zip(batch.images, batch.widths, batch.texts, batch.boxes.numpy()):
+            assert 9 <= len(text) <= 12
+            inked = inked_columns(image, int(width))
+            covered = np.zeros(len(inked), bool)
+            for character, (left, right) in zip(text, boxes[: len(text)]):
+                covered[max(0, math.floor(left - 1)) : math.ceil(right + 1)] = True
+                assert left < right
+                assert character == " " or inked[math.floor(left) : math.ceil(right)].any()
+            assert not (inked & ~covered).any()
+            assert np.isnan(boxes[len(text) :]).all()
+
+    def test_papers_differ(self):
+        """The upper left and the upper right corner are of one grey where a line is of one piece."""
+        plain = {**PLAIN, "backgrounds": True}
+        spread = []
+        for joined in (0.0, 0.5, 1.0):
+            batch = TextLines(words="generated", joined=joined, **plain).sample(60, 8, seeded(3))
+            corners = [
+                float(abs(image[0, 0, 0] - image[0, 0, width - 1])) for image, width in zip(batch.images, batch.widths)
+            ]
+            spread.append(np.mean(np.array(corners) > 0.3))
+        assert spread[0] == 0
+        assert 0.1 < spread[1] < spread[2]
+
+    def test_training_alone(self):
+        """What is held out is of one piece."""
+        splits = TextLines(words="generated", joined=1.0).splits()
+        assert [
+            task.joined
+            for task in (splits.validation, splits.test, *splits.unseen.values())
+            if isinstance(task, TextLines)
+        ] == [0.0] * 4
+
+    def test_too_short_to_be_two(self):
+        assert len(TextLines(joined=1.0).sample(5, 1, seeded()).texts[0]) == 1
+
+    def test_random_strings_have_no_space(self):
+        batch = TextLines(joined=1.0).sample(5, 9, seeded())
+        assert [len(text) for text in batch.texts] == [9] * 5
+        assert " " not in "".join(batch.texts)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -137,6 +189,7 @@ class TestBoxes:
         ({"blur": -1.0}, "blur is -1.0; give a number of at least 0"),
         ({"noise": math.nan}, "noise is nan; give a number of at least 0"),
         ({"distortion": "much"}, "distortion is 'much'"),
+        ({"joined": 1.5}, "joined is 1.5, but must lie within 0..1"),
         ({"split": "val"}, "split is 'val'; give one of 'train', 'validation', 'test'"),
         ({"min_length": 5, "max_length": 4}, "max_length is 4, below min_length 5"),
         ({"evaluation_lengths": ()}, "evaluation_lengths is empty"),
