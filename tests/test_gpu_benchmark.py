@@ -1,4 +1,4 @@
-"""benchmarks/gpu_step_time.py, as far as it goes without a GPU."""
+"""benchmarks/timing/gpu_step_time.py, as far as it goes without a GPU."""
 
 import importlib.util
 import json
@@ -11,7 +11,7 @@ import torch
 
 from running import ROOT, environment
 
-SCRIPT = ROOT / "benchmarks" / "gpu_step_time.py"
+SCRIPT = ROOT / "benchmarks" / "timing" / "gpu_step_time.py"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
@@ -23,7 +23,8 @@ def test_refuses_without_a_device_and_needs_no_command_line_libraries():
         [sys.executable, "-c", f"{blocked}; {run}"], capture_output=True, text=True, env=environment()
     )
     assert done.returncode == 2
-    assert done.stderr == "gpu_step_time: torch sees no CUDA device; benchmarks/step_time.py measures on the CPU\n"
+    said = "torch sees no CUDA device; benchmarks/timing/step_time.py measures on the CPU"
+    assert done.stderr == f"gpu_step_time: {said}\n"
 
 
 def test_the_table_and_its_file(monkeypatch, tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""benchmarks/attack_data.py in small: damaged and hostile data ends no worker, and each trap is named."""
+"""benchmarks/attacks/attack_data.py in small: damaged and hostile data ends no worker, and each trap is named."""
 
 import re
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 from running import ROOT, environment
 
-SCRIPT = ROOT / "benchmarks" / "attack_data.py"
+SCRIPT = ROOT / "benchmarks" / "attacks" / "attack_data.py"
 
 
 def attack(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -278,7 +278,7 @@ def test_a_shell_completes_commands_and_experiments(capsys):
 
 
 def test_waiting_threads_sleep_unless_something_else_was_chosen():
-    """``benchmarks/threads.py``: spinning, two threads on a busy machine are ten times slower than one."""
+    """``benchmarks/timing/threads.py``: spinning, two threads on a busy machine are ten times slower than one."""
     code = "import os; from memnets.cli import main; main(['list']); print(os.environ.get('OMP_WAIT_POLICY'))"
     for chosen, expected in (
         ({}, "passive"),

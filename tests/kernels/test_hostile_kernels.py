@@ -1,4 +1,4 @@
-"""benchmarks/attack_kernels.py in small, and each kind of fault that it found in the kernels' doors."""
+"""benchmarks/attacks/attack_kernels.py in small, and each kind of fault that it found in the kernels' doors."""
 
 import functools
 import json
@@ -13,7 +13,7 @@ from memnets import NTM, TapeRNN, kernels
 from memnets.base.state import map_state, state_tensors
 from running import ROOT, environment
 
-SCRIPT = ROOT / "benchmarks" / "attack_kernels.py"
+SCRIPT = ROOT / "benchmarks" / "attacks" / "attack_kernels.py"
 
 
 def test_a_small_attack(tmp_path):

@@ -194,7 +194,7 @@ def main() -> int:
         print(family, figures, flush=True)
         if options.json:
             asked_for = f"--updates {options.updates}" if options.updates else f"--steps {options.steps}"
-            figures["command"] = f"python benchmarks/attack_steps.py --families '{family}' {asked_for}"
+            figures["command"] = f"python benchmarks/attacks/attack_steps.py --families '{family}' {asked_for}"
             figures["date"] = f"{datetime.date.today()}"
             figures["hardware"] = "one thread of 2 cores of an Intel Xeon"
             options.json.write_text(

@@ -4,7 +4,7 @@ Character error rate, as it is and in any case: on unseen words as ``ocr-print``
 that is held out; the same over all the characters of Western Europe; the lines of scikit-image's photographed page cut
 out by hand, and the page as ``memnets read --page`` cuts it, all that is read there against all that its lines say.
 
-    python benchmarks/shipped_reader.py [RUN_DIR] --lines 400 --sizes 1,0.9,0.8,0.7
+    python benchmarks/readers/shipped_reader.py [RUN_DIR] --lines 400 --sizes 1,0.9,0.8,0.7
 """
 
 import argparse

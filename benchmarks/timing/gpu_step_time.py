@@ -1,7 +1,7 @@
 """Step time of the NTM on a CUDA GPU, as a ratio to cuDNN's nn.LSTM of the same hidden size in the same run.
 
-    python benchmarks/gpu_step_time.py
-    python benchmarks/gpu_step_time.py --backends fused,reference --json gpu_step_time.json
+    python benchmarks/timing/gpu_step_time.py
+    python benchmarks/timing/gpu_step_time.py --backends fused,reference --json gpu_step_time.json
 
 Each configuration is timed in rounds that take all backends in turn, between two CUDA events with the device idle
 before; a figure is the median over the rounds. A training step is forward, backward and an RMSprop step; inference
@@ -124,7 +124,7 @@ def main() -> None:
     if unknown := set(backends) - set(BACKENDS):
         parser.error(f"no backend {', '.join(sorted(unknown))}: choose among {', '.join(BACKENDS)}")
     if not torch.cuda.is_available():
-        refuse("torch sees no CUDA device; benchmarks/step_time.py measures on the CPU")
+        refuse("torch sees no CUDA device; benchmarks/timing/step_time.py measures on the CPU")
     if "fused" in backends:
         verdict = NTM(FEATURES, HIDDEN).to(DEVICE).backend_report()["fused"]
         if verdict.startswith("cannot run"):

@@ -1,6 +1,6 @@
 """Peak memory and time of one training step of an NTM on a long sequence, with and without checkpoints.
 
-    python benchmarks/long_sequence.py --steps 10000 --batch 16 --every 100
+    python benchmarks/timing/long_sequence.py --steps 10000 --batch 16 --every 100
 
 NTM(9, 100, output_size=8) with 128 slots of width 20. The peak is how far the step raises that of the resident set.
 """

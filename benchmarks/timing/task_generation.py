@@ -1,7 +1,7 @@
 """How long it takes to draw a batch of every task, beside a training step of an NTM on it.
 
-    python benchmarks/task_generation.py
-    python benchmarks/task_generation.py --batch_size 32 --only Recognition --json generation.json
+    python benchmarks/timing/task_generation.py
+    python benchmarks/timing/task_generation.py --batch_size 32 --only Recognition --json generation.json
 
 The NTM has an LSTM controller of 100 units and 128 slots of 20 numbers, as in the experiments of these tasks; tokens
 are embedded in 32. A step is forward, loss, backward and Adam on a batch that was drawn before, on the fastest backend.

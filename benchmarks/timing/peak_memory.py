@@ -1,6 +1,6 @@
 """Peak memory of a training step over the grid of sizes: how far it raises the resident set, in MiB.
 
-    python benchmarks/peak_memory.py --json peak_memory.json
+    python benchmarks/timing/peak_memory.py --json peak_memory.json
 
 Each figure is from a process of its own (see step_time.py); other work on the machine does not change it.
 """

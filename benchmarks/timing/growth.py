@@ -1,6 +1,6 @@
 """How a training step's time grows with the steps T, the batch B and the slots N, one at a time.
 
-    python benchmarks/growth.py --json growth.json
+    python benchmarks/timing/growth.py --json growth.json
 
 From T 41, B 16, N 128 (width 20, LSTM of 100 units, one read and one write head) each is doubled several times while
 the others stay. The exponent is the slope of log time over log size, by least squares over the last three doublings:

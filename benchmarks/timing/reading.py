@@ -1,6 +1,6 @@
 """Images a second of readers and captioners: training steps, greedy decoding and beam search.
 
-    python benchmarks/reading.py --json reading.json
+    python benchmarks/timing/reading.py --json reading.json
 
 Lines of DigitLines (16 rows) and TextLines (32 rows, made-up words), all of one length, with the readers of the
 experiments ocr-digits and ocr-words and their variants, and Scenes of three shapes with the captioners of

@@ -2,7 +2,7 @@
 
 Of lines that no training has seen, and of images that are no lines. Without a run it is of the reader that ships.
 
-    python benchmarks/reliability.py [RUN_DIR] --lines 400 --decode ctc
+    python benchmarks/readers/reliability.py [RUN_DIR] --lines 400 --decode ctc
 """
 
 import argparse

@@ -24,7 +24,7 @@ class Args(NamedTuple):
 @functools.cache
 def queue() -> Any:
     """The memory of docs/extending.md."""
-    page = (Path(__file__).parents[1] / "docs" / "extending.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "extending.md").read_text()
     block = next(b for b in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "class Queue(" in b)
     names: dict[str, Any] = {"__name__": "queue_of_the_docs"}
     exec(block, names)

@@ -1,7 +1,7 @@
 """Adaptive computation time against a fixed number of passes, on the parity of a vector.
 
-    python benchmarks/pondering.py --seeds 0 1 2 --json pondering.json
-    python benchmarks/pondering.py --models Repeat-2 ACT-0.01 --size 64 --rate 1e-3 --steps 100000
+    python benchmarks/learning/pondering.py --seeds 0 1 2 --json pondering.json
+    python benchmarks/learning/pondering.py --models Repeat-2 ACT-0.01 --size 64 --rate 1e-3 --steps 100000
 
 An RNN of 128 tanh units sees a vector of ``size`` numbers in one step, from 1 of which on are 1 or -1, and says whether
 the ones are odd in number (Graves 2016, section 3.1), with Adam at batch 128. Solved is at 98 % right answers of 2,000

@@ -1,6 +1,6 @@
 """What a sparse memory costs beside a dense one, from a thousand slots to a million.
 
-    python benchmarks/sparse_cost.py --json sparse_cost.json --figure docs/results/sparse/figures/cost.png
+    python benchmarks/timing/sparse_cost.py --json sparse_cost.json --figure docs/results/sparse/figures/cost.png
 
 A training step over 100 steps of one sequence (forward, backward, RMSprop; slots of width 32, four heads, LSTM of 100
 units): the bytes that are kept for the way back, each storage once and without parameters and inputs, and the CPU

@@ -1,6 +1,7 @@
 """Run a command with generated code under the address and undefined-behaviour sanitisers.
 
-`python benchmarks/sanitised.py pytest -n 0 tests/kernels/test_generate.py`. Fresh memory is filled with large numbers.
+`python benchmarks/attacks/sanitised.py pytest -n 0 tests/kernels/test_generate.py`. Fresh memory is filled with large
+numbers.
 Libraries are kept in build/sanitised, apart from those without.
 """
 

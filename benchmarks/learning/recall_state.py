@@ -1,7 +1,7 @@
 """Recall against the size of the state: DeltaNet beside an LSTM with as many numbers of state, on MQAR.
 
-    python benchmarks/recall_state.py --json recall_state.json
-    python benchmarks/recall_state.py --models DeltaNet --seeds 0 --steps 500
+    python benchmarks/learning/recall_state.py --json recall_state.json
+    python benchmarks/learning/recall_state.py --models DeltaNet --seeds 0 --steps 500
 
 Multi-query associative recall (Arora et al. 2023, in the format of the task ``MQAR``): pairs of a key and a value, then
 the keys once more, each to be answered by its value. The state is what is carried from step to step; of DeltaNet it

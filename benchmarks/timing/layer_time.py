@@ -1,7 +1,7 @@
 """Time of whole-sequence models beside nn.LSTM, and of the delta rule in chunks beside its loop over steps.
 
-    python benchmarks/layer_time.py --seconds 60
-    python benchmarks/layer_time.py --rules --seconds 60
+    python benchmarks/timing/layer_time.py --seconds 60
+    python benchmarks/timing/layer_time.py --rules --seconds 60
 
 One thread, and CPU time, not the clock's. A training step is forward, backward and an RMSprop step. All are taken in
 turn, round after round, so that a busy machine slows all alike; medians and minima over the rounds.

@@ -1,8 +1,8 @@
 """Step time and peak memory of memories' backends, as ratios to nn.LSTM of the same hidden size in the same run.
 
-    python benchmarks/step_time.py --quick
-    python benchmarks/step_time.py --memories
-    python benchmarks/step_time.py --json step_time.json
+    python benchmarks/timing/step_time.py --quick
+    python benchmarks/timing/step_time.py --memories
+    python benchmarks/timing/step_time.py --json step_time.json
 
 Each configuration is timed in rounds that take all backends in turn, some steps each, so that a busy machine slows all
 alike; a figure is the median over the rounds. A training step is forward, backward and an RMSprop step; inference

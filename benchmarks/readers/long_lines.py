@@ -5,7 +5,7 @@ paper of its own where the task has paper; or, with ``--drawn``, lines of so man
 is cut where the prefix of the line that it fits best lacks three characters or more of it. Spaces are left out of both,
 as what stands between two joined lines is none.
 
-    python benchmarks/long_lines.py runs/ocr-digits/<id> runs/ocr-words/<id> --lines 100
+    python benchmarks/readers/long_lines.py runs/ocr-digits/<id> runs/ocr-words/<id> --lines 100
 """
 
 import argparse

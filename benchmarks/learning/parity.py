@@ -1,7 +1,7 @@
 """Parity by DeltaNet, with eigenvalues of a step within [-1, 1] and within [0, 1]: Grazzi et al. 2024.
 
-    python benchmarks/parity.py --json parity.json
-    python benchmarks/parity.py --convolution 4 --steps 2000 --seeds 0
+    python benchmarks/learning/parity.py --json parity.json
+    python benchmarks/learning/parity.py --convolution 4 --steps 2000 --seeds 0
 
 Trained on 3 to 40 bits, tested on 40 to 256 that were never trained on. After every bit the model says whether so far
 their number was odd; a score is the share of right answers at the last bit, scaled so that guessing is 0 and no mistake

@@ -161,7 +161,7 @@ def write(options: argparse.Namespace, found: list[Found], seconds: float) -> No
         row[f.word] = row.get(f.word, 0) + 1
     calls = known.get("calls", 0) + len(found)
     figures = {
-        "command": f"python benchmarks/attack_kernels.py --calls {calls} --programs {options.programs} "
+        "command": f"python benchmarks/attacks/attack_kernels.py --calls {calls} --programs {options.programs} "
         f"--seed {options.seed}",
         "date": f"{datetime.date.today()}",
         "torch": torch.__version__,

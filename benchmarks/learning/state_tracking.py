@@ -1,7 +1,7 @@
 """State tracking by one layer of the delta rule with several products a step: S3 and S5 (Siems et al. 2025).
 
-    python benchmarks/state_tracking.py S3 --json state_tracking.json
-    python benchmarks/state_tracking.py S5 --steps 10000 --json state_tracking.json
+    python benchmarks/learning/state_tracking.py S3 --json state_tracking.json
+    python benchmarks/learning/state_tracking.py S5 --steps 10000 --json state_tracking.json
 
 A sequence is of elements of a group, and after each the model names the product of all so far. Trained on 3 to 40
 elements, tested on 40 to 256. A score is the share of right answers at the last step, scaled so that guessing is 0 and

@@ -1,7 +1,7 @@
 """Waiting threads: training steps a second, and processor time a step, by how OpenMP's threads wait for one another.
 
-    python benchmarks/threads.py                 # as the machine is
-    python benchmarks/threads.py --beside 2      # with two other processes that compute
+    python benchmarks/timing/threads.py                 # as the machine is
+    python benchmarks/timing/threads.py --beside 2      # with two other processes that compute
 
 By default idle threads spin for some milliseconds before they sleep, which is fastest where each has a core of its own,
 and takes the cores from those that work where there are fewer cores than threads.

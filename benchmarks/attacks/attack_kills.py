@@ -176,7 +176,7 @@ def write(options: argparse.Namespace, totals: dict[str, int]) -> None:
     """The figures so far, by seed: they stay where this is stopped itself."""
     known = json.loads(options.json.read_text()) if options.json.exists() else {}
     figures = {
-        "command": f"python benchmarks/attack_kills.py --kills {options.kills} --seed {options.seed}",
+        "command": f"python benchmarks/attacks/attack_kills.py --kills {options.kills} --seed {options.seed}",
         "date": f"{datetime.date.today()}",
         "hardware": "2 cores of an Intel Xeon",
         **totals,

@@ -1,7 +1,7 @@
 """What came next, from one block: a Memory Mosaic beside Transformers, on the induction heads task.
 
-    python benchmarks/induction.py --json induction.json
-    python benchmarks/induction.py --positions --steps 600 --rate 3e-3 --seeds 0 1 2 --json positions.json
+    python benchmarks/learning/induction.py --json induction.json
+    python benchmarks/learning/induction.py --positions --steps 600 --rate 3e-3 --seeds 0 1 2 --json positions.json
 
 Zhang et al. 2024 (arXiv:2405.06394), section 4: one layer of associative memories whose values look a step ahead learns
 what takes a Transformer two. Trained on 4 to 16 tokens of a vocabulary of 8 (task ``InductionHeads``), with Adam and
