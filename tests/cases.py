@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
@@ -327,3 +328,7 @@ def weighted(tensors: Any) -> Any:
     """A sum in which no two numbers weigh the same, so that no gradients cancel."""
     generator = torch.Generator().manual_seed(7)
     return sum((x * torch.randn(x.shape, generator=generator, dtype=x.dtype)).sum() for x in tensors)
+
+
+every_module = pytest.mark.parametrize("case", CASES + TWO_WAYS, ids=lambda case: case.name)
+one_way = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)  # what a later step cannot change

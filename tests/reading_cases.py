@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from memnets.decoding.joint import Reading
 from memnets.models.captioner import Captioner
 from memnets.models.text_reader import TextReader
 from memnets.vision.columns import ColumnEncoder
@@ -123,3 +124,10 @@ class SceneTask(LineTask):
 
     def errors(self, predictions, batch):
         return torch.tensor([float(" ".join(p.words) not in known) for p, known in zip(predictions, batch.captions)])
+
+
+BATCH = draw(["abca", "d", "", "bb"])
+
+
+def read(reader, batch=BATCH, **settings) -> list[Reading]:
+    return reader.read(batch.images, batch.widths, **settings)

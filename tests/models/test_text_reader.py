@@ -1,8 +1,6 @@
 """A reader's contract: loss, reading by each way, characters in the checkpoint, errors."""
 
-import copy
 import dataclasses
-import inspect
 import itertools
 import math
 
@@ -14,20 +12,14 @@ from torch import nn
 from memnets.cli.lengths import WAYS
 from memnets.decoding.cells import CELLS
 from memnets.decoding.ctc import log_likelihood
-from memnets.decoding.joint import DECODES, Reading
+from memnets.decoding.joint import DECODES
 from memnets.decoding.loss import pad_classes
 from memnets.models.text_reader import TextReader
 from memnets.training.adapters import probe
 from memnets.training.inspection import draw_all
 from memnets.training.lengths import evaluate_lengths
 from memnets_tasks.images import TextLineBatch
-from reading_cases import LETTERS, LineTask, draw, loss_of, tiny_captioner, tiny_reader
-
-BATCH = draw(["abca", "d", "", "bb"])
-
-
-def read(reader, batch=BATCH, **settings) -> list[Reading]:
-    return reader.read(batch.images, batch.widths, **settings)
+from reading_cases import BATCH, LETTERS, LineTask, draw, loss_of, read, tiny_reader
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -236,14 +228,6 @@ def test_a_calibrated_reader_reads_the_same_and_is_as_sure_as_it_is_right():
     assert int(reader.calibration.widest) == max(int(batch.widths.max()) for batch in batches)
 
 
-def test_weights_from_before_there_was_a_calibration_are_loaded():
-    reader = tiny_reader()
-    old = {name: value for name, value in reader.state_dict().items() if not name.startswith("calibration")}
-    other = tiny_reader()
-    other.load_state_dict(old)
-    assert other.calibration.of_ctc == 1.0
-
-
 def test_predictions_are_made_in_the_readers_own_way(monkeypatch):
     reader, asked = tiny_reader(decode="joint"), []
     reader.beam_size = 3
@@ -314,85 +298,6 @@ def test_context_only_takes_no_notice_of_what_was_written():
     assert torch.equal(one, two)
 
 
-def test_the_characters_are_in_the_checkpoint(tmp_path):
-    reader = tiny_reader(charset="ab\\ ")
-    torch.save(reader.state_dict(), tmp_path / "reader.pt")
-    weights = torch.load(tmp_path / "reader.pt", weights_only=True)
-    assert weights["_extra_state"].tolist() == [97, 98, 92, 32]
-    other = tiny_reader(charset="ab\\ ")
-    other.load_state_dict(weights)
-    assert torch.equal(other.ctc.weight, reader.ctc.weight)
-
-
-def rows(reader):
-    """Each character's parameters, and the reserved class's under ''."""
-    tables = [reader.ctc.weight, reader.ctc.bias.unsqueeze(1), reader.decoder.output.weight]
-    tables += [reader.decoder.output.bias.unsqueeze(1), reader.decoder.embedding.weight]
-    joined = torch.cat([table.detach() for table in tables], 1)
-    return dict(zip(["", *reader.charset], joined))
-
-
-def test_weights_of_other_characters_are_taken_over_by_character():
-    old, new = tiny_reader(charset="abcd"), tiny_reader(charset="xdb")
-    before, fresh = rows(old), copy.deepcopy(rows(new))
-    with pytest.warns(UserWarning, match=r"other symbols: 2 kept; 1 added, untrained \('x'\); 2 dropped \('a', 'c'\)"):
-        nn.ModuleDict({"reader": new}).load_state_dict({f"reader.{k}": v for k, v in old.state_dict().items()})
-    after = rows(new)
-    assert new.charset == "xdb"
-    for character in ("", "d", "b"):
-        assert torch.equal(after[character], before[character])
-    assert torch.equal(after["x"], fresh["x"])
-
-
-def test_another_training_is_started_from_character_by_character():
-    """``memnets fit --init_from``: what is new is said, and what is of another size is left as it is."""
-    old, new = tiny_reader(charset="abcd"), tiny_reader(charset="xdb", hidden_size=13)
-    fresh = copy.deepcopy(rows(new))
-    adopted = new.adopt_state(dict(old.state_dict()), {})
-    assert torch.equal(rows(new)["d"], rows(old)["d"])
-    assert torch.equal(rows(new)["x"], fresh["x"])
-    assert torch.equal(new.encoder.collapse.weight, old.encoder.collapse.weight)
-    assert "2 kept; 1 added, untrained ('x'); 2 dropped ('a', 'c')" in adopted.describe()
-    assert any(name.startswith("decoder.cell") for name in adopted.new)
-    captioner = tiny_captioner()
-    assert "ctc.weight" not in captioner.adopt_state(dict(old.state_dict()), {}).taken
-
-
-def test_characters_in_another_order_are_no_change(recwarn):
-    old, new = tiny_reader(charset="abcd"), tiny_reader(charset="dcba")
-    new.load_state_dict(old.state_dict())
-    assert not recwarn.list
-    assert {k: v.tolist() for k, v in rows(new).items()} == {k: v.tolist() for k, v in rows(old).items()}
-
-
-def test_changing_the_characters_in_place():
-    reader = tiny_reader()
-    before = copy.deepcopy(rows(reader))
-    change = reader.change_charset("ba!")
-    assert change == (("b", "a"), ("!",), ("c", "d"))
-    for character in ("", "a", "b"):
-        assert torch.equal(rows(reader)[character], before[character])
-    loss, _ = loss_of(reader, dataclasses.replace(draw(["ab"]), texts=("a!",)))
-    loss.backward()
-    assert reader.ctc.weight.grad.shape[0] == 4
-    with pytest.raises(ValueError, match="holds 'c'"):
-        loss_of(reader, BATCH)
-
-
-def test_saving_and_loading(tmp_path):
-    reader = TextReader(charset="ab\\", height=16, hidden_size=8, cell="gru", attention="content").eval()
-    loaded = TextReader.from_pretrained(reader.save_pretrained(tmp_path / "own"))
-    images, widths = torch.rand(2, 1, 16, 30), torch.tensor([30, 12])
-    one, two = reader(images, widths, ["a", "b\\"]), loaded(images, widths, ["a", "b\\"])
-    assert torch.equal(one.logits, two.logits)
-    foreign = tiny_reader().eval()
-    foreign.save_pretrained(tmp_path / "foreign")
-    with pytest.raises(ValueError, match=r"encoder is 'given' .*TextReader.from_pretrained\(folder, encoder="):
-        TextReader.from_pretrained(tmp_path / "foreign")
-    loaded = TextReader.from_pretrained(tmp_path / "foreign", encoder=tiny_reader().encoder)
-    assert [r.text for r in read(loaded)] == [r.text for r in read(foreign)]
-
-
 def test_features_computed_beforehand_are_read():
     reader = TextReader(charset="ab", encoder=nn.Identity(), feature_size=6, hidden_size=8)
     batch = TextLineBatch(torch.rand(2, 6, 1, 9), torch.tensor([9, 4]), ("ab", "a"), torch.zeros(2, 0, 2))
@@ -444,9 +349,3 @@ def test_bad_calls_are_named():
         read(reader, max_length=0)
     with pytest.raises(ValueError, match="decode is 'greedy'"):
         read(reader, decode="greedy")
-
-
-def test_every_argument_is_saved():
-    """An argument missing from ``config`` would come back as its default."""
-    for model in (tiny_reader(), tiny_captioner()):
-        assert set(model.config) == set(inspect.signature(type(model)).parameters)

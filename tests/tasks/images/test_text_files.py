@@ -1,36 +1,24 @@
 """Data sets of text lines: the formats written and read back, by hand and by the writers, and what is skipped."""
 
 import dataclasses
-import json
 import multiprocessing
 import os
 import pickle
-import warnings
 
 import filelock
 import lmdb
 import pytest
 import torch
 
-from image_files import png
+from image_files import gt, png
 from memnets_tasks import DigitLines, TextLineFiles, TextLines
 from memnets_tasks.images import write_text_lines
-from memnets_tasks.images.text_formats import BadLabel, clean_label
 
 FORMATS = ["lmdb", "gt", "labels", "iam"]
 
 
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
-
-
-def gt(folder, lines: list[tuple[str, str]], **images: bytes):
-    """A gt.txt of (name, label), with images by stem."""
-    for stem, data in images.items():
-        (folder / f"{stem}.png").write_bytes(data)
-    path = folder / "gt.txt"
-    path.write_bytes("".join(f"{name}\t{label}\n" for name, label in lines).encode())
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -124,143 +112,6 @@ class TestLeftovers:
         assert list(tmp_path.iterdir()) == []
 
 
-class TestFormatsByHand:
-    def test_gt(self, tmp_path):
-        path = tmp_path / "gt.txt"
-        (tmp_path / "sub").mkdir()
-        (tmp_path / "sub" / "a.png").write_bytes(png())
-        (tmp_path / "b.jpg").write_bytes(png(kind="JPEG"))
-        path.write_bytes("\ufeffsub/a.png\tcafe\u0301 au lait\r\nb.jpg\t last character!\n\nno tab here\n".encode())
-        with pytest.warns(UserWarning, match="line 4 skipped: no tab between path and label"):
-            task = TextLineFiles(str(path))
-        (batch,) = task.batches(9)
-        assert batch.texts == ("café au lait", " last character!")
-        assert task.skipped == {"no tab between path and label": 1}
-        assert task.skipped_keys == {"no tab between path and label": ["line 4"]}
-
-    def test_a_head_is_no_line(self, tmp_path):
-        """Its letters would join the charset."""
-        path = gt(tmp_path, [("filename", "TEXT"), ("a.png", "ab")], a=png())
-        with pytest.warns(UserWarning, match="a head that names no image"):
-            task = TextLineFiles(str(path))
-        assert (task.charset, len(task)) == ("ab", 1)
-        path = gt(tmp_path, [("plain", "x"), ("a.png", "ab")])
-        (tmp_path / "plain").write_bytes(png())
-        assert len(TextLineFiles(str(path))) == 2, "an image needs no suffix"
-
-    def test_absolute_paths_within_the_folder(self, tmp_path):
-        path = gt(tmp_path, [(str(tmp_path / "a.png"), "ab"), (str(tmp_path.parent / "b.png"), "a")], a=png())
-        (tmp_path.parent / "b.png").write_bytes(png())
-        with pytest.warns(UserWarning, match="b.png skipped: path outside the folder of images"):
-            assert [batch.texts for batch in TextLineFiles(str(path)).batches(9)] == [("ab",)]
-
-    def test_utf_16_is_named(self, tmp_path):
-        (tmp_path / "gt.txt").write_bytes("a.png\tab\n".encode("utf-16"))
-        with pytest.raises(ValueError, match="is in UTF-16; save it as UTF-8"):
-            TextLineFiles(str(tmp_path / "gt.txt"))
-
-    @pytest.mark.parametrize(
-        ("name", "content"),
-        [
-            ("labels.csv", 'text;filename\n"one; two";a.png\nthree;b.png\n'),
-            ("labels.csv", "a.png,one; two\nb.png,three\n"),
-            ("labels.tsv", "Image\tLabel\na.png\tone; two\nb.png\tthree\n"),
-            ("gt.txt", "a.png, one; two\nb.png, three\n"),
-            ("gt.txt", "a.png one; two\nb.png three\n"),
-        ],
-    )
-    def test_tables_and_other_separators(self, tmp_path, name, content):
-        for stem in "ab":
-            (tmp_path / f"{stem}.png").write_bytes(png())
-        (tmp_path / name).write_text(content)
-        (batch,) = TextLineFiles(str(tmp_path / name)).batches(9)
-        assert batch.texts == ("one; two", "three")
-
-    def test_iam_words(self, tmp_path):
-        rows = ["# head", "a01-000u-00-00 ok 154 408 768 27 51 AT A", "a01-000u-00-01 err 154 1 2 3 4 VB MOVE"]
-        (tmp_path / "words.txt").write_text("\n".join(rows))
-        (tmp_path / "words" / "a01" / "a01-000u").mkdir(parents=True)
-        (tmp_path / "words" / "a01" / "a01-000u" / "a01-000u-00-00.png").write_bytes(png())
-        with pytest.warns(UserWarning, match="marked err"):
-            task = TextLineFiles(str(tmp_path / "words.txt"))
-        assert next(task.batches(9)).texts == ("A",)
-
-    def test_labels_json(self, tmp_path):
-        (tmp_path / "a.png").write_bytes(png())
-        (tmp_path / "labels.json").write_text(json.dumps({"a.png": "one", "b.png": 2}))
-        with pytest.warns(UserWarning, match=r"b.png skipped: label is no string"):
-            task = TextLineFiles(str(tmp_path / "labels.json"))
-        assert next(task.batches(1)).texts == ("one",)
-        (tmp_path / "labels.json").write_text("[1]")
-        with pytest.raises(ValueError, match="holds a list; give one JSON object from file names to labels"):
-            TextLineFiles(str(tmp_path / "labels.json"))
-        (tmp_path / "labels.json").write_text("{")
-        with pytest.raises(ValueError, match="is no JSON file that can be read"):
-            TextLineFiles(str(tmp_path / "labels.json"))
-
-    def test_a_name_that_json_gives_twice_is_counted(self, tmp_path):
-        (tmp_path / "a.png").write_bytes(png())
-        (tmp_path / "labels.json").write_text('{"a.png": "one", "a.png": "two"}')
-        with pytest.warns(UserWarning, match=r"a.png skipped: label given twice; the last one counts"):
-            task = TextLineFiles(str(tmp_path / "labels.json"))
-        assert next(task.batches(1)).texts == ("two",)
-        assert task.skipped == {"label given twice": 1}
-
-    def test_json_nested_beyond_reason_is_no_json(self, tmp_path):
-        (tmp_path / "labels.json").write_text("[" * 100_000)
-        with pytest.raises(ValueError, match="is no JSON file that can be read"):
-            TextLineFiles(str(tmp_path / "labels.json"))
-
-    def test_iam(self, tmp_path):
-        """Lines as the IAM database's own file has them."""
-        rows = [
-            "#--- lines.txt ---------------------------------------------------------------#",
-            "a01-000u-00 ok 154 19 408 746 1661 89 A|MOVE|to|stop|Mr.|Gaitskell|from",
-            "a01-000u-01 err 156 19 395 932 1850 105 nominating|any|more|Labour|life|Peers",
-            "a01-000u-02 ok 157",
-        ]
-        (tmp_path / "lines.txt").write_text("\n".join(rows))
-        folder = tmp_path / "lines" / "a01" / "a01-000u"
-        folder.mkdir(parents=True)
-        for n in range(3):
-            (folder / f"a01-000u-0{n}.png").write_bytes(png(100, 20))
-        with pytest.warns(UserWarning, match="line 4 skipped: not the nine fields"):
-            task = TextLineFiles(str(tmp_path / "lines.txt"))
-        (batch,) = task.batches(9)
-        assert batch.texts == ("A MOVE to stop Mr. Gaitskell from", "nominating any more Labour life Peers")
-        assert batch.widths.tolist() == [160, 160]
-
-    def test_lmdb_counts_from_one(self, tmp_path):
-        with lmdb.open(str(tmp_path / "set")) as environment, environment.begin(write=True) as transaction:
-            for n, label in enumerate(["zero", "one", "two", "three"]):
-                transaction.put(f"image-{n:09d}".encode(), png())
-                transaction.put(f"label-{n:09d}".encode(), label.encode())
-            transaction.put(b"num-samples", b"3")
-        assert next(TextLineFiles(str(tmp_path / "set")).batches(9)).texts == ("one", "two", "three")
-
-    def test_lmdb_with_gaps(self, tmp_path):
-        with lmdb.open(str(tmp_path / "set")) as environment, environment.begin(write=True) as transaction:
-            values = {"image-000000001": png(), "label-000000001": b"ab", "image-000000002": png()}
-            values |= {"label-000000003": b"cd", "image-000000004": png(), "label-000000004": b"\xff"}
-            for key, value in values.items():
-                transaction.put(key.encode(), value)
-            transaction.put(b"num-samples", b"4")
-        with pytest.warns(UserWarning, match="image-00000000. skipped") as record:
-            task = TextLineFiles(str(tmp_path / "set"))
-        assert task.skipped == {"label is not there": 1, "image is not there": 1, "label is not UTF-8": 1}
-        assert len(record) == 3
-        assert all(f"image-00000000{n}" in str(w.message) for n, w in zip((2, 3, 4), record))
-
-    def test_what_is_no_lmdb_of_lines(self, tmp_path):
-        with lmdb.open(str(tmp_path / "set")) as environment, environment.begin(write=True) as transaction:
-            transaction.put(b"num-samples", b"many")
-        with pytest.raises(ValueError, match="has 'many' under num-samples; give an LMDB of text lines"):
-            TextLineFiles(str(tmp_path / "set"))
-        (tmp_path / "data.mdb").write_bytes(b"no database")
-        with pytest.raises(ValueError, match="is no LMDB environment that can be read"):
-            TextLineFiles(str(tmp_path / "data.mdb"))
-
-
 class TestLmdbAcrossProcesses:
     """A file is opened by each process that a task is sent to; one that was forked shares what is open."""
 
@@ -300,137 +151,6 @@ class TestLmdbAcrossProcesses:
 
 def read_elsewhere(task):
     return next(task.batches(8)).images.numpy()
-
-
-class TestDrawing:
-    @pytest.fixture
-    def task(self, tmp_path):
-        labels = ["aa", "bb", "cc", "dd", "eeeee", "f"]
-        lines = [(f"{n}.png", label) for n, label in enumerate(labels)]
-        return TextLineFiles(str(gt(tmp_path, lines, **{str(n): png(shade=n) for n in range(6)})))
-
-    def test_items_are_drawn_as_often_as_each_other(self, task):
-        lengths = task.sample_lengths(3000, seeded())
-        assert lengths.dtype == torch.int64
-        counts = torch.bincount(lengths, minlength=6).tolist()
-        assert counts[3:5] == [0, 0]
-        assert counts[2] == pytest.approx(2000, abs=120)
-        assert counts[1] == pytest.approx(500, abs=90)
-        texts = task.sample(800, 2, seeded()).texts
-        assert all(texts.count(label) == pytest.approx(200, abs=50) for label in ("aa", "bb", "cc", "dd"))
-
-    def test_a_function_of_the_generator_alone(self, task):
-        first = task.sample(5, torch.tensor([2, 1, 5, 2, 2]), seeded(2))
-        assert [len(text) for text in first.texts] == [2, 1, 5, 2, 2]
-        task.sample(9, 2, seeded(7))
-        again = task.sample(5, torch.tensor([2, 1, 5, 2, 2]), seeded(2))
-        assert first.texts == again.texts
-        assert torch.equal(first.images, again.images)
-
-    def test_lengths(self, task, tmp_path):
-        assert (task.min_length, task.max_length, task.evaluation_lengths) == (1, 5, (2, 5))
-        assert int(task.sample_lengths(99, seeded(), max_length=2).max()) == 2
-        short = TextLineFiles(task.path, max_length=2)
-        assert int(short.sample_lengths(99, seeded()).max()) == 2
-        near = TextLineFiles(task.path, min_length=2, max_length=9)
-        assert (near.min_length, near.max_length) == (2, 5), "what is there: a picture is drawn of the longest"
-        assert short.sample(1, 5, seeded()).texts == ("eeeee",), "longer lines can still be evaluated"
-        with pytest.raises(ValueError, match=r"no item of 3 characters; the nearest lengths there are: 1, 2, 5"):
-            task.sample(1, 3, seeded())
-        with pytest.raises(ValueError, match=r"no item of 3 to 4 characters; the nearest lengths"):
-            TextLineFiles(task.path, min_length=3, max_length=4)
-        with pytest.raises(ValueError, match="max_length is 1, below min_length 2"):
-            TextLineFiles(task.path, min_length=2, max_length=1)
-
-    def test_a_bad_image_is_replaced_by_rule_reported_and_counted(self, task, tmp_path):
-        (tmp_path / "1.png").write_bytes(png()[:40])
-        with pytest.warns(UserWarning, match=r"1.png skipped: image cannot be decoded"):
-            texts = task.sample(400, 2, seeded()).texts
-        assert set(texts) == {"aa", "cc", "dd"}
-        assert texts.count("cc") == pytest.approx(200, abs=45), "the next of its length stands in"
-        assert task.skipped == {"image cannot be decoded": 1}
-        assert len(task) == 5
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            assert task.sample(400, 2, seeded()).texts == texts, "reported once; drawn the same for ever"
-        with pytest.warns(UserWarning, match="1.png skipped"):
-            assert TextLineFiles(task.path).sample(400, 2, seeded()).texts == texts, "and by a task that never drew"
-
-    def test_no_image_of_a_length_is_left(self, task, tmp_path):
-        (tmp_path / "4.png").unlink()
-        with (
-            pytest.warns(UserWarning, match="4.png skipped"),
-            pytest.raises(ValueError, match=r"none of the 1 images of 5 characters .* \{'image is not there': 1\}"),
-        ):
-            task.sample(1, 5, seeded())
-        assert task.evaluation_lengths == (2,)
-
-    def test_training_goes_on_without_a_length_that_has_no_image_left(self, task, tmp_path):
-        """Else the one damaged line of its length would end a run, whenever it is first drawn."""
-        (tmp_path / "4.png").unlink()
-        lengths = torch.tensor([5, 2, 5, 1])
-        with pytest.warns(UserWarning, match="4.png skipped"):
-            texts = task.sample(4, lengths, seeded()).texts
-        assert [len(text) for text in texts] == [2, 2, 2, 1], "one of the nearest length stands in"
-        for path in tmp_path.glob("*.png"):
-            path.unlink()
-        with (
-            pytest.warns(UserWarning, match="skipped"),
-            pytest.raises(ValueError, match=r"none of the images in .* can be used; skipped"),
-        ):
-            task.sample(1, lengths[:1], seeded())
-
-    def test_looking_at_all_images_first(self, task, tmp_path):
-        (tmp_path / "0.png").unlink()
-        (tmp_path / "2.png").write_bytes(b"")
-        (tmp_path / "3.png").write_bytes(png(9000, 10))
-        with pytest.warns(UserWarning, match="skipped"):
-            skipped = task.check_images()
-        assert skipped == {"image is not there": 1, "empty image file": 1, "image wider than max_width, 2048 pixels": 1}
-        assert skipped == task.skipped
-        assert task.skipped_keys["image is not there"] == ["0.png"]
-        assert [batch.texts for batch in task.batches(2)] == [("bb", "eeeee"), ("f",)]
-
-
-class TestHeldOut:
-    """Else validation, "solved" and the table at the end are of lines that were trained on."""
-
-    @pytest.fixture
-    def path(self, tmp_path):
-        lines = [(f"{n % 60}.png", "a" * (1 + n % 3)) for n in range(80)]  # of twenty images two lines
-        return str(gt(tmp_path, lines, **{str(n): png(shade=n) for n in range(60)}))
-
-    def test_a_tenth_each_by_image(self, path):
-        task = TextLineFiles(path)
-        validation, test, unseen = task.splits()
-        assert unseen == {"unseen lines": test}
-        assert [part.split for part in (task, validation, test)] == ["train", "validation", "test"]
-        keys = [set(part._keys) for part in (task, validation, test)]
-        assert keys[0] | keys[1] | keys[2] == {f"{n}.png" for n in range(60)}
-        assert sum(map(len, keys)) == 60, "no image is in two of them"
-        assert len(task) + len(validation) + len(test) == len(TextLineFiles(path, split="all")) == 80
-        assert all(2 <= len(part) <= 16 for part in keys[1:])
-        assert TextLineFiles(path, split="test")._keys == test._keys
-        assert TextLineFiles(path, split_seed=1).splits().test._keys != test._keys
-        assert sum(test.distinct(length) for length in (1, 2, 3)) == len(test)
-
-    def test_where_a_path_is_given_nothing_is_held_out_for_it(self, path, tmp_path):
-        other = tmp_path / "other.txt"
-        other.write_text("0.png\taaaa\n")
-        task = TextLineFiles(path, test_path=str(other))
-        assert len(task.splits().test) == 1
-        assert len(task) + len(task.splits().validation) == 80
-
-    def test_few_lines_and_a_share_of_none_are_all_trained_on(self, path):
-        task = TextLineFiles(path, held_out=0.0)
-        assert len(task) == 80
-        assert task.splits() == (task, task, {})
-        with pytest.raises(ValueError, match=r"held_out is 0\.5; give a share from 0 to 0\.4"):
-            TextLineFiles(path, held_out=0.5)
-
-    def test_lengths_to_evaluate_on_are_those_that_are_held_out(self, path):
-        task = TextLineFiles(path, evaluation_lengths=(2, 3))
-        assert set(task.splits().test.evaluation_lengths) <= {2, 3}
 
 
 def test_several_sets_are_one(tmp_path):
@@ -509,14 +229,6 @@ class TestSkipped:
             assert [batch.texts for batch in TextLineFiles(str(path)).batches(9)] == [("fine",)]
 
 
-def test_labels_are_normalised_and_nothing_else():
-    assert clean_label("e\u0301 \uff21 \ufb01") == "é \uff21 \ufb01"
-    assert clean_label(b"\\d+") == "\\d+"
-    for bad, reason in ((b"\xff", "not UTF-8"), ("", "empty"), ("a\nb", "control"), (3, "no string")):
-        with pytest.raises(BadLabel, match=reason):
-            clean_label(bad)  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -539,10 +251,3 @@ def test_an_lmdb_has_its_images(drawn, tmp_path):
     path = write_text_lines(tmp_path / "set", drawn, "lmdb")
     with pytest.raises(ValueError, match="but an LMDB holds its images; leave it out"):
         TextLineFiles(str(path), images=str(tmp_path))
-
-
-@pytest.mark.parametrize("content", ['filename,label\n0.png,"' + "x" * 200_000, "filename,label\r0.png,a\r"])
-def test_a_table_that_is_none_is_a_value_error_with_its_line(content, tmp_path):
-    (tmp_path / "labels.csv").write_bytes(content.encode())
-    with pytest.raises(ValueError, match=r"labels\.csv is damaged at line \d"):
-        TextLineFiles(str(tmp_path / "labels.csv"))
