@@ -115,15 +115,12 @@ CASES = [
     ),
     network("stack", memnets.StackMemory(6, 4), output_size=2),
     network("stacks-gru", memnets.StackMemory(3, 2, stacks=3, joint=True), controller="gru"),
-    Case(
-        "stack-model",
-        lambda **options: memnets.StackRNN(INPUTS, HIDDEN, slots=4, width=3, stacks=2, sharpness=3, **options),
-    ),
+    Case("stack-model", lambda **options: memnets.StackRNN(INPUTS, HIDDEN, slots=4, width=3, stacks=2, **options)),
     Case("neural-stack", lambda **options: memnets.NeuralStack(INPUTS, HIDDEN, slots=7, width=3, **options)),
     network("neural-queue", memnets.NeuralStackMemory(6, 2, stacks=2, kind="queue"), controller="gru", output_size=2),
     network("nondeterministic-stack", memnets.NondeterministicStackMemory(2, 2), output_size=2),
     Case("nondeterministic-stack-model", nondeterministic),
-    network("tape", memnets.TapeMemory(6, 3, sharpness=2), output_size=2),
+    network("tape", memnets.TapeMemory(6, 3), output_size=2),
     Case(
         "tape-model", lambda **options: memnets.TapeRNN(INPUTS, HIDDEN, slots=4, tapes=2, empty_channel=-1, **options)
     ),
@@ -316,9 +313,9 @@ def loops_of(memory: Any) -> memories.LoopMemory:
         case memnets.SAMMemory():
             return memories.sam_memory(m.slots, m.width, m.heads, m.nonzero)
         case memnets.StackMemory():
-            return memories.stack_memory(m.slots, m.width, m.stacks, m.joint, m.sharpness)
+            return memories.stack_memory(m.slots, m.width, m.stacks, m.joint)
         case memnets.TapeMemory():
-            return memories.tape_memory(m.slots, m.width, m.tapes, m.empty_channel, m.sharpness)
+            return memories.tape_memory(m.slots, m.width, m.tapes, m.empty_channel)
         case memnets.DeltaMemory():
             return memories.delta_memory(m.key_width, m.width, m.heads)
     raise AssertionError(f"write the loops of {type(memory).__name__} in tests/oracles/memories.py")

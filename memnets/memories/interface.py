@@ -31,13 +31,11 @@ class Part(NamedTuple):
         shape: without the batch, such as ``(H, M)``; ``()`` for a single number.
         activation: a name of :data:`ACTIVATIONS`.
         bias: what the projection from the controller adds at the start, before the activation.
-        scale: what the emission is multiplied by before the activation.
     """
 
     shape: tuple[int, ...]
     activation: str = "none"
     bias: float = 0.0
-    scale: float = 1.0
 
     @property
     def size(self) -> int:
@@ -55,7 +53,7 @@ class Interface:
     >>> parts.key.shape, parts.strength.shape
     (torch.Size([16, 2, 20]), torch.Size([16, 2]))
 
-    Neighbours with the same activation and scale are activated together.
+    Neighbours with the same activation are activated together.
 
     Attributes:
         parts: by name, in order.
@@ -63,7 +61,7 @@ class Interface:
         places: by name the slice of the emission where a part stands.
 
     Raises:
-        ValueError: no part, a size below 1, an unknown activation, or a bias or scale that is not finite.
+        ValueError: no part, a size below 1, an unknown activation, or a bias that is not finite.
     """
 
     def __init__(self, **parts: Part):
@@ -80,7 +78,6 @@ class Interface:
             if part.activation == "softmax" and not part.shape:
                 raise ValueError(f"the interface's part {name} is a single number, whose softmax is 1: give it a shape")
             check_number(f"the bias of the interface's part {name}", part.bias)
-            check_number(f"the scale of the interface's part {name}", part.scale)
         self.parts: Mapping[str, Part] = dict(parts)
         ends = list(itertools.accumulate(part.size for part in parts.values()))
         self.size = ends[-1]
@@ -92,8 +89,6 @@ class Interface:
         """The emission ``(B, size)`` as a NamedTuple of activated parts, each ``(B, *shape)``."""
         found = []
         for run, values in zip(self._runs, vector.split([run.size for run in self._runs], dim=-1)):
-            if run.scale != 1:
-                values = values * run.scale
             if run.activation != "softmax":  # over a part's own last dimension
                 values = ACTIVATIONS[run.activation](values)
             for part, value in zip(run.parts, values.split([part.size for part in run.parts], dim=-1)):
@@ -123,10 +118,9 @@ class Interface:
 
 
 class _Run(NamedTuple):
-    """Neighbouring parts of one activation and scale."""
+    """Neighbouring parts of one activation."""
 
     activation: str
-    scale: float
     parts: list[Part]
     size: int
 
@@ -134,11 +128,11 @@ class _Run(NamedTuple):
 def _runs(parts: Mapping[str, Part]) -> list[_Run]:
     runs: list[_Run] = []
     for part in parts.values():
-        if runs and runs[-1][:2] == (part.activation, part.scale):
+        if runs and runs[-1].activation == part.activation:
             runs[-1].parts.append(part)
             runs[-1] = runs[-1]._replace(size=runs[-1].size + part.size)
         else:
-            runs.append(_Run(part.activation, part.scale, [part], part.size))
+            runs.append(_Run(part.activation, [part], part.size))
     return runs
 
 

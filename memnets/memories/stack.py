@@ -34,11 +34,9 @@ class StackMemory(Memory):
         joint: one distribution over the actions of all stacks together, as in the public code of Deletang et al. 2022,
             and not one for each: what goes to one stack is taken from the others, so that of two none can be pushed
             wholly while the other is, and what is on them fades. For comparison with figures got so.
-        sharpness: what the logits of the actions are multiplied by. With more than 1 actions come nearer to 0 and 1, so
-            that less is blurred over many steps; the paper rounds actions by a factor that grows as training ends.
 
     Raises:
-        ValueError: a size is below 1, or ``sharpness`` is not finite.
+        ValueError: a size is below 1.
 
     Source:
         @inproceedings{joulin2015inferring, title={Inferring Algorithmic Patterns with Stack-Augmented Recurrent Nets},
@@ -48,7 +46,7 @@ class StackMemory(Memory):
     contents = ("stack",)
     sized_by_input = True
 
-    def __init__(self, slots: int = 64, width: int = 8, stacks: int = 1, joint: bool = False, sharpness: float = 1.0):
+    def __init__(self, slots: int = 64, width: int = 8, stacks: int = 1, joint: bool = False):
         super().__init__()
         for name, value in {"slots": slots, "width": width, "stacks": stacks}.items():
             check_whole(name, value)
@@ -56,8 +54,7 @@ class StackMemory(Memory):
         self.width = width
         self.stacks = stacks
         self.joint = joint
-        self.sharpness = sharpness
-        actions = Part((3 * stacks,) if joint else (stacks, 3), "softmax", scale=sharpness)
+        actions = Part((3 * stacks,) if joint else (stacks, 3), "softmax")
         self.interface = Interface(values=Part((stacks, width), "sigmoid"), actions=actions)
         self.reads_size = stacks * width
 

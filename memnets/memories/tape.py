@@ -42,11 +42,9 @@ class TapeMemory(Memory):
         tapes: how many.
         empty_channel: number of the input that is 1 at steps without input and 0 elsewhere, in which the answer is
             given; -1 is the last, as in the tasks of formal languages. None counts all steps.
-        sharpness: what the logits of the moves are multiplied by. With more than 1 moves come nearer to 0 and 1, so
-            that less is blurred over many steps.
 
     Raises:
-        ValueError: a size is below 1, or ``sharpness`` is not finite; at a step, the input has no such channel.
+        ValueError: a size is below 1; at a step, the input has no such channel.
 
     Source:
         @inproceedings{deletang2023neural, title={Neural Networks and the Chomsky Hierarchy}, author={Deletang,
@@ -57,14 +55,7 @@ class TapeMemory(Memory):
     contents = ("tape",)
     sized_by_input = True
 
-    def __init__(
-        self,
-        slots: int = 256,
-        width: int = 8,
-        tapes: int = 1,
-        empty_channel: int | None = None,
-        sharpness: float = 1.0,
-    ):
+    def __init__(self, slots: int = 256, width: int = 8, tapes: int = 1, empty_channel: int | None = None):
         super().__init__()
         for name, value in {"slots": slots, "width": width, "tapes": tapes}.items():
             check_whole(name, value)
@@ -72,9 +63,7 @@ class TapeMemory(Memory):
         self.width = width
         self.tapes = tapes
         self.empty_channel = empty_channel
-        self.sharpness = sharpness
-        moves = Part((tapes, MOVES), "softmax", scale=sharpness)
-        self.interface = Interface(values=Part((tapes, width)), moves=moves)
+        self.interface = Interface(values=Part((tapes, width)), moves=Part((tapes, MOVES), "softmax"))
         self.reads_size = tapes * width
 
     def initial_state(

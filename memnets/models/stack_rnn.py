@@ -21,7 +21,6 @@ class StackRNN(MemoryNetwork):
         width: numbers of a vector.
         stacks: how many.
         joint: one distribution over the actions of all stacks together; see :class:`memnets.StackMemory`.
-        sharpness: what the logits of the actions are multiplied by.
         controller: "rnn" (the paper's), "lstm", "gru" or "feedforward", or what makes one for a number of inputs.
         num_layers: layers of the controller.
         options: those of :class:`memnets.MemoryNetwork`: ``dropout``, ``learned_state``, ``learned_memory``,
@@ -44,12 +43,11 @@ class StackRNN(MemoryNetwork):
         width: int = 8,
         stacks: int = 1,
         joint: bool = False,
-        sharpness: float = 1.0,
         controller: MakeController = "rnn",
         num_layers: int = 1,
         **options: Unpack[NetworkOptions],
     ):
-        memory = StackMemory(slots, width, stacks, joint, sharpness)
+        memory = StackMemory(slots, width, stacks, joint)
         super().__init__(
             input_size, hidden_size, memory=memory, controller=controller, num_layers=num_layers, **options
         )

@@ -22,7 +22,6 @@ class TapeRNN(MemoryNetwork):
         tapes: how many.
         empty_channel: number of the input that is 1 at steps without input; -1 is the last, None counts all steps. A
             jump goes as far as there were steps of input so far.
-        sharpness: what the logits of the moves are multiplied by.
         controller: "rnn" (the paper's), "lstm", "gru" or "feedforward", or what makes one for a number of inputs.
         num_layers: layers of the controller.
         options: those of :class:`memnets.MemoryNetwork`: ``dropout``, ``learned_state``, ``learned_memory``,
@@ -45,12 +44,11 @@ class TapeRNN(MemoryNetwork):
         width: int = 8,
         tapes: int = 1,
         empty_channel: int | None = None,
-        sharpness: float = 1.0,
         controller: MakeController = "rnn",
         num_layers: int = 1,
         **options: Unpack[NetworkOptions],
     ):
-        memory = TapeMemory(slots, width, tapes, empty_channel, sharpness)
+        memory = TapeMemory(slots, width, tapes, empty_channel)
         super().__init__(
             input_size, hidden_size, memory=memory, controller=controller, num_layers=num_layers, **options
         )

@@ -18,8 +18,6 @@ PARTS = {
     "power": Part((2,), "oneplus"),
     "shift": Part((2, 3), "softmax"),
     "modes": Part((4,), "softmax"),
-    "sharp": Part((2, 3), "softmax", scale=4.0),
-    "small": Part((2,), scale=0.5),
     "raw": Part((1,)),
     "open": Part((2,), "relu"),
 }
@@ -43,19 +41,19 @@ def test_parts_stand_in_order_and_are_activated_each():
     for name, part in PARTS.items():
         assert interface.places[name] == slice(start, start + part.size)
         own = emission[:, start : start + part.size].reshape(5, *part.shape)
-        assert_close(getattr(parts, name), plain[part.activation](part.scale * own))
+        assert_close(getattr(parts, name), plain[part.activation](own))
         start += part.size
     assert start == interface.size
 
 
 def test_starting_biases_stand_where_the_part_does():
-    interface, projection = Interface(**PARTS), nn.Linear(3, Interface(**PARTS).size)
+    interface, projection = Interface(**PARTS), nn.Linear(3, 32)
     before = projection.bias.clone()
     interface.initialise(projection)
     added = projection.bias - before
     assert_close(added[interface.places["gate"]], torch.full((2,), -2.0))
     assert added.ne(0).sum() == 2
-    interface.initialise(nn.Linear(3, interface.size, bias=False))
+    interface.initialise(nn.Linear(3, 32, bias=False))
 
 
 def test_copies_and_pickles_are_equal():
@@ -75,7 +73,6 @@ def test_copies_and_pickles_are_equal():
         ({"key": Part((2,), "swish")}, ValueError, "'swish', but must be one of none, tanh"),
         ({"key": Part((), "softmax")}, ValueError, "key is a single number.*give it a shape"),
         ({"key": Part((2,), "tanh", float("inf"))}, ValueError, "bias.*key is inf"),
-        ({"key": Part((2,), scale=float("nan"))}, ValueError, "scale.*key is nan"),
     ],
 )
 def test_parts_that_cannot_be(parts, error, found):

@@ -229,7 +229,7 @@ def sdnc_memory(slots: int, width: int, heads: int, nonzero: int, count: int) ->
     return LoopMemory(start, sam.first, step)
 
 
-def stack_memory(depth: int, width: int, stacks: int, joint: bool, sharpness: float) -> LoopMemory:
+def stack_memory(depth: int, width: int, stacks: int, joint: bool) -> LoopMemory:
     """Joulin & Mikolov 2015, section 3."""
 
     def first(state: list[Array]) -> Array:
@@ -237,7 +237,7 @@ def stack_memory(depth: int, width: int, stacks: int, joint: bool, sharpness: fl
 
     def step(emission: Array, state: list[Array]) -> tuple[Array, list[Array]]:
         take = Reader(emission)
-        values, actions = oracles.sigmoid(take(stacks, width)), sharpness * take(stacks, 3)
+        values, actions = oracles.sigmoid(take(stacks, width)), take(stacks, 3)
         take.end()
         if joint:  # over all stacks together
             actions = last_softmax(actions.reshape(len(actions), -1)).reshape(actions.shape)
@@ -306,7 +306,7 @@ def nondeterministic_stack_memory(states: int, symbols: int, normalized: bool, r
     return LoopMemory(start, first, step)
 
 
-def tape_memory(slots: int, width: int, tapes: int, empty_channel: int | None, sharpness: float) -> LoopMemory:
+def tape_memory(slots: int, width: int, tapes: int, empty_channel: int | None) -> LoopMemory:
     """Deletang et al. 2022, appendix A; a jump goes as far as there were steps of input. State: tapes, that number."""
 
     def first(state: list[Array]) -> Array:
@@ -318,7 +318,7 @@ def tape_memory(slots: int, width: int, tapes: int, empty_channel: int | None, s
 
     def step(emission: Array, state: list[Array]) -> tuple[Array, list[Array]]:
         take = Reader(emission)
-        values, moves = take(tapes, width), last_softmax(sharpness * take(tapes, 5))
+        values, moves = take(tapes, width), last_softmax(take(tapes, 5))
         take.end()
         state = [stack.tape_step(state[0], moves, values, state[1]), state[1]]
         return first(state), state
