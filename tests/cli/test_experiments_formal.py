@@ -10,5 +10,5 @@ DRAWN = ("reverse-string-stack", "reverse-string-neural-stack", "recognition-non
 
 @pytest.mark.parametrize("name", names("formal"))
 def test_an_experiment_trains(name, tmp_path, monkeypatch):
-    few = ["--training.batch_size", "4", "--task.min_length", "1", "--task.max_length", "6"]
+    few = ["--training.batch_size", "4", "--task.min_length", "1", "--task.max_length", "10"]
     train(name, tmp_path, monkeypatch, *few, figures=name in DRAWN)
