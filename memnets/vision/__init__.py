@@ -3,6 +3,7 @@
 from .alexnet import AlexNet
 from .base import Columns, LineEncoder, encode_line
 from .columns import ColumnEncoder
+from .context_maps import ContextMaps
 from .frames import FrameEncoder
 from .freezing import Frozen, freeze
 from .grid import GridEncoder
@@ -18,6 +19,7 @@ __all__ = [
     "AlexNet",
     "ColumnEncoder",
     "Columns",
+    "ContextMaps",
     "FrameEncoder",
     "Frozen",
     "GridEncoder",

@@ -8,7 +8,8 @@ from torch import Tensor
 from memnets_tasks._checks import check_at_least, expand_counts
 from memnets_tasks._lengths import set_lengths
 from memnets_tasks.base import Batch, Splits
-from memnets_tasks.images.checks import check_split
+from memnets_tasks.images.checks import check_not_negative, check_split
+from memnets_tasks.images.distort import warp
 from memnets_tasks.images.handwriting import PARTS, Handwriting, digit_figure, handwriting, other_parts
 from memnets_tasks.token_task import TokenTask
 
@@ -24,6 +25,8 @@ class ClutteredDigits(TokenTask):
         digit_size: Rows and columns of a digit.
         clutter: Pieces.
         clutter_size: Rows and columns of a piece.
+        distortion: Strength of the turning, shearing, resizing and bending of each digit in training, as of
+            ``DigitLines``; 0 leaves them as they are.
         folder: Of MNIST's four files (``train-images-idx3-ubyte`` and so on, packed or not); None for scikit-learn's
             digits, of which no writer is in two parts.
         split: "train", "validation" or "test".
@@ -49,6 +52,7 @@ class ClutteredDigits(TokenTask):
         digit_size: int = 20,
         clutter: int = 4,
         clutter_size: int = 8,
+        distortion: float = 0.0,
         folder: str | None = None,
         split: Literal["train", "validation", "test"] = "train",
         min_length: int = 1,
@@ -61,9 +65,10 @@ class ClutteredDigits(TokenTask):
         check_at_least("clutter_size", clutter_size, 1)
         if clutter_size > digit_size:
             raise ValueError(f"clutter_size is {clutter_size}; give at most {digit_size}, the size of a digit")
+        check_not_negative("distortion", distortion)
         check_split(split, PARTS)
         self.size, self.digit_size, self.clutter, self.clutter_size = size, digit_size, clutter, clutter_size
-        self.folder, self.split = folder, split
+        self.distortion, self.folder, self.split = distortion, folder, split
         self.input_size, self.output_size = size * size, 10
         set_lengths(self, min_length, max_length, evaluation_lengths, unit="digits")
         self._check_room(max(max_length, *self.evaluation_lengths))
@@ -80,10 +85,10 @@ class ClutteredDigits(TokenTask):
             )
 
     def splits(self) -> Splits:
-        """Images of digits by other writers."""
+        """Images of digits by other writers, as they are."""
         if self.split != "train":
             return Splits(self, self)
-        return Splits(*other_parts(self))
+        return Splits(*other_parts(self, distortion=0.0))
 
     def sample(self, batch_size: int, length: int | Tensor, generator: torch.Generator) -> Batch:
         """Draw images; see :class:`memnets_tasks.Task`."""
@@ -104,8 +109,12 @@ class ClutteredDigits(TokenTask):
         left = draw(most, room).masked_fill(~mask, self.size).sort(1).values  # the first ones are the digits
         left = left.clamp_max(self.size) + side * torch.arange(most, device=device)
         top = draw(most, self.size - side + 1)
+        digits = images[chosen]  # (B, T, s, s)
+        if self.distortion:
+            widths = torch.full((batch_size * most,), side, device=device)
+            digits = warp(digits.flatten(0, 1), widths, self.distortion, generator).view_as(digits)
         canvas = images.new_zeros(batch_size, self.size * self.size)
-        _lay(canvas, images[chosen] * mask[:, :, None, None], left.clamp_max(self.size - side), top, self.size)
+        _lay(canvas, digits * mask[:, :, None, None], left.clamp_max(self.size - side), top, self.size)
         if self.clutter:
             cut, small = side - self.clutter_size + 1, self.clutter_size
             rows = draw(self.clutter, cut)[..., None] + torch.arange(small, device=device)  # (B, P, c)

@@ -36,19 +36,29 @@ def cut(images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def distort(images: Tensor, widths: Tensor, strength: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """:func:`warp`, and the characters moved to the left edge again.
+
+    Returns:
+        Images and widths, as ``cut`` gives them.
+    """
+    return cut(warp(images, widths, strength, generator))
+
+
+def warp(images: Tensor, widths: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     """Turn, shear, resize and bend each character in a way of its own, and press the pen more or less.
 
     The warp is that of Simard et al. 2003 ("Best practices for convolutional neural networks applied to visual
     document analysis"), an affine map and a smooth field of displacements, made small.
 
     Args:
-        images: ``(n, size, size)``, float32 from 0 to 1, as ``cut`` gives them.
-        widths: ``(n,)``, int64; columns covered.
+        images: ``(n, size, size)``, float32 from 0 to 1.
+        widths: ``(n,)``, int64; columns that a character covers from the left edge on, whose middle it turns around and
+            is moved to the middle of its image.
         strength: 0 leaves a character as it is; 1 bends it about as hands differ.
         generator: Source of randomness, on the device of ``images``.
 
     Returns:
-        Images and widths, as ``cut`` gives them.
+        ``(n, size, size)``.
     """
     n, size = len(images), images.shape[-1]
     draws = 2 * torch.rand(n, 5 + 2 * 9, generator=generator, device=images.device) - 1  # (n, 23)
@@ -65,7 +75,7 @@ def distort(images: Tensor, widths: Tensor, strength: float, generator: torch.Ge
     field = (2 * SHIFT * strength * draws[:, 5:]).view(n, 2, 3, 3)
     field = F.interpolate(field, size=(size, size), mode="bilinear", align_corners=True)
     warped = F.grid_sample(images.unsqueeze(1), grid + field.permute(0, 2, 3, 1), align_corners=False).squeeze(1)
-    return cut(warped.clamp(0, 1) ** (strength * PRESSURE * pressure).exp().view(-1, 1, 1))
+    return warped.clamp(0, 1) ** (strength * PRESSURE * pressure).exp().view(-1, 1, 1)
 
 
 def _scale(draws: Tensor, limits: tuple[float, float], strength: float) -> Tensor:

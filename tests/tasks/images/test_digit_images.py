@@ -96,6 +96,19 @@ def test_digits_in_clutter_lie_side_by_side_in_the_order_wanted():
     assert ink > 1.2
 
 
+def test_digits_are_bent_in_training_alone():
+    plain, bent = (ClutteredDigits(**SMALL | {"clutter": 0, "distortion": bend}) for bend in (0.0, 0.7))
+    whole, warped = drawn(plain, 1, 60), drawn(bent, 1, 60)
+    assert (whole.targets == warped.targets).all()
+    assert (whole.inputs != warped.inputs).flatten(1).any(1).all()
+    middles = [
+        torch.stack([(b.inputs.view(60, 24, 24) * torch.arange(24)).sum((1, 2)), b.inputs.sum((1, 2))]).unbind()
+        for b in (whole, warped)
+    ]
+    assert (middles[0][0] / middles[0][1] - middles[1][0] / middles[1][1]).abs().max() < 2  # where they were
+    assert all(torch.equal(drawn(a).inputs, drawn(b).inputs) for a, b in zip(plain.splits()[:2], bent.splits()[:2]))
+
+
 def packed(sizes, data, kind=8):
     return bytes([0, 0, kind, len(sizes)]) + struct.pack(f">{len(sizes)}I", *sizes) + data
 
@@ -168,6 +181,7 @@ def test_files_that_are_missing_lead_away_or_unpack_to_too_much(tmp_path, monkey
         (lambda: DigitClasses(split="all"), "split is 'all'; give one of 'train', 'validation', 'test'"),
         (lambda: DigitClasses(noise=-1), "noise is -1; give a number of at least 0"),
         (lambda: BinaryDigits(shift=-1), "shift is -1; give a whole number of at least 0"),
+        (lambda: ClutteredDigits(distortion=-1), "distortion is -1; give a number of at least 0"),
         (
             lambda: ClutteredDigits(evaluation_lengths=(3,)),
             "3 digits of 20 pixels do not fit .* at most 2",

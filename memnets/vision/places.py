@@ -1,0 +1,70 @@
+"""Choosing a place in an image: around a mean, or one of the cells of maps."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+COORDINATES = 3
+"""Numbers that a query has for where a cell is, after those for what its maps show: of x, y and x^2 + y^2."""
+
+
+class Choice(NamedTuple):
+    """A place for each image of a batch, and what REINFORCE needs to teach it (Williams 1992).
+
+    Attributes:
+        place: ``(B, 2)``, x and y from -1, the left and upper edge, to 1. No gradient goes to one that was chosen.
+        log_chance: ``(B,)``, the logarithm of the chance that it was chosen, or of the density but for a constant.
+        score: ``(B, D)``, the gradient of that with respect to the D numbers that the policy says. Has no gradient.
+    """
+
+    place: Tensor
+    log_chance: Tensor
+    score: Tensor
+
+
+def place_near(mean: Tensor, deviation: float, *, draw: bool) -> Choice:
+    """A place drawn from a normal distribution around ``mean (B, 2)``, or the mean itself; D is 2.
+
+    Source:
+        Mnih et al. 2014, "Recurrent models of visual attention", arXiv:1406.6247, section 4.
+    """
+    place = mean.detach()
+    if draw:
+        place = (place + deviation * torch.randn_like(place)).clamp(-1, 1)
+    apart = (place - mean) / deviation
+    log_chance = -(apart**2).sum(-1) / 2 - 2 * math.log(deviation)
+    return Choice(place, log_chance, apart.detach() / deviation)
+
+
+def place_in(maps: Tensor, query: Tensor, *, draw: bool) -> Choice:
+    """The middle of a cell, drawn from a softmax over how well cells fit a query, or the one that fits best.
+
+    What a cell shows and where it is both count: the scalar product of the query with the cell's K maps, x, y and
+    ``x^2 + y^2``. The last three make a bell around any place of what the query says.
+
+    Args:
+        maps: ``(B, K, h, w)``, of an image as a whole.
+        query: ``(B, K + 3)``.
+        draw: rather than take the best.
+
+    Returns:
+        The choice; D is ``h * w``, the cells.
+
+    Source:
+        Elsayed et al. 2019, "Saccader: improving accuracy of hard attention models for vision", arXiv:1908.07644,
+        section 3, for places drawn from a softmax over a map of the image.
+    """
+    height, width = maps.shape[-2:]
+    y = (2 * torch.arange(height, device=maps.device, dtype=maps.dtype) + 1) / height - 1
+    x = (2 * torch.arange(width, device=maps.device, dtype=maps.dtype) + 1) / width - 1
+    middles = torch.stack([x.repeat(height), y.repeat_interleave(width)], dim=1)  # (h w, 2)
+    where = torch.cat([middles, (middles**2).sum(1, keepdim=True)], dim=1)  # (h w, 3)
+    said, said_where = query.split([maps.shape[1], COORDINATES], dim=1)
+    fits = torch.einsum("bk,bkn->bn", said, maps.flatten(2)) + said_where @ where.T  # (B, h w)
+    log_chances = fits.log_softmax(-1)
+    chances = log_chances.detach().exp()
+    cell = torch.multinomial(chances, 1) if draw else chances.argmax(1, keepdim=True)  # (B, 1)
+    score = torch.zeros_like(chances).scatter_(1, cell, 1.0) - chances
+    return Choice(middles[cell.squeeze(1)], log_chances.gather(1, cell).squeeze(1), score)
