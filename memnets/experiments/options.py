@@ -25,7 +25,7 @@ class TrainingOptions:
         failure_sequences: sequences among which failing ones are counted, then and for result.json; null for as many as
             show the bound, then, and for 20 times evaluation_sequences, at last (of readers and captioners for as many
             as these).
-        failure_replay: share of each batch that is drawn from the sequences that failed when an annealing ended; 0 for
+        failure_replay: share of each batch that is drawn from the sequences that failed since annealing began; 0 for
             none. It needs failure_bound.
         collapse_rise: errors per sequence above the best that, at three validations in a row, take training back to its
             best weights at half the rate, and so does a run that would end as diverged; null for never.

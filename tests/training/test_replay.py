@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import lightning.pytorch as pl
 import pytest
 import torch
 
@@ -74,6 +75,24 @@ def test_a_run_replays_what_failed_and_a_checkpoint_keeps_it(tmp_path):
     saved = torch.load(tmp_path / "last.ckpt", weights_only=True)
     other.on_load_checkpoint(saved)
     assert same(other.training_batch(7), work.training_batch(7))
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.5, [25, 50]), (0, [None, None])])
+def test_validations_of_an_annealing_look_for_what_fails(share, expected):
+    """Each time among as many as are counted at its end; none before it begins, and none for no replay."""
+    work, held = learner(failure_replay=share), []
+
+    class Watch(pl.Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            replay = pl_module.train_on_batch.replay
+            if trainer.global_step in (3, 5, 7):
+                held.append(None if replay is None or replay.failed is None else len(replay.failed))
+
+    solved = callbacks.StopWhenSolved(99.0, 1, 100, failure_bound=0, failure_sequences=25, anneal_checks=2)
+    solved.threshold = 1e-9  # no sequence is without an error
+    runner = trainer(max_steps=8, val_check_interval=2, check_val_every_n_epoch=None, callbacks=[solved, Watch()])
+    runner.fit(work)
+    assert held == [None, *expected]
 
 
 @pytest.mark.parametrize(

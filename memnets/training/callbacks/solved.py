@@ -15,6 +15,9 @@ COLLAPSE = 10
 RESTART = 1 / 4
 """Of the rate that an annealing began with, the share from which the next begins."""
 
+SEARCHED = 2000
+"""Sequences among which a validation of an annealing looks for some that fail, but never more than its end counts."""
+
 SAVED = {"streak": int, "near": int, "since": dict, "anneal_from": (int, type(None)), "last_step": int}
 """What a checkpoint holds of it, and of which kind."""
 
@@ -36,7 +39,8 @@ class StopWhenSolved(pl.Callback):
     A mean below the threshold may hide sequences that fail as a whole, one in some hundred or thousand. With
     ``failure_bound`` they are counted among ``failure_sequences`` fresh ones at the end of annealing; where more than
     that share fails, another annealing follows, from a quarter of the rate that this one began with, as more undoes
-    what has settled; and some of those that failed are part of each batch where the learner has a ``failure_replay``.
+    what has settled. Where the learner has a ``failure_replay``, each validation of the annealing looks for some that
+    fail, and they are part of batches from then on: they are learnt while rates are high.
 
     Args:
         threshold: errors per sequence, in the task's unit.
@@ -148,7 +152,14 @@ class StopWhenSolved(pl.Callback):
             self.anneal_from = trainer.global_step if self.near >= self.anneal_checks else None
         elif error >= COLLAPSE * self.anneal_below or (self._over(trainer) and not self.solved):
             self._go_on_at_half(trainer)
+        if self.near and self.anneal_from is not None and self.failure_bound is not None:
+            self._search(trainer, pl_module)
         self._stop_when_over(trainer, pl_module)
+
+    def _search(self, trainer: pl.Trainer, pl_module: SequenceLearner) -> None:
+        """Give failing sequences to the replay, where there is one."""
+        if pl_module.train_on_batch.replay is not None:
+            self._find(trainer, pl_module, min(SEARCHED, self.failure_sequences), "search")
 
     def _go_on_at_half(self, trainer: pl.Trainer) -> None:
         self.begin_again(trainer)
@@ -200,24 +211,27 @@ class StopWhenSolved(pl.Callback):
 
     def _count(self, trainer: pl.Trainer, pl_module: Any) -> Failures:
         """The failures at the end of an annealing, counted once; all processes have those of the first."""
-        if self.counted_at != trainer.global_step:
-            replay = pl_module.train_on_batch.replay
-            found = count_failures(
-                pl_module.model,
-                pl_module.validation_task,
-                sequences=self.failure_sequences,
-                threshold=self.threshold,
-                seed=pl_module.seed,
-                stream="anneal",
-                step=trainer.global_step,
-                replay=replay,
-            )
-            if replay is not None:
-                replay.load_state_dict(trainer.strategy.broadcast(replay.state_dict()))
-            self.failures = Failures(*trainer.strategy.broadcast(tuple(found)))
+        if self.failures is None or self.counted_at != trainer.global_step:
+            self.failures = self._find(trainer, pl_module, self.failure_sequences, "anneal")
             self.counted_at = trainer.global_step
-        assert self.failures is not None
         return self.failures
+
+    def _find(self, trainer: pl.Trainer, pl_module: Any, sequences: int, stream: str) -> Failures:
+        """Look for failing sequences among fresh ones; all processes know what the first has found."""
+        replay = pl_module.train_on_batch.replay
+        found = count_failures(
+            pl_module.model,
+            pl_module.validation_task,
+            sequences=sequences,
+            threshold=self.threshold,
+            seed=pl_module.seed,
+            stream=stream,
+            step=trainer.global_step,
+            replay=replay,
+        )
+        if replay is not None:
+            replay.load_state_dict(trainer.strategy.broadcast(replay.state_dict()))
+        return Failures(*trainer.strategy.broadcast(tuple(found)))
 
     def _over(self, trainer: pl.Trainer) -> bool:
         return self.anneal_from is not None and trainer.global_step >= self.anneal_from + self.anneal_steps
