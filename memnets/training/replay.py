@@ -22,7 +22,8 @@ class Replay:
     to take out the fault, and the others keep what was learnt.
 
     Args:
-        share: of each batch, drawn from the sequences that failed as soon as there is one.
+        share: of each batch, drawn from the sequences that failed as soon as there is one; of batches too small for
+            that, of as many batches as make it so on average.
     """
 
     def __init__(self, share: float):
@@ -40,11 +41,19 @@ class Replay:
         """``batch`` with failed sequences in place of its first ones; as it is where nothing has failed."""
         if self.failed is not None and not _fits(self.failed, batch):  # as of a checkpoint of another task
             self.failed = None
-        count = int(self.share * len(batch))
+        count = 0 if self.failed is None else self._count(len(batch), random)
         if self.failed is None or not count:
             return batch
         drawn = torch.randint(len(self.failed), (count,), generator=random, device=random.device)
-        return _together(_rows(self.failed, drawn), _rows(batch, slice(count, None)))
+        replayed = _rows(self.failed, drawn)
+        return replayed if count == len(batch) else _together(replayed, _rows(batch, slice(count, None)))
+
+    def _count(self, batch_size: int, random: torch.Generator) -> int:
+        """How many of a batch are replayed, the share of it on average."""
+        wanted = self.share * batch_size
+        if wanted == int(wanted):
+            return int(wanted)
+        return int(wanted + float(torch.rand((), generator=random, device=random.device)))
 
     def state_dict(self) -> dict[str, Tensor] | None:
         """The sequences, as plain tensors; None without any."""

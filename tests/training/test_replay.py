@@ -52,6 +52,14 @@ def test_failed_sequences_stand_in_place_of_the_first_of_a_batch():
     assert seen == {5, 11}
 
 
+def test_batches_of_one_are_replayed_as_often_as_the_share_says():
+    replay, failed, fresh = Replay(0.25), draw(5, count=1), draw(3, seed=1, count=1)
+    replay.add(failed, torch.tensor([True]))
+    mixed = [replay.into(fresh, generator(seed, "into", 0)) for seed in range(200)]
+    assert all(same(batch, failed) or batch is fresh for batch in mixed)
+    assert 35 <= sum(batch is not fresh for batch in mixed) <= 65
+
+
 def test_those_that_fail_are_what_is_counted():
     replay, work = Replay(0.1), learner()
     found = count_failures(work.model, work.task, sequences=30, threshold=0.1, replay=replay)
