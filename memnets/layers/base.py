@@ -78,18 +78,17 @@ class Layer(nn.Module, RecordedSequence, abc.ABC):
                 self.recorder(self.record(x, state, **given))
         return self.run(x, state, lengths, **given)
 
-    def record(self, x: Tensor, state: Any, **given: Any) -> dict[str, Record]:
+    def record(self, x: Tensor, state: Any) -> dict[str, Record]:
         """What a trace keeps of a call: by default every tensor of the state after each step, but whole numbers.
 
         Args:
             x: ``(B, T, D)``, zero past the sequences' lengths.
             state: before the first step.
-            given: what else the layer takes.
 
         Returns:
             By name, values ``(B, T, ...)`` with their kinds. What stands past a sequence's length does not matter.
         """
-        after = self.states(x, state, **given)
+        after = self.states(x, state)
         tensors = [dict(named_tensors(each)) for each in after]
         numbers = [name for name, tensor in tensors[0].items() if tensor.is_floating_point()]
         return {
@@ -99,11 +98,11 @@ class Layer(nn.Module, RecordedSequence, abc.ABC):
             for name in numbers
         }
 
-    def states(self, x: Tensor, state: Any, **given: Any) -> list[Any]:
+    def states(self, x: Tensor, state: Any) -> list[Any]:
         """The state after each step of ``x (B, T, D)``, taken one by one, whatever the sequences' lengths."""
         after = []
         for t in range(x.shape[1]):
-            state = self.run(x[:, t : t + 1], state, None, **given)[1]
+            state = self.run(x[:, t : t + 1], state, None)[1]
             after.append(state)
         return after
 

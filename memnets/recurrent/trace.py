@@ -301,7 +301,7 @@ def _memories(module: nn.Module) -> dict[str, Memory]:
     return found if len(found) > 1 else dict(zip([""], found.values()))
 
 
-def _cells(module: nn.Module) -> dict[str, RecordedCell]:
+def _cells(module: nn.Module) -> dict[str, Any]:
     """Those that say what they did, as those that ponder, by what their records' names begin with."""
     found = {name: part for name, part in module.named_modules() if isinstance(part, RecordedCell)}
     if len(found) == 1:
