@@ -32,8 +32,8 @@ class Trace(Mapping[str, Tensor]):
     several memories, names begin with the memory's own: ``first.read_weights``. A cell that ponders has ``ponder.shares
     (B, T, P)`` and ``ponder.passes (B, T)``; a memory accessed in each pass ``pass1.reads`` and so on. Of layers over
     whole sequences it holds what their ``record`` gives, as ``attention (B, T, H, N)``, where there are several
-    ``blocks.0.layer.attention`` and so on. Of a module of
-    two directions names begin with ``cell.`` and ``backward_cell.``, and the steps of both are those of the inputs.
+    ``blocks.0.layer.attention`` and so on. Of a module of two directions names begin with ``cell.`` and
+    ``backward_cell.``, and the steps of both are those of the inputs.
 
     Several calls within one ``with`` block are joined over time, so a sequence fed in parts gives one trace. Of a
     decoder all steps within the block are one sequence, which is there when the block ends.
@@ -152,9 +152,9 @@ def _joined_parts(parts: list[dict[str, Tensor]], steps: int, counts: Tensor, so
     if sorted_rows:
         back = torch.sort(counts, descending=True, stable=True).indices.argsort()
         records = {name: value[back.to(value.device)] for name, value in records.items()}
-    there = torch.arange(steps) < counts.unsqueeze(1)  # (B, T)
+    past = torch.arange(steps) >= counts.unsqueeze(1)  # (B, T)
     return {
-        name: value * there.view(*there.shape, *[1] * (value.dim() - 2)).to(value.device)
+        name: value.masked_fill(past.view(*past.shape, *[1] * (value.dim() - 2)).to(value.device), 0)
         for name, value in records.items()
     }
 
