@@ -94,6 +94,8 @@ class Task(abc.ABC):
             "Implementing Neural Turing Machines", in bits a sequence.
         input_size: I, where the inputs of a step are numbers.
         output_size: O, where the model gives numbers at each step.
+        softmax_size: how many successive outputs are the classes of one softmax, of which the largest counts; None
+            where each output is scored by itself, after a sigmoid. For targets that are numbers.
         vocabulary: of tasks whose inputs are tokens, their number; of tasks that are answered in words, these.
         charset: of tasks that are answered in characters, these.
         split: the part of a data set that the batches are of, where it has parts: "train", "test".
@@ -107,6 +109,7 @@ class Task(abc.ABC):
     threshold: float = 0.1
     input_size: Any = None
     output_size: Any = None
+    softmax_size: Any = None
     vocabulary: Any = None
     charset: Any = None
     split: Any = None

@@ -187,6 +187,17 @@ def _verdict(done: Trained, result: dict[str, Any]) -> str:
     error = done.learner.validation_error
     seen = f"{error:.2f} errors per sequence{on}" if math.isfinite(error) else "no validation"
     return (
-        f"not solved within {result['sequences']:,} sequences: {seen}, and solved "
-        f"means below {done.solved.threshold:g} at {done.solved.checks} checks in a row; {fail}"
+        f"not solved within {result['sequences']:,} sequences: {seen}, and solved means below "
+        f"{done.solved.threshold:g} at {done.solved.checks} checks in a row; {fail}{_whole_rate(done.solved)}"
+    )
+
+
+def _whole_rate(solved: StopWhenSolved) -> str:
+    """That the rate was to fall and did not, and how it would; "" where it fell, or was not to."""
+    if not solved.anneal_steps or solved.anneal_from is not None:
+        return ""
+    checks = "a check" if solved.anneal_checks == 1 else f"{solved.anneal_checks} checks in a row"
+    return (
+        f"; no annealing was under way: the rate falls over {solved.anneal_steps:,} steps once {checks} had fewer "
+        f"errors than {solved.anneal_below:g} (--training.anneal_below)"
     )

@@ -171,10 +171,11 @@ def _draws(model: nn.Module, task: Task, seed: int, length: int | None) -> dict[
     if is_sequence_module(model):
         mask = batch.mask
         if _is_bits(batch, predictions):
-            outputs = predictions.float().sigmoid()
+            classes = task.softmax_size
+            outputs = _probabilities(predictions.float(), classes)
             if traced is not None:
-                draws["memory-at-work"] = lambda: viz.memory_work_figure(batch, outputs, traced)
-            draws["sequence"] = lambda: viz.sequence_figure(batch, outputs)
+                draws["memory-at-work"] = lambda: viz.memory_work_figure(batch, outputs, traced, classes=classes)
+            draws["sequence"] = lambda: viz.sequence_figure(batch, outputs, classes=classes)
     own: dict[str, Any] = {}
     if isinstance(model, Model):
         own |= careful("of the model's own", lambda: model.figures(batch, predictions))() or {}
@@ -188,8 +189,13 @@ def _draws(model: nn.Module, task: Task, seed: int, length: int | None) -> dict[
 
 
 def _is_bits(batch: Any, predictions: Tensor) -> bool:
-    """Whether a bit is wanted of each output, so that the predictions are those of its being 1, before the sigmoid."""
+    """Whether zeros and ones are wanted, so that the predictions are logits of an output's being 1."""
     return predictions.shape == batch.targets.shape and bool(((batch.targets == 0) | (batch.targets == 1)).all())
+
+
+def _probabilities(logits: Tensor, classes: int | None) -> Tensor:
+    """Of each output by itself, or of each of as many ``classes`` of a softmax."""
+    return logits.sigmoid() if classes is None else logits.unflatten(-1, (-1, classes)).softmax(-1).flatten(-2)
 
 
 def _drawable(traced: Trace | None) -> Any:

@@ -40,6 +40,14 @@ class SequenceArrays(NamedTuple):
     mask: np.ndarray  # (L,) bool
 
 
+class Mistakes(NamedTuple):
+    """What is wrong among the scored outputs of a sequence: where, how many of its answers, and of how many."""
+
+    where: np.ndarray  # (L,O) bool
+    wrong: int
+    answers: int
+
+
 def to_numpy(tensor: Tensor) -> np.ndarray:
     """The values of a tensor of any device and precision, as float32."""
     return tensor.detach().float().cpu().numpy()
@@ -101,3 +109,29 @@ def scored_outputs(batch: BatchLike, outputs: Tensor, index: int) -> np.ma.Maske
             f"{scored.min():.3g} to {scored.max():.3g}; pass logits.sigmoid() or logits.softmax(-1)"
         )
     return np.ma.array(values, mask=np.broadcast_to(~mask[:, None], values.shape))  # (L,O)
+
+
+def mistakes(output: np.ma.MaskedArray, targets: np.ndarray, classes: int | None = None) -> Mistakes:
+    """Compare scored outputs ``(L, O)`` with their targets ``(L, O)``.
+
+    Args:
+        output: probabilities, masked at unscored steps.
+        targets: zeros and ones.
+        classes: how many successive outputs are the classes of one answer, of which the largest counts; None where each
+            output is an answer, which is 1 above 0.5. Where a class is wrong, so is the output of the right one.
+
+    Raises:
+        ValueError: the outputs cannot be parted into as many ``classes``.
+    """
+    scored = ~np.ma.getmaskarray(output)
+    if classes is None:
+        where = scored & ((output.data > 0.5) != (targets > 0.5))
+        return Mistakes(where, int(where.sum()), int(scored.sum()))
+    if classes < 1 or output.shape[1] % classes:
+        raise ValueError(f"classes is {classes}, but must divide the {output.shape[1]} outputs of a step")
+    shape = (len(targets), -1, classes)
+    given, wanted = (values.reshape(shape).argmax(2) for values in (output.data, targets))  # (L,O/classes)
+    wrong = scored[:, ::classes] & (given != wanted)
+    either = np.arange(classes) == np.stack([given, wanted])[..., None]  # (2,L,O/classes,classes)
+    where = (either.any(0) & wrong[..., None]).reshape(output.shape)
+    return Mistakes(where, int(wrong.sum()), int(scored[:, ::classes].sum()))

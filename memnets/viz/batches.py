@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from memnets.viz import _style
-from memnets.viz._batches import BatchLike, batch_sequence, scored_outputs
+from memnets.viz._batches import BatchLike, batch_sequence, mistakes, scored_outputs
 
 
 def batch_figure(batch: BatchLike, count: int = 4) -> Figure:
@@ -51,15 +51,15 @@ def batch_figure(batch: BatchLike, count: int = 4) -> Figure:
     return figure
 
 
-def sequence_figure(batch: BatchLike, outputs: Tensor, index: int = 0) -> Figure:
+def sequence_figure(batch: BatchLike, outputs: Tensor, index: int = 0, classes: int | None = None) -> Figure:
     """Draw one sequence: inputs, targets, outputs, and where the outputs are wrong.
-
-    An output is wrong where it and its target lie on different sides of 0.5.
 
     Args:
         batch: anything with inputs ``(B, T, I)``, targets ``(B, T, O)``, mask ``(B, T)`` bool and lengths ``(B,)``.
         outputs: probabilities ``(B, T, O)``; only scored steps are shown.
         index: which sequence of the batch.
+        classes: how many successive outputs are the classes of one answer, of which the largest counts; None where
+            each output is one, wrong where it and its target lie on different sides of 0.5.
 
     Returns:
         A figure of four panels over one time axis.
@@ -71,11 +71,11 @@ def sequence_figure(batch: BatchLike, outputs: Tensor, index: int = 0) -> Figure
     sequence = batch_sequence(batch, index)
     output = scored_outputs(batch, outputs, index)
     errors = np.abs(output - sequence.targets)  # (L,O)
-    wrong = (output > 0.5) != (sequence.targets > 0.5)  # (L,O), masked where unscored
-    bits = int(wrong.sum() or 0)
+    found = mistakes(output, sequence.targets, classes)
+    what = "scored values" if classes is None else "answers"
     limits = _style.unit_limits(sequence.inputs, sequence.targets)
 
-    figure = _style.new_figure(8, 7, f"Sequence {index}: {bits} wrong of {output.count()} scored values")
+    figure = _style.new_figure(8, 7, f"Sequence {index}: {found.wrong} wrong of {found.answers} {what}")
     panels = figure.subplots(4, 1, sharex=True, squeeze=False)[:, 0]
     rows = (sequence.inputs, sequence.targets, output, errors)
     titles = ("inputs", "targets", "outputs (probability)", "errors |output - target|; wrong ones in orange")
@@ -87,7 +87,7 @@ def sequence_figure(batch: BatchLike, outputs: Tensor, index: int = 0) -> Figure
             _style.mark_phases(panel, sequence.mask)
         else:
             _style.hide_unscored(panel, sequence.mask)
-    only_wrong = np.ma.masked_where(~wrong.filled(False), np.ones(wrong.shape))
+    only_wrong = np.ma.masked_where(~found.where, np.ones(found.where.shape))
     _style.draw(panels[-1], only_wrong.T, ListedColormap([_style.WRONG]).with_extremes(bad=(0, 0, 0, 0)), (0, 1))
     _style.color_bar(figure, images[0], panels, "value")
     return figure

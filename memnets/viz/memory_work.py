@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from memnets.viz import _style
-from memnets.viz._batches import BatchLike, batch_sequence, scored_outputs
+from memnets.viz._batches import BatchLike, batch_sequence, mistakes, scored_outputs
 from memnets.viz._panels import Panel, Row, draw_rows, vector_panels, weighting_panels
 from memnets.viz._records import TracedRecord, TraceLike, all_records, by_memory, slots_pointed_at
 from memnets.viz.records import record_rows
@@ -17,7 +17,9 @@ STORY = (("add", "reads"), ("write_weights", "read_weights"))
 """The records of the paper's figure, what is written left and what is read right."""
 
 
-def memory_work_figure(batch: BatchLike, outputs: Tensor, trace: TraceLike, index: int = 0) -> Figure:
+def memory_work_figure(
+    batch: BatchLike, outputs: Tensor, trace: TraceLike, index: int = 0, classes: int | None = None
+) -> Figure:
     """Draw how a sequence passes through the memory, after Graves et al. 2014, figure 6.
 
     Left, from the top: external inputs, add vectors, write weightings. Right: outputs, read vectors, read weightings.
@@ -30,6 +32,8 @@ def memory_work_figure(batch: BatchLike, outputs: Tensor, trace: TraceLike, inde
         outputs: probabilities ``(B, T, O)``; only scored steps are shown.
         trace: recorded on this batch: records by name with their kinds, and lengths ``(B,)``.
         index: which sequence of the batch.
+        classes: how many successive outputs are the classes of one answer, of which the largest counts; None where
+            each output is one, wrong where it and its target lie on different sides of 0.5.
 
     Returns:
         The figure.
@@ -48,10 +52,10 @@ def memory_work_figure(batch: BatchLike, outputs: Tensor, trace: TraceLike, inde
             f"sequence {index} has {len(sequence.mask)} steps in the batch but {steps} in the trace; "
             "pass the trace recorded on this batch"
         )
-    wrong = int(((output > 0.5) != (sequence.targets > 0.5)).sum() or 0)
+    found = mistakes(output, sequence.targets, classes)
     look = (1.4, _style.BITS, _style.unit_limits(sequence.inputs))
     shown = Panel("external inputs", "channel", sequence.inputs, *look)
-    said = Panel(f"outputs ({wrong} of {output.count()} wrong)", "channel", output, *look, hidden=~sequence.mask)
+    said = Panel(f"outputs ({found.wrong} of {found.answers} wrong)", "channel", output, *look, hidden=~sequence.mask)
     rows: list[Row] = [([shown], [said])]
     for own in by_memory(records):
         rows += _story_rows(own) if _tells(own) else record_rows(own)

@@ -113,12 +113,13 @@ def test_metrics_have_each_number_once_a_step(run):
         assert float(row["train/steps_per_second"]) > 0
 
 
-def test_config_is_resolved_and_gives_the_same_run_again(run, tmp_path):
+def test_config_is_resolved_and_gives_the_same_run_again(run, tmp_path, capsys):
     config = yaml.safe_load((run / "config.yaml").read_text())
     assert config["model"]["init_args"]["slots"] == 9
     assert config["model"]["init_args"]["shift_range"] == 1  # a default that the experiment leaves alone
     assert config["trainer"]["gradient_clip_val"] == 0.3
     assert main(["fit", str(run / "config.yaml"), "--runs", str(tmp_path), "--run_id", "again"]) == 0
+    assert "--training.anneal_below" in capsys.readouterr().out  # too short a run for the rate to fall
     again = tmp_path / "copy-ntm" / "again"
     assert result(again)["lengths"] == result(run)["lengths"]
     assert result(again)["metrics"] == result(run)["metrics"]
@@ -247,7 +248,9 @@ def test_stops_by_itself_when_solved(tmp_path, capsys):
     assert got["solved"] is True
     assert got["sequences_to_solve"] == 20  # the first of the two checks, 5 steps of 4 sequences
     assert got["steps"] == 17  # solved at the second check, step 10, and 7 annealed steps
-    assert "solved after 20 sequences" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "solved after 20 sequences" in said
+    assert "anneal_below" not in said
 
 
 def test_progress_is_a_live_bar_on_a_terminal(tmp_path):

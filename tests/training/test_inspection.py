@@ -17,7 +17,7 @@ from memnets.training import inspection
 from memnets.training.callbacks.pictures import Pictures
 from memnets.training.inspection import draw_all, draw_example, example_text, is_traceable, run_example, save_all
 from memnets.training.loggers import log_picture
-from memnets_tasks import Batch, Copy, DynamicNGrams, PrioritySort, Task
+from memnets_tasks import Batch, BucketSort, Copy, DynamicNGrams, PrioritySort, Task
 from reading_cases import LineTask, SceneTask, tiny_captioner, tiny_reader
 
 COMMON = {"memory-at-work", "sequence", "weightings", "gates", "vectors", "memory"}
@@ -125,6 +125,27 @@ def test_two_memories_of_one_cell_are_both_drawn(said):
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert len([title for title in titles if title.endswith("value")]) == 2
     assert not said()
+
+
+class Sure(nn.Module):
+    """Knows the first ``wrong`` answers wrongly, and the others rightly but with a chance below a half."""
+
+    def __init__(self, targets, wrong):
+        super().__init__()
+        self.targets, self.wrong = targets, wrong
+
+    def forward(self, inputs, state=None, lengths=None):
+        wanted = self.targets.clone()
+        first = wanted.any(-1).nonzero()[: self.wrong]
+        wanted[first[:, 0], first[:, 1]] = wanted[first[:, 0], first[:, 1]].roll(1, -1)
+        return 0.1 * wanted, None
+
+
+def test_answers_that_are_symbols_are_wrong_where_another_is_the_largest():
+    task = BucketSort(max_length=5)
+    targets = run_example(Sure(torch.zeros(1, 10, 2), 0), task).batch.targets
+    figure = draw_all(Sure(targets, 2), task)["sequence"]
+    assert figure.get_suptitle() == "Sequence 0: 2 wrong of 5 answers"
 
 
 class Broken(Queue):

@@ -119,6 +119,19 @@ def test_wrong_bits_are_marked_where_they_are():
     assert figure.get_suptitle() == "Sequence 0: 3 wrong of 72 scored values"
 
 
+def test_of_a_softmax_the_largest_output_counts():
+    batch, outputs, _ = copy_task(counts=(2,))
+    chances = torch.tensor([[0.4, 0.3, 0.3, 0.1, 0.3, 0.6], [0.2, 0.7, 0.1, 0.6, 0.3, 0.1]])  # two answers a step
+    wanted = torch.tensor([[1.0, 0, 0, 0, 0, 1], [1, 0, 0, 1, 0, 0]])
+    batch.targets[0, 3:5], outputs[0, 3:5] = wanted, chances
+    figure = viz.sequence_figure(batch, outputs, classes=3)
+    assert figure.get_suptitle() == "Sequence 0: 1 wrong of 4 answers"
+    marked = ~np.ma.getmaskarray(shown(figure, "errors", image=1))
+    assert list(zip(*np.nonzero(marked))) == [(0, 4), (1, 4)]
+    with pytest.raises(ValueError, match="classes is 4"):
+        viz.sequence_figure(batch, outputs, classes=4)
+
+
 def test_batch_figure_sets_unscored_and_missing_steps_apart():
     batch, _, _ = copy_task(counts=(12, 7, 9))
     figure = viz.batch_figure(batch, count=2)

@@ -28,6 +28,11 @@ class SymbolTask(StepTask):
     symbols: tuple[str, ...]
     answers: tuple[str, ...]
 
+    @property
+    def softmax_size(self) -> int:
+        """All outputs of a step are the classes of one answer."""
+        return self.output_size
+
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Cross entropy in nats, averaged over all scored steps of the batch.
 

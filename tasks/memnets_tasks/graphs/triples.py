@@ -67,6 +67,7 @@ class TripleTask(StepTask):
 
     input_size = TRIPLE + 2
     output_size = TRIPLE
+    softmax_size = 10
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Cross entropy in nats of a digit, averaged over all nine digits of all scored steps.
