@@ -20,17 +20,19 @@ def distinct(shape: tuple[int, ...], count: int, high: int, generator: torch.Gen
         return torch.rand((*shape, high), generator=generator, device=generator.device).topk(count, dim=-1).indices
     drawn = torch.randint(high, (*shape, count), generator=generator, device=generator.device)
     flat = drawn.view(-1, count)
-    again = _twice(flat).nonzero().squeeze(1)
-    while len(again):  # the choices with a number twice are drawn again, until there is none
-        flat[again] = torch.randint(high, (len(again), count), generator=generator, device=generator.device)
-        again = again[_twice(flat[again])]
+    row, place = _repeated(flat)
+    while len(row):  # numbers that stood there already are drawn again, until there is none; no number is preferred
+        flat[row, place] = torch.randint(high, row.shape, generator=generator, device=generator.device)
+        still = (flat[row] == flat[row, place].unsqueeze(1)).sum(1) > 1
+        row, place = row[still], place[still]
     return drawn
 
 
-def _twice(drawn: Tensor) -> Tensor:
-    """Whether a number stands twice in a row ``(..., count)``: ``(...)``, bool."""
-    ordered = drawn.sort(dim=-1).values
-    return (ordered[..., 1:] == ordered[..., :-1]).any(-1)
+def _repeated(drawn: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows and places in ``(B, count)`` of the numbers that stand at an earlier place of their row too."""
+    alike = drawn.unsqueeze(2) == drawn.unsqueeze(1)  # (B, count, count)
+    row, place = alike.tril_(-1).any(2).nonzero(as_tuple=True)
+    return row, place
 
 
 def one_of(allowed: Tensor, generator: torch.Generator) -> Tensor:

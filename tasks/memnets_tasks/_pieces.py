@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from memnets_tasks.algorithmic._layout import steps
 from memnets_tasks.base import Batch
 
 
@@ -46,11 +47,15 @@ class Order(NamedTuple):
         return values.gather(1, index) * self.inside.unsqueeze(-1)
 
 
-def order(present: Tensor) -> Order:
-    """The order of the steps that are ``present (B, S)``, bool, without gaps."""
+def order(present: Tensor, place: Tensor | None = None) -> Order:
+    """The order of the steps that are ``present (B, S)``, bool, without gaps; by ``place (B, S)``, or as they stand."""
     lengths = present.sum(1)
-    source = (~present).to(torch.uint8).argsort(dim=1, stable=True)[:, : int(lengths.max())]  # those present first
-    return Order(source, present.gather(1, source), lengths)
+    if place is None:
+        source = (~present).to(torch.uint8).argsort(dim=1, stable=True)  # those present first
+    else:
+        source = place.masked_fill(~present, torch.inf).argsort(dim=1)
+    source = source[:, : int(lengths.max())]
+    return Order(source, steps(source.shape[1], source.device) < lengths.unsqueeze(1), lengths)
 
 
 def beside(pieces: Sequence[Piece]) -> Piece:

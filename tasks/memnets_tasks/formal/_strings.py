@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-_AT_ONCE = 128
+_AT_ONCE = 192
 """Candidates that are drawn at a time, at least, where some may be rejected."""
 
 

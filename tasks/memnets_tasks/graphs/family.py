@@ -9,8 +9,13 @@ from memnets_tasks._checks import check_range, expand_counts
 from memnets_tasks._draw import distinct, one_of, whole
 from memnets_tasks._lengths import set_lengths
 from memnets_tasks.base import Batch
-from memnets_tasks.graphs.family_trees import EDGES, MOST_STEPS, RELATION_LABELS, RELATIONS, draw_family_trees
-from memnets_tasks.graphs.random_graphs import shuffled
+from memnets_tasks.graphs.family_trees import (
+    EDGES,
+    MOST_STEPS,
+    RELATION_LABELS,
+    RELATIONS,
+    draw_family_trees,
+)
 from memnets_tasks.graphs.triples import BLANK, LABELS, TRIPLE, TripleTask, decode, question
 
 
@@ -68,28 +73,26 @@ class FamilyRelations(TripleTask):
         device = generator.device
         length = expand_counts("length", length, batch_size, device, minimum=1, unit=self.length_unit)
         trees = draw_family_trees(length, generator)
-        persons = trees.there.shape[1]
-        if persons > LABELS:
+        if trees.persons > LABELS:
             raise ValueError(f"length is {int(length.max())}; give 249 families at most, so that each has a label")
-        labels = distinct((batch_size,), persons, LABELS, generator)
-        relatives, who = trees.relatives()  # (B, R, N) each
-        single = relatives == 1
+        labels = distinct((batch_size,), trees.persons, LABELS, generator)
+        relatives, single = trees.single_relatives()  # (B, C, R) each, of each child
 
         edges_away = torch.tensor([*RELATIONS.values()], device=device)  # (R,)
         drawn = whole(self.min_steps, self.max_steps, (batch_size,), generator)
-        possible = single.any(-1) & (edges_away <= drawn.unsqueeze(1))  # (B, R); fathers always are
+        possible = single.any(1) & (edges_away <= drawn.unsqueeze(1))  # (B, R); fathers always are
         farthest = (edges_away * possible).amax(1, keepdim=True)
         relation = one_of(possible & (edges_away == farthest), generator)  # (B,)
         sequence = torch.arange(batch_size, device=device)
-        person = one_of(single[sequence, relation], generator)
-        relative = who[sequence, relation, person]
+        child = one_of(single[sequence, :, relation], generator)
+        relative = relatives[sequence, child, relation]
 
         name = torch.tensor(RELATION_LABELS, device=device)[relation]
-        answer = torch.stack([labels[sequence, person], name, labels[sequence, relative]], dim=-1).unsqueeze(1)
+        answer = torch.stack([labels[sequence, 1 + child], name, labels[sequence, relative]], dim=-1).unsqueeze(1)
         asked = answer.clone()
         asked[..., 2] = BLANK
-        edges, there = shuffled(*trees.edge_triples(labels), generator)
-        return question(edges, there, asked, torch.ones_like(there[:, :1]), answer)
+        edges, there = trees.edge_triples(labels)
+        return question(edges, there, asked, torch.ones_like(there[:, :1]), answer, generator)
 
     def slice_masks(self, batch: Batch) -> dict[str, Tensor]:
         """The sequences ``(B, 1)`` whose relative is 1 edge away, 2, and so on."""

@@ -14,9 +14,6 @@ COUNT_BITS = 32
 CHILDREN = 3
 """Most children of a family."""
 
-MEMBERS = 1 + CHILDREN
-"""New persons of a family: whom one of the tree marries, and their children."""
-
 EDGES = ("father", "mother", *(f"{child} {n}" for child in ("son", "daughter") for n in range(1, CHILDREN + 1)))
 """What a tree's edges say; a label of the first relation is 0, of the second 1, and so on."""
 
@@ -55,85 +52,94 @@ RELATION_LABELS = tuple(
 
 
 class FamilyTrees(NamedTuple):
-    """Family trees of up to N persons; person 0 is the first.
+    """Trees of up to F families. Person 0 is the first; then come the children, three places a family; then newcomers.
+
+    Each family is one of the first and the children before it, who marries a newcomer, and their children.
 
     Attributes:
-        there: ``(B, N)``, bool; which persons there are.
-        male: ``(B, N)``, bool.
-        father: ``(B, N)``, int64; -1 without parents in the tree.
-        mother: ``(B, N)``, int64; the same.
-        order: ``(B, N)``, int64; which son or daughter of their parents a person is, from 0.
+        there: ``(B, F, 3)``, bool; which children there are.
+        male: ``(B, 1 + 3 F)``, bool; the first and the children.
+        married: ``(B, F)``, int64; who of these marries.
+        parents: ``(B, 2, F)``, int64; the father and the mother of each family, one of whom is the newcomer.
     """
 
     there: Tensor
     male: Tensor
-    father: Tensor
-    mother: Tensor
-    order: Tensor
+    married: Tensor
+    parents: Tensor
+
+    @property
+    def persons(self) -> int:
+        """How many have a number: ``1 + 4 F``."""
+        return self.male.shape[1] + self.married.shape[1]
 
     def edge_triples(self, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """All edges as triples of labels ``(B, 4 N, 3)`` of persons ``labels (B, N)``, and which there are.
+        """All edges as triples of labels ``(B, 12 F, 3)`` of persons ``labels (B, 1 + 4 F)``, and which there are.
 
         Of each child: (child, father, its father), (child, mother, its mother), and back from each of both (parent, son
         or daughter n, child).
         """
-        triples = []
-        child = 2 + torch.where(self.male, 0, CHILDREN) + self.order
-        for relation, parent in enumerate((self.father, self.mother)):
-            other = labels.gather(1, parent.clamp_min(0))
-            triples.append(torch.stack([labels, torch.full_like(labels, relation), other], dim=-1))
-            triples.append(torch.stack([other, child, labels], dim=-1))
-        there = (self.father >= 0).repeat(1, len(triples))
-        return torch.cat(triples, dim=1), there
+        count, families = self.married.shape
+        child = labels[:, 1 : self.male.shape[1]].view(count, families, CHILDREN)
+        parents = labels.gather(1, self.parents.flatten(1)).view(count, 2, families, 1).expand(-1, -1, -1, CHILDREN)
+        father, mother = parents.unbind(1)  # (B, F, 3) each
+        relation = self._relation_to_child()
+        to_father, to_mother = (torch.full_like(child, EDGES.index(name)) for name in ("father", "mother"))
+        of_father = [child, to_father, father, father, relation, child]
+        of_mother = [child, to_mother, mother, mother, relation, child]
+        triples = torch.stack(of_father + of_mother, dim=-1).view(count, -1, 3)
+        return triples, self.there.unsqueeze(-1).expand(-1, -1, -1, 4).reshape(count, -1)
 
-    def relatives(self) -> tuple[Tensor, Tensor]:
-        """How many relatives of each of :data:`RELATIONS` a person has, and who it is where there is one.
+    def single_relatives(self) -> tuple[Tensor, Tensor]:
+        """Who is each child's relative of each of :data:`RELATIONS`, and where it has one alone: ``(B, 3 F, R)`` each.
 
-        Both are summed over relatives, from step to step of a relation, as one number: the count above ``COUNT_BITS``
-        bits of the sum of the persons' numbers. Nobody marries twice or within the tree, so that each relative is met
-        once.
+        They are summed from step to step of a relation, as one number: the count of relatives above ``COUNT_BITS`` bits
+        of the sum of their numbers. Nobody marries twice or within the tree, so that each relative is met once.
+        Others than children have none: one who married into the tree or founded it has no parents there.
 
         Returns:
-            ``(B, R, N)`` twice, int64; the second means something where the first is 1.
+            int64, which means something where the other, bool, is true.
         """
-        persons = torch.arange(self.father.shape[1], device=self.father.device)
-        oneself = ((1 << COUNT_BITS) + persons).view(1, 1, -1).expand(len(self.father), -1, -1)  # (B, 1, N)
-        children = self._of_children(oneself)  # (B, 2, N): sons and daughters
-        siblings = self._of_siblings(oneself, children)  # brothers and sisters
-        nephews = self._of_siblings(children, self._of_children(children))
-        nephews = nephews.unflatten(1, (2, 2)).sum(1)  # of brothers and of sisters; and nieces
-        near = torch.cat([oneself, siblings, nephews], dim=1)
-        sides = [taken.split([1, 2, 2], dim=1) for taken in self._of_parents(near)]
-        (father, paternal, cousins), (mother, maternal, other_cousins) = sides  # parents, uncles and aunts, cousins
-        far = torch.cat([father, mother, paternal + maternal], dim=1)
-        (grandparents, great), (other_grandparents, other_great) = (
-            taken.split([2, 2], dim=1) for taken in self._of_parents(far)
+        count, families = self.married.shape
+        one = 1 << COUNT_BITS
+        numbers = torch.arange(1, self.male.shape[1], device=self.male.device).view(1, families, CHILDREN, 1)
+        boys = self.male[:, 1:].view(count, families, CHILDREN)
+        sexes = torch.stack([boys & self.there, ~boys & self.there], dim=-1)
+        own = torch.where(sexes, one + numbers, 0)  # (B, F, 3, 2)
+        children = own.sum(2)  # (B, F, 2), sons and daughters of each family
+        of_child = self._as_spouse(children)  # (B, F, 3, 2), each child's own sons and daughters
+        siblings = children.unsqueeze(2) - own  # brothers and sisters
+        nephews = of_child.sum(2, keepdim=True) - of_child  # and nieces
+        near = torch.cat([siblings, nephews], dim=-1)  # (B, F, 3, 4)
+
+        child = self.parents * (self.parents < self.male.shape[1])  # (B, 2, F), which one a parent is; 0 of newcomers
+        uncles, cousins = _at(near.flatten(1, 2), child).split(2, dim=-1)  # (B, F, 2, 2), sides and sexes
+        parents = one + self.parents.transpose(1, 2)  # (B, F, 2)
+        above = torch.cat([parents, uncles.sum(2)], dim=-1)  # (B, F, 4)
+        grandparents, great_uncles = _at(above, (child + CHILDREN - 1) // CHILDREN).split(2, dim=-1)
+
+        shared = [grandparents, uncles, great_uncles, cousins]
+        shared = [parents, *(of_sides.flatten(2) for of_sides in shared)]  # (B, F, K), the same of siblings
+        parents, grandparents, uncles, great_uncles, cousins = (
+            values.unsqueeze(2).expand(-1, -1, CHILDREN, -1) for values in shared
         )
-        found = [father, mother, grandparents, other_grandparents, siblings, paternal, maternal, nephews]
-        found += [great, other_great, cousins, other_cousins]
-        summed = torch.cat(found, dim=1)  # (B, R, N)
-        return summed >> COUNT_BITS, summed & ((1 << COUNT_BITS) - 1)
+        found = [parents, grandparents, siblings, uncles, nephews, great_uncles, cousins]
+        who = torch.cat(found, dim=-1).flatten(1, 2) ^ one  # without the count where that is one
+        return who, (who < one) & self.there.view(count, -1, 1)
 
-    def _of_parents(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """The values ``(B, K, N)`` of each person's father, and of the mother; zeros where the tree has none."""
-        return _taken(values, self.father), _taken(values, self.mother)
+    def _as_spouse(self, values: Tensor) -> Tensor:
+        """The values ``(B, F, K)`` of the family that each child has as a grown-up: ``(B, F, 3, K)``; 0 without."""
+        count, families, size = values.shape
+        taken = values.new_zeros(count, self.male.shape[1], size)
+        taken.scatter_add_(1, self.married.unsqueeze(-1).expand_as(values), values)
+        return taken[:, 1:].unflatten(1, (families, CHILDREN))
 
-    def _of_children(self, values: Tensor) -> Tensor:
-        """The values ``(B, K, N)`` of each person's sons, added up, then of the daughters: ``(B, 2 K, N)``."""
-        own = self._by_sex(values) * (self.father >= 0).unsqueeze(1)  # children of the tree
-        summed = torch.zeros_like(own)
-        for parent in (self.father, self.mother):
-            summed.scatter_add_(2, parent.clamp_min(0).unsqueeze(1).expand_as(own), own)
-        return summed
-
-    def _of_siblings(self, values: Tensor, of_children: Tensor) -> Tensor:
-        """The same of each person's brothers and sisters, who are the father's other children."""
-        return _taken(of_children, self.father) - self._by_sex(values) * (self.father >= 0).unsqueeze(1)
-
-    def _by_sex(self, values: Tensor) -> Tensor:
-        """Values ``(B, K, N)`` of men alone, then of women alone: ``(B, 2 K, N)``."""
-        male = self.male.unsqueeze(1)
-        return torch.cat([values * male, values * ~male], dim=1)
+    def _relation_to_child(self) -> Tensor:
+        """What a parent's edge to each child says ``(B, F, 3)``: the first son and so on."""
+        boys = self.male[:, 1:].view(self.there.shape).long()
+        sons, daughters = (c.cumsum(2) - c for c in (boys, 1 - boys))
+        first_son, first_daughter = (EDGES.index(f"{child} 1") for child in ("son", "daughter"))
+        return torch.where(boys == 1, first_son + sons, first_daughter + daughters)
 
 
 def draw_family_trees(families: Tensor, generator: torch.Generator) -> FamilyTrees:
@@ -144,49 +150,34 @@ def draw_family_trees(families: Tensor, generator: torch.Generator) -> FamilyTre
         generator: Source of randomness.
     """
     count, most, device = len(families), int(families.max()), generator.device
-    born = whole(1, CHILDREN, (count, most, 1), generator)  # (B, F, 1), children of each family
-    member = torch.arange(MEMBERS, device=device)  # the newcomer, then the children
-    growing = (torch.arange(most, device=device) < families.unsqueeze(1)).unsqueeze(-1)  # (B, F, 1)
-    there = (member <= born) & growing  # (B, F, 4)
-    persons = F.pad(there.flatten(1), (1, 0), value=True)  # (B, N)
-    male = whole(0, 1, persons.shape, generator).bool()
-    married = _draw_married(persons, most, generator)  # (B, F)
-
-    newcomer = 1 + MEMBERS * torch.arange(most, device=device).expand(count, -1)
-    of_tree = male.gather(1, married)  # (B, F), whether the husband is of the tree, and not the newcomer
-    male = male.scatter(1, newcomer, ~of_tree)
-    father, mother = (torch.where(of_tree == first, married, newcomer) for first in (True, False))
-    child = there & (member > 0)
-    father, mother = (torch.where(child, who.unsqueeze(-1), -1).flatten(1) for who in (father, mother))
-    father, mother = (F.pad(who, (1, 0), value=-1) for who in (father, mother))  # of the first person, none
-    return FamilyTrees(persons, male, father, mother, _order(male))
+    born = whole(1, CHILDREN, (count, most), generator)
+    born = born * (torch.arange(most, device=device) < families.unsqueeze(1))  # (B, F), children of each family
+    there = torch.arange(CHILDREN, device=device) < born.unsqueeze(-1)  # (B, F, 3)
+    male = whole(0, 1, (count, 1 + CHILDREN * most), generator).bool()
+    married = _draw_married(there, generator)
+    newcomers = torch.arange(male.shape[1], male.shape[1] + most, device=device)
+    husband = male.gather(1, married).unsqueeze(1)  # (B, 1, F), whether the one of the tree is
+    pairs = torch.stack([married, newcomers.expand_as(married)], dim=1)
+    return FamilyTrees(there, male, married, torch.where(husband, pairs, pairs.flip(1)))
 
 
-def _draw_married(there: Tensor, families: int, generator: torch.Generator) -> Tensor:
-    """Who of those in the tree marries in each family ``(B, F)``: no newcomer, and nobody twice."""
-    draws = torch.rand((len(there), families, there.shape[1]), generator=generator, device=there.device)
-    single = torch.zeros_like(draws[:, 0])
-    single[:, 0] = 1
+def _draw_married(there: Tensor, generator: torch.Generator) -> Tensor:
+    """Who of the first and the children marries in each family ``(B, F)``: one born before, and nobody twice."""
+    families = there.shape[1]
+    family = torch.arange(families, device=there.device)
+    persons = F.pad(there.flatten(1), (1, 0), value=True).unsqueeze(1)  # (B, 1, P)
+    born = F.pad(family.repeat_interleave(CHILDREN), (1, 0), value=-1)  # in which family
+    possible = persons & (born < family.unsqueeze(1))  # (B, F, P)
+    draws = torch.rand(possible.shape, generator=generator, device=there.device)
+    draws = draws.masked_fill(~possible, -1)
     married = []
-    for family in range(families):
-        married.append((draws[:, family] * single + single).argmax(1, keepdim=True))  # above 1 for the single alone
-        single = single.scatter(1, married[-1], 0)
-        first = 2 + MEMBERS * family
-        single[:, first : first + CHILDREN] = there[:, first : first + CHILDREN].float()
+    for drawn in draws.unbind(1):
+        married.append(drawn.argmax(1, keepdim=True))
+        draws.scatter_(2, married[-1].unsqueeze(1).expand(-1, families, -1), -1)
     return torch.cat(married, dim=1)
 
 
-def _order(male: Tensor) -> Tensor:
-    """Which son or daughter of a family each person is ``(B, N)``, from 0; children of a family are side by side."""
-    children = male[:, 1:].unflatten(1, (-1, MEMBERS))[:, :, 1:].long()  # (B, F, 3)
-    sons, daughters = (c.cumsum(2) - c for c in (children, 1 - children))
-    order = torch.zeros(male.shape, dtype=torch.int64, device=male.device)
-    placed = torch.where(children == 1, sons, daughters)
-    order[:, 1:] = F.pad(placed, (1, 0)).flatten(1)
-    return order
-
-
-def _taken(values: Tensor, persons: Tensor) -> Tensor:
-    """The values ``(B, K, N)`` of the persons ``(B, N)`` that are named; zeros from -1."""
-    index = persons.clamp_min(0).unsqueeze(1).expand_as(values)
-    return values.gather(2, index) * (persons >= 0).unsqueeze(1)
+def _at(values: Tensor, place: Tensor) -> Tensor:
+    """The values ``(B, P, K)`` at places ``(B, 2, F)``, counted from 1, zeros at 0: ``(B, F, 2, K)``."""
+    index = place.transpose(1, 2).flatten(1).unsqueeze(-1).expand(-1, -1, values.shape[-1])
+    return F.pad(values, (0, 0, 1, 0)).gather(1, index).unflatten(1, (-1, 2))

@@ -63,10 +63,3 @@ def draw_graphs(nodes: Tensor, min_degree: int, max_degree: int, generator: torc
     degrees = between(highest.clamp_max(min_degree), highest, generator) * there
     labels = distinct((count,), most, LABELS, generator)
     return Graphs(there, labels, targets, distinct((count, most), degree, LABELS, generator), degrees)
-
-
-def shuffled(triples: Tensor, there: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Triples ``(B, E, 3)`` in random order, those that are there first, and which they are ``(B, E)``."""
-    draws = torch.rand(there.shape, generator=generator, device=there.device)
-    order = torch.where(there, draws, 2.0).argsort(1)
-    return triples.gather(1, order.unsqueeze(-1).expand(-1, -1, 3)), there.gather(1, order)

@@ -9,7 +9,7 @@ from memnets_tasks._checks import check_at_least, check_range, expand_counts
 from memnets_tasks._draw import one_of, whole
 from memnets_tasks._lengths import set_lengths
 from memnets_tasks.base import Batch
-from memnets_tasks.graphs.random_graphs import Graphs, draw_graphs, shuffled
+from memnets_tasks.graphs.random_graphs import Graphs, draw_graphs
 from memnets_tasks.graphs.triples import BLANK, TripleTask, question
 
 
@@ -78,26 +78,24 @@ class ShortestPath(TripleTask):
         device = generator.device
         length = expand_counts("length", length, batch_size, device, minimum=2, unit=self.length_unit)
         graphs = draw_graphs(length, self.min_degree, self.max_degree, generator)
-        distances, single = distances_and_single(graphs.adjacency(), self.max_path)  # (B, N, N) each
-        path = whole(self.min_path, self.max_path, (batch_size,), generator)
-        path = _nearest(path, _lengths_there(distances, single, self.max_path))
-        ends = one_of((single & (distances == path.view(-1, 1, 1))).flatten(1), generator)  # (B,)
-        source, target = ends // distances.shape[1], ends % distances.shape[1]
+        farther, single = farther_and_single(graphs.adjacency(), self.max_path)  # (B, P, N, N) each
+        path = _nearest(whole(self.min_path, self.max_path, (batch_size,), generator), single.flatten(2).any(2))
         sequence = torch.arange(batch_size, device=device)
+        ends = one_of(single[sequence, path - 1].flatten(1), generator)  # (B,)
+        source, target = ends // single.shape[-1], ends % single.shape[-1]
         labels = graphs.labels[sequence, source], torch.full_like(source, BLANK), graphs.labels[sequence, target]
         asked = torch.stack(labels, dim=-1).unsqueeze(1)  # (B, 1, 3)
         triples, there = graphs.edge_triples()
-        way = _way(graphs, distances, source, target, path)  # (B, P)
+        left = 1 + farther[sequence, :, :, target].sum(1)  # (B, N), edges from each node to the target, but for itself
+        way = _way(graphs, left.scatter(1, target.unsqueeze(1), 0), source, path)  # (B, P)
         wanted = triples.gather(1, way.clamp_min(0).unsqueeze(-1).expand(-1, -1, 3))
         wanted = wanted.masked_fill((way < 0).unsqueeze(-1), BLANK)
-        edges, there = shuffled(triples, there, generator)
-        return question(edges, there, asked, torch.ones_like(there[:, :1]), wanted, self.planning)
+        return question(triples, there, asked, torch.ones_like(there[:, :1]), wanted, generator, self.planning)
 
 
-def _way(graphs: Graphs, distances: Tensor, node: Tensor, target: Tensor, path: Tensor) -> Tensor:
-    """The edges of the way ``(B, P)``, -1 past its end: each to the node that is one edge nearer to the target."""
-    sequence, degree = torch.arange(len(node), device=node.device), graphs.targets.shape[-1]
-    left = distances[sequence, :, target]  # (B, N), edges from each node to the target
+def _way(graphs: Graphs, left: Tensor, node: Tensor, path: Tensor) -> Tensor:
+    """The edges of the way ``(B, P)`` from a node, -1 past its end: each to one that has fewer ``left (B, N)``."""
+    degree = graphs.targets.shape[-1]
     after = left.gather(1, graphs.targets.flatten(1)).view_as(graphs.targets)  # (B, N, D), from the end of each edge
     there = torch.arange(degree, device=node.device) < graphs.degrees.unsqueeze(-1)
     nearer = there & (after == left.unsqueeze(-1) - 1)
@@ -111,34 +109,27 @@ def _way(graphs: Graphs, distances: Tensor, node: Tensor, target: Tensor, path: 
     return torch.cat(edges, dim=1).masked_fill(past, -1)
 
 
-def distances_and_single(adjacency: Tensor, most: int) -> tuple[Tensor, Tensor]:
-    """Edges from each node to each other one, and whether there is one shortest path alone.
+def farther_and_single(adjacency: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """Whether nodes are farther from each other than 1 edge, 2 and so on, and whether one path of so many leads there.
 
     Args:
         adjacency: ``(B, N, N)``, bool.
         most: Distance up to which is looked.
 
     Returns:
-        ``(B, N, N)``, int64, ``most + 1`` where a node is farther; and ``(B, N, N)``, bool, which is False there and
-        from a node to itself.
+        ``(B, most, N, N)``, bool, False from a node to itself; and of the same shape whether that is the distance, and
+        there is one shortest path alone.
     """
     edges = adjacency.float()
-    itself = torch.eye(adjacency.shape[1], dtype=torch.bool, device=adjacency.device)
-    walks = [edges]  # of each number of edges; those as long as the distance are the shortest paths
-    for _ in range(most - 1):
-        walks.append(walks[-1] @ edges)
-    ways, distances = torch.zeros_like(edges), torch.full(edges.shape, most + 1, device=edges.device)
-    for steps, walk in reversed([*enumerate(walks, 1)]):  # the fewest steps last, as they are those that count
-        there = walk > 0
-        ways, distances = torch.where(there, walk, ways), torch.where(there, steps, distances)
-    ways, distances = ways.masked_fill(itself, 0), distances.masked_fill(itself, 0)
-    return distances, ways == 1
-
-
-def _lengths_there(distances: Tensor, single: Tensor, most: int) -> Tensor:
-    """Whether a graph has single shortest paths of each number of edges: ``(B, most)``, bool, from 1 on."""
-    wanted = torch.arange(1, most + 1, device=distances.device)
-    return ((distances.unsqueeze(-1) == wanted) & single.unsqueeze(-1)).flatten(1, 2).any(1)
+    walks = edges  # of each number of edges; those as long as the distance are the shortest paths
+    far = ~torch.eye(adjacency.shape[1], dtype=torch.bool, device=adjacency.device).expand_as(adjacency)
+    farther, single = [], []
+    for steps in range(most):
+        walks = walks @ edges if steps else edges
+        single.append(far & (walks == 1))
+        far = far & (walks == 0)
+        farther.append(far)
+    return torch.stack(farther, dim=1), torch.stack(single, dim=1)
 
 
 def _nearest(wanted: Tensor, there: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from memnets_tasks._checks import check_range, expand_counts
 from memnets_tasks._draw import up_to, whole
 from memnets_tasks._lengths import set_lengths
 from memnets_tasks.base import Batch
-from memnets_tasks.graphs.random_graphs import Graphs, draw_graphs, shuffled
+from memnets_tasks.graphs.random_graphs import Graphs, draw_graphs
 from memnets_tasks.graphs.triples import BLANK, TripleTask, question
 
 
@@ -81,8 +81,7 @@ class GraphTraversal(TripleTask):
         asked = walk.clone()
         asked[..., 2] = BLANK
         asked[:, 1:, 0] = BLANK
-        edges, there = shuffled(triples, there, generator)
-        return question(edges, there, asked, taken, walk)
+        return question(triples, there, asked, taken, walk, generator)
 
     def _walk(self, graphs: Graphs, nodes: Tensor, count: int, generator: torch.Generator) -> Tensor:
         """``count`` edges that follow each other ``(B, P)``, of any node, by their number among the graph's edges."""

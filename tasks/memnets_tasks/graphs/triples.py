@@ -33,12 +33,17 @@ def _codes(device: torch.device) -> Tensor:
 
 def encode(triples: Tensor) -> Tensor:
     """Triples of labels ``(..., 3)``, int64, as vectors ``(..., 90)``, each of the nine digits one-hot."""
-    return F.embedding(triples % (LABELS + 1), _codes(triples.device)).flatten(-2)
+    return F.embedding(_rows(triples), _codes(triples.device)).flatten(-2)
 
 
-def _encode_into(vectors: Tensor, triples: Tensor) -> None:
-    """Put triples ``(S, 3)`` into the first 90 numbers of vectors ``(S, ...)``: a large batch is written but once."""
-    codes, rows = _codes(triples.device), triples % (LABELS + 1)
+def _rows(triples: Tensor) -> Tensor:
+    """Where the codes of labels stand: that of a label left open after all others."""
+    return triples.masked_fill(triples < 0, LABELS)
+
+
+def _encode_into(vectors: Tensor, rows: Tensor) -> None:
+    """Put triples by their codes' rows ``(S, 3)`` into the first 90 of vectors ``(S, ...)``: written but once."""
+    codes = _codes(rows.device)
     for place, part in enumerate(vectors[:, :TRIPLE].split(codes.shape[1], dim=1)):
         torch.index_select(codes, 0, rows[:, place], out=part)
 
@@ -67,7 +72,6 @@ class TripleTask(StepTask):
 
     input_size = TRIPLE + 2
     output_size = TRIPLE
-    softmax_size = 10
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Cross entropy in nats of a digit, averaged over all nine digits of all scored steps.
@@ -114,38 +118,51 @@ def _text(triples: Tensor) -> str:
 
 
 def question(
-    edges: Tensor, there: Tensor, asked: Tensor, asked_there: Tensor, wanted: Tensor, planning: int = 0
+    edges: Tensor,
+    there: Tensor,
+    asked: Tensor,
+    asked_there: Tensor,
+    wanted: Tensor,
+    generator: torch.Generator,
+    planning: int = 0,
 ) -> Batch:
-    """A batch of a description, a question, planning and an answer.
+    """A batch of a description, in random order, a question, planning and an answer.
 
     Args:
-        edges: ``(B, E, 3)``, the triples of the graph, in the order in which they are shown.
-        there: ``(B, E)``, bool; which of them there are. The first is.
+        edges: ``(B, E, 3)``, the triples of the graph.
+        there: ``(B, E)``, bool; which of them there are, one at least.
         asked: ``(B, Q, 3)``, the triples of the question.
         asked_there: ``(B, Q)``, bool. The first is.
-        wanted: ``(B, A, 3)``, the triples of the answer; there are those that have no blank.
+        wanted: ``(B, A, 3)``, the triples of the answer; there are those that have no blank, before the others.
+        generator: Source of randomness.
         planning: Steps between question and answer.
     """
     count, device = len(edges), edges.device
-    triples = torch.cat([edges, asked, edges.new_full((count, planning + wanted.shape[1], 3), BLANK)], dim=1)
-    plans = there.new_ones((count, planning))
+    shows_nothing = edges.new_full((count, planning + wanted.shape[1], 3), LABELS)
+    rows = torch.cat([edges, _rows(asked), shows_nothing], dim=1)  # (B, S, 3)
     answered = wanted[..., 0] >= 0
-    present = torch.cat([there, asked_there, plans, answered], dim=1)  # (B, S)
+    present = torch.cat([there, asked_there, there.new_ones((count, planning)), answered], dim=1)  # (B, S)
     sizes = edges.shape[1], asked.shape[1], planning, wanted.shape[1]
-    first, answers = _first_steps(sizes, device), sum(sizes[:3])
-    placed = order(present)
-    source, outside = placed.source, ~placed.inside.unsqueeze(-1)
-    mask = (source >= answers) & placed.inside
-    inputs = first.new_empty((*mask.shape, TRIPLE + 2))
-    inputs[..., TRIPLE] = first[source] * placed.inside
+    after, answers = torch.arange(1, 1 + sum(sizes[1:]), device=device), sum(sizes[:3])
+    draws = torch.rand(there.shape, generator=generator, device=device)
+    placed = order(present, torch.cat([draws, after.float().expand(count, -1)], dim=1))
+    mask = (placed.source >= answers) & placed.inside
+    inputs = draws.new_empty((*mask.shape, TRIPLE + 2))
+    inputs[..., TRIPLE] = _first_steps(sizes, device)[placed.source] * placed.inside
+    inputs[:, 0, TRIPLE] = 1  # whichever edge came first
     inputs[..., TRIPLE + 1] = mask
-    given = triples.gather(1, source.unsqueeze(-1).expand(-1, -1, 3)).masked_fill(outside, BLANK)
-    _encode_into(inputs.view(-1, TRIPLE + 2), given.view(-1, PLACES))
+    of_batch = rows.shape[1] * torch.arange(count, device=device).unsqueeze(1)
+    given = rows.flatten(0, 1).index_select(0, (placed.source + of_batch).flatten())
+    _encode_into(inputs.flatten(0, 1), given.masked_fill_(~placed.inside.view(-1, 1), LABELS))
     targets = inputs.new_zeros((*mask.shape, TRIPLE))
-    targets[mask] = encode(wanted[answered])  # in the same order: sequence by sequence, step by step
+    sequence, number = answered.nonzero(as_tuple=True)
+    step = (placed.lengths - answered.sum(1))[sequence] + number  # the answer is what comes last
+    targets[sequence, step] = encode(wanted[sequence, number])
     return Batch(inputs, targets, mask, placed.lengths)
 
 
+@lru_cache(maxsize=8)
 def _first_steps(sizes: tuple[int, ...], device: torch.device) -> Tensor:
-    """1 at the first step of each phase, 0 elsewhere: ``(S,)``. A phase without steps has none."""
-    return torch.tensor([float(step == 0) for size in sizes for step in range(size)], device=device)
+    """1 at the first step of each phase after the description, 0 elsewhere: ``(S,)``. One without steps has none."""
+    later = [float(step == 0) for size in sizes[1:] for step in range(size)]
+    return torch.tensor([0.0] * sizes[0] + later, device=device)

@@ -61,11 +61,15 @@ def test_all_strings_of_a_length_are_as_likely(name, length):
     assert all(abs(number - count / len(every)) < 5 * error for number in strings.values())
 
 
-def test_majorities_of_any_size_are_as_likely():
-    language = LANGUAGES["majority"]()
-    ones = Counter(language.draw(torch.full((4000,), 7), seeded()).sum(1).tolist())
-    assert set(ones) == {4, 5, 6, 7}
-    assert all(abs(count - 1000) < 150 for count in ones.values())
+@pytest.mark.parametrize(("length", "sizes"), [(7, {4, 5, 6, 7}), (6, {4, 5, 6})])
+def test_majorities_of_any_size_and_at_any_places_are_as_likely(length, sizes):
+    language, count = LANGUAGES["majority"](), 4000
+    strings = language.draw(torch.full((count,), length), seeded())
+    ones = Counter(strings.sum(1).tolist())
+    assert set(ones) == sizes
+    assert all(abs(number - count / len(sizes)) < 150 for number in ones.values())
+    fewest = strings[strings.sum(1) == 4].float().mean(0)
+    assert (fewest - 4 / length).abs().max() < 0.07
 
 
 def test_the_numbers_of_an_addition():

@@ -9,6 +9,12 @@ from memnets_tasks.formal.recognition.language import Language
 _INSERT, _REPLACE, _DELETE = range(3)
 
 
+def draw_positives(language: Language, limit: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Draw strings of a language, of the greatest lengths up to ``limit (B,)``: ``(B, S)``, and these lengths."""
+    length = language.nearest_length(limit)
+    return language.draw(length, generator), length
+
+
 def draw_negatives(language: Language, limit: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Draw strings that are not in a language.
 
@@ -34,8 +40,7 @@ def draw_negatives(language: Language, limit: Tensor, generator: torch.Generator
         perturbed = random_symbols(2, (len(rows),), generator).nonzero().squeeze(1)
         if len(perturbed):
             most = length[perturbed]
-            own = language.nearest_length(most)
-            positive = language.draw(own, generator)
+            positive, own = draw_positives(language, most, generator)
             positive = torch.nn.functional.pad(positive, (0, longest - positive.shape[1]))
             edits = draw_edit_counts(len(perturbed), generator)
             edited, left = edit(positive, own, most, edits, kinds, generator)
@@ -75,22 +80,20 @@ def edit(
     due = _due(edits, len(kind))
     counts = due.sum(1).tolist()
     kind, sizes = kind[due], sizes[due]  # (E,) each: the edits of all strings, round by round
-    insert, delete = kind == _INSERT, kind == _DELETE
+    insert, shift = kind == _INSERT, kind - _REPLACE  # what stands after the place comes from a symbol before or after
     place = random_below(sizes + insert, generator)
     symbol = random_symbols(kinds, tuple(kind.shape), generator)
     change = (1 + random_symbols(kinds - 1, tuple(kind.shape), generator)) * (kind == _REPLACE)
 
     # What is inserted is taken from columns past the string, which hold each symbol once.
     columns = string.shape[1]
-    places = torch.arange(columns + kinds, device=length.device)
-    moved = (places >= (place + insert).unsqueeze(1)) & (places < columns)
-    here = places == place.unsqueeze(1)  # (E, S + kinds)
-    source = (places + (delete.long() - insert.long()).unsqueeze(1) * moved).clamp_(max=columns + kinds - 1)
-    source = torch.where(here & insert.unsqueeze(1), columns + symbol.unsqueeze(1), source)
-    change = here * change.unsqueeze(1)
-    string = torch.cat([string, (places[columns:] - columns).expand(len(string), -1)], dim=1)
-    for origin, step in zip(source.split(counts), change.split(counts)):
-        string[: len(origin)] = string[: len(origin)].gather(1, origin) + step
+    places, place = torch.arange(columns, device=length.device), place.unsqueeze(1)
+    source = torch.where(places < place, places, places + shift.unsqueeze(1))  # (E, S)
+    source.scatter_(1, place, torch.where(insert, columns + symbol, place.squeeze(1) + shift).unsqueeze(1))
+    string = torch.cat([string, torch.arange(kinds, device=length.device).expand(len(string), -1)], dim=1)
+    for origin, at, step in zip(source.split(counts), place.split(counts), change.unsqueeze(1).split(counts)):
+        string[: len(origin), :columns] = string[: len(origin)].gather(1, origin)
+        string[: len(origin)].scatter_add_(1, at, step)
     return _unsorted(string[:, :columns] % kinds, order), _unsorted(size, order)
 
 

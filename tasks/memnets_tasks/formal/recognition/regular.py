@@ -19,13 +19,19 @@ class Majority(Language):
     shortest = 1
 
     def draw(self, length: Tensor, generator: torch.Generator) -> Tensor:
-        """Draw the number of ones, and put them at the places of as many least of random keys."""
-        ones = length // 2 + 1 + random_below(length - length // 2, generator)
+        """Draw uniform bits of one probability, itself uniform, and let the more frequent symbol be the ones.
+
+        With a uniform probability every number of ones is as likely. It is an odd number of symbols that is drawn so,
+        of which one or the other is more frequent: where the length is even, one at any place is a one from the start.
+        """
         shape = (len(length), int(length.max()))
-        keys = torch.rand(shape, generator=generator, device=length.device, dtype=torch.float64)
-        keys = keys.masked_fill(~within(keys, length), 2.0)
-        most = keys.sort(dim=1).values.gather(1, ones.unsqueeze(1) - 1)
-        return (keys <= most).long()
+        draws = torch.rand((shape[0], shape[1] + 1), generator=generator, device=length.device)
+        string = draws[:, 1:] < draws[:, :1]
+        given = steps(shape[1], length.device) == random_below(length, generator).unsqueeze(1)
+        given &= (length % 2 == 0).unsqueeze(1)
+        counted = (string & within(string, length) & ~given).sum(1)
+        rare = counted < (length + 1) // 2  # fewer ones than zeros among those that are drawn
+        return ((string ^ rare.unsqueeze(1)) | given).long()
 
     def contains(self, string: Tensor, length: Tensor) -> Tensor:
         """More than half of the symbols are ones."""

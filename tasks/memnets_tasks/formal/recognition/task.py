@@ -8,7 +8,7 @@ from torch import Tensor
 from memnets.base.errors import suggest
 from memnets_tasks.formal.recognition.addition import BinaryAddition
 from memnets_tasks.formal.recognition.language import Language
-from memnets_tasks.formal.recognition.negatives import draw_negatives
+from memnets_tasks.formal.recognition.negatives import draw_negatives, draw_positives
 from memnets_tasks.formal.recognition.pairs import (
     BucketSort,
     MarkedCopy,
@@ -80,14 +80,12 @@ class Recognition(StringTask):
         """Draw labels, strings of the language, and strings that are not."""
         limit = length.clamp_min(self.language.shortest)
         positive = random_labels(len(length), generator)
-        drawn = self.language.nearest_length(limit)
-        string = self.language.draw(drawn, generator)
-        string = torch.nn.functional.pad(string, (0, int(limit.max()) - string.shape[1]))
-        negative = (~positive).nonzero().squeeze(1)
-        if len(negative):
-            other, size = draw_negatives(self.language, limit[negative], generator)
-            other = torch.nn.functional.pad(other, (0, string.shape[1] - other.shape[1]))
-            string, drawn = string.index_copy(0, negative, other), drawn.index_copy(0, negative, size)
+        string, drawn = length.new_zeros(len(length), int(limit.max())), torch.empty_like(length)
+        for label, draw in ((True, draw_positives), (False, draw_negatives)):
+            rows = (positive == label).nonzero().squeeze(1)
+            if len(rows):
+                some, size = draw(self.language, limit[rows], generator)
+                string[rows, : some.shape[1]], drawn[rows] = some, size
         one = torch.ones_like(length)
         return Exercise(string, drawn, positive.long().unsqueeze(1), one, one)
 
