@@ -108,6 +108,11 @@ class Fit:
                 f"--training.failure_replay is {options.failure_replay}, but nothing is counted to be replayed: give "
                 "--training.failure_bound too, such as 1e-4, or --training.failure_replay 0"
             )
+        if options.focus and not options.anneal_steps:
+            raise ValueError(
+                f"--training.focus is {options.focus}, but counts while a rate is annealed, as none is here: "
+                "give --training.anneal_steps too, such as 1000, or --training.focus 0"
+            )
         self.learner = SequenceLearner(
             objects.model,
             objects.task,
@@ -121,6 +126,7 @@ class Fit:
             spike_floor=options.spike_floor,
             skip_nonfinite=options.skip_nonfinite,
             failure_replay=options.failure_replay,
+            focus=options.focus,
             **of_the_step,
         )
         self.learner.settings = self.plain

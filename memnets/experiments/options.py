@@ -27,6 +27,8 @@ class TrainingOptions:
             as these).
         failure_replay: share of each batch that is drawn from the sequences that failed since annealing began; 0 for
             none. It needs failure_bound.
+        focus: weight, while the rate is annealed, of a penalty on read weightings that are spread over several slots,
+            at a step drawn for each sequence; 0 for none. It needs anneal_steps.
         collapse_rise: errors per sequence above the best that, at three validations in a row, take training back to its
             best weights at half the rate, and so does a run that would end as diverged; null for never.
         spike_clip: clip the gradient's norm at this many times the median of the last 100; null for not.
@@ -50,6 +52,7 @@ class TrainingOptions:
     failure_bound: float | None = None
     failure_sequences: int | None = None
     failure_replay: float = 0.0
+    focus: float = 0.0
     collapse_rise: float | None = None
     spike_clip: float | None = None
     spike_floor: float = 0.0

@@ -16,6 +16,7 @@ from ..base.task import Curriculum, StreamTask, Task
 from .adapters import training_loss
 from .carried_state import CarriedState
 from .clipping import Clipping
+from .focus import Focus
 from .replay import Replay
 
 Numbers = dict[str, Tensor]
@@ -73,6 +74,7 @@ class TrainingStep:
         skip_nonfinite: steps in a row that may be left out as their gradient is not finite.
         accumulate: batches whose gradients are summed, to their mean, for one step.
         replay: sequences that failed, of which each batch has some; None for none.
+        focus: the penalty on soft read weightings; None for none.
 
     Raises:
         ValueError: a curriculum for a task of streams, whose pieces have one length.
@@ -90,6 +92,7 @@ class TrainingStep:
         skip_nonfinite: int = 0,
         accumulate: int = 1,
         replay: Replay | None = None,
+        focus: Focus | None = None,
     ):
         if curriculum is not None and isinstance(task, StreamTask):
             raise ValueError(
@@ -101,7 +104,7 @@ class TrainingStep:
         self.seed, self.batch_size, self.curriculum = seed, batch_size, curriculum
         self.clipping = clipping or Clipping()
         self.skip_nonfinite, self.accumulate = skip_nonfinite, accumulate
-        self.replay = replay
+        self.replay, self.focus = replay, focus
         self.batches = 0
         """Batches drawn so far."""
         self.skipped = 0
@@ -132,6 +135,7 @@ class TrainingStep:
         made = training_loss(self.model, self.task, batch, self.carried.before(batch))
         self.carried.keep(made.state)
         loss = made.loss * self._weight(batch, whole, shell)  # so that the mean over processes is of the whole batch
+        soft = self._soft_weightings(whole, shell)
         self.batches += 1
         numbers = {"loss": loss.detach()}
         if report:
@@ -142,7 +146,7 @@ class TrainingStep:
 
         if (self.batches - 1) % self.accumulate == 0:
             shell.zero_grad()
-        shell.backward(loss / self.accumulate)
+        shell.backward((loss if soft is None else loss + soft) / self.accumulate)
         if self.batches % self.accumulate:
             return numbers
 
@@ -169,6 +173,13 @@ class TrainingStep:
         count = self.batch_size * processes
         batch = self.task.sample(count, self.task.sample_lengths(count, random, max_length=longest), random)
         return batch if self.replay is None else self.replay.into(batch, random)
+
+    def _soft_weightings(self, whole: Any, shell: Shell) -> Tensor | None:
+        """The penalty of this process's share of the batch."""
+        if self.focus is None or not self.focus.active:
+            return None
+        cut = self.focus.cut(whole, generator(self.seed, "focus", self.batches, whole.lengths.device))
+        return self.focus.penalty(self.model, cut if shell.processes == 1 else cut.shard(shell.rank, shell.processes))
 
     def _weight(self, batch: Any, whole: Any, shell: Shell) -> Tensor | float:
         """What this process's mean loss counts."""

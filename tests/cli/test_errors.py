@@ -140,6 +140,11 @@ MISTAKES = {
         2,
         "--training.failure_replay is 0.2, but nothing is counted to be replayed: give --training.failure_bound too",
     ),
+    "a focus that never counts": (
+        ["fit", "copy-lstm", "--training.focus", "0.01"],
+        2,
+        "--training.focus is 0.01, but counts while a rate is annealed, as none is here: give --training.anneal_steps",
+    ),
     "a rise of nothing": (
         ["fit", "copy-ntm", "--training.collapse_rise", "0"],
         2,

@@ -1,0 +1,90 @@
+"""The penalty on soft read weightings: what it is, when it counts, and that it makes them sharp."""
+
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import pytest
+import torch
+
+from learners import CHECKS, learner, trainer
+from memnets import LSTM, Transformer, trace
+from memnets.training import callbacks
+from memnets.training.focus import Focus, check_focus, read_weightings, softness
+from memnets_tasks import Copy, generator
+
+TASK = Copy(bits=3, max_length=6)
+
+
+def draw(count=5, seed=0):
+    random = generator(seed, "focus", 0)
+    return TASK.sample(count, TASK.sample_lengths(count, random), random)
+
+
+def test_softness_is_the_chance_that_two_draws_are_of_different_slots():
+    weights = torch.rand(3, 2, 4, generator=generator(0, "weights", 0), dtype=torch.float64)
+    expected = np.zeros((3, 2))
+    for b, h in np.ndindex(3, 2):
+        for i in range(4):
+            for j in range(4):
+                expected[b, h] += float(weights[b, h, i] * weights[b, h, j]) if i != j else 0.0
+    assert np.allclose(softness(weights), expected)
+    assert softness(torch.tensor([[0.0, 1.0], [0.5, 0.5], [0.0, 0.0]])).tolist() == [0, 0.5, 0]
+
+
+def test_each_sequence_is_cut_at_a_step_of_its_own_any_of_those_it_has():
+    batch = TASK.sample(300, 2, generator(0, "focus", 0))  # of five steps
+    cut = Focus(1.0).cut(batch, generator(0, "cut", 0))
+    assert {*cut.lengths.tolist()} == {1, 2, 3, 4, 5}
+    assert cut.inputs.shape[1] == 5
+    again, other = (Focus(1.0).cut(batch, generator(seed, "cut", 0)).lengths for seed in (0, 1))
+    assert torch.equal(cut.lengths, again)
+    assert not torch.equal(cut.lengths, other)
+
+
+def test_the_penalty_is_the_mean_of_all_read_heads_at_those_steps():
+    model = learner().model
+    cut = Focus(1.0).cut(draw(), generator(0, "cut", 0))
+    with trace(model) as traced:
+        model(cut.inputs)
+    last = (torch.arange(5), cut.lengths - 1)
+    expected = softness(traced["read_weights"][last]).mean()
+    penalty = Focus(0.25).penalty(model, cut)
+    assert float(penalty.detach()) == pytest.approx(0.25 * float(expected), rel=1e-5)
+    shares = [float(Focus(0.25).penalty(model, cut.shard(rank, 5)).detach()) for rank in range(5)]
+    assert sum(shares) / 5 == pytest.approx(float(penalty.detach()), rel=1e-5), "the mean over processes"
+
+
+def test_it_counts_while_the_rate_is_annealed_and_makes_weightings_sharp():
+    """At a rate that falls to nothing, twice from the same weights."""
+    softnesses, counted = {}, []
+
+    class Watch(pl.Callback):
+        def on_train_batch_start(self, trainer, pl_module: Any, batch, batch_idx):
+            if pl_module.train_on_batch.focus is not None:
+                counted.append(pl_module.train_on_batch.focus.active)
+
+    for weight in (0.0, 1.0):
+        work = learner(focus=weight, optimizer=lambda p: torch.optim.Adam(p, lr=0.02))
+        solved = callbacks.StopWhenSolved(threshold=1e9, checks=2, anneal_steps=40)
+        trainer(max_steps=100, callbacks=[solved, Watch()], **CHECKS).fit(work)
+        batch = draw(50, seed=1)
+        with torch.no_grad():
+            _, state = work.model(Focus(1.0).cut(batch, generator(2, "cut", 0)).inputs)
+        softnesses[weight] = float(torch.stack([softness(w) for w in read_weightings(state)]).mean())
+    assert counted == [False] * 4 + [True] * 40
+    assert softnesses[1.0] < 0.5 * softnesses[0.0]
+
+
+@pytest.mark.parametrize(
+    ("weight", "model", "message"),
+    [
+        (-0.1, None, "focus is -0.1, .* such as 0.01"),
+        (float("nan"), None, "focus is nan"),
+        (0.1, LSTM(5, 4), "focus is 0.1, but LSTM has no read heads with weightings: give 0"),
+        (0.1, Transformer(5, 4, heads=2), "focus is 0.1, but Transformer has no read heads"),
+    ],
+)
+def test_where_there_is_nothing_to_ask_of_it_is_refused(weight, model, message):
+    with pytest.raises(ValueError, match=message):
+        check_focus(weight, model or learner().model, TASK)
