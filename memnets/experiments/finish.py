@@ -194,10 +194,10 @@ def _verdict(done: Trained, result: dict[str, Any]) -> str:
 
 def _whole_rate(solved: StopWhenSolved) -> str:
     """That the rate was to fall and did not, and how it would; "" where it fell, or was not to."""
-    if not solved.anneal_steps or solved.anneal_from is not None:
+    if not solved.anneal_steps or solved.annealed:
         return ""
     checks = "a check" if solved.anneal_checks == 1 else f"{solved.anneal_checks} checks in a row"
     return (
-        f"; no annealing was under way: the rate falls over {solved.anneal_steps:,} steps once {checks} had fewer "
+        f"; no annealing has begun: the rate falls over {solved.anneal_steps:,} steps once {checks} had fewer "
         f"errors than {solved.anneal_below:g} (--training.anneal_below)"
     )

@@ -125,8 +125,8 @@ def test_config_is_resolved_and_gives_the_same_run_again(run, tmp_path, capsys):
     assert result(again)["metrics"] == result(run)["metrics"]
 
 
-def test_what_was_left_out_and_went_back_is_counted_in_plain_json(tmp_path, monkeypatch):
-    """A gradient of NaN at the last step is no number that JSON has."""
+def test_what_was_left_out_and_went_back_is_counted_in_plain_json(tmp_path, monkeypatch, capsys):
+    """A NaN at the last step is no number that JSON has. Annealed in vain, a run says no more of its rate."""
 
     def overflow(learner):
         if learner.trainer.global_step in (3, 19):
@@ -134,7 +134,11 @@ def test_what_was_left_out_and_went_back_is_counted_in_plain_json(tmp_path, monk
 
     monkeypatch.setattr(SequenceLearner, "on_after_backward", overflow)
     steps = ["--trainer.max_steps", "20", "--trainer.val_check_interval", "10", "--trainer.log_every_n_steps", "4"]
-    run = fit(tmp_path, *steps, "--training.skip_nonfinite", "1", "--training.collapse_rise", "9")
+    annealed = [f"--training.anneal_{name}={value}" for name, value in (("below", 100), ("checks", 1), ("steps", 10))]
+    run = fit(tmp_path, *steps, *annealed, "--training.skip_nonfinite", "1", "--training.collapse_rise", "9")
+    said = capsys.readouterr().out
+    assert "not solved" in said
+    assert "anneal_below" not in said
 
     def refuse(word):
         raise ValueError(f"{word} is no JSON")

@@ -3,6 +3,7 @@
 import pytest
 
 from cli.experiment_cases import names, train
+from font_cases import square_font
 from memnets.experiments.catalogue import experiments
 
 DRAWN_ALIKE = ("adding-ntm", "associative-recall-ntm", "graph-traversal-ntm", "graph-traversal-dnc", "repeat-copy-ntm",
@@ -28,4 +29,5 @@ def test_an_experiment_of_digits_trains(name, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", names("images"))
 def test_an_experiment_of_images_trains(name, tmp_path, monkeypatch):
-    train(name, tmp_path, monkeypatch, "--training.batch_size", "4", figures=not name.startswith("stories-"))
+    font = ["--task.fonts", f"[{square_font(tmp_path / 'font.ttf')}]"] if name == "ocr-chinese" else []
+    train(name, tmp_path, monkeypatch, "--training.batch_size", "4", *font, figures=not name.startswith("stories-"))

@@ -18,7 +18,10 @@ RESTART = 1 / 4
 SEARCHED = 2000
 """Sequences among which a validation of an annealing looks for some that fail, but never more than its end counts."""
 
-SAVED = {"streak": int, "near": int, "since": dict, "anneal_from": (int, type(None)), "last_step": int}
+SAVED = {
+    **{"streak": int, "near": int, "since": dict},
+    **{"anneal_from": (int, type(None)), "annealed": bool, "last_step": int},
+}
 """What a checkpoint holds of it, and of which kind."""
 
 
@@ -103,6 +106,8 @@ class StopWhenSolved(pl.Callback):
         self.since: dict[str, float] = {}
         """Where the first of them was: step, sequences, seconds."""
         self.anneal_from: int | None = None
+        self.annealed = False
+        """Whether an annealing ever began."""
         self.last_step = -1
         self.counted_at = -1
         """The step at which failures were counted last."""
@@ -152,6 +157,7 @@ class StopWhenSolved(pl.Callback):
             self.anneal_from = trainer.global_step if self.near >= self.anneal_checks else None
         elif error >= COLLAPSE * self.anneal_below or (self._over(trainer) and not self.solved):
             self._go_on_at_half(trainer)
+        self.annealed = self.annealed or self.anneal_from is not None
         if self.near and self.anneal_from is not None and self.failure_bound is not None:
             self._search(trainer, pl_module)
         self._stop_when_over(trainer, pl_module)
@@ -245,6 +251,7 @@ class StopWhenSolved(pl.Callback):
             "near": self.near,
             "since": self.since,
             "anneal_from": self.anneal_from,
+            "annealed": self.annealed,
             "last_step": self.last_step,
         }
 
