@@ -25,7 +25,8 @@ bright, and often there is something to learn from. What places are good is lear
 
 @known_state
 class GlimpseState(NamedTuple):
-    """The network's state, and where the next glimpse goes: ``place (B, 2)``, x and y from -1 to 1."""
+    """The network's state, and ``place (B, 2)``, x and y from -1 to 1: where the next glimpse goes; with a ``context``,
+    where the last one went."""
 
     network: Any
     place: Tensor
@@ -174,7 +175,7 @@ class RecurrentAttention(Model, Pretrained):
         self.output = nn.Linear(network.output_size, output_size)
 
     def initial_state(self, batch_size: int) -> GlimpseState:
-        """Nothing seen; the first glimpse goes to the middle."""
+        """Nothing seen, from the middle."""
         return GlimpseState(self.network.initial_state(batch_size), self.policy.weight.new_zeros(batch_size, 2))
 
     def check_task(self, task: Task) -> None:
@@ -212,13 +213,13 @@ class RecurrentAttention(Model, Pretrained):
             if self.context is not None:
                 maps = self.context(nn.functional.avg_pool2d(image, self.context_cell))
                 features, network = self._overview(maps, network)
-                choice, expected = self._choose(features, maps)
-            for _ in range(self.glimpses):
+                choice, expected = self._choose(features, maps, choice.place)
+            for number in range(self.glimpses):
                 features, network = self._glimpse(pyramid, choice.place, network)
                 looks.append(Looks(*choice, expected, self.output(features)))
                 if maps is None:
-                    choice, expected = self._choose(features, None)
-                else:
+                    choice, expected = self._choose(features, None, choice.place)
+                elif number < self.glimpses - 1:
                     choice = self._move(choice, features)
             state = GlimpseState(network, choice.place)
             if counts is not None:
@@ -241,13 +242,13 @@ class RecurrentAttention(Model, Pretrained):
         features, network = self.network(sensed.unsqueeze(1), network)
         return features.squeeze(1), network
 
-    def _choose(self, features: Tensor, maps: Tensor | None) -> tuple[Choice, Tensor]:
-        """Where to look after features ``(B, F)``, and the reward that is expected ``(B,)``."""
+    def _choose(self, features: Tensor, maps: Tensor | None, last: Tensor) -> tuple[Choice, Tensor]:
+        """Where to look after features ``(B, F)`` and the last place; the reward that is expected ``(B,)``."""
         said = self.policy(features)
         expected = self.expected(features.detach()).squeeze(1)  # what is expected does not change what is seen
         if maps is None:
             return place_near(torch.tanh(said), self.deviation, draw=self.training), expected
-        return place_in(maps, said, draw=self.training), expected
+        return place_in(maps, said, last, draw=self.training), expected
 
     def _move(self, last: Choice, features: Tensor) -> Choice:
         """A place near the last one, through which gradients go; it is no choice that is rewarded."""

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-COORDINATES = 3
-"""Numbers that a query has for where a cell is, after those for what its maps show: of x, y and x^2 + y^2."""
+COORDINATES = 4
+"""Numbers that a query has for where a cell is, after those for what its maps show: of x, y, x^2 and y^2."""
 
 
 class Choice(NamedTuple):
@@ -38,15 +38,17 @@ def place_near(mean: Tensor, deviation: float, *, draw: bool) -> Choice:
     return Choice(place, log_chance, apart.detach() / deviation)
 
 
-def place_in(maps: Tensor, query: Tensor, *, draw: bool) -> Choice:
+def place_in(maps: Tensor, query: Tensor, last: Tensor, *, draw: bool) -> Choice:
     """The middle of a cell, drawn from a softmax over how well cells fit a query, or the one that fits best.
 
-    What a cell shows and where it is both count: the scalar product of the query with the cell's K maps, x, y and
-    ``x^2 + y^2``. The last three make a bell around any place of what the query says.
+    What a cell shows and where it is both count: the scalar product of the query with the cell's K maps, and x, y,
+    ``x^2`` and ``y^2`` as seen from the last place. With these a query says "somewhat to the right of what was seen,
+    in any row" in the same words wherever that was; without squares of each it could only say "around this point".
 
     Args:
         maps: ``(B, K, h, w)``, of an image as a whole.
-        query: ``(B, K + 3)``.
+        query: ``(B, K + 4)``.
+        last: ``(B, 2)``, the place that was looked at before, from which no gradient comes; zeros are the middle.
         draw: rather than take the best.
 
     Returns:
@@ -60,9 +62,10 @@ def place_in(maps: Tensor, query: Tensor, *, draw: bool) -> Choice:
     y = (2 * torch.arange(height, device=maps.device, dtype=maps.dtype) + 1) / height - 1
     x = (2 * torch.arange(width, device=maps.device, dtype=maps.dtype) + 1) / width - 1
     middles = torch.stack([x.repeat(height), y.repeat_interleave(width)], dim=1)  # (h w, 2)
-    where = torch.cat([middles, (middles**2).sum(1, keepdim=True)], dim=1)  # (h w, 3)
+    apart = middles - last.detach().unsqueeze(1)  # (B, h w, 2)
+    where = torch.cat([apart, apart**2], dim=2)  # (B, h w, 4)
     said, said_where = query.split([maps.shape[1], COORDINATES], dim=1)
-    fits = torch.einsum("bk,bkn->bn", said, maps.flatten(2)) + said_where @ where.T  # (B, h w)
+    fits = torch.einsum("bk,bkn->bn", said, maps.flatten(2)) + torch.einsum("bc,bnc->bn", said_where, where)
     log_chances = fits.log_softmax(-1)
     chances = log_chances.detach().exp()
     cell = torch.multinomial(chances, 1) if draw else chances.argmax(1, keepdim=True)  # (B, 1)

@@ -108,8 +108,9 @@ def test_glimpses_follow_one_another():
 
 def test_a_context_chooses_the_first_place():
     model, images = with_context(), torch.rand(3, 2, 144)
-    looks = model.eval().look(images)[1]
+    _, looks, state = model.eval().look(images)
     assert looks.scores.shape == (3, 2, 2, 36)
+    assert_close(state.place, looks.places[:, -1, -1])  # the next answer's first place is seen from there
     cells = (looks.places[:, :, 0] * 6).unique().round(decimals=4).tolist()
     assert set(cells) <= {-5.0, -3.0, -1.0, 1.0, 3.0, 5.0}  # middles of 6 x 6 cells
     assert_close(model.look(images[:, 1:], model.look(images[:, :1])[2])[0], looks.logits[:, 1:, -1])
