@@ -22,9 +22,11 @@ class VGG(ImageEncoder):
         output_size: of the full layer.
         activation: "relu", as it was, "tanh", "softplus" or "leaky_relu".
         dropout: share of the full layer's inputs and outputs that is left out in training.
+        cell: pixels a side of the cells whose means it sees, for large images of large things; 1 for the pixels.
 
     Raises:
-        ValueError: a size, the share or the activation is out of range, or there is no stage.
+        ValueError: a size, the share or the activation is out of range, there is no stage, or an image is not whole
+            cells.
 
     Source:
         Simonyan & Zisserman 2015, "Very deep convolutional networks", arXiv:1409.1556.
@@ -41,6 +43,7 @@ class VGG(ImageEncoder):
         output_size: int = 128,
         activation: str = "relu",
         dropout: float = 0.5,
+        cell: int = 1,
     ):
         super().__init__()
         if not maps:
@@ -50,9 +53,14 @@ class VGG(ImageEncoder):
         check_whole("convolutions", convolutions)
         check_whole("output_size", output_size)
         check_share("dropout", dropout)
-        rows, columns = check_image(channels, height, width, halvings=len(maps))
+        check_whole("cell", cell)
+        if height % cell or width % cell:
+            raise ValueError(
+                f"cell is {cell}, but images are {height} x {width} pixels: give one that divides both sides"
+            )
+        rows, columns = check_image(channels, height // cell, width // cell, halvings=len(maps))
         self.output_size = output_size
-        parts: list[nn.Module] = []
+        parts: list[nn.Module] = [nn.AvgPool2d(cell)] if cell > 1 else []
         for before, after in itertools.pairwise([channels, *maps]):
             for number in range(convolutions):
                 parts += [nn.Conv2d(after if number else before, after, 3, padding=1), activation_of(activation)]

@@ -44,6 +44,17 @@ def test_vectors_and_gradients_of_the_first_layer(name, activation):
     assert kinds == {ACTIVATIONS[activation]}
 
 
+def test_cells_are_means():
+    torch.manual_seed(0)
+    coarse, fine = VGG(1, 16, 24, maps=[2, 3], cell=2).eval(), VGG(1, 8, 12, maps=[2, 3]).eval()
+    for part, other in zip(fine.parameters(), coarse.parameters(), strict=True):
+        part.data.copy_(other)
+    means = torch.rand(2, 1, 8, 12)
+    apart = 0.1 * torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(8, 12)  # nothing in the mean of a cell
+    images = means.repeat_interleave(2, 2).repeat_interleave(2, 3) + apart
+    assert_close(coarse(images), fine(means))
+
+
 def test_a_shortcut_adds_what_came_in_and_costs_no_parameter():
     torch.manual_seed(0)
     block = ResidualBlock(3, 5, 2, shortcut=True, bottleneck=False).eval()
@@ -141,6 +152,7 @@ def test_where_timm_is_not_installed_the_remedy_is_named():
         (lambda: LeNet5(1, 3, 8), ValueError, "height is 3, but must be at least 4"),
         (lambda: VGG(maps=[]), ValueError, "maps is empty"),
         (lambda: VGG(dropout=2), ValueError, "dropout is 2, but must lie within 0..1"),
+        (lambda: VGG(1, 16, 24, cell=5), ValueError, "cell is 5, but images are 16 x 24 pixels"),
         (lambda: AlexNet(activation="gelu"), ValueError, "activation is 'gelu', but must be one of relu, tanh"),
         (lambda: LeNet5().with_side(torch.rand(1, 1, 16, 16)), NotImplementedError, "no auxiliary classifier"),
         (lambda: memnets.ImageClassifier(10, 2), ValueError, "input_size is 10, which is no frame"),
