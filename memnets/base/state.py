@@ -44,15 +44,13 @@ def map_state(function: Callable[[Tensor], Tensor], state: StateT) -> StateT:
     raise TypeError(f"a state is a NamedTuple of tensors and states, got {type(state).__name__}")
 
 
-def state_tensors(state: Any) -> Iterator[Tensor]:
+def state_tensors(state: Any) -> list[Tensor]:
     """Each tensor of a state, in the order of its fields."""
     if isinstance(state, Tensor):
-        yield state
-    elif isinstance(state, tuple) and hasattr(state, "_fields"):
-        for part in state:
-            yield from state_tensors(part)
-    else:
+        return [state]
+    if not (isinstance(state, tuple) and hasattr(state, "_fields")):
         raise TypeError(f"a state is a NamedTuple of tensors and states, got {type(state).__name__}")
+    return [tensor for part in state for tensor in state_tensors(part)]
 
 
 def named_tensors(state: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:

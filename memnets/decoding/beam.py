@@ -101,7 +101,7 @@ def beam_search(
     check_whole("batch_size", batch_size)
     if not 0 <= length_penalty <= MOST_PENALTY:
         raise ValueError(f"length_penalty is {length_penalty}, but must lie within 0..{MOST_PENALTY}")
-    device = next(state_tensors(state)).device
+    device = state_tensors(state)[0].device
     limits = _limits(max_length, batch_size).to(device)
     last_steps = set(limits.tolist())
     shape = (batch_size, beam_size)

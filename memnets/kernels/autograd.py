@@ -1,5 +1,6 @@
 """Fused kernels for torch: their gradient, ``torch.compile``, and errors for what they cannot do."""
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -70,7 +71,7 @@ class _Sequence(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         ctx.set_materialize_grads(False)
         ctx.settings = key, kernel_called(key), lengths, repeat, states
-        with torch.autocast(inputs.device.type, enabled=False):
+        with _without_autocast(inputs):
             outputs, last, kept = kernel_called(key).forward(
                 inputs, tensors[:states], tensors[states:], lengths, not repeat
             )
@@ -87,7 +88,7 @@ class _Sequence(torch.autograd.Function):
         saved = ctx.saved_tensors
         inputs, tensors, kept = saved[0], saved[1:given], saved[given:]
         state, parameters = tensors[:states], tensors[states:]
-        with torch.no_grad(), torch.autocast(inputs.device.type, enabled=False):
+        with torch.no_grad(), _without_autocast(inputs):
             if repeat:
                 kept = kernel.forward(inputs, state, parameters, lengths, True).kept
             d_outputs = inputs.new_zeros(ctx.shape) if grads[0] is None else grads[0]
@@ -98,6 +99,11 @@ class _Sequence(torch.autograd.Function):
         if torch.is_grad_enabled():  # create_graph=True
             result = _refuse_second(result, [t for t in (*grads, *saved[:given]) if t is not None])
         return None, None, None, None, *result
+
+
+def _without_autocast(inputs: Tensor) -> contextlib.AbstractContextManager[Any]:
+    kind = inputs.device.type
+    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else contextlib.nullcontext()
 
 
 def _batched(grad: Tensor) -> bool:

@@ -42,14 +42,15 @@ def run_sequence(
     """
     if state is None:
         state = _first_state(cell, key, inputs.shape[0])
-    _check(inputs, state)
+    tensors = state_tensors(state)
+    _check(inputs, tensors)
     parameters = [named(cell, name) for name in names]
     dtype = next((p.dtype for p in parameters if p.is_floating_point()), None) or place_of(cell)["dtype"]
     order = ends = None
     if counts is not None:
         order, counts = _longest_first(counts, inputs)
     if order is not None:
-        inputs, state = inputs[order], state if _shared(state, inputs.shape[0]) else index_state(state, order)
+        inputs, state = inputs[order], state if _shared(tensors, inputs.shape[0]) else index_state(state, order)
     inputs = _cast(inputs, dtype).transpose(0, 1)  # (T, B, I)
     if counts is not None:  # whatever stands in the padding, NaN too, must not reach a weight's gradient
         ends = torch.as_tensor(counts, device=inputs.device)
@@ -83,15 +84,15 @@ def _first_state(cell: Any, key: str, batch: int) -> Any:
     return repeat_state(cell.initial_state(1), batch) if known is None else known
 
 
-def _shared(state: Any, batch: int) -> bool:
+def _shared(tensors: Sequence[Tensor], batch: int) -> bool:
     """Whether a state of one sequence stands for all."""
-    return not torch.compiler.is_compiling() and any(tensor.shape[0] < batch for tensor in state_tensors(state))
+    return not torch.compiler.is_compiling() and any(tensor.shape[0] < batch for tensor in tensors)
 
 
-def _check(inputs: Any, state: Any) -> None:
+def _check(inputs: Any, tensors: Sequence[Tensor]) -> None:
     """Raise TypeError or ValueError where casting to the cell's precision would hide what was given."""
     check_sequence(inputs)
-    for tensor in (inputs, *state_tensors(state)):
+    for tensor in (inputs, *tensors):
         if not tensor.is_floating_point():
             raise TypeError(f"a tensor of inputs or state has dtype {tensor.dtype}, but must be floating point")
 

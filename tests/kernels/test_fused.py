@@ -17,7 +17,7 @@ from memnets import NTM, BackendUnavailableError, trace
 from memnets.base.state import index_state, map_state, repeat_state, state_tensors
 from memnets.kernels import autograd as function
 from memnets.kernels import find
-from memnets.kernels.generate import build, calls
+from memnets.kernels.generate import build, calls, library
 from memnets.kernels.kernel import named
 
 PRECISIONS = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
@@ -37,11 +37,11 @@ def as_users_have_it():
 def poison(monkeypatch):
     """Every buffer starts as NaN, so that a number read before it is written shows."""
 
-    def empty(like, *shape, spare=calls.SPARE):
+    def empty(like, *shape, spare=library.SPARE):
         size = math.prod(shape)
         return like.new_full((size + spare,), float("nan"))[:size].view(shape)
 
-    monkeypatch.setattr(calls, "empty", empty)
+    monkeypatch.setattr(library, "empty", empty)
 
 
 @pytest.fixture(autouse=True)

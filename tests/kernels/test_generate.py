@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from memnets import BackendUnavailableError, MemoryCell, Recurrent
 from memnets.base.state import map_state, state_tensors
-from memnets.kernels.generate import calls
+from memnets.kernels.generate import library
 from memnets.memories import DeltaMemory, DNCMemory, MANNMemory, NeuralStackMemory, NTMMemory, StackMemory, TapeMemory
 
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
@@ -22,11 +22,11 @@ TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
 def poison(monkeypatch):
     """Every buffer starts as NaN, so that a number read before it is written shows."""
 
-    def empty(like, *shape, spare=calls.SPARE):
+    def empty(like, *shape, spare=library.SPARE):
         size = math.prod(shape)
         return like.new_full((size + spare,), float("nan"))[:size].view(shape)
 
-    monkeypatch.setattr(calls, "empty", empty)
+    monkeypatch.setattr(library, "empty", empty)
 
 
 def results(module: Recurrent, inputs: Tensor, state, lengths) -> dict[str, Tensor]:
@@ -224,6 +224,38 @@ ROWS = {
     "softmax": lambda x, h: torch.softmax(x, -1) * torch.log_softmax(h, -1).exp() + x,
     "index": lambda x, h: x[:, [2, 0, 0]] + h[:, torch.tensor([1, 1, 2])].tanh(),
 }
+
+
+class Taken(Function):
+    """A cell whose products take the inputs as ``given`` makes them of x, by parameters that lie either way."""
+
+    def __init__(self, given):
+        super().__init__(None)
+        size = given(torch.zeros(1, 3)).shape[1]
+        self.given, self.first = given, nn.Parameter(torch.randn(size, 3) * 0.3)
+        self.second = nn.Parameter(torch.randn(3, size + 3) * 0.3)
+
+    def forward(self, x, state):
+        given = self.given(x)
+        hidden = torch.tanh(given @ self.first + torch.cat([given, state.memory], -1) @ self.second.t())
+        return hidden, cells.DeltaState(hidden)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda x: x.flip(1),
+        lambda x: x[:, ::2],
+        lambda x: x[:, 1:2].expand(-1, 4),
+        lambda x: torch.cat([x, x[:, :1]], 1),
+        lambda x: x.repeat(1, 12),
+    ],
+    ids=["backwards", "apart", "one several times", "one twice", "more than a product takes along"],
+)
+def test_products_with_inputs_in_any_order(given):
+    """In the last a product's inputs are copies, so that each gets the sum of their gradients."""
+    torch.manual_seed(0)
+    agree(Taken(given), batch=2, steps=70, lengths=[70, 3])
 
 
 def _without_grad(h):

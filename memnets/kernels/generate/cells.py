@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from ...base.state import detach_state, map_state, state_tensors
 from ..kernel import Refusal, named
 from . import build, library, program
-from .calls import Compiled
 from .kernel import GeneratedKernel
+from .library import Compiled
 from .start import constant_start
 from .trace import Trace, UntraceableError, listing, trace
 
@@ -85,7 +85,7 @@ def _build(cell: Any) -> GeneratedKernel:
 def _loaded(built: build.Built, dtype: torch.dtype) -> Compiled:
     try:
         shapes = {name: [tuple(s) for s in built.layout[name]] for name in ("state_shapes", "parameter_shapes")}
-        return Compiled(library.load(str(built.path)), {**built.layout, **shapes}, dtype)
+        return library.load(str(built.path), {**built.layout, **shapes}, dtype)
     except OSError as error:
         raise build.BuildError(f"the compiled kernel cannot be loaded: {error}") from error
 
@@ -160,9 +160,10 @@ def _try(cell: Any, kernel: GeneratedKernel) -> None:
     parameters = [drawn[name] if name in drawn else named(cell, name) for name in names]
     wanted = list(drawn.values())
     given = [t.detach() for t in state_tensors(start)]
-    run = kernel.forward(inputs.detach(), given, parameters, None, True)
     needs = [True, *(False for _ in given), *(name in drawn for name in names)]
-    back = kernel.backward(inputs.detach(), given, parameters, None, run.kept, weights[0], weights[1:], needs)
+    with torch.no_grad():
+        run = kernel.forward(inputs.detach(), given, parameters, None, True)
+        back = kernel.backward(inputs.detach(), given, parameters, None, run.kept, weights[0], weights[1:], needs)
     loss = torch.stack([(a * w).sum() for a, w in zip(want, weights)]).sum()
     grads = torch.autograd.grad(loss, [inputs, *wanted], allow_unused=True) if loss.requires_grad else []
     got_grads = [back.inputs, *(g for g, name in zip(back.parameters, names) if name in drawn)]
@@ -201,9 +202,9 @@ def _add_marks(module: nn.Module, found: list[Any]) -> None:
     """Those of a module and its children; one that stands in several places has them in each."""
     found.append(type(module).forward)
     own = module.__dict__
-    found += [own[name] if type(own[name]) in _PLAIN else _value(own[name]) for name in own.keys() - _OWN]
+    found += [v if type(v) in _PLAIN else _value(v) for name, v in own.items() if name not in _OWN]
     for tensor in own["_parameters"].values():
-        found.append(None if tensor is None else (tensor.shape, tensor.dtype, tensor.device.type))
+        found.append(None if tensor is None else (tensor.shape, tensor.dtype, tensor.device))
     for tensor in own["_buffers"].values():
         found.append(None if tensor is None else (tensor.shape, tensor.dtype, tensor.requires_grad))
     for child in own["_modules"].values():

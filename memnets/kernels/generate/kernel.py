@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..checks import check_count
 from ..kernel import KERNELS, Gradients, Kernel, Run
 from . import calls
+from .library import Compiled
 from .prologue import run_prologue
 from .trace import Trace
 
@@ -27,7 +28,7 @@ class GeneratedKernel(Kernel):
         start: the cell's first state where it is a constant.
     """
 
-    def __init__(self, trace: Trace, names: dict[int, str], compiled: calls.Compiled, key: str, start: Any = None):
+    def __init__(self, trace: Trace, names: dict[int, str], compiled: Compiled, key: str, start: Any = None):
         self.compiled = compiled
         self.start = start
         self.slots = names
@@ -58,8 +59,7 @@ class GeneratedKernel(Kernel):
         keep: bool,
     ) -> Run:
         """See :meth:`memnets.kernels.kernel.Kernel.forward`."""
-        with torch.no_grad():
-            outputs, last, kept = calls.forward(self.compiled, inputs, state, self._leaves(parameters), lengths, keep)
+        outputs, last, kept = calls.forward(self.compiled, inputs, state, self._leaves(parameters), lengths, keep)
         return Run(outputs, last, list(kept))
 
     def shapes(self, inputs: Tensor, state: Sequence[Tensor], parameters: Sequence[Tensor], keep: bool) -> Run:
@@ -79,27 +79,17 @@ class GeneratedKernel(Kernel):
     ) -> Gradients:
         """See :meth:`memnets.kernels.kernel.Kernel.backward`."""
         wanted = needs[1 + len(state) :]
+        given: Sequence[Tensor] = parameters
         if self.prologue:
             with torch.enable_grad():
                 given = [p.detach().requires_grad_(need) for p, need in zip(parameters, wanted)]
                 leaves = self._leaves(given)
             leaf_needs = [leaf.requires_grad and learnt for leaf, learnt in zip(leaves, self.learnt)]
         else:
-            by_slot = dict(zip(self.slots, wanted))
-            given, leaves = [], self._leaves(parameters)
+            leaves, by_slot = self._leaves(parameters), dict(zip(self.slots, wanted))
             leaf_needs = [by_slot.get(slot, False) for slot in self.sources]
-        plain = [leaf.detach() for leaf in leaves]
-        found = calls.backward(
-            self.compiled,
-            inputs,
-            state,
-            plain,
-            lengths,
-            kept,
-            d_outputs,
-            d_last,
-            [*needs[: 1 + len(state)], *leaf_needs],
-        )
+        asked = [*needs[: 1 + len(state)], *leaf_needs]
+        found = calls.backward(self.compiled, inputs, state, leaves, lengths, kept, d_outputs, d_last, asked)
         if not self.prologue:
             by_slot = dict(zip(self.sources, found.parameters))
             return found._replace(parameters=[by_slot.get(slot) for slot in self.slots])

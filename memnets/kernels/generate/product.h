@@ -21,11 +21,11 @@ typedef struct {
     real *data;
 } Packed;
 
-/* What a product takes: `inner` numbers of each sample, the samples `stride` apart. */
+/* What a product takes: `inner` numbers of each row, `along` apart, the rows `stride` apart. */
 typedef struct {
     i64 inner;
     const real *data;
-    i64 stride;
+    i64 stride, along;
 } Taken;
 
 INLINE i64 packed_size(i64 rows, i64 outer) { return rows * padded(outer); }
@@ -77,7 +77,7 @@ INLINE const real *add_products(const int rows, const int wide, vec total[ROWS][
         panel += wide * LANES;
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++) {
-            vec x = splat(from->data[r * from->stride + k]);
+            vec x = splat(from->data[r * from->stride + k * from->along]);
 #pragma GCC unroll 3
             for (int v = 0; v < wide; v++) total[r][v] += x * b[v];
         }

@@ -26,4 +26,23 @@ typedef struct {
     i64 param, turned, start, length, columns;
 } Term;
 
+/* What the gradients of a product's parameters are made of: that of its output, `size` numbers from `d` on, and the
+ * `terms` parts that it was given, `width` numbers together, of which the first is `part` of the table. */
+typedef struct {
+    i64 size, d, width, part, parts;
+} Gradient;
+
+/* Where the numbers lie that columns of a parameter, as a Term has them, were multiplied with: from `first` on, `step`
+ * apart, in the records, the next ones or the inputs. */
+typedef struct {
+    Term term;
+    enum { RECORDS, NEXT_RECORDS, GIVEN_INPUTS } base;
+    i64 first, step;
+} Part;
+
+/* Sums of a sample's own gradients that a parameter gets: `size` of them, from `first` on. */
+typedef struct {
+    i64 param, first, size;
+} Sum;
+
 #endif

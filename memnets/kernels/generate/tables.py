@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .node import View
@@ -11,6 +12,9 @@ from .places import Buffer, dense
 
 if TYPE_CHECKING:
     from .program import Builder
+
+EVERY = 8
+"""Large parts of the state are kept before each such step; those between are computed again on the way back."""
 
 FEW = 32
 """Inputs of a step that a product takes along; the share of more is one product over all steps, before the loop."""
@@ -90,17 +94,18 @@ def tables(builder: Builder) -> list[str]:
             row = p.phase, p.inner, p.outer, *places, len(terms), len(p.terms), len(biases), len(p.biases)
             biases += p.biases
             rows.append(f"{{{', '.join(map(str, row))}}}")
-            for param, turned, start, length in p.terms:
-                rank = _columns(builder, param)
-                terms.append(f"{{{param}, {int(turned)}, {start}, {length}, {rank}}}")
+            terms += [_term(builder, term) for term in p.terms]
         lines.append(f"static const Product {name}_products[] = {{{', '.join(rows) or '{0}'}}};")
         lines.append(f"static const Term {name}_terms[] = {{{', '.join(terms) or '{0}'}}};")
         lines.append(f"enum {{ {name.upper()}_PRODUCTS = {len(rows)} }};")
         if not back:
             lines.append(f"static const i64 biases[] = {{{', '.join(map(str, biases)) or '0'}}};")
+    (gradients, parts), sums = _gradients(builder), _sums(builder)
+    lines.append(f"static const Gradient gradients[] = {{{_rows(gradients)}}};")
+    lines.append(f"static const Part parts[] = {{{_rows(parts)}}};")
+    lines.append(f"static const Sum sums[] = {{{_rows(sums)}}};")
     sizes = {
         "INPUTS": _input_size(builder),
-        "OUTPUTS": builder.output.node.size if builder.output.is_whole() else math.prod(builder.output.shape),
         "RECORD": builder.rec.size,
         "BIG": builder.big.size,
         "BIG_COPIES": 1 if builder.in_place["forward"] else 2,
@@ -109,13 +114,48 @@ def tables(builder: Builder) -> list[str]:
         "D_STATE": builder.dst.size,
         "ROW": max(builder.row.size, builder.row_back.size),
         "LOCAL": max(room.size for room in builder.locals),
-        "STATES": len(builder.states),
+        "EVERY": EVERY,
+        "GRADIENTS": len(gradients),
+        "SUMS": len(sums),
+        "HIGHEST": max((g[0] for g in gradients), default=0),
+        "WIDEST": max((g[2] for g in gradients), default=0),
         "ACCUMULATORS": builder.accumulators,
         "HAS_DX": int(builder.d_x is not None),
     }
     lines.append("enum { " + ", ".join(f"{k} = {v}" for k, v in sizes.items()) + " };")
     lines += _state_copies(builder)
     return lines
+
+
+def _rows(rows: Sequence[Sequence[Any]]) -> str:
+    return ", ".join(f"{{{', '.join(str(value) for value in row)}}}" for row in rows) or "{0}"
+
+
+def _gradients(builder: Builder) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    """What parameters' gradients are made of, as ``Gradient`` and ``Part`` of step.h."""
+    gradients, parts = [], []
+    for k, (product, p) in enumerate(zip(builder.products, _product_list(builder, False))):
+        at, base, first = p.first, "NEXT_RECORDS" if p.base == "next" else "RECORDS", len(parts)
+        for term, arg in zip(product.attr[0], product.args):
+            given = ("GIVEN_INPUTS", *_stretch(arg)) if arg.node.op == "x" else (base, at, 1)
+            at += 0 if arg.node.op == "x" else term[3]
+            parts.append((_term(builder, term), *given))
+        width = sum(term[3] for term in product.attr[0])
+        gradients.append((product.size, builder.d_rows[k].first, width, first, len(parts) - first))
+    return gradients, parts
+
+
+def _term(builder: Builder, term: tuple[int, bool, int, int]) -> str:
+    param, turned, start, length = term
+    return f"{{{param}, {int(turned)}, {start}, {length}, {_columns(builder, param)}}}"
+
+
+def _sums(builder: Builder) -> list[tuple[int, int, int]]:
+    """What parameters get that is summed where it arises: (parameter, first number, how many)."""
+    own = [(param, *place) for param, place in builder.accumulated.items()]
+    for product, first in zip(builder.products, builder.bias_sums):
+        own += [(bias, first, product.size) for bias in product.attr[1]]
+    return own
 
 
 def _columns(builder: Builder, param: int) -> int:
@@ -155,27 +195,15 @@ def _state_copies(builder: Builder) -> list[str]:
 
 
 def layout_of(builder: Builder) -> dict[str, Any]:
-    """What the calling side must know, in plain values."""
+    """What the calling side must know, in plain values.
+
+    ``of_inputs`` of a product is what it takes of the inputs: (first number, how far apart, a term as of a Product).
+    """
     products = []
     for k, (product, p) in enumerate(zip(builder.products, _product_list(builder, False))):
-        terms, biases = product.attr
-        given, column = [], 0
-        for (param, turned, start, length), arg in zip(terms, product.args):
-            if arg.node.op == "x":
-                given.append(["x", param, turned, start, length, *_stretch(arg)])
-            else:
-                given.append([p.base, param, turned, start, length, p.first + column, 1])
-                column += length
-        products.append(
-            {
-                "terms": given,
-                "biases": list(biases),
-                "bias_sum": builder.bias_sums[k],
-                "size": product.size,
-                "start": p.start,
-                "d": builder.d_rows[k].first,
-            }
-        )
+        pairs = zip(product.attr[0], product.args)
+        of_inputs = [(*_stretch(arg), term) for term, arg in pairs if arg.node.op == "x"]
+        products.append({"of_inputs": of_inputs, "size": product.size, "start": p.start, "d": builder.d_rows[k].first})
     return {
         "input_shape": list(builder.trace.input_shape),
         "state_shapes": [list(v.shape) for v in builder.trace.state],
@@ -184,7 +212,6 @@ def layout_of(builder: Builder) -> dict[str, Any]:
         "record": builder.rec.size,
         "big": builder.big.size,
         "d_record": builder.drec.size,
-        "accumulated": {str(k): list(v) for k, v in builder.accumulated.items()},
         "accumulators": builder.accumulators,
         "has_dx": builder.d_x is not None,
         "products": products,
