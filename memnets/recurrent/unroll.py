@@ -12,7 +12,7 @@ from .. import kernels
 from ..base.checks import check_length_tensor, check_state, check_whole
 from ..base.module import SequenceModule
 from ..base.segments import run_between
-from ..base.state import dense_state, detach_state, index_state, repeat_state, stack_states
+from ..base.state import dense_state, detach_state, index_state, map_state, repeat_state, stack_states
 from ..base.state_types import register_state
 from ..base.transforms import exporting
 from ..memories.base import Memory, resize
@@ -172,12 +172,24 @@ class Recurrent(SequenceModule):
                 f"the module's input_size is {inputs.shape[2]} and its cell's {cell.input_size}: one was changed by "
                 "hand; make a new module of that size"
             )
+        outputs, state = self._run_backend(cell, inputs, state, lengths)
+        if outputs.shape[2] != cell.output_size:
+            raise ValueError(
+                f"the cell puts out {outputs.shape[2]} numbers a step and its output_size is {cell.output_size}: one "
+                "was changed by hand; make a new cell of that size"
+            )
+        return outputs, state
+
+    def _run_backend(self, cell: Any, inputs: Tensor, state: Any, lengths: Any) -> tuple[Tensor, Any]:
         if getattr(cell, "masks_size", 0):
             inputs = cell.add_masks(inputs)  # of all steps at once, so that every backend has the same
         if self.backend == "auto" and self._whole(inputs) and in_place.can_run(cell):
             return in_place.run_in_place(self._unroll, cell, inputs, _own_state(cell, state, inputs), lengths)
         find = self._kernel if cell is self.cell else self._backward_kernel
         backend, found = kernels.choose(cell, find, self.backend, inputs)
+        if isinstance(lengths, list) and not any(lengths):  # no step says how much the cell puts out
+            last = map_state(Tensor.clone, _own_state(cell, state, inputs))
+            return inputs.new_zeros(*inputs.shape[:2], cell.output_size), last
         if backend == "fused":
             return self._run_fused(cell, found, inputs, state, lengths)
         state = _own_state(cell, state, inputs)

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from memnets import NTM
+from memnets import NTM, MemoryCell, NTMMemory, Recurrent, StackedCell
+from memnets.base.state import state_tensors
 from memnets.kernels import BackendUnavailableError
 from memnets.kernels.generate.cells import kernel_of
 
@@ -52,6 +53,27 @@ def test_a_memory_changed_by_hand_is_generated_anew(change):
         except Exception as error:
             results.append(type(error))
     assert results[0] is results[1] or isinstance(results[1], type) or torch.allclose(*results, atol=1e-6)
+
+
+@pytest.mark.parametrize("backend", ["reference", "fused"])
+@pytest.mark.parametrize("make", [lambda: MemoryCell(3, NTMMemory(5, 2), hidden_size=4), lambda: stacked()])
+def test_an_output_size_changed_by_hand_is_told_by_the_first_step(make, backend):
+    """Without a step to take it is what outputs of zeros have, whatever computes them."""
+    cell = make()
+    model, inputs = Recurrent(cell, backend=backend), torch.randn(2, 3, 3)
+    want, real = model.initial_state(2), cell.output_size
+    cell.output_size = 9
+    with pytest.raises(ValueError, match=f"puts out {real} numbers a step and its output_size is 9"):
+        model(inputs, lengths=[3, 0])
+    outputs, last = model(inputs, lengths=[0, 0])
+    assert torch.equal(outputs, torch.zeros(2, 3, 9))
+    for a, b in zip(state_tensors(last), state_tensors(want)):
+        assert torch.equal(a, b)
+
+
+def stacked():
+    lower = MemoryCell(3, NTMMemory(5, 2), hidden_size=4)
+    return StackedCell([lower, MemoryCell(lower.output_size, NTMMemory(5, 2), hidden_size=4)])
 
 
 def test_layers_without_bias():
