@@ -174,5 +174,5 @@ def _draw(logits: Tensor, temperature: float, generator: torch.Generator | None)
     """A class of ``logits (V,)``."""
     if temperature == 0:
         return int(logits.argmax())
-    chances = ((logits - logits.max()) / temperature).softmax(-1)
+    chances = ((logits - logits.max()).double() / temperature).softmax(-1)  # in float32 1e-40 would be 0
     return int(torch.multinomial(chances, 1, generator=generator))

@@ -27,15 +27,17 @@ class Choice(NamedTuple):
 def place_near(mean: Tensor, deviation: float, *, draw: bool) -> Choice:
     """A place drawn from a normal distribution around ``mean (B, 2)``, or the mean itself; D is 2.
 
+    What is drawn outside the image is looked at on its edge; its chance is that of what was drawn.
+
     Source:
         Mnih et al. 2014, "Recurrent models of visual attention", arXiv:1406.6247, section 4.
     """
-    place = mean.detach()
+    drawn = mean.detach()
     if draw:
-        place = (place + deviation * torch.randn_like(place)).clamp(-1, 1)
-    apart = (place - mean) / deviation
+        drawn = drawn + deviation * torch.randn_like(drawn)
+    apart = (drawn - mean) / deviation  # of what was drawn: that of the edge would pull every mean inwards
     log_chance = -(apart**2).sum(-1) / 2 - 2 * math.log(deviation)
-    return Choice(place, log_chance, apart.detach() / deviation)
+    return Choice(drawn.clamp(-1, 1), log_chance, apart.detach() / deviation)
 
 
 def place_in(maps: Tensor, query: Tensor, last: Tensor, *, draw: bool) -> Choice:

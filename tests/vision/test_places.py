@@ -65,9 +65,9 @@ def test_the_same_query_finds_what_is_next_to_the_right_in_any_row():
 def test_scores_are_the_gradients_of_the_logarithm(draw):
     torch.manual_seed(0)
     mean = (torch.rand(5, 2, dtype=torch.float64) - 0.5).requires_grad_()
-    choice = place_near(mean, 0.3, draw=draw)
+    choice = place_near(mean, 0.1, draw=draw)
     assert_close(torch.autograd.grad(choice.log_chance.sum(), mean)[0], choice.score)
-    normal = torch.distributions.Normal(mean, 0.3).log_prob(choice.place).sum(1)
+    normal = torch.distributions.Normal(mean, 0.1).log_prob(choice.place).sum(1)
     assert_close(choice.log_chance, normal + np.log(2 * np.pi))
     maps = torch.randn(5, 1, 2, 3, dtype=torch.float64, requires_grad=True)
     query = torch.eye(5, dtype=torch.float64)[:1].expand(5, 5)  # the map itself
@@ -84,3 +84,11 @@ def test_draws_spread_around_the_mean():
     assert_close(drawn.mean(0), mean, atol=0.01, rtol=0)
     assert_close(drawn.std(0), torch.full((2,), 0.1), atol=0.005, rtol=0)
     assert place_near(mean.expand(100, 2), 3.0, draw=True).place.abs().max() == 1
+
+
+def test_means_near_an_edge_are_not_pulled_inwards():
+    """A score is zero on average, whatever the mean: a reward that is always the same teaches nothing."""
+    torch.manual_seed(0)
+    choice = place_near(torch.tensor([[0.95, -0.95]]).expand(10_000, 2), 0.2, draw=True)
+    assert choice.place.abs().max() == 1
+    assert_close(choice.score.mean(0), torch.zeros(2), atol=4 / 0.2 / 100, rtol=0)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from memnets_tasks._checks import check_at_least, check_evaluation_lengths, expand_counts
 from memnets_tasks.base import Batch, Splits, StreamTask
-from memnets_tasks.language.ngrams import InterpolatedNGrams
+from memnets_tasks.language.ngrams import InterpolatedNGrams, longest_order
 from memnets_tasks.language.texts import Text, read_text
 from memnets_tasks.scored_steps import Tally
 from memnets_tasks.token_task import TokenTask
@@ -79,6 +79,11 @@ class Characters(TokenTask, StreamTask):
         self._text: Text = read_text(*self._source)
         self.charset = self._text.charset
         self.vocabulary = self.output_size = len(self.charset) + 1
+        if ngram_order > longest_order(self.vocabulary):  # known now, and not after the training
+            raise ValueError(
+                f"ngram_order is {ngram_order}, but of {len(self.charset):,} characters can be at most "
+                f"{longest_order(self.vocabulary)}: give that, or a larger min_count"
+            )
         self.min_length = self.max_length = length
         self.evaluation_lengths = check_evaluation_lengths(evaluation_lengths, minimum=2)
         self.length_unit = "characters"

@@ -27,7 +27,7 @@ class InterpolatedNGrams:
     """
 
     def __init__(self, tokens: Tensor, vocabulary: int, order: int):
-        most = int(63 / math.log2(max(vocabulary, 2)))
+        most = longest_order(vocabulary)
         if not 1 <= order <= most:
             raise ValueError(f"order is {order}, but must lie within 1..{most} for {vocabulary} characters")
         self.vocabulary, self.order = vocabulary, order
@@ -76,6 +76,11 @@ class InterpolatedNGrams:
             mixed = (count + kinds[place] * chance) / (followed[place] + kinds[place])
             chance = np.where(there, mixed, chance)
         return torch.from_numpy(-np.log2(chance))
+
+
+def longest_order(vocabulary: int) -> int:
+    """The largest n of which an n-gram of so many tokens fits into 63 bits."""
+    return int(63 / math.log2(max(vocabulary, 2)))
 
 
 def _find(sorted_numbers: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -38,7 +38,7 @@ def _load(path: str, swap: bool, min_word_count: int, max_words: int) -> _Pairs:
     from memnets.base.regular_files import UnusableFile, read_regular
 
     try:
-        lines = read_regular(Path(path).expanduser(), MOST_BYTES).decode("utf-8").splitlines()
+        lines = read_regular(Path(path).expanduser(), MOST_BYTES).decode("utf-8").removeprefix("\ufeff").splitlines()
     except (UnusableFile, UnicodeDecodeError) as error:
         reason = "is no UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
         raise ValueError(f"{path} {reason}; give a UTF-8 file of lines with a tab between the two sentences") from error

@@ -27,8 +27,9 @@ class Sentiment(SymbolNames):
 
     "i only care about the story . the music is great . i found the story not quite never dull ." is "bad": each "not"
     and "never" before an opinion turns it around, and what is said of other things does not matter. Reviews are half
-    good and half bad whatever words they hold, so that counting words is chance. The length is the number of sentences
-    after the first.
+    good and half bad. Two of three opinions are not turned around, so that counting good and bad words is right of two
+    in three reviews of one sentence, and of fewer the more there are. The length is the number of sentences after the
+    first.
 
     Args:
         min_length: Fewest sentences in training.

@@ -132,7 +132,7 @@ class ExampleTask(SymbolNames, FiniteTask):
             where: Where they come from, for messages.
 
         Raises:
-            ValueError: A part has no example, or no symbol is frequent enough.
+            ValueError: A part has no example, no symbol is frequent enough, or all have the same label.
         """
         empty = [part for part in PARTS if not parts[part]]
         if empty:
@@ -142,7 +142,10 @@ class ExampleTask(SymbolNames, FiniteTask):
         known = [symbol for symbol, count in counts.most_common() if count >= min_count]
         if not known:
             raise ValueError(f"min_count is {min_count}, but no symbol of {where} is as frequent: give less")
-        self.name_symbols(known, sorted({label for part in parts.values() for e in part for label in e.labels}))
+        labels = sorted({label for part in parts.values() for e in part for label in e.labels})
+        if len(labels) < 2:
+            raise ValueError(f"{where} has the label {labels[0]!r} alone; give examples of at least two")
+        self.name_symbols(known, labels)
         self._parts, self._skipped = parts, dict(skipped)
         self.evaluation_lengths = check_evaluation_lengths(evaluation_lengths, minimum=1)
         self._take("train")

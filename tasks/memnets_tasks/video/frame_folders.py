@@ -80,7 +80,7 @@ class FrameFolders(ClipTask, FiniteTask):
         evaluation_lengths: Frames of the clips that are tested on.
 
     Raises:
-        ValueError: The folder has too few clips; the message says what was left out.
+        ValueError: The folder has too few clips, or one class; the message says what was left out.
     """
 
     threshold = 0.05
@@ -92,6 +92,8 @@ class FrameFolders(ClipTask, FiniteTask):
         check_at_least("size", size, 12)
         self._parts, self._skipped = _load(folder, size, max_frames)
         labels = tuple(sorted({clip.label for clips in self._parts.values() for clip in clips}))
+        if len(labels) < 2:
+            raise ValueError(f"{folder} has clips of the class {labels[0]!r} alone; give at least two")
         self._take("train")
         shortest, longest = int(self._lengths.min()), int(self._lengths.max())
         self.set_sizes(labels, size, shortest, longest, check_evaluation_lengths(evaluation_lengths, minimum=2), 2)

@@ -77,6 +77,7 @@ def test_the_library_of_python_is_the_text_by_default():
         ({"text": ""}, "holds nothing to read"),
         ({"text": "ab", "length": 1}, "length is 1; give a whole number of at least 2"),
         ({"text": "ab", "ngram_order": -1}, "ngram_order is -1"),
+        ({"text": "".join(map(chr, range(0x4E00, 0x5600)))}, "ngram_order is 6, but of 2,048 characters .* at most 5"),
         ({"max_characters": 0}, "max_characters is 0"),
     ],
 )

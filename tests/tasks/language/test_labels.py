@@ -186,3 +186,9 @@ def test_too_few_examples_are_named(tmp_path):
     path = write(tmp_path, {"a.conllu": CONLLU * 3}) + "/a.conllu"
     with pytest.raises(ValueError, match="has no example for the validation; give at least 20"):
         ConlluTagging(path)
+
+
+def test_examples_of_one_label_alone_are_named(tmp_path):
+    path = write(tmp_path, {"a.csv": "text,label\n" + "fine film,good\n" * 20})
+    with pytest.raises(ValueError, match=r"a.csv has the label 'good' alone; give examples of at least two"):
+        LabelledCSV(f"{path}/a.csv")

@@ -102,8 +102,10 @@ def test_folders_of_frames(tmp_path):
 def test_what_is_out_of_range_or_no_folder_of_clips_is_named(tmp_path):
     with pytest.raises(ValueError, match="nowhere is no folder; give one with a folder for each class"):
         FrameFolders("nowhere")
+    with pytest.raises(ValueError, match="has clips of the class 'a' alone; give at least two"):
+        FrameFolders(write_clips(tmp_path / "alone", classes=("a",)), size=12)
     with pytest.raises(ValueError, match="has no clip for the validation; give a class at least twenty clips"):
-        FrameFolders(write_clips(tmp_path, count=2))
+        FrameFolders(write_clips(tmp_path / "few", count=2))
     with pytest.raises(ValueError, match="size is 4; give a whole number of at least 12"):
         MovingShapes(size=4)
     with pytest.raises(ValueError, match="min_length is 2; give a whole number of at least 4"):
