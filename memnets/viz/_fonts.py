@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
+from matplotlib.font_manager import FontProperties, findfont, findSystemFonts, fontManager, get_font
 from matplotlib.text import Text
 
 OWN = "DejaVu Sans"
@@ -28,9 +28,20 @@ def family_for(characters: str) -> str | None:
     lacking = {ord(character) for character in characters if not character.isspace()} - _codes(own)
     if not lacking:
         return None
+    _add_new_fonts()
     fonts = [font for font in fontManager.ttflist if not font.name.startswith(PLACEHOLDER)]
     had, family = max(((len(lacking & _codes(font.fname)), font.name) for font in fonts), default=(0, ""))
     return family if had else None
+
+
+@lru_cache(maxsize=1)
+def _add_new_fonts() -> None:
+    """Tell matplotlib of fonts that were installed after it wrote down which there are."""
+    for path in sorted(set(findSystemFonts()) - {font.fname for font in fontManager.ttflist}):
+        try:
+            fontManager.addfont(path)
+        except (OSError, RuntimeError):
+            continue  # a broken font, or one of a format that matplotlib cannot draw with
 
 
 @lru_cache(maxsize=1024)

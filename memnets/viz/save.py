@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import threading
 import warnings
@@ -29,6 +30,7 @@ FORMATS: dict[str, dict[str, Any]] = {
 """The endings there are, with what matplotlib is told; without a date, equal figures are equal files."""
 
 _fonts = threading.Lock()
+_font_log = logging.getLogger("matplotlib.font_manager")
 
 
 def save_figure(figure: Figure | Animation, path: str | os.PathLike[str]) -> Path:
@@ -80,10 +82,18 @@ def _escape_texts(figure: Figure) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without a warning for each character that no font has, which would also bring it to the terminal as it is."""
+    """Without a warning for each character that no font has, which would also bring it to the terminal as it is.
+
+    Nor is it said where a font has no bold face.
+    """
+    level = _font_log.level
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="(?s)Glyph .* missing from font", category=UserWarning)
-        yield
+        _font_log.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            _font_log.setLevel(level)
 
 
 @contextmanager

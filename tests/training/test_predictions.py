@@ -24,6 +24,7 @@ from memnets.models.captioner import Caption
 from memnets.text.symbol_tables import WithSymbols
 from memnets.training import SequenceLearner, evaluate_lengths
 from memnets.training.adapters import corpus_scores, probe, validation_numbers
+from memnets.viz import _fonts
 from memnets.viz._fonts import family_for
 from memnets_tasks import Copy
 from reading_cases import LETTERS, LineTask, SceneTask, draw, loss_of, tiny_captioner, tiny_reader
@@ -268,8 +269,8 @@ def test_a_metric_that_one_length_lacks_is_left_open_and_shown_so(capsys):
 
 
 @pytest.fixture
-def dominoes(tmp_path):
-    """A font with one sign that matplotlib's own lacks, known to matplotlib as long as a test runs."""
+def dominoes(tmp_path, monkeypatch):
+    """A font with one sign that matplotlib's own lacks, installed after matplotlib wrote down which fonts there are."""
     from fontTools.fontBuilder import FontBuilder
     from fontTools.pens.ttGlyphPen import TTGlyphPen
     from matplotlib.font_manager import fontManager
@@ -290,10 +291,12 @@ def dominoes(tmp_path):
     builder.setupPost()
     builder.save(tmp_path / "dominoes.ttf")
     before = list(fontManager.ttflist)
-    fontManager.addfont(tmp_path / "dominoes.ttf")
+    monkeypatch.setattr(_fonts, "findSystemFonts", lambda: [str(tmp_path / "dominoes.ttf")])
+    _fonts._add_new_fonts.cache_clear()
     family_for.cache_clear()
     yield
     fontManager.ttflist[:] = before
+    _fonts._add_new_fonts.cache_clear()
     family_for.cache_clear()
 
 
