@@ -13,7 +13,7 @@ from .emit import Writer
 from .gradient import gradients
 from .graph import Graph
 from .node import Node, View
-from .places import Buffer, Place, Room, dense, layout, whole_place
+from .places import Buffer, Place, Room, dense, whole_place
 from .saving import choose_saved
 from .schedule import LARGE, Plan
 from .tables import layout_of, tables
@@ -87,7 +87,6 @@ class Builder:
         self.products.sort(key=lambda n: (self.forward_phase[n], n.id))
         self._differentiate()
         self._place_states()
-        self._find_aliases()
         self._choose_saved()
         self._place_inputs()
         forward = self._forward()
@@ -117,7 +116,7 @@ class Builder:
 
     def _choose_saved(self) -> None:
         free = {n for n in self.graph.nodes if n.op in ("x", "param", "state")}
-        free |= {n for n, b in self.homes.items() if b.base == "next"} | set(self.aliases)
+        free |= {n for n, b in self.homes.items() if b.base == "next"}
         replay = [v.node for v, large in zip(self.after, self.large) if large]
         self.saved = choose_saved([v.node for v in self.back_roots], replay, self._is_forward, free)
         for node in self.saved:
@@ -172,28 +171,6 @@ class Builder:
             first = buffer.first + sum(o * st for o, st in zip(view.offset, buffer.strides))
             steps = [sum(row[j] * st for row, st in zip(view.coef, buffer.strides)) for j in range(len(view.shape))]
             self.slots[node] = Buffer("rec", first, tuple(steps), 0)
-
-    def _find_aliases(self) -> None:
-        """Values put together from parts of the state that lie together already."""
-        self.aliases: dict[Node, Buffer] = {}
-        for node in self.reachable:
-            if node.op != "assemble" or node.attr[:2] != ("set", False) or not node.shape:
-                continue
-            maps, strides = node.attr[2], layout(node.shape, self.lanes, False)
-            firsts = set()
-            for value, (_, offset, coef) in zip(node.args, maps):
-                slot = self.slots.get(value.node)
-                if slot is None or slot.base != "rec":
-                    break
-                first = slot.first + sum(o * st for o, st in zip(value.offset, slot.strides))
-                steps = [sum(r[j] * st for r, st in zip(value.coef, slot.strides)) for j in range(len(value.shape))]
-                wanted = [sum(r[j] * st for r, st in zip(coef, strides)) for j in range(len(value.shape))]
-                if steps != wanted:
-                    break
-                firsts.add(first - sum(o * st for o, st in zip(offset, strides)))
-            else:
-                if len(firsts) == 1:
-                    self.aliases[node] = Buffer("rec", firsts.pop(), strides, 0)
 
     def _place_inputs(self) -> None:
         self.copies: list[tuple[View, Buffer]] = []
@@ -280,7 +257,6 @@ class Builder:
         for product in self.products:
             home = self.homes.get(product)
             leaves[product] = home or Buffer("row", self.row.take(product.shape).first, (1,), 0)
-        leaves |= self.aliases
         self.product_rows = {p: leaves[p] for p in self.products}
         plan = Plan(leaves, self._local(), self.row, self.forward_phase)
         results: list[tuple[View, Place, Node | None]] = []
@@ -320,7 +296,7 @@ class Builder:
         leaves = self._leaves()
         for node, is_large in zip(self.states, self.large):
             leaves[node] = self.slots[node]._replace(base=large) if is_large else self.slots[node]
-        leaves |= self.homes | self.aliases
+        leaves |= self.homes
         return leaves
 
     def _backward(self) -> list[str]:
