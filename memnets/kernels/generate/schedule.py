@@ -11,7 +11,7 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 
 from .node import Node, Shape, View
-from .places import Buffer, Place, Room, span, turned, turned_place
+from .places import Buffer, Place, Room, turned, turned_place
 
 CHEAP = frozenset("add sub mul neg stop copy where maximum minimum abs relu sign gt ge lt le eq ne".split())  # noqa: SIM905
 """Operations that cost no more than reading a number."""
@@ -196,38 +196,6 @@ class Plan:
             return
         self.statements.append(statement)
 
-    def _pack_local(self, phases: dict[int, list[Nest]]) -> None:
-        """Give values between nests places that are free again after the last nest that reads them."""
-        nests = [nest for phase in sorted(phases) for nest in phases[phase]]
-        spans: dict[Node, list[int]] = {}
-        for k, nest in enumerate(nests):
-            for node in nest.made:
-                spans.setdefault(node, []).append(k)
-            for statement in nest.statements:
-                for read in statement.reads:
-                    spans.setdefault(read.node, []).append(k)
-        taken: list[tuple[int, int, int]] = []  # (first number, size, last nest)
-        self.local.size = 0
-        for node in sorted(spans, key=lambda n: (min(spans[n]), n.id)):
-            buffer = self.buffers.get(node)
-            if buffer is None or node in self.leaves or buffer.base != self.local.base or node not in self.kept:
-                continue
-            start, end = min(spans[node]), max(spans[node])
-            size = span(node.shape, buffer.strides, self.local.align, False)
-            taken = [t for t in taken if t[2] >= start]
-            first = 0
-            for at, n, _ in sorted(taken):
-                if first + size <= at:
-                    break
-                first = max(first, at + n)
-            taken.append((first, size, end))
-            self.local.size = max(self.local.size, first + size)
-            self.buffers[node] = buffer._replace(first=first)
-        for statement in self.statements:
-            node = statement.node
-            if node is not None and node in self.kept and self.buffers[node].base == self.local.base:
-                statement.place = statement.place._replace(buffer=self.buffers[node])
-
     def may_overwrite(self, phases: dict[int, list[Nest]], before: str, after: str) -> bool:
         """Whether what is stored in ``after`` may be laid over what is read from ``before``, each in the same place.
 
@@ -286,7 +254,6 @@ class Plan:
                 if statement.base is None:
                     bases[statement.node] = max(at, bases.get(statement.node, 0))
         self._keep_what_is_read(phases)
-        self._pack_local(phases)
         return phases
 
     def _keep_what_is_read(self, phases: dict[int, list[Nest]]) -> None:
