@@ -27,9 +27,8 @@ class Sentiment(SymbolNames):
 
     "i only care about the story . the music is great . i found the story not quite never dull ." is "bad": each "not"
     and "never" before an opinion turns it around, and what is said of other things does not matter. Reviews are half
-    good and half bad. Two of three opinions are not turned around, so that counting good and bad words is right of two
-    in three reviews of one sentence, and of fewer the more there are. The length is the number of sentences after the
-    first.
+    good and half bad, and half of all opinions are turned around, so that counting good and bad words is chance. The
+    length is the number of sentences after the first.
 
     Args:
         min_length: Fewest sentences in training.
@@ -84,7 +83,7 @@ class Sentiment(SymbolNames):
         ]
         words = [*torch.where(frames == _ASPECT, aspects.unsqueeze(-1), frames).unbind(-1)]
         present = [*(frames != _NOTHING).unbind(-1)]
-        negated = negations % 3
+        negated = (negations % 4 + 1) // 2  # one as often as none or two: an opinion's word alone tells nothing
         for number, drawn_not in enumerate(nots):
             words += [self._token(_NOT[0]) + drawn_not % len(_NOT), self._token(_FILLERS[0]) + filler % 4]
             present += [negated > number, (negated > number) & (filler % 2 == 1)]
