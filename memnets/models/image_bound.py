@@ -50,8 +50,18 @@ class ImageBoundModel(Model, Pretrained):
         return TrainingOutputs(bound, predictions=bound.detach())
 
     def predict(self, batch: Any) -> ImageBound:
-        """The same."""
-        return self(as_parameters(self, batch.inputs).squeeze(1))
+        """The same.
+
+        Raises:
+            ValueError: a pixel is neither 0 nor 1, of which alone the nats are a bound.
+        """
+        images = as_parameters(self, batch.inputs).squeeze(1)
+        if not (binary := (images == 0) | (images == 1)).all():
+            odd = images[~binary][0].item()
+            raise ValueError(
+                f"a pixel is {odd:g}, but must be 0 or 1; make images binary, such as (images > 0.5).float()"
+            )
+        return self(images)
 
 
 class Gaussian(nn.Module):

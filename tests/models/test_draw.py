@@ -1,5 +1,7 @@
 """DRAW against a loop, its bound, and that it learns to draw; the plain autoencoder beside it."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -17,6 +19,13 @@ SMALL = {"hidden_size": 6, "latent_size": 2, "steps": 3, "read_size": 2, "write_
 def images_of(count=3, size=8):
     task = BinaryDigits(size=size)
     return task, task.sample(count, 1, generator(0, "test", 0))
+
+
+def grey(value):
+    """A batch with one pixel that is not black or white."""
+    _, batch = images_of()
+    batch.inputs[1, 0, 5] = value
+    return batch
 
 
 def test_a_drawing_equals_the_loop():
@@ -124,6 +133,8 @@ def test_saved_and_loaded(tmp_path):
         (lambda: memnets.DRAW(64, cell="lstn"), ValueError, "cell is 'lstn', but must be one of"),
         (lambda: memnets.VAE(64, layers=0), ValueError, "layers is 0, but must be at least 1"),
         (lambda: memnets.DRAW(64, **SMALL)(torch.rand(1, 63)), ValueError, "inputs has 63 features"),
+        (lambda: memnets.DRAW(64, **SMALL).predict(grey(0.5)), ValueError, "a pixel is 0.5, but must be 0 or 1"),
+        (lambda: memnets.VAE(64, hidden_size=4).predict(grey(math.nan)), ValueError, "a pixel is nan"),
         (lambda: memnets.DRAW(64, **SMALL).draw(0), ValueError, "count is 0, but must be at least 1"),
         (lambda: memnets.DRAW(64, **SMALL).check_task(Copy()), ValueError, "input_size is 64, but Copy needs"),
     ],

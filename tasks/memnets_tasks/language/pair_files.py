@@ -19,7 +19,7 @@ from memnets_tasks.language.pairs import PairBatch, TranslationTask, Words
 MOST_BYTES = 1 << 28
 PARTS = ("train", "validation", "test")
 HELD_OUT = 20
-"""One pair of so many is kept for validation, and one for the test."""
+"""One sentence of so many is kept for validation, and one for the test."""
 
 
 class _Pairs(NamedTuple):
@@ -44,9 +44,10 @@ def _load(path: str, swap: bool, min_word_count: int, max_words: int) -> _Pairs:
         raise ValueError(f"{path} {reason}; give a UTF-8 file of lines with a tab between the two sentences") from error
     skipped: Counter[str] = Counter()
     pairs: dict[tuple[Words, Words], None] = {}
+    way = slice(None, None, -1) if swap else slice(None)
     for line in filter(None, lines):
         fields = line.split("\t")
-        pair = tuple(words_of(field) for field in fields[:2])
+        pair = tuple(words_of(field) for field in fields[:2])[way]
         if len(fields) < 2:
             skipped["no tab"] += 1
         elif not all(pair):
@@ -56,15 +57,17 @@ def _load(path: str, swap: bool, min_word_count: int, max_words: int) -> _Pairs:
         elif pair in pairs:
             skipped["there already"] += 1
         else:
-            pairs[(pair[1], pair[0]) if swap else (pair[0], pair[1])] = None
+            pairs[pair[0], pair[1]] = None
     parts: dict[str, list[tuple[Words, Words]]] = {part: [] for part in PARTS}
-    for n, pair in enumerate(pairs, 1):
+    numbers: dict[Words, int] = {}
+    for pair in pairs:
+        n = numbers.setdefault(pair[0], len(numbers) + 1)  # all translations of a sentence are in one part
         parts["validation" if n % HELD_OUT == HELD_OUT // 2 else "test" if n % HELD_OUT == 0 else "train"].append(pair)
     empty = [part for part in PARTS if not parts[part]]
     if empty:
         raise ValueError(
             f"{path} has {len(pairs)} pairs that can be used ({dict(skipped)} left out), none of which is left for the "
-            f"{empty[0]}: give at least {HELD_OUT}"
+            f"{empty[0]}: give at least {HELD_OUT} different sources"
         )
     counts = Counter(word for source, target in parts["train"] for word in (*source, *target))
     words = tuple(word for word, count in counts.most_common() if count >= min_word_count)
@@ -77,9 +80,9 @@ def _load(path: str, swap: bool, min_word_count: int, max_words: int) -> _Pairs:
 class TranslationFiles(FiniteTask, TranslationTask):
     """Translate the sentences of a file, one pair a line with a tab between; what follows a second tab is passed over.
 
-    Words are lower-case; each sign of punctuation is one. Every twentieth pair is kept for validation, and every
-    twentieth for the test; a pair that comes again counts once. The length is the number of words of the source; of a
-    length that no pair has, the nearest is drawn.
+    Words are lower-case; each sign of punctuation is one. Every twentieth source is kept for validation with all of its
+    translations, and every twentieth for the test; a pair that comes again counts once. The length is the number of
+    words of the source; of a length that no pair has, the nearest is drawn.
 
     Args:
         path: The file, in UTF-8.
@@ -89,7 +92,7 @@ class TranslationFiles(FiniteTask, TranslationTask):
         evaluation_lengths: Words of the sentences that are tested on.
 
     Raises:
-        ValueError: The file cannot be read, or has fewer than twenty pairs; the message says what was left out.
+        ValueError: The file cannot be read, or has fewer than twenty sources; the message says what was left out.
     """
 
     def __init__(

@@ -1,6 +1,7 @@
 """Clips as folders of frames, in a folder for each class."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -45,12 +46,18 @@ def _folders(path: Path) -> list[str]:
     return sorted(entry.name for entry in os.scandir(path) if entry.is_dir(follow_symlinks=False))
 
 
+def _by_number(name: str) -> list[str | int]:
+    """A name as texts and numbers in turn, so that frame2 comes before frame10."""
+    return [int(part) if n % 2 else part for n, part in enumerate(re.split("([0-9]+)", name))]
+
+
 def _read_clip(root: Path, name: str, label: str, size: int, most: int, skipped: Counter[str]) -> _Clip | None:
-    """The frames of a folder by name, ``most`` of them at even distances; None where one cannot be read."""
+    """The frames of a folder by number, ``most`` of them at even distances; None where one cannot be read."""
     from memnets.base.regular_files import UnusableFile, read_within
     from memnets_tasks.images.pictures import MAX_BYTES, UnreadableImage, colour_square
 
-    files = sorted(entry.name for entry in os.scandir(root / name) if entry.name.lower().endswith(ENDINGS))
+    files = [entry.name for entry in os.scandir(root / name) if entry.name.lower().endswith(ENDINGS)]
+    files.sort(key=_by_number)
     if len(files) < 2:
         skipped["a clip with fewer than two frames"] += 1
         return None
@@ -69,9 +76,9 @@ def _read_clip(root: Path, name: str, label: str, size: int, most: int, skipped:
 class FrameFolders(ClipTask, FiniteTask):
     """Say after the last frame of which class a clip is, of a folder ``CLASS/CLIP/FRAME.png``.
 
-    Frames are taken in the order of their names, in grey, their middle square at ``size``. Of each class every
-    twentieth clip is kept for validation and every twentieth for the test. The length is the number of frames; of a
-    length that no clip has, the nearest is drawn.
+    Frames are taken in the order of the numbers in their names, in grey, their middle square at ``size``. Of each class
+    every twentieth clip is kept for validation and every twentieth for the test. The length is the number of frames; of
+    a length that no clip has, the nearest is drawn.
 
     Args:
         folder: The folder.

@@ -164,9 +164,19 @@ def test_a_file_of_pairs_is_read_and_parted(tmp_path):
     assert "cc" not in task.vocabulary
     everything = [pair for part in (task, validation, test) for pair in part._pairs]
     assert len(set(everything)) == 60
-    swapped = TranslationFiles(tsv(tmp_path, [f"\ufeff{LINES[0]}", *LINES[1:]]), swap=True)  # as Windows writes it
+    swapped = TranslationFiles(tsv(tmp_path, [f"\ufeff{LINES[0]}", *LINES]), swap=True)  # as Windows writes it
+    assert swapped.skipped == {"there already": 1}
     assert swapped._pairs[0] == (("je", "vois", "0", "oiseaux", "!"), ("i", "see", "0", "birds", "."))
     check_task(task, predictions=lambda batch: said(*["a"] * len(batch)))
+
+
+def test_a_source_with_several_translations_is_in_one_part_alone(tmp_path):
+    task = TranslationFiles(tsv(tmp_path, [line for one in LINES for line in (one, one.replace("vois", "regarde"))]))
+    validation, test, _ = task.splits()
+    sources = [{source for source, _ in part._pairs} for part in (task, validation, test)]
+    assert [len(part) for part in sources] == [54, 3, 3]
+    assert len(set.union(*sources)) == 60
+    assert (len(task), len(validation), len(test)) == (108, 6, 6)
 
 
 @pytest.mark.parametrize(

@@ -73,13 +73,13 @@ def write_clips(folder, classes=("a", "b"), count=20, frames=3):
             (folder / label / f"{clip:02}").mkdir(parents=True)
             for frame in range(frames + clip % 2):
                 grey = 40 * frame + (20 if label == "b" else 0)
-                Image.new("L", (30, 20), grey).save(folder / label / f"{clip:02}" / f"{frame:03}.png")
+                Image.new("L", (30, 20), grey).save(folder / label / f"{clip:02}" / f"{9 + frame}.png")
     return str(folder)
 
 
 def test_folders_of_frames(tmp_path):
     path = write_clips(tmp_path)
-    (tmp_path / "a" / "03" / "001.png").write_bytes(b"no image")
+    (tmp_path / "a" / "03" / "10.png").write_bytes(b"no image")
     (tmp_path / "b" / "empty").mkdir()
     task = FrameFolders(path, size=12)
     validation, test, _ = task.splits()
