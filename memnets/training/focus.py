@@ -33,7 +33,8 @@ class Focus:
     def __init__(self, weight: float):
         self.weight = weight
         self.active = True
-        """Whether it counts now; :class:`memnets.training.callbacks.StopWhenSolved` lets it while it anneals."""
+        """Whether it counts now; :class:`memnets.training.callbacks.StopWhenSolved` lets it while it anneals what is
+        solved: from the beginning of an annealing on it may undo what has just been found."""
 
     def cut(self, batch: Batch, random: torch.Generator) -> Batch:
         """Each sequence up to a step drawn for it."""

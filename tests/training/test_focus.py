@@ -55,7 +55,7 @@ def test_the_penalty_is_the_mean_of_all_read_heads_at_those_steps():
     assert sum(shares) / 5 == pytest.approx(float(penalty.detach()), rel=1e-5), "the mean over processes"
 
 
-def test_it_counts_while_the_rate_is_annealed_and_makes_weightings_sharp():
+def test_it_counts_while_what_is_solved_is_annealed_and_makes_weightings_sharp():
     """At a rate that falls to nothing, twice from the same weights."""
     softnesses, counted = {}, []
 
@@ -66,13 +66,13 @@ def test_it_counts_while_the_rate_is_annealed_and_makes_weightings_sharp():
 
     for weight in (0.0, 1.0):
         work = learner(focus=weight, optimizer=lambda p: torch.optim.Adam(p, lr=0.02))
-        solved = callbacks.StopWhenSolved(threshold=1e9, checks=2, anneal_steps=40)
+        solved = callbacks.StopWhenSolved(threshold=1e9, checks=3, anneal_steps=42, anneal_checks=1)
         trainer(max_steps=100, callbacks=[solved, Watch()], **CHECKS).fit(work)
         batch = draw(50, seed=1)
         with torch.no_grad():
             _, state = work.model(Focus(1.0).cut(batch, generator(2, "cut", 0)).inputs)
         softnesses[weight] = float(torch.stack([softness(w) for w in read_weightings(state)]).mean())
-    assert counted == [False] * 4 + [True] * 40
+    assert counted == [False] * 6 + [True] * 38
     assert softnesses[1.0] < 0.5 * softnesses[0.0]
 
 
