@@ -63,12 +63,14 @@ def read_weightings(state: Any) -> list[Tensor]:
     return [tensor for name, tensor in named_tensors(state) if name.rsplit(".")[-1] == FIELD]
 
 
-def check_focus(weight: float, model: nn.Module, task: Task) -> None:
-    """Raise ValueError unless heads of this model can be asked to be sharp on this task."""
+def has_read_heads(model: nn.Module) -> bool:
+    """Whether a model's state has read weightings."""
+    return isinstance(model, SequenceModule) and bool(read_weightings(model.make_state(1)))
+
+
+def check_focus(weight: float, task: Task) -> None:
+    """Raise ValueError unless that is a weight, and heads can be asked to be sharp on this task."""
     if not 0 < weight < math.inf:
         raise ValueError(f"focus is {weight}, but must be a weight such as 0.01; 0 asks for nothing")
-    probe = task.sample(1, task.min_length, generator(0, "probe", 0))
-    if isinstance(task, StreamTask) or not isinstance(probe, Batch):
+    if isinstance(task, StreamTask) or not isinstance(task.sample(1, task.min_length, generator(0, "probe", 0)), Batch):
         raise ValueError(f"focus is {weight}, but {type(task).__name__} does not draw whole sequences: give 0")
-    if not isinstance(model, SequenceModule) or not read_weightings(model.make_state(1)):
-        raise ValueError(f"focus is {weight}, but {type(model).__name__} has no read heads with weightings: give 0")

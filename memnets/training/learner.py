@@ -16,7 +16,7 @@ from ..base.seeding import generator
 from ..base.task import Curriculum, Task
 from .adapters import check_task, predict, validation_numbers
 from .clipping import Clipping, SpikeClip
-from .focus import Focus, check_focus
+from .focus import Focus, check_focus, has_read_heads
 from .lightning_shell import LightningShell
 from .parameter_order import in_order
 from .replay import Replay, check_replay
@@ -79,7 +79,8 @@ class SequenceLearner(pl.LightningModule):
         gradient_clip_algorithm: "norm" (the default) or "value": what that is a bound of.
         accumulate_grad_batches: batches whose gradients make one step.
         failure_replay: share of each batch that is drawn from sequences found to fail; 0 for none.
-        focus: weight of a penalty on soft read weightings, :class:`memnets.training.focus.Focus`; 0 for none.
+        focus: weight of a penalty on soft read weightings, :class:`memnets.training.focus.Focus`; 0 for none. Without
+            effect on a model that has no read heads.
         skip_nonfinite: leave out up to this many steps in a row whose gradient is not finite, as a loss scaler does;
             one more raises :class:`DivergedError`. Through a long sequence a rare gradient grows beyond float32 in
             a run that is otherwise sound. :attr:`skipped` counts them, and is logged. Without effect where there is
@@ -121,7 +122,7 @@ class SequenceLearner(pl.LightningModule):
         if failure_replay:
             check_replay(failure_replay, task)
         if focus:
-            check_focus(focus, model, task)
+            check_focus(focus, task)
         generator(seed, "train", 0)
         spikes = None if spike_clip is None else SpikeClip(spike_clip, spike_floor)
         self.model = model
@@ -140,7 +141,7 @@ class SequenceLearner(pl.LightningModule):
             skip_nonfinite=skip_nonfinite,
             accumulate=accumulate_grad_batches,
             replay=Replay(failure_replay) if failure_replay else None,
-            focus=Focus(focus) if focus else None,
+            focus=Focus(focus) if focus and has_read_heads(model) else None,
         )
         self.seed = seed
         self.batch_size = batch_size

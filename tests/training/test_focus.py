@@ -9,8 +9,8 @@ import torch
 
 from learners import CHECKS, learner, trainer
 from memnets import LSTM, Transformer, trace
-from memnets.training import callbacks
-from memnets.training.focus import Focus, check_focus, read_weightings, softness
+from memnets.training import SequenceLearner, callbacks
+from memnets.training.focus import Focus, check_focus, has_read_heads, read_weightings, softness
 from memnets_tasks import Copy, generator
 
 TASK = Copy(bits=3, max_length=6)
@@ -76,15 +76,15 @@ def test_it_counts_while_what_is_solved_is_annealed_and_makes_weightings_sharp()
     assert softnesses[1.0] < 0.5 * softnesses[0.0]
 
 
-@pytest.mark.parametrize(
-    ("weight", "model", "message"),
-    [
-        (-0.1, None, "focus is -0.1, .* such as 0.01"),
-        (float("nan"), None, "focus is nan"),
-        (0.1, LSTM(5, 4), "focus is 0.1, but LSTM has no read heads with weightings: give 0"),
-        (0.1, Transformer(5, 4, heads=2), "focus is 0.1, but Transformer has no read heads"),
-    ],
-)
-def test_where_there_is_nothing_to_ask_of_it_is_refused(weight, model, message):
-    with pytest.raises(ValueError, match=message):
-        check_focus(weight, model or learner().model, TASK)
+@pytest.mark.parametrize("weight", [-0.1, float("nan"), float("inf")])
+def test_what_is_no_weight_is_refused(weight):
+    with pytest.raises(ValueError, match=f"focus is {weight}, .* such as 0.01"):
+        check_focus(weight, TASK)
+
+
+def test_a_model_without_read_heads_trains_without_it():
+    task = Copy(bits=3, max_length=4)
+    for model in (LSTM(4, 8, output_size=3), Transformer(4, 8, heads=2, output_size=3)):
+        assert not has_read_heads(model)
+        assert SequenceLearner(model, task, focus=0.1).train_on_batch.focus is None
+    assert learner(focus=0.1).train_on_batch.focus is not None
