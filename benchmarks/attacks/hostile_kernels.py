@@ -201,7 +201,9 @@ def spoiled(value: Any, random: np.random.Generator) -> Any:
     tables = (STATES, INPUTS)
     table = tables[int(random.integers(2))]
     change = table[str(random.choice(list(table)))]
-    return value if lacks_storage(value) else change(value.clone())  # one without numbers is spoiled already
+    if value.is_nested or lacks_storage(value):  # it is spoiled already
+            return value
+        return change(value.clone())
 
 
 ATTACKS: dict[str, tuple[Callable[..., Outcome], float]] = {
