@@ -180,8 +180,9 @@ class StopWhenSolved(pl.Callback):
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
         """Set the learning rate of the step to come, and whether soft read weightings count in it."""
-        if pl_module.train_on_batch.focus is not None:
-            pl_module.train_on_batch.focus.active = self.anneal_from is not None and self.solved is not None
+        focus = pl_module.train_on_batch.focus if isinstance(pl_module, SequenceLearner) else None
+        if focus is not None:
+            focus.active = self.anneal_from is not None and self.solved is not None
         if self.anneal_from is None:
             return
         left = 1 - (trainer.global_step - self.anneal_from) / max(self.anneal_steps, 1)
