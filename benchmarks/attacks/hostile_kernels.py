@@ -202,8 +202,8 @@ def spoiled(value: Any, random: np.random.Generator) -> Any:
     table = tables[int(random.integers(2))]
     change = table[str(random.choice(list(table)))]
     if value.is_nested or lacks_storage(value):  # it is spoiled already
-            return value
-        return change(value.clone())
+        return value
+    return change(value.clone())
 
 
 ATTACKS: dict[str, tuple[Callable[..., Outcome], float]] = {
