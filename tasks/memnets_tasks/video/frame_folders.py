@@ -99,7 +99,7 @@ class FrameFolders(ClipTask, FiniteTask):
         check_at_least("size", size, 12)
         self._parts, self._skipped = _load(folder, size, max_frames)
         labels = tuple(sorted({clip.label for clips in self._parts.values() for clip in clips}))
-        if len(labels) < 2:
+        if len(labels) == 1:
             raise ValueError(f"{folder} has clips of the class {labels[0]!r} alone; give at least two")
         self._take("train")
         shortest, longest = int(self._lengths.min()), int(self._lengths.max())
