@@ -10,6 +10,8 @@ from torch import Tensor
 from memnets.viz import _style
 
 ACROSS, MOST = 8, 48
+TITLE = 3.0
+"""Inches that a title takes."""
 
 
 def film_figure(frames: Tensor, titles: Sequence[str], title: str = "A clip, frame by frame") -> Figure:
@@ -29,7 +31,7 @@ def film_figure(frames: Tensor, titles: Sequence[str], title: str = "A clip, fra
         )
     pixels = frames[:MOST].detach().cpu().float().numpy()
     rows = -(-len(pixels) // ACROSS)
-    figure = _style.new_figure(1.35 * min(len(pixels), ACROSS) + 0.4, 1.55 * rows + 0.7, title)
+    figure = _style.new_figure(max(1.35 * min(len(pixels), ACROSS) + 0.4, TITLE), 1.55 * rows + 0.7, title)
     panels = figure.subplots(rows, min(len(pixels), ACROSS), squeeze=False).ravel()
     for panel in panels:
         panel.set_axis_off()
