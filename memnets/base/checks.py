@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .autocast import autocasts
+
 
 def check_whole(name: str, value: Any, minimum: int = 1) -> None:
     """Raise TypeError unless ``value`` is a whole number, ValueError unless it is at least ``minimum``."""
@@ -137,7 +139,7 @@ def check_dtype(inputs: Tensor, module: nn.Module) -> None:
             f"inputs is on {inputs.device}, but the module's parameters are on {parameter.device}: "
             f"call inputs.to({str(parameter.device)!r}), or move the module"
         )
-    if inputs.dtype != dtype and not _casting(inputs.device):
+    if inputs.dtype != dtype and not autocasts(inputs.device.type):
         raise TypeError(
             f"inputs has dtype {inputs.dtype}, but the module's parameters are {dtype}: call inputs.to({dtype})"
         )
@@ -249,7 +251,7 @@ def _check_parts(state: Any, expected: Any, device: torch.device, growing: bool)
             f"state holds a tensor of shape {tuple(state.shape)} where {tuple(expected.shape)} is needed: was it made "
             "for another batch size, or before resize()?"
         )
-    elif state.dtype != expected.dtype and not (state.is_floating_point() and _casting(device)):
+    elif state.dtype != expected.dtype and not (state.is_floating_point() and autocasts(device.type)):
         raise TypeError(
             f"state holds a tensor of {state.dtype} where {expected.dtype} is needed: "
             f"memnets.map_state(lambda t: t.to({expected.dtype}), state) casts it"
@@ -261,11 +263,6 @@ def _check_parts(state: Any, expected: Any, device: torch.device, growing: bool)
         )
     else:
         check_dense("a tensor of state", state)
-
-
-def _casting(device: torch.device) -> bool:
-    """Whether autocast takes care of precision."""
-    return torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)
 
 
 def _may_have_grown(tensor: Tensor, expected: Tensor) -> bool:

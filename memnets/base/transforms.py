@@ -11,6 +11,7 @@ def transformed() -> bool:
     return torch._C._functorch.peek_interpreter_stack() is not None  # pyright: ignore[reportAttributeAccessIssue]
 
 
+@torch.compiler.assume_constant_result  # older releases trace it as always true
 def exporting() -> bool:
     """Whether the module becomes a program for elsewhere: by ``torch.export`` or ``torch.onnx``."""
     return torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export()

@@ -1,12 +1,12 @@
 """Fused kernels for torch: their gradient, ``torch.compile``, and errors for what they cannot do."""
 
-import contextlib
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..base.autocast import without_autocast
 from ..base.checks import check_length_tensor
 from .checks import check_sequence
 from .kernel import kernel_called
@@ -71,7 +71,7 @@ class _Sequence(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         ctx.set_materialize_grads(False)
         ctx.settings = key, kernel_called(key), lengths, repeat, states
-        with _without_autocast(inputs):
+        with without_autocast(inputs.device.type):
             outputs, last, kept = kernel_called(key).forward(
                 inputs, tensors[:states], tensors[states:], lengths, not repeat
             )
@@ -88,7 +88,7 @@ class _Sequence(torch.autograd.Function):
         saved = ctx.saved_tensors
         inputs, tensors, kept = saved[0], saved[1:given], saved[given:]
         state, parameters = tensors[:states], tensors[states:]
-        with torch.no_grad(), _without_autocast(inputs):
+        with torch.no_grad(), without_autocast(inputs.device.type):
             if repeat:
                 kept = kernel.forward(inputs, state, parameters, lengths, True).kept
             d_outputs = inputs.new_zeros(ctx.shape) if grads[0] is None else grads[0]
@@ -99,11 +99,6 @@ class _Sequence(torch.autograd.Function):
         if torch.is_grad_enabled():  # create_graph=True
             result = _refuse_second(result, [t for t in (*grads, *saved[:given]) if t is not None])
         return None, None, None, None, *result
-
-
-def _without_autocast(inputs: Tensor) -> contextlib.AbstractContextManager[Any]:
-    kind = inputs.device.type
-    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else contextlib.nullcontext()
 
 
 def _batched(grad: Tensor) -> bool:

@@ -5,11 +5,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..base.autocast import without_autocast
 from ..base.checks import check_number, check_whole
 from ..base.records import Record, RecordedCell
 from ..base.state_types import known_state
 from ..ops.precision import cut_off
-from ..ops.sequences import without_autocast
 
 LARGEST = 1e15
 """Beyond it numbers are cut off before the norm, whose squares would overflow."""

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
+from ..base.autocast import without_autocast
 from ..base.checks import check_whole
 from ..base.records import Record, RecordedSequence
-from ..ops.sequences import without_autocast
 from .gated_output import NORM_EPSILON
 
 

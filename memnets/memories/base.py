@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..base.autocast import autocasts
 from ..base.checks import check_whole
 from ..base.records import Record, kind_of_field, kind_of_part
 from ..base.state import named_tensors
@@ -104,7 +105,7 @@ class Memory(nn.Module, abc.ABC):
         Under autocast a memory works in the precision of its state: weightings lose too much in bfloat16.
         """
         device = emission.device.type
-        if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):  # not so on 'meta'
+        if autocasts(device):
             with torch.autocast(device, enabled=False):
                 return self.step(self.interface(_as_state(emission, state)), state)
         return self.step(self.interface(emission), state)

@@ -19,8 +19,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..base.autocast import without_autocast
 from ..base.state_types import known_state
-from .sequences import in_float32, without_autocast
+from .sequences import in_float32
 
 
 @known_state

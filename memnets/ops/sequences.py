@@ -1,10 +1,11 @@
 """Linear recurrences over a sequence: step by step, or in parallel over chunks of steps."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
+
+from ..base.autocast import without_autocast
 
 SequenceAndState = tuple[Tensor, Tensor]
 """``(B, T, H, V)`` and ``(B, H, K, V)``."""
@@ -98,10 +99,3 @@ def in_float32(*tensors: Tensor) -> list[Tensor]:
     for tensor in tensors:
         dtype = torch.promote_types(dtype, tensor.dtype)
     return [tensor.to(dtype) for tensor in tensors]
-
-
-def without_autocast(device_type: str) -> AbstractContextManager[object]:
-    """A region in which autocast does not take products to half precision."""
-    if torch.amp.is_autocast_available(device_type):
-        return torch.autocast(device_type, enabled=False)
-    return nullcontext()

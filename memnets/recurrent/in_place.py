@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from .. import kernels
+from ..base.autocast import autocasts
 from ..base.state import index_state
 from ..memories.sparse_slots import Run, SlotsInPlace
 
@@ -66,4 +67,4 @@ def run_in_place(
 def _elsewhere(cell: Any) -> bool:
     """Under autocast, or where tensors hold no numbers."""
     device = next(cell.parameters()).device.type
-    return device == "meta" or (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device))
+    return device == "meta" or autocasts(device)
