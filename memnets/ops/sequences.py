@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..base.autocast import without_autocast
+from .flash import flash_delta_rule, serves
 
 SequenceAndState = tuple[Tensor, Tensor]
 """``(B, T, H, V)`` and ``(B, H, K, V)``."""
@@ -19,6 +20,9 @@ def recurrence(
     chunk: int | None,
 ) -> SequenceAndState:
     """The outputs of all steps and the last state, in at least float32 and untouched by autocast.
+
+    Half precision on CUDA in chunks goes through flash-linear-attention where that is installed: products in half
+    precision, sums in float32.
 
     Args:
         step: One step, ``(*inputs, state) -> (output, state)``.
@@ -39,6 +43,9 @@ def recurrence(
         raise ValueError(f"chunk is {chunk}, but needs at least 1 step; None takes the steps one by one")
     if initial_state is None:
         initial_state = v.new_zeros(v.shape[0], v.shape[2], k.shape[3], v.shape[3])
+    if chunk is not None and serves(sequences):
+        with without_autocast(v.device.type):
+            return flash_delta_rule(sequences, initial_state)
     *inputs, state = in_float32(*sequences.values(), initial_state)
     with without_autocast(v.device.type):
         if v.shape[1] == 0:
