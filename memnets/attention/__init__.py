@@ -1,12 +1,13 @@
 """Attention: scores over features, by content and by location."""
 
-from .additive import AdditiveAttention, Attention, ContextGate, Keys, coverage
+from .additive import AdditiveAttention, Attention, ContextGate, CoverageAttention, Keys, coverage
 from .location import LocationAttention, shift_along
 
 __all__ = [
     "AdditiveAttention",
     "Attention",
     "ContextGate",
+    "CoverageAttention",
     "Keys",
     "LocationAttention",
     "coverage",

@@ -25,7 +25,7 @@ class Keys(NamedTuple):
 
 
 class Attention(nn.Module, abc.ABC):
-    """Chooses among N places; the weighting of the step before is handed in, and the new one comes out.
+    """Chooses among N places; what is carried from the steps before is handed in, and the new weighting comes out.
 
     Args:
         query_size: of h, the decoder's state.
@@ -63,9 +63,13 @@ class Attention(nn.Module, abc.ABC):
     def initial_weights(self, keys: Keys) -> Tensor:
         """The weighting (B, N) before the first step."""
 
+    def carry(self, carried: Tensor, weights: Tensor) -> Tensor:
+        """What the next step is handed, (B, N), after one with this weighting: here the weighting itself."""
+        return weights
+
     @abc.abstractmethod
-    def forward(self, query: Tensor, keys: Keys, prev_weights: Tensor) -> Tensor:
-        """One step: query h (B, H) and the last weighting (B, N) to the new one (B, N), which sums to 1."""
+    def forward(self, query: Tensor, keys: Keys, carried: Tensor) -> Tensor:
+        """One step: query h (B, H) and what is carried (B, N) to the new weighting (B, N), which sums to 1."""
 
 
 class AdditiveAttention(Attention):
@@ -88,9 +92,41 @@ class AdditiveAttention(Attention):
         weights = keys.mask.to(keys.features.dtype)
         return weights / weights.sum(1, keepdim=True)
 
-    def forward(self, query: Tensor, keys: Keys, prev_weights: Tensor) -> Tensor:
+    def forward(self, query: Tensor, keys: Keys, carried: Tensor) -> Tensor:
         """One step: query (B, H) to the weighting (B, N)."""
         return torch.softmax(self.scores(query, keys), dim=1)
+
+
+class CoverageAttention(AdditiveAttention):
+    """Content, and how much each place has been looked at so far: what was named need not be named again.
+
+    The score is ``v tanh(W_a a_i + W_d h + w_c c_i)``, where ``c = sum_t alpha_t`` sums the weightings of all steps
+    before, and begins even, with 1 in all.
+
+    Args:
+        query_size: of h, the decoder's state.
+        feature_size: D.
+        attention_size: A, units of the score.
+
+    Raises:
+        ValueError: a size below 1.
+
+    Source:
+        See et al. 2017, arXiv:1704.04368, equations 10 and 11; Tu et al. 2016, arXiv:1601.04811.
+    """
+
+    def __init__(self, query_size: int, feature_size: int, attention_size: int):
+        super().__init__(query_size, feature_size, attention_size)
+        self.of_coverage = nn.Linear(1, attention_size, bias=False)
+
+    def carry(self, carried: Tensor, weights: Tensor) -> Tensor:
+        """c, (B, N), with this weighting."""
+        return carried + weights
+
+    def forward(self, query: Tensor, keys: Keys, carried: Tensor) -> Tensor:
+        """One step: query (B, H) and c (B, N) to the weighting (B, N)."""
+        looked_at = self.of_coverage(carried.unsqueeze(-1))  # (B, N, A)
+        return super().forward(query, keys._replace(projected=keys.projected + looked_at), carried)
 
 
 def context(weights: Tensor, features: Tensor) -> Tensor:

@@ -100,9 +100,9 @@ class LocationAttention(Attention):
         weights[:, 0] = 1
         return weights
 
-    def forward(self, query: Tensor, keys: Keys, prev_weights: Tensor) -> Tensor:
+    def forward(self, query: Tensor, keys: Keys, carried: Tensor) -> Tensor:
         """One step: query (B, H) and the last weighting (B, N) to the new one."""
-        counts = keys.mask.sum(1)
+        prev_weights, counts = carried, keys.mask.sum(1)
         shift = torch.softmax(self.of_shift(query), dim=1)  # s, (B, S)
         sharpening = 1 + F.softplus(self.of_sharpening(query))  # gamma, (B, 1)
         if self.training and self.jitter:

@@ -14,7 +14,10 @@ from .cells import Cell, StateFrom, choose_state, make_cell
 
 @known_state
 class DecoderState(NamedTuple):
-    """State of a decoder: its cell's, the last ``context (B, D)``, and the last ``weights (B, N)``."""
+    """State of a decoder: its cell's, the last ``context (B, D)``, and ``weights (B, N)``.
+
+    The weights are the last weighting, or what else the attention carries on: of :class:`CoverageAttention` their sum.
+    """
 
     cell: Any
     context: Tensor
@@ -120,7 +123,7 @@ class AttentionDecoder(nn.Module):
         deep = self.of_hidden(h) + self.of_context(z)
         deep = torch.tanh(deep if embedded is None else deep + embedded)
         return Step(self.output(self.dropout(deep)), weights, beta), DecoderState(
-            cell, z if self.feedback_size is None else looked, weights
+            cell, z if self.feedback_size is None else looked, self.attention.carry(state.weights, weights)
         )
 
 

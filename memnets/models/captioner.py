@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..attention.additive import AdditiveAttention, Keys, coverage
+from ..attention.additive import AdditiveAttention, CoverageAttention, Keys, coverage
 from ..base.checks import check_whole
 from ..base.model import Model, TrainingOutputs
 from ..base.modes import (
@@ -88,7 +88,8 @@ class Captioner(WithVocabulary, Model, Pretrained):
         feedback: what the cell is given of the last look: "context", all that was seen (the paper's), or "place", only
             where it was, as x and y. What a word says must then be seen when it is said, and attention points at it;
             with "context" it may have been seen at any word before. "place" also leaves out the paper's first state.
-        attention: "additive", or "none": the decoder then has the mean of the features alone, as in Show and Tell
+        attention: "additive"; "coverage", which also sees how much each place has been looked at (See et al. 2017); or
+            "none": the decoder then has the mean of the features alone, as in Show and Tell
             (Vinyals et al. 2015), and is not asked to look anywhere.
         coverage_weight: of the doubly stochastic term, which asks that each place be looked at once in all.
         coverage_reduction: "sum" over places (the paper's) or "mean"; see :func:`coverage`.
@@ -129,7 +130,7 @@ class Captioner(WithVocabulary, Model, Pretrained):
         check_encoder(encoder, "Captioner")
         check_choice("coverage_reduction", coverage_reduction, ("sum", "mean"))
         check_choice("feedback", feedback, ("context", "place"))
-        check_choice("attention", attention, ("additive", "none"))
+        check_choice("attention", attention, ("additive", "coverage", "none"))
         if attention == "none" and feedback == "place":
             raise ValueError("feedback is 'place', but without attention nothing is looked at: give context")
         self._drawn = _number_of(references)
@@ -147,9 +148,10 @@ class Captioner(WithVocabulary, Model, Pretrained):
         self.coverage_reduction = coverage_reduction
         self.references = references
         self.sampling = sampling
+        kind = CoverageAttention if attention == "coverage" else AdditiveAttention
         self.decoder = make_decoder(
             len(self.symbols),
-            lambda query_size: AdditiveAttention(query_size, size, attention_size),
+            lambda query_size: kind(query_size, size, attention_size),
             cell=cell,
             feature_size=size,
             hidden_size=hidden_size,

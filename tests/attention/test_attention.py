@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memnets import ops
-from memnets.attention.additive import AdditiveAttention, ContextGate, context, coverage
+from memnets.attention.additive import AdditiveAttention, ContextGate, CoverageAttention, context, coverage
 from memnets.attention.location import LocationAttention, shift_along
 from memnets.base.state import state_tensors
 from memnets.decoding.attention_decoder import AttentionDecoder
@@ -56,6 +56,31 @@ def test_additive_attention(seed):
         np.testing.assert_allclose(z[b], expected @ features[b, :n].numpy())
         assert not weights[b, n:].any()
         np.testing.assert_allclose(attention.initial_weights(keys)[b, :n], 1 / n)
+
+
+@given(seed=st.integers(0, 999))
+def test_coverage_attention_over_three_steps(seed):
+    _, counts, features, mask, query = sizes(seed)
+    torch.manual_seed(seed)
+    attention = CoverageAttention(5, 4, 6).double()
+    keys, p = attention.prepare(features, mask), arrays(attention)
+    carried = attention.initial_weights(keys)
+    seen = carried.numpy().copy()
+    for _ in range(3):
+        weights = attention(query, keys, carried)
+        carried = attention.carry(carried, weights)
+        for b, n in enumerate(counts):
+            hidden = np.tanh(
+                features[b, :n].numpy() @ p["of_features.weight"].T
+                + p["of_features.bias"]
+                + p["of_query.weight"] @ query[b].numpy()
+                + np.outer(seen[b, :n], p["of_coverage.weight"][:, 0])
+            )
+            expected = softmax(hidden @ p["score.weight"][0])
+            np.testing.assert_allclose(weights[b, :n].detach(), expected)
+            seen[b, :n] += expected
+        assert not weights[~mask].any()
+        np.testing.assert_allclose(carried.detach(), seen)
 
 
 def test_the_gate_is_one_number():
