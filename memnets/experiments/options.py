@@ -27,9 +27,9 @@ class TrainingOptions:
             as these).
         failure_replay: share of each batch that is drawn from the sequences that failed since annealing began; 0 for
             none. It needs failure_bound.
-        focus: weight, in what is left of an annealing once a run is solved, of a penalty on read weightings that are
-            spread over several slots, at a step drawn for each sequence; 0 for none. It needs anneal_steps, and is
-            without effect on a model that has no read heads.
+        focus: weight, at the end of an annealing once a run is solved, of a penalty on read weightings that are
+            spread over several slots, at a step drawn for each sequence; 0 for none. It grows as the rate falls, needs
+            anneal_steps, and is without effect on a model that has no read heads.
         collapse_rise: errors per sequence above the best that, at three validations in a row, take training back to its
             best weights at half the rate, and so does a run that would end as diverged; null for never.
         spike_clip: clip the gradient's norm at this many times the median of the last 100; null for not.

@@ -32,9 +32,9 @@ class Focus:
 
     def __init__(self, weight: float):
         self.weight = weight
-        self.active = True
-        """Whether it counts now; :class:`memnets.training.callbacks.StopWhenSolved` lets it while it anneals what is
-        solved: from the beginning of an annealing on it may undo what has just been found."""
+        self.share = 1.0
+        """What of the weight counts now, within 0..1. :class:`memnets.training.callbacks.StopWhenSolved` lets it grow
+        while it anneals what is solved, as the rate falls: at a whole rate it would undo what has just been found."""
 
     def cut(self, batch: Batch, random: torch.Generator) -> Batch:
         """Each sequence up to a step drawn for it."""
@@ -44,9 +44,10 @@ class Focus:
         return Batch(batch.inputs[:, :longest], batch.targets[:, :longest], batch.mask[:, :longest], steps)
 
     def penalty(self, model: nn.Module, cut: Batch) -> Tensor:
-        """A scalar: :func:`softness` of all read heads at the last step of each sequence, times the weight."""
+        """A scalar: :func:`softness` of read heads at each sequence's last step, times what of the weight counts."""
         state = model(as_parameters(model, cut.inputs), lengths=cut.lengths)[1]
-        return self.weight * torch.stack([softness(weighting).mean() for weighting in read_weightings(state)]).mean()
+        soft = torch.stack([softness(weighting).mean() for weighting in read_weightings(state)]).mean()
+        return self.share * self.weight * soft
 
 
 def softness(weighting: Tensor) -> Tensor:

@@ -176,7 +176,7 @@ class TrainingStep:
 
     def _soft_weightings(self, whole: Any, shell: Shell) -> Tensor | None:
         """The penalty of this process's share of the batch."""
-        if self.focus is None or not self.focus.active:
+        if self.focus is None or not self.focus.share:
             return None
         cut = self.focus.cut(whole, generator(self.seed, "focus", self.batches, whole.lengths.device))
         return self.focus.penalty(self.model, cut if shell.processes == 1 else cut.shard(shell.rank, shell.processes))

@@ -55,14 +55,14 @@ def test_the_penalty_is_the_mean_of_all_read_heads_at_those_steps():
     assert sum(shares) / 5 == pytest.approx(float(penalty.detach()), rel=1e-5), "the mean over processes"
 
 
-def test_it_counts_while_what_is_solved_is_annealed_and_makes_weightings_sharp():
+def test_it_grows_while_what_is_solved_is_annealed_and_makes_weightings_sharp():
     """At a rate that falls to nothing, twice from the same weights."""
     softnesses, counted = {}, []
 
     class Watch(pl.Callback):
         def on_train_batch_start(self, trainer, pl_module: Any, batch, batch_idx):
             if pl_module.train_on_batch.focus is not None:
-                counted.append(pl_module.train_on_batch.focus.active)
+                counted.append(pl_module.train_on_batch.focus.share)
 
     for weight in (0.0, 1.0):
         work = learner(focus=weight, optimizer=lambda p: torch.optim.Adam(p, lr=0.02))
@@ -72,7 +72,7 @@ def test_it_counts_while_what_is_solved_is_annealed_and_makes_weightings_sharp()
         with torch.no_grad():
             _, state = work.model(Focus(1.0).cut(batch, generator(2, "cut", 0)).inputs)
         softnesses[weight] = float(torch.stack([softness(w) for w in read_weightings(state)]).mean())
-    assert counted == [False] * 6 + [True] * 38
+    assert counted == pytest.approx([0.0] * 6 + [(step - 2) / 42 for step in range(6, 44)])
     assert softnesses[1.0] < 0.5 * softnesses[0.0]
 
 

@@ -179,14 +179,14 @@ class StopWhenSolved(pl.Callback):
         self.last_step = trainer.global_step
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        """Set the learning rate of the step to come, and whether soft read weightings count in it."""
+        """Set the learning rate of the step to come, and how far soft read weightings count in it."""
+        left = 1.0
+        if self.anneal_from is not None:
+            left = max(1 - (trainer.global_step - self.anneal_from) / max(self.anneal_steps, 1), 0.0)
+            self._set_rate(trainer, left)
         focus = pl_module.train_on_batch.focus if isinstance(pl_module, SequenceLearner) else None
         if focus is not None:
-            focus.active = self.anneal_from is not None and self.solved is not None
-        if self.anneal_from is None:
-            return
-        left = 1 - (trainer.global_step - self.anneal_from) / max(self.anneal_steps, 1)
-        self._set_rate(trainer, max(left, 0.0))
+            focus.share = 0.0 if self.solved is None else 1 - left
 
     def _lower_rate(self, trainer: pl.Trainer, share: float) -> None:
         for group in trainer.optimizers[0].param_groups:
