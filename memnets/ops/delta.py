@@ -63,8 +63,8 @@ def delta_rule(
     """A sequence of ``delta_step``s, one after another or in parallel over chunks of steps.
 
     A step with ``beta`` 0 leaves the memory as it was. Half-precision inputs are computed in float32, also under
-    autocast, and the state is returned in float32. On CUDA, in chunks and in half precision the kernels of
-    flash-linear-attention compute it where they are installed (``pip install "memnets[fla]"``).
+    autocast, and the state is returned in float32. On CUDA, in chunks, in half precision and without gradients the
+    kernels of flash-linear-attention compute it where they are installed (``pip install "memnets[fla]"``).
 
     Args:
         q: ``(B, T, H, K)``, not scaled here.

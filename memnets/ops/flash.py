@@ -1,6 +1,7 @@
 """The delta rule by the kernels of flash-linear-attention (``fla-core``), where they are installed and can serve.
 
-They run on CUDA and in half precision, over chunks of steps as ``delta_chunks`` does, and have first derivatives alone.
+They run on CUDA and in half precision, over chunks of steps as ``delta_chunks`` does, and here forward alone: their way
+back (fla-core 0.6.0, torch 2.11, an H100) ended in an illegal memory access.
 """
 
 import functools
@@ -14,7 +15,7 @@ from ..base.transforms import exporting, transformed
 
 HALF = (torch.bfloat16, torch.float16)
 LARGEST = 256
-"""Numbers of a key or value that fit into a kernel, in multiples of 16."""
+"""Numbers of a key or value that fit into a kernel, in multiples of 32."""
 
 FORGOTTEN = -60.0
 """A logarithm of decay below which nothing is left; differences of two minus infinities would be undefined."""
@@ -38,11 +39,12 @@ def kernels() -> Kernels | None:
     return Kernels(chunk_delta_rule, chunk_gated_delta_rule)
 
 
-def serves(sequences: dict[str, Tensor]) -> bool:
-    """Whether the kernels can compute a recurrence over these sequences, and are there."""
+def serves(sequences: dict[str, Tensor], initial_state: Tensor) -> bool:
+    """Whether the kernels are there, and can compute a recurrence over these sequences that asks for no gradient."""
     q, v = sequences["q"], sequences["v"]
-    fit = all(0 < size <= LARGEST and size % 16 == 0 for size in (q.shape[-1], v.shape[-1]))
-    kind = "beta" in sequences and q.is_cuda and v.dtype in HALF and fit
+    fit = all(0 < size <= LARGEST and size % 32 == 0 for size in (q.shape[-1], v.shape[-1]))
+    learnt = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (*sequences.values(), initial_state))
+    kind = "beta" in sequences and not learnt and q.is_cuda and v.dtype in HALF and fit
     plain = exporting() or transformed() or torch.compiler.is_compiling()  # its kernels break a graph
     return kind and v.numel() > 0 and not plain and kernels() is not None
 

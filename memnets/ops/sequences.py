@@ -21,8 +21,8 @@ def recurrence(
 ) -> SequenceAndState:
     """The outputs of all steps and the last state, in at least float32 and untouched by autocast.
 
-    Half precision on CUDA in chunks goes through flash-linear-attention where that is installed: products in half
-    precision, sums in float32.
+    Half precision on CUDA in chunks goes through flash-linear-attention where that is installed and no gradient is
+    asked for: products in half precision, sums in float32.
 
     Args:
         step: One step, ``(*inputs, state) -> (output, state)``.
@@ -43,7 +43,7 @@ def recurrence(
         raise ValueError(f"chunk is {chunk}, but needs at least 1 step; None takes the steps one by one")
     if initial_state is None:
         initial_state = v.new_zeros(v.shape[0], v.shape[2], k.shape[3], v.shape[3])
-    if chunk is not None and serves(sequences):
+    if chunk is not None and serves(sequences, initial_state):
         with without_autocast(v.device.type):
             return flash_delta_rule(sequences, initial_state)
     *inputs, state = in_float32(*sequences.values(), initial_state)

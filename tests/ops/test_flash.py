@@ -14,7 +14,7 @@ needs_both = pytest.mark.skipif(
 RULES = ("delta_rule", "gated_delta_rule")
 
 
-def arguments(gated, batch=2, steps=70, heads=3, key_size=32, value_size=16, dtype=torch.float32):
+def arguments(gated, batch=2, steps=70, heads=3, key_size=32, value_size=64, dtype=torch.float32):
     """A sequence as ``recurrence`` has it, and a starting state."""
     q, k = (normal(batch, steps, heads, key_size, seed=n) for n in (0, 1))
     sequences = {
@@ -59,41 +59,24 @@ def test_what_the_kernels_are_given(gated, monkeypatch):
     torch.testing.assert_close(end, last, rtol=0.05, atol=0.05)
 
 
-def test_serves_half_precision_on_cuda_alone(monkeypatch):
+def test_serves_half_precision_on_cuda_without_gradients_alone(monkeypatch):
     class OnCuda(torch.Tensor):
         is_cuda = True
 
     monkeypatch.setattr(flash, "kernels", Recording)
-    sequences, _ = arguments(False, steps=2, dtype=torch.bfloat16)
-    assert not flash.serves(sequences)
+    sequences, state = arguments(False, steps=2, dtype=torch.bfloat16)
+    assert not flash.serves(sequences, state)
     there = {name: tensor.as_subclass(OnCuda) for name, tensor in sequences.items()}
-    assert flash.serves(there)
-    assert not flash.serves({**there, "v": there["v"].float()})
-    assert not flash.serves({**there, "q": there["q"][..., :8]})
-    assert not flash.serves({name: there[name] for name in "qkv"})  # linear attention
+    assert flash.serves(there, state)
+    assert not flash.serves({**there, "v": there["v"].float()}, state)
+    assert not flash.serves({**there, "q": there["q"][..., :16]}, state)
+    assert not flash.serves({name: there[name] for name in "qkv"}, state)  # linear attention
+    learnt = state.clone().requires_grad_()
+    assert not flash.serves(there, learnt)
+    with torch.no_grad():
+        assert flash.serves(there, learnt)
     monkeypatch.setattr(flash, "kernels", lambda: None)
-    assert not flash.serves(there)
-
-
-@needs_both
-@pytest.mark.parametrize("gated", [False, True])
-def test_agrees_with_float32_on_cuda(gated):
-    sequences, state = arguments(gated)
-    if gated:
-        sequences["log_decay"][0, 33, 1] = -torch.inf
-    results = []
-    for dtype in (torch.float32, torch.bfloat16):
-        given = {name: x.to("cuda", dtype).requires_grad_() for name, x in sequences.items()}
-        start = state.cuda().requires_grad_()
-        assert flash.serves(given) == (dtype == torch.bfloat16)
-        o, last = getattr(ops, RULES[gated])(*given.values(), initial_state=start, chunk=32)
-        loss = (o.float() * normal(*o.shape, seed=6).cuda()).sum() + last.square().sum()
-        grads = torch.autograd.grad(loss, [*given.values(), start])
-        results.append([t.detach().float() for t in (o, last, *grads)])
-    for want, got in zip(*results):
-        known = want.isfinite()  # but for the gradient at minus infinity
-        assert got[known].isfinite().all()
-        assert (got - want)[known].norm() < 0.03 * want[known].norm()
+    assert not flash.serves(there, state)
 
 
 @needs_both
@@ -102,7 +85,7 @@ def test_a_network_under_autocast_on_cuda(kind, monkeypatch):
     torch.manual_seed(0)
     network = kind(8, 64, heads=2, output_size=4).cuda()
     inputs, lengths = normal(3, 100, 8, seed=1).float().cuda(), [100, 7, 64]
-    with torch.autocast("cuda", torch.bfloat16):
+    with torch.no_grad(), torch.autocast("cuda", torch.bfloat16):
         got, state = network(inputs, lengths=lengths)
         monkeypatch.setattr(flash, "kernels", lambda: None)
         want, other = network(inputs, lengths=lengths)
