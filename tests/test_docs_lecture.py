@@ -3,6 +3,7 @@
 import re
 import shlex
 
+import memnets
 from memnets.cli.parser import COMMANDS, parse
 from memnets.experiments.catalogue import find_experiment
 from memnets.experiments.config import parse_experiment
@@ -12,10 +13,13 @@ TEXT = (ROOT / "docs" / "lecture.md").read_text()
 
 
 def test_python():
-    (code,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
     names: dict = {"__name__": "docs"}
-    exec(code, names)
+    for code in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL):
+        exec(code, names)
     assert names["model"].translate(["1"])
+    loud, plain = (kind(2, 64) for kind in (names["LoudRNN"], memnets.RNN))
+    largest = [float(network.layer.weight_hh_l0.abs().max()) for network in (loud, plain)]
+    assert 3.5 < largest[0] / largest[1] < 4.5
 
 
 def test_commands():

@@ -51,6 +51,9 @@ def gradients_figure(flows: Mapping[str, Mapping[str, Mapping[str, Sequence[floa
             axes.grid(color=_style.GRID, linewidth=0.6)
             below = "steps before the loss" if row == len(kinds) - 1 else None
             _style.label(axes, f"{kind}, {time}", below, "norm of the gradient" if not column else None)
-            if axes.lines:
-                axes.legend(fontsize=_style.TICK, frameon=False)
+    lines = {line.get_label(): line for line in reversed([line for axes in panels.flat for line in axes.lines])}
+    shown = [lines[name] for name in flows if name in lines]
+    figure.legend(
+        handles=shown, loc="outside lower center", ncols=min(len(shown), 4), fontsize=_style.TICK, frameon=False
+    )
     return figure
