@@ -33,8 +33,8 @@ def check_tensor(name: str, tensor: Any, shape: Sequence[int], dtype: torch.dtyp
         raise ValueError(f"{name} has shape {tuple(shape)}, but its storage was freed or made smaller since")
 
 
-def is_plain(tensor: Any, shape: Sequence[int], dtype: torch.dtype) -> bool:
-    """Whether ``tensor`` passes :func:`check_tensor` on the CPU and is one block of numbers as they are.
+def is_plain(tensor: Any, shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether ``tensor`` passes :func:`check_tensor` and is one block of numbers as they are.
 
     A look that is several times faster than the checks, which say what is wrong.
     """
@@ -44,7 +44,7 @@ def is_plain(tensor: Any, shape: Sequence[int], dtype: torch.dtype) -> bool:
         and not tensor.is_nested
         and tensor.shape == shape
         and tensor.dtype is dtype
-        and tensor.is_cpu
+        and tensor.device == device
         and tensor.is_contiguous()
         and not tensor.is_neg()
         and tensor.untyped_storage().nbytes() >= tensor.storage_offset() * tensor.element_size() + tensor.nbytes

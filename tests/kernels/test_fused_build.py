@@ -16,6 +16,7 @@ import torch
 from memnets import NTM, BackendUnavailableError
 from memnets.kernels import dispatch as choice
 from memnets.kernels.generate import build
+from memnets.kernels.generate import cache as cache_module
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def cache(tmp_path, monkeypatch):
     """An empty cache, and nothing remembered of earlier compilations."""
 
     def forget():
-        for remembered in (build._identity, build._private_folder, build.vector_bytes):
+        for remembered in (build._identity, cache_module._private_folder, build.vector_bytes):
             remembered.cache_clear()
 
     folder = tmp_path / "cache"
@@ -69,7 +70,7 @@ def test_compiles_quickly_and_once(cache):
     assert torch.allclose(first, want(), atol=1e-6)
     for file in cache.iterdir():  # another program's name
         file.rename(file.with_stem("0" * len(file.stem)))
-    assert build._noted(library(cache)) is None
+    assert cache_module._noted(library(cache)) is None
 
 
 def test_equal_cells_share_a_library_and_others_do_not(cache):
@@ -233,7 +234,7 @@ def test_a_cache_through_a_link_is_that_which_was_looked_at(cache, tmp_path, mon
     cache.mkdir(mode=0o700)
     (tmp_path / "link").symlink_to(cache)
     monkeypatch.setenv("MEMNETS_CACHE", str(tmp_path / "link"))
-    assert build.usable_folder() == cache.resolve()
+    assert cache_module.usable_folder() == cache.resolve()
 
 
 def test_something_else_at_the_library_s_place(cache):
@@ -261,7 +262,7 @@ def test_what_killed_builds_left_is_removed_at_the_next_start(cache):
         (cache / name).mkdir()
         (cache / name / "x.c").write_text("")
         os.utime(cache / name, (time.time() - age,) * 2)
-    with build._at_work(str(cache / "build-at-work")):
+    with cache_module._at_work(str(cache / "build-at-work")):
         fused()
     assert sorted(path.name for path in cache.iterdir() if path.is_dir()) == [
         "build-at-work",

@@ -1,6 +1,5 @@
 """The two calls of a generated program, with the tensors they need. Nothing here knows of autograd."""
 
-import math
 from array import array
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -8,14 +7,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..checks import check_count, check_ranked, check_sequence, check_tensor, is_plain
 from ..kernel import Gradients
 from . import library
+from .given import all_dense, checked, laid_out, output_gradient, room, state_gradient
 from .library import Args, Compiled, address, pointers
 from .products import input_gradient, shares_of_inputs
 from .tables import EVERY
-
-_CPU = torch.device("cpu")
 
 
 class Kept(NamedTuple):
@@ -26,82 +23,6 @@ class Kept(NamedTuple):
 
 
 _NOTHING_KEPT = Kept(torch.empty(0), torch.empty(0))
-
-
-def _room(like: Tensor, ragged: bool, *shape: int) -> Tensor:
-    """A buffer over time: with lengths, what no step writes must be zero in products over all steps."""
-    if not ragged:
-        return library.empty(like, *shape)
-    size = math.prod(shape)
-    return like.new_zeros(size + library.SPARE)[:size].view(shape)
-
-
-def _checked(
-    program: Compiled,
-    inputs: Tensor,
-    state: Sequence[Tensor],
-    parameters: Sequence[Tensor],
-    lengths: Sequence[int] | None,
-) -> tuple[Tensor, list[Tensor], array, list[Tensor]]:
-    """Inputs, states with how far their samples lie apart, and parameters, once they are what the program was made for.
-
-    All but the inputs are one block of numbers each.
-    """
-    check_sequence(inputs)
-    steps, batch = inputs.shape[:2]
-    check_ranked(lengths, steps, batch)
-    shape = (steps, batch, *program.layout["input_shape"])
-    if not is_plain(inputs, shape, program.dtype):
-        check_tensor("inputs", inputs, shape, program.dtype, _CPU)
-        inputs = inputs.resolve_neg()
-    return (
-        inputs,
-        *_starting(program, state, batch),
-        _all_dense(program, "parameters", parameters, program.layout["parameter_shapes"]),
-    )
-
-
-def _dense(program: Compiled, name: str, tensor: Tensor, shape: Sequence[int]) -> Tensor:
-    check_tensor(name, tensor, shape, program.dtype, _CPU)
-    return tensor.resolve_neg().contiguous()
-
-
-def _all_dense(
-    program: Compiled, name: str, tensors: Sequence[Tensor], shapes: Sequence[Sequence[int]]
-) -> list[Tensor]:
-    check_count(name, tensors, len(shapes))
-    dtype, pairs = program.dtype, enumerate(zip(tensors, shapes))
-    return [t if is_plain(t, s, dtype) else _dense(program, f"{name}[{k}]", t, s) for k, (t, s) in pairs]
-
-
-def _starting(program: Compiled, state: Sequence[Tensor], batch: int) -> tuple[list[Tensor], array]:
-    """States without gaps, and how far their samples lie apart in each: by 0 where all share those of one."""
-    shapes = program.layout["state_shapes"]
-    check_count("state", state, len(shapes))
-    found, apart = [], []
-    for k, (tensor, shape) in enumerate(zip(state, shapes)):
-        whole, shared = (batch, *shape), False
-        if batch > 1 and is_plain(tensor, (1, *shape), program.dtype):
-            shared = True
-        elif not is_plain(tensor, whole, program.dtype):
-            check_tensor(f"state[{k}]", tensor, whole, program.dtype, _CPU)
-            shared = batch > 1 and not tensor.stride(0)
-            tensor = (tensor[:1] if shared else tensor).resolve_neg().contiguous()
-        found.append(tensor)
-        apart.append(0 if shared else tensor.numel() // batch)
-    return found, array("q", apart)
-
-
-def _laid_out(inputs: Tensor, keep: bool) -> tuple[Tensor, Tensor]:
-    """Inputs without gaps, and the same as rows in the order in which they lie.
-
-    Where nothing is kept they may lie batch first, as users have them.
-    """
-    across = inputs.transpose(0, 1)
-    if not keep and across.is_contiguous():
-        return inputs, across.reshape(-1, inputs.shape[2])
-    inputs = inputs.contiguous()
-    return inputs, inputs.view(-1, inputs.shape[2])
 
 
 def _arguments(
@@ -160,9 +81,9 @@ def forward(
     Returns:
         The outputs ``(T, B, F)``, the state after each sequence's last step, and what was kept.
     """
-    inputs, state, apart, parameters = _checked(program, inputs, state, parameters, lengths)
+    inputs, state, apart, parameters = checked(program, inputs, state, parameters, lengths)
     layout, (steps, batch, _), ragged = program.layout, inputs.shape, lengths is not None
-    inputs, rows = _laid_out(inputs, keep)
+    inputs, rows = laid_out(inputs, keep)
     args, held = _arguments(program, int(keep), inputs, parameters, lengths)
     starts = shares_of_inputs(layout, rows, parameters)
     shape = batch, steps, layout["outputs"]  # as users have it
@@ -171,7 +92,7 @@ def forward(
     kept = _NOTHING_KEPT
     if keep:
         record, big = _kept_shapes(program, steps, batch, keep)
-        kept = Kept(_room(inputs, ragged, *record), library.empty(inputs, *big))
+        kept = Kept(room(inputs, ragged, *record), library.empty(inputs, *big))
         args.records, args.big = kept.records.data_ptr(), kept.big.data_ptr()
     args.out, args.out_step, args.out_row = outputs.data_ptr(), shape[2], steps * shape[2]
     tables = pointers(starts), pointers(state), apart, pointers(last)
@@ -205,27 +126,19 @@ def backward(
         d_last: of the last state; None counts as zero.
         needs: for the inputs, each tensor of the state and each parameter, whether its gradient is wanted.
     """
-    inputs, state, _, parameters = _checked(program, inputs, state, parameters, lengths)
+    inputs, state, _, parameters = checked(program, inputs, state, parameters, lengths)
     layout, (steps, batch, _), ragged = program.layout, inputs.shape, lengths is not None
     shapes = [(batch, *shape) for shape in layout["state_shapes"]]
-    inputs, _ = _laid_out(inputs, True)
-    kept = Kept(*_all_dense(program, "what forward kept", kept, _kept_shapes(program, steps, batch, True)))
-    shape = (steps, batch, layout["outputs"])
-    if not is_plain(d_outputs, shape, program.dtype):
-        check_tensor("the gradient of the outputs", d_outputs, shape, program.dtype, _CPU)
-        d_outputs = d_outputs.resolve_neg()
-        d_outputs = d_outputs if d_outputs.stride(2) == 1 else d_outputs.contiguous()
-    check_count("the gradient of the state", d_last, len(state))
-    d_last = [
-        None if d is None else _dense(program, f"the gradient of state[{k}]", d, shape)
-        for k, (d, shape) in enumerate(zip(d_last, shapes))
-    ]
+    inputs, _ = laid_out(inputs, True)
+    kept = Kept(*all_dense(program, "what forward kept", kept, _kept_shapes(program, steps, batch, True)))
+    d_outputs = output_gradient(program, d_outputs, (steps, batch, layout["outputs"]))
+    d_last = state_gradient(program, d_last, shapes)
     args, held = _arguments(program, 2, inputs, parameters, lengths)
     d_state = [
         library.empty(inputs, *s, spare=0) if need else None for s, need in zip(shapes, needs[1 : 1 + len(shapes)])
     ]
-    records = _room(inputs, ragged, steps, batch, layout["d_record"])
-    d_x = _room(inputs, ragged, *inputs.shape) if layout["has_dx"] else None
+    records = room(inputs, ragged, steps, batch, layout["d_record"])
+    d_x = room(inputs, ragged, *inputs.shape) if layout["has_dx"] else None
     sums = inputs.new_zeros(args.threads, layout["accumulators"])
     grads = [torch.zeros_like(p) if need else None for p, need in zip(parameters, needs[1 + len(shapes) :])]
     tables = pointers(d_last), pointers(d_state), pointers(grads)

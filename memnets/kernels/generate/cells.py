@@ -4,6 +4,7 @@ A cell that was changed by hand since is traced anew: what is remembered holds f
 modules and the shapes of its tensors.
 """
 
+import copy
 import hashlib
 import threading
 import weakref
@@ -15,9 +16,9 @@ from torch import Tensor, nn
 
 from ...base.state import detach_state, map_state, state_tensors
 from ..kernel import Refusal, named
-from . import build, library, program
+from .cache import BuildError
+from .engine import CPU, Engine
 from .kernel import GeneratedKernel
-from .library import Compiled
 from .start import constant_start
 from .trace import Trace, UntraceableError, listing, trace
 
@@ -58,48 +59,56 @@ def _make(cell: nn.Module) -> GeneratedKernel | Refusal:
 
 def _build(cell: Any) -> GeneratedKernel:
     _making.now = True  # of a thread that ends with this
-    dtype = _dtype(cell)
-    with torch.random.fork_rng(devices=[]):  # a user's seeded run must not notice
-        found = _trace(cell, dtype)
+    device, dtype = _place(cell)
+    engine = engine_of(device)
+    number = engine.numbers.get(dtype)
+    if number is None:
+        known = ", ".join(str(kind).removeprefix("torch.") for kind in engine.numbers)
+        raise Refusal(f"on {device.type} it computes in {known}, and parameters are {dtype}")
+    with torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):  # a user's seeded run must not notice
+        found = _trace(cell, device, dtype)
     if any(0 in node.shape for node in found.graph.nodes):
         raise Refusal("a step has an array without numbers")
     names = _names(cell, found)
     listed = listing(found.graph, [found.output, *found.state])
-    name = hashlib.sha256(f"{dtype} {found.shapes} {found.learnt} {found.input_shape} {listed}".encode()).hexdigest()
+    name = hashlib.sha256(f"{number} {found.shapes} {found.learnt} {found.input_shape} {listed}".encode()).hexdigest()
 
-    def make() -> tuple[str, dict[str, Any]]:
-        double = dtype == torch.float64
-        made = program.build(found, double=double, vector_bytes=build.vector_bytes(tuple(build.compiler())))
-        return made.source, made.layout
-
-    def check(built: build.Built) -> None:
-        _try(cell, GeneratedKernel(found, names, _loaded(built, dtype), name))
+    def check(program: Any) -> None:
+        _try(cell, GeneratedKernel(found, names, program, engine.calls, name), engine.tolerance[number])
 
     try:
-        compiled = _loaded(build.fetch(name, make, check), dtype)
-        return GeneratedKernel(found, names, compiled, name, constant_start(cell))
-    except build.BuildError as error:
+        program = engine.program(name, found, number, check)
+        key = engine.prefix + name
+        return GeneratedKernel(found, names, program, engine.calls, key, constant_start(cell))
+    except BuildError as error:
         raise Refusal(str(error), here=True) from error
 
 
-def _loaded(built: build.Built, dtype: torch.dtype) -> Compiled:
-    try:
-        shapes = {name: [tuple(s) for s in built.layout[name]] for name in ("state_shapes", "parameter_shapes")}
-        return library.load(str(built.path), {**built.layout, **shapes}, dtype)
-    except OSError as error:
-        raise build.BuildError(f"the compiled kernel cannot be loaded: {error}") from error
+def engine_of(device: torch.device) -> Engine:
+    """What compiles and runs programs there.
+
+    Raises:
+        Refusal: nothing does.
+    """
+    if device.type == "cpu":
+        return CPU
+    if device.type == "cuda":
+        from ..cuda.engine import engine_on
+
+        return engine_on(device)
+    raise Refusal(f"it runs on the CPU and on CUDA, and parameters are on {device.type}")
 
 
-def _dtype(cell: nn.Module) -> torch.dtype:
+def _place(cell: nn.Module) -> tuple[torch.device, torch.dtype]:
     tensors = list(cell.parameters())
     if not tensors:
         raise Refusal("the cell has no parameters")
-    devices, dtypes = {t.device.type for t in tensors}, {t.dtype for t in tensors}
-    if devices != {"cpu"}:
-        raise Refusal(f"it runs on the CPU only, and parameters are on {', '.join(sorted(devices))}")
-    if len(dtypes) > 1 or dtypes & {torch.float32, torch.float64} != dtypes:
-        raise Refusal(f"it computes in float32 or float64, and parameters are {', '.join(sorted(map(str, dtypes)))}")
-    return dtypes.pop()
+    devices, dtypes = {t.device for t in tensors}, {t.dtype for t in tensors}
+    if len(devices) > 1:
+        raise Refusal(f"parameters are on several devices: {', '.join(sorted(map(str, devices)))}")
+    if len(dtypes) > 1:
+        raise Refusal(f"parameters are of several dtypes: {', '.join(sorted(map(str, dtypes)))}")
+    return devices.pop(), dtypes.pop()
 
 
 def _width(cell: Any) -> int:
@@ -107,14 +116,14 @@ def _width(cell: Any) -> int:
     return cell.input_size + getattr(cell, "masks_size", 0)
 
 
-def _trace(cell: Any, dtype: torch.dtype) -> Trace:
+def _trace(cell: Any, device: torch.device, dtype: torch.dtype) -> Trace:
     state = detach_state(cell.initial_state(1))  # it may be learned
-    if any(t.dtype != dtype or t.device.type != "cpu" for t in state_tensors(state)):
-        raise Refusal(f"a tensor of the state is not {dtype} on the CPU, as the parameters are")
+    if any(t.dtype != dtype or t.device != device for t in state_tensors(state)):
+        raise Refusal(f"a tensor of the state is not {dtype} on {device}, as the parameters are")
     if getattr(cell, "growing", False):
         raise Refusal("the state grows from step to step")
     try:
-        return trace(cell, torch.linspace(-1, 1, _width(cell), dtype=dtype).unsqueeze(0), state)
+        return trace(cell, torch.linspace(-1, 1, _width(cell), dtype=dtype, device=device).unsqueeze(0), state)
     except UntraceableError as error:
         raise Refusal(str(error)) from error
     except Exception as error:
@@ -132,26 +141,29 @@ def _names(cell: nn.Module, found: Trace) -> dict[int, str]:
     return names
 
 
-def _try(cell: Any, kernel: GeneratedKernel) -> None:
+def _try(cell: Any, kernel: GeneratedKernel, tolerance: float) -> None:
     """Raise Refusal where the kernel does not give what the plain cell gives over a few steps of two samples.
 
     Samples that see each other, which a trace of one sample cannot show, come to light here.
     """
-    dtype = _dtype(cell)
+    device, dtype = _place(cell)
+    if dtype == torch.bfloat16:  # whose own rounding is coarser than what is looked for
+        dtype, cell = torch.float32, copy.deepcopy(cell).float()
     generator = torch.Generator().manual_seed(0)
 
     def draw(*shape: int) -> Tensor:
-        return torch.randn(shape, dtype=dtype, generator=generator)
+        return torch.randn(shape, dtype=dtype, generator=generator).to(device)
 
     names, own = kernel.names(cell), dict(cell.named_parameters())
     drawn = {name: (0.3 * draw(*own[name].shape)).requires_grad_() for name in names if name in own}
     inputs = draw(3, 2, _width(cell)).requires_grad_()
     # Not the initial state itself: an unstable sort may order its equal numbers in any way.
-    start = map_state(
-        lambda t: t.detach() + 0.1 * torch.rand(t.shape, dtype=dtype, generator=generator), cell.initial_state(2)
-    )
+    def moved(t: Tensor) -> Tensor:
+        return t.detach() + 0.1 * torch.rand(t.shape, dtype=dtype, generator=generator).to(device)
+
+    start = map_state(moved, cell.initial_state(2))
     state, outputs = start, []
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):
         for x in inputs:
             out, state = torch.func.functional_call(cell, drawn, (x, state))
             outputs.append(out)
@@ -168,7 +180,7 @@ def _try(cell: Any, kernel: GeneratedKernel) -> None:
     grads = torch.autograd.grad(loss, [inputs, *wanted], allow_unused=True) if loss.requires_grad else []
     got_grads = [back.inputs, *(g for g, name in zip(back.parameters, names) if name in drawn)]
     for a, b in [*zip([run.outputs, *run.last], want), *zip(got_grads, grads)]:
-        _compare(a, b, 1e-3 if dtype == torch.float32 else 1e-6)
+        _compare(a, b, tolerance)
 
 
 def _compare(got: Tensor | None, want: Tensor | None, tolerance: float) -> None:

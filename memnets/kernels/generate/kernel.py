@@ -9,8 +9,6 @@ from torch import Tensor, nn
 
 from ..checks import check_count
 from ..kernel import KERNELS, Gradients, Kernel, Run
-from . import calls
-from .library import Compiled
 from .prologue import run_prologue
 from .trace import Trace
 
@@ -24,12 +22,13 @@ class GeneratedKernel(Kernel):
         trace: of the cell's step.
         names: for each tensor that the trace was given and that is the cell's own, its name there, by slot.
         compiled: the program.
+        calls: the module whose functions call the program.
         key: of the program.
         start: the cell's first state where it is a constant.
     """
 
-    def __init__(self, trace: Trace, names: dict[int, str], compiled: Compiled, key: str, start: Any = None):
-        self.compiled = compiled
+    def __init__(self, trace: Trace, names: dict[int, str], compiled: Any, calls: Any, key: str, start: Any = None):
+        self.compiled, self.calls = compiled, calls
         self.start = start
         self.slots = names
         self.prologue = trace.prologue
@@ -47,8 +46,8 @@ class GeneratedKernel(Kernel):
         """What the program's ``param`` leaves are."""
         check_count("parameters", parameters, len(self.slots))
         env, dtype = {**self.constants, **dict(zip(self.slots, parameters))}, self.compiled.dtype
-        leaves = run_prologue(self.prologue, self.sources, env)
-        return [t if t.dtype is dtype else t.to(dtype) for t in leaves]
+        env = {slot: cast(t, dtype) if t.is_floating_point() else t for slot, t in env.items()}
+        return [cast(t, dtype) for t in run_prologue(self.prologue, self.sources, env)]
 
     def forward(
         self,
@@ -59,12 +58,13 @@ class GeneratedKernel(Kernel):
         keep: bool,
     ) -> Run:
         """See :meth:`memnets.kernels.kernel.Kernel.forward`."""
-        outputs, last, kept = calls.forward(self.compiled, inputs, state, self._leaves(parameters), lengths, keep)
-        return Run(outputs, last, list(kept))
+        leaves, given = self._leaves(parameters), [cast(t, self.compiled.dtype) for t in (inputs, *state)]
+        outputs, last, kept = self.calls.forward(self.compiled, given[0], given[1:], leaves, lengths, keep)
+        return Run(cast(outputs, inputs.dtype), [cast(t, s.dtype) for t, s in zip(last, state)], list(kept))
 
     def shapes(self, inputs: Tensor, state: Sequence[Tensor], parameters: Sequence[Tensor], keep: bool) -> Run:
         """See :meth:`memnets.kernels.kernel.Kernel.shapes`."""
-        return Run(*calls.shapes(self.compiled, inputs, state, keep))
+        return Run(*self.calls.shapes(self.compiled, inputs, state, keep))
 
     def backward(
         self,
@@ -88,12 +88,29 @@ class GeneratedKernel(Kernel):
         else:
             leaves, by_slot = self._leaves(parameters), dict(zip(self.slots, wanted))
             leaf_needs = [by_slot.get(slot, False) for slot in self.sources]
-        asked = [*needs[: 1 + len(state)], *leaf_needs]
-        found = calls.backward(self.compiled, inputs, state, leaves, lengths, kept, d_outputs, d_last, asked)
-        if not self.prologue:
-            by_slot = dict(zip(self.sources, found.parameters))
-            return found._replace(parameters=[by_slot.get(slot) for slot in self.slots])
-        return found._replace(parameters=_through_prologue(given, wanted, leaves, found.parameters))
+        asked, dtype = [*needs[: 1 + len(state)], *leaf_needs], self.compiled.dtype
+        x, d_out, *states = (cast(t, dtype) for t in (inputs, d_outputs, *state))
+        d_states = [None if d is None else cast(d, dtype) for d in d_last]
+        found = self.calls.backward(self.compiled, x, states, leaves, lengths, kept, d_out, d_states, asked)
+        if self.prologue:
+            d_parameters = _through_prologue(given, wanted, leaves, found.parameters)
+        else:
+            d_by_slot = dict(zip(self.sources, found.parameters))
+            d_parameters = [d_by_slot.get(slot) for slot in self.slots]
+        return Gradients(
+            _like(found.inputs, inputs),
+            [_like(d, s) for d, s in zip(found.state, state)],
+            [_like(d, p) for d, p in zip(d_parameters, parameters)],
+        )
+
+
+def cast(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """It in a dtype."""
+    return tensor if tensor.dtype is dtype else tensor.to(dtype)
+
+
+def _like(gradient: Tensor | None, of: Tensor) -> Tensor | None:
+    return None if gradient is None else cast(gradient, of.dtype)
 
 
 def _through_prologue(

@@ -29,6 +29,7 @@ class Compiled(NamedTuple):
         library: with ``memnets_forward`` and ``memnets_backward``.
         layout: what is known of it (see ``program.build``).
         dtype: of its numbers.
+        device: the CPU.
         rooms: of a call that keeps nothing, one that keeps, and one back: how many numbers ``packed`` holds, and
             ``scratch`` for each thread.
     """
@@ -36,6 +37,7 @@ class Compiled(NamedTuple):
     library: ctypes.CDLL
     layout: dict[str, Any]
     dtype: torch.dtype
+    device: torch.device
     rooms: list[tuple[int, int]]
 
 
@@ -56,7 +58,7 @@ def load(path: str, layout: dict[str, Any], dtype: torch.dtype) -> Compiled:
     library.memnets_sizes.restype = None
     sizes = array("q", [0] * 6)
     library.memnets_sizes(address(sizes))
-    return Compiled(library, layout, dtype, list(zip(sizes[::2], sizes[1::2])))
+    return Compiled(library, layout, dtype, torch.device("cpu"), list(zip(sizes[::2], sizes[1::2])))
 
 
 SPARE = 16

@@ -3,7 +3,7 @@
 import math
 
 from .node import Node, View
-from .places import Buffer, Place
+from .places import Buffer, Place, whole_place
 from .schedule import Plan, Statement
 
 
@@ -18,30 +18,31 @@ def _loops(shape: tuple[int, ...], skip: int | None = None) -> str:
     return "".join(f"for (i64 i{a} = 0; i{a} < {n}; i{a}++) " for a, n in enumerate(shape) if a != skip)
 
 
-def _read(plan: Plan, view: View) -> str:
+def read(plan: Plan, view: View) -> str:
     """A stored value over the axes i0, i1, ..."""
     if view.node.op == "const" and view.node not in plan.buffers:
         return f"(real)({float(view.node.attr)!r})"
     buffer = plan.buffers[view.node]
-    return f"{buffer.base}[{_at(Place(buffer, view.offset, view.coef), len(view.shape))}]"
+    return f"{buffer.base}[{at(Place(buffer, view.offset, view.coef), len(view.shape))}]"
 
 
-def _at(place: Place, axes: int) -> str:
+def at(place: Place, axes: int) -> str:
+    """Where a place lies in its buffer, at the indices i0, i1, ..."""
     strides = place.buffer.strides
     first = place.buffer.first + sum(o * st for o, st in zip(place.offset, strides))
     steps = [sum(row[a] * st for row, st in zip(place.coef, strides)) for a in range(axes)]
     return " + ".join([*(f"i{a} * {st}" for a, st in enumerate(steps) if st), str(first)])
 
 
-def _whole(node: Node, buffer: Buffer) -> Place:
-    whole = node.whole()
-    return Place(buffer, whole.offset, whole.coef)
+def whole(node: Node, buffer: Buffer) -> Place:
+    """All of a node in its buffer."""
+    return whole_place(node.shape, buffer)
 
 
 def _scan(plan: Plan, node: Node, buffer: Buffer) -> list[str]:
     kind, axis, reverse = node.attr
-    n, out = node.shape[axis], f"{buffer.base}[{_at(_whole(node, buffer), len(node.shape))}]"
-    x = [_read(plan, a) for a in node.args]
+    n, out = node.shape[axis], f"{buffer.base}[{at(whole(node, buffer), len(node.shape))}]"
+    x = [read(plan, a) for a in node.args]
     start = "1" if kind in ("product", "exclusive") else "0"
     body = {
         "sum": f"run += {x[0]}; {out} = run;",
@@ -63,25 +64,25 @@ def _sort(plan: Plan, node: Node, buffer: Buffer) -> list[str]:
     room = 2 * (n + 64)
     return [
         f"{_loops(node.shape, axis)}{{ real row[{n}], order[{n}], room[{room}];",
-        f"for (i64 i{axis} = 0; i{axis} < {n}; i{axis}++) row[i{axis}] = {_read(plan, node.args[0])};",
+        f"for (i64 i{axis} = 0; i{axis} < {n}; i{axis}++) row[i{axis}] = {read(plan, node.args[0])};",
         f"sort_row({n}, row, order, room, {int(descending)});",
         f"for (i64 i{axis} = 0; i{axis} < {n}; i{axis}++) "
-        f"{buffer.base}[{_at(_whole(node, buffer), len(node.shape))}] = order[i{axis}]; }}",
+        f"{buffer.base}[{at(whole(node, buffer), len(node.shape))}] = order[i{axis}]; }}",
     ]
 
 
 def _scatter(plan: Plan, node: Node, buffer: Buffer) -> list[str]:
     mode, steps, (shape, offset, coef) = node.attr
     base, index, value = node.args
-    target = _at(_whole(node, buffer), len(node.shape))
+    target = at(whole(node, buffer), len(node.shape))
     step = sum(a * b for a, b in zip(buffer.strides, steps))
     axis = [s for s, k in enumerate(steps) if k]
     size = node.shape[axis[0]] if axis else 1
-    place = _at(Place(buffer, offset, coef), len(shape))
+    place = at(Place(buffer, offset, coef), len(shape))
     operator = "+=" if mode == "add" else "="
     assert math.prod(shape) >= 1
     return [
-        f"{_loops(node.shape)}{buffer.base}[{target}] = {_read(plan, base)};",
-        f"{_loops(shape)}{buffer.base}[{place} + s_place({_read(plan, index)}, {size}) * {step}] "
-        f"{operator} {_read(plan, value)};",
+        f"{_loops(node.shape)}{buffer.base}[{target}] = {read(plan, base)};",
+        f"{_loops(shape)}{buffer.base}[{place} + s_place({read(plan, index)}, {size}) * {step}] "
+        f"{operator} {read(plan, value)};",
     ]

@@ -21,11 +21,11 @@ def _columns_of_rows(rows: Tensor, first: int, step: int, length: int) -> Tensor
     """Columns of rows, (rows, length)."""
     if step > 0:
         return rows[:, first : first + (length - 1) * step + 1 : step]
-    return rows[:, _places(first, step, length)]
+    return rows[:, _places(first, step, length, rows)]
 
 
-def _places(first: int, step: int, length: int) -> Tensor:
-    return torch.tensor([first + k * step for k in range(length)])
+def _places(first: int, step: int, length: int, like: Tensor) -> Tensor:
+    return torch.tensor([first + k * step for k in range(length)], device=like.device)
 
 
 def shares_of_inputs(layout: Layout, rows: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
@@ -55,5 +55,28 @@ def input_gradient(
             if step > 0:
                 _columns_of_rows(flat, first, step, columns[-1]).addmm_(d, weight)
             else:  # from the last to the first, or one several times
-                flat.index_add_(1, _places(first, step, columns[-1]), torch.mm(d, weight))
+                flat.index_add_(1, _places(first, step, columns[-1], flat), torch.mm(d, weight))
     return total
+
+
+def add_parameter_gradients(
+    layout: Layout, inputs: Tensor, records: Tensor, d_records: Tensor, grads: Sequence[Tensor | None]
+) -> None:
+    """Adds to the gradients of the parameters of products, where they are wanted, what all steps and samples give.
+
+    Args:
+        layout: of the program.
+        inputs: ``(T, B, I)``.
+        records: ``(T + 1, B, record)``.
+        d_records: ``(T, B, d_record)``.
+        grads: one for each parameter.
+    """
+    rows = len(inputs) * inputs.shape[1]
+    given = {"x": inputs.view(rows, -1), "rec": records[:-1].view(rows, -1), "next": records[1:].view(rows, -1)}
+    for product in layout["products"]:
+        d = d_records.view(rows, -1)[:, product["d"] : product["d"] + product["size"]]  # (T B, size)
+        for base, first, step, (param, *columns) in product["given"]:
+            grad = grads[param]
+            if grad is not None:
+                numbers = _columns_of_rows(given[base], first, step, columns[-1])  # (T B, length)
+                _columns_of_weight(grad, *columns).addmm_(d.t(), numbers)

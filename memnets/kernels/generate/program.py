@@ -1,4 +1,4 @@
-"""The program of a sequence: what a step computes forward, back and again, where each number lies, and its C text.
+"""The program of a sequence: what a step computes forward, back and again, and where each number lies.
 
 A step is cut at its products with parameters: between them each sample runs a function of its own (a phase), the
 products take a block of samples at once. For each step and sample there is a record: the state before the step (but
@@ -6,49 +6,29 @@ for large parts), what the products are given, and what the way back needs. Larg
 steps and computed again in between from the records ("replay").
 """
 
-import itertools
 from typing import Any, NamedTuple
 
-from .emit import Writer
 from .gradient import gradients
 from .graph import Graph
 from .node import Node, View
 from .places import Buffer, Place, Room, dense, whole_place
 from .saving import choose_saved
-from .schedule import LARGE, Plan
-from .tables import layout_of, tables
+from .schedule import LARGE, Nest, Plan
 from .trace import Trace
-
-FORWARD = "x out rec next cur nxt row loc"
-BACKWARD = "x dout dx rec next seg drec dcur dnxt row loc dpar"
-REPLAY = "x rec next cur nxt loc"
 
 
 class Program(NamedTuple):
-    """C text, and what the calling side must know (plain values, kept beside the library as JSON)."""
+    """Its text, and what the calling side must know (plain values, kept beside the compiled code as JSON)."""
 
     source: str
     layout: dict[str, Any]
 
 
-def build(trace: Trace, *, double: bool, vector_bytes: int = 64) -> Program:
-    """The program of a traced step."""
-    lanes = vector_bytes // (8 if double else 4)
-    made = Builder(trace, lanes).program()
-    return made._replace(source=_file(made.source, lanes, vector_bytes, double))
+class Function(NamedTuple):
+    """What one of a program's functions does: its plan, and the plan's nests by phase."""
 
-
-def _file(text: str, lanes: int, vector_bytes: int, double: bool) -> str:
-    """The whole C file around a program's own text."""
-    masks = [f"static const mask LAST_{k} = {{{', '.join(['-1'] * k)}}};" for k in range(1, lanes)]
-    head = [
-        *(["#define MEMNETS_DOUBLE"] if double else []),
-        f"#define MEMNETS_BYTES {vector_bytes}",
-        '#include "step.h"',
-        *masks,
-        f"static const vec COUNT = {{{', '.join(map(str, range(lanes)))}}};",
-    ]
-    return "\n".join([*head, text, '#include "driver.h"', ""])
+    plan: Plan
+    nests: dict[int, list[Nest]]
 
 
 def bare(view: View) -> View:
@@ -57,11 +37,18 @@ def bare(view: View) -> View:
 
 
 class Builder:
-    """Collects the parts of a program, in the order in which they need each other."""
+    """Collects the parts of a program, in the order in which they need each other.
 
-    def __init__(self, trace: Trace, lanes: int):
+    Args:
+        trace: a step.
+        lanes: numbers of a vector, at whose multiples buffers begin.
+        plan: what groups statements into nests.
+        replays: whether large parts of the state are computed again on the way back.
+    """
+
+    def __init__(self, trace: Trace, lanes: int, plan: type[Plan] = Plan, replays: bool = True):
         self.graph: Graph = trace.graph
-        self.lanes, self.trace = lanes, trace
+        self.lanes, self.trace, self.plan, self.replays = lanes, trace, plan, replays
         self.output, self.after = bare(trace.output), [bare(v) for v in trace.state]
         self.reachable = _reachable([self.output, *self.after])
         self.states = [self._state(k, v) for k, v in enumerate(self.after)]
@@ -70,8 +57,8 @@ class Builder:
         self.rec, self.big, self.drec, self.dst = (Room(b, lanes) for b in ("rec", "cur", "drec", "dcur"))
         self.row, self.row_back = Room("row", lanes), Room("row", lanes)
         self.locals: list[Room] = []
-        self.counter = itertools.count()
         self.in_place: dict[str, bool] = {}
+        self.functions: dict[str, Function] = {}
 
     def _local(self) -> Room:
         self.locals.append(Room("loc", self.lanes))
@@ -80,8 +67,8 @@ class Builder:
     def _state(self, k: int, after: View) -> Node:
         return self.graph.make("state", after.shape, (), k)
 
-    def program(self) -> Program:
-        """All parts, in the order in which they need each other."""
+    def build(self) -> "Builder":
+        """Itself, once all of ``functions`` are there."""
         self.forward_phase = self._phases("product")
         self.products = [n for n in self.reachable if n.op == "product"]
         self.products.sort(key=lambda n: (self.forward_phase[n], n.id))
@@ -89,10 +76,11 @@ class Builder:
         self._place_states()
         self._choose_saved()
         self._place_inputs()
-        forward = self._forward()
-        backward = self._backward()
-        replay = self._replay()
-        return Program("\n".join([*forward, *backward, *replay, *tables(self)]), layout_of(self))
+        self._forward()
+        self._backward()
+        if self.replays:
+            self._replay()
+        return self
 
     # ---- The gradient ----
 
@@ -117,7 +105,7 @@ class Builder:
     def _choose_saved(self) -> None:
         free = {n for n in self.graph.nodes if n.op in ("x", "param", "state")}
         free |= {n for n, b in self.homes.items() if b.base == "next"}
-        replay = [v.node for v, large in zip(self.after, self.large) if large]
+        replay = [v.node for v, large in zip(self.after, self.large) if large and self.replays]
         self.saved = choose_saved([v.node for v in self.back_roots], replay, self._is_forward, free)
         for node in self.saved:
             self.homes[node] = self.rec.take(node.shape)
@@ -221,7 +209,8 @@ class Builder:
                 leaves[node] = dense(f"par{node.attr}", 0, node.shape)
         return leaves
 
-    def _functions(self, name: str, fields: str, plan: Plan, over: tuple[str, str] | None = None) -> list[str]:
+    def _settle(self, name: str, plan: Plan, over: tuple[str, str] | None = None) -> None:
+        """Keep the plan's nests; ``over``: rooms before and after of which one will do, where no nest minds."""
         nests = plan.nests()
         if over is not None:
             before, after = over
@@ -231,26 +220,9 @@ class Builder:
                     buffer = statement.place.buffer
                     if buffer.base == after:
                         statement.place = statement.place._replace(buffer=buffer._replace(base=before))
-        last = max(nests, default=0)
-        lines = []
-        for phase in range(last + 1):
-            body: list[str] = []
-            for nest in nests.get(phase, []):
-                body += Writer(plan, nest, self.lanes, self.counter, 28).write()
-            text = "\n".join(body)
-            pars = "".join(
-                f"const real *restrict par{k} = s->params[{k}]; "
-                for k in range(len(self.trace.sources))
-                if f"par{k}" in text
-            )
-            given = "".join(f"real *restrict {f} = s->{f}; (void){f}; " for f in fields.split())
-            lines.append(f"static void {name}_{phase}(const Step *s) {{ {given}{pars}\n{text}\n}}")
-        table = ", ".join(f"{name}_{phase}" for phase in range(last + 1))
-        lines.append(f"static const Phase {name}_phases[] = {{{table}}};")
-        lines.append(f"enum {{ {name.upper()}_PHASES = {last + 1} }};")
-        return lines
+        self.functions[name] = Function(plan, nests)
 
-    def _forward(self) -> list[str]:
+    def _forward(self) -> None:
         leaves = self._leaves()
         for node in self.states:
             leaves[node] = self.slots[node]
@@ -258,7 +230,7 @@ class Builder:
             home = self.homes.get(product)
             leaves[product] = home or Buffer("row", self.row.take(product.shape).first, (1,), 0)
         self.product_rows = {p: leaves[p] for p in self.products}
-        plan = Plan(leaves, self._local(), self.row, self.forward_phase)
+        plan = self.plan(leaves, self._local(), self.row, self.forward_phase)
         results: list[tuple[View, Place, Node | None]] = []
         placed: set[Node] = set()
 
@@ -281,7 +253,7 @@ class Builder:
         put(self.output, dense("out", 0, self.output.shape))
         early = {a.node for p in self.products for a in p.args} | {view.node for view, _ in self.copies}
         plan.decide(results, early)
-        return self._functions("forward", FORWARD, plan, ("cur", "nxt"))
+        self._settle("forward", plan, ("cur", "nxt"))
 
     def _lies_there(self, view: View, slot: Buffer) -> bool:
         """Whether a state is part of a value that lies in its slot anyway."""
@@ -299,7 +271,7 @@ class Builder:
         leaves |= self.homes
         return leaves
 
-    def _backward(self) -> list[str]:
+    def _backward(self) -> None:
         leaves = self._kept_leaves("seg")
         order = {n: k for k, n in enumerate(self.products)}
         self.d_slots = [self.dst.take(n.shape) for n in self.states]
@@ -317,7 +289,7 @@ class Builder:
                 of = next(p for p in self.products if p.id == node.attr[0])
                 self.back_products.append((node, order[of], phases[node], leaves[node].first))
         self.back_products.sort(key=lambda p: p[2])
-        plan = Plan(leaves, self._local(), self.row_back, phases)
+        plan = self.plan(leaves, self._local(), self.row_back, phases)
         results: list[tuple[View, Place, Node | None]] = []
         placed: set[Node] = set()
 
@@ -352,16 +324,16 @@ class Builder:
                 total += product.size
         self.accumulators = total
         plan.decide(results, {d.node for d in self.d_product}, adding)
-        return self._functions("backward", BACKWARD, plan, ("dcur", "dnxt"))
+        self._settle("backward", plan, ("dcur", "dnxt"))
 
-    def _replay(self) -> list[str]:
-        plan = Plan(self._kept_leaves("cur"), self._local(), self.row, {})
+    def _replay(self) -> None:
+        plan = self.plan(self._kept_leaves("cur"), self._local(), self.row, {})
         results: list[tuple[View, Place, Node | None]] = []
         for node, view, large in zip(self.states, self.after, self.large):
             if large:
                 results.append((view, whole_place(view.shape, self.slots[node]._replace(base="nxt")), None))
         plan.decide(results)
-        return self._functions("replay", REPLAY, plan)
+        self._settle("replay", plan)
 
 
 def _reachable(roots: list[View]) -> list[Node]:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .node import View
+from .node import Node, View
 from .places import Buffer, dense
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ class Product(NamedTuple):
     biases: tuple[int, ...] = ()
 
 
-def _product_list(builder: Builder, back: bool) -> list[Product]:
+def product_list(builder: Builder, back: bool) -> list[Product]:
+    """Those of a step forward, or on the way back, in the order in which they run."""
     found = []
     if back:
         for node, k, phase, out in builder.back_products:
@@ -89,7 +90,7 @@ def tables(builder: Builder) -> list[str]:
     lines = []
     for name, back in (("forward", False), ("backward", True)):
         rows, terms, biases = [], [], []
-        for p in _product_list(builder, back):
+        for p in product_list(builder, back):
             places = p.first, int(p.base == "next"), p.x, p.taken, int(p.out_base == "rec"), p.out, p.start
             row = p.phase, p.inner, p.outer, *places, len(terms), len(p.terms), len(biases), len(p.biases)
             biases += p.biases
@@ -134,15 +135,15 @@ def _rows(rows: Sequence[Sequence[Any]]) -> str:
 def _gradients(builder: Builder) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
     """What parameters' gradients are made of, as ``Gradient`` and ``Part`` of step.h."""
     gradients, parts = [], []
-    for k, (product, p) in enumerate(zip(builder.products, _product_list(builder, False))):
-        at, base, first = p.first, "NEXT_RECORDS" if p.base == "next" else "RECORDS", len(parts)
-        for term, arg in zip(product.attr[0], product.args):
-            given = ("GIVEN_INPUTS", *_stretch(arg)) if arg.node.op == "x" else (base, at, 1)
-            at += 0 if arg.node.op == "x" else term[3]
-            parts.append((_term(builder, term), *given))
+    for k, (product, p) in enumerate(zip(builder.products, product_list(builder, False))):
+        first = len(parts)
+        parts += [(_term(builder, term), _BASES[base], *place) for base, *place, term in _given(product, p)]
         width = sum(term[3] for term in product.attr[0])
         gradients.append((product.size, builder.d_rows[k].first, width, first, len(parts) - first))
     return gradients, parts
+
+
+_BASES = {"rec": "RECORDS", "next": "NEXT_RECORDS", "x": "GIVEN_INPUTS"}
 
 
 def _term(builder: Builder, term: tuple[int, bool, int, int]) -> str:
@@ -197,13 +198,16 @@ def _state_copies(builder: Builder) -> list[str]:
 def layout_of(builder: Builder) -> dict[str, Any]:
     """What the calling side must know, in plain values.
 
-    ``of_inputs`` of a product is what it takes of the inputs: (first number, how far apart, a term as of a Product).
+    ``of_inputs`` of a product is what it takes of the inputs: (first number, how far apart, a term as of a Product);
+    ``given`` is all that it takes, with the room where that lies: "x", "rec" or "next". ``sums`` are (parameter, first
+    number, how many) of what parameters get that is summed where it arises.
     """
     products = []
-    for k, (product, p) in enumerate(zip(builder.products, _product_list(builder, False))):
+    for k, (product, p) in enumerate(zip(builder.products, product_list(builder, False))):
         pairs = zip(product.attr[0], product.args)
         of_inputs = [(*_stretch(arg), term) for term, arg in pairs if arg.node.op == "x"]
-        products.append({"of_inputs": of_inputs, "size": product.size, "start": p.start, "d": builder.d_rows[k].first})
+        sizes = {"size": product.size, "start": p.start, "d": builder.d_rows[k].first}
+        products.append({"of_inputs": of_inputs, "given": _given(product, p), **sizes})
     return {
         "input_shape": list(builder.trace.input_shape),
         "state_shapes": [list(v.shape) for v in builder.trace.state],
@@ -215,7 +219,17 @@ def layout_of(builder: Builder) -> dict[str, Any]:
         "accumulators": builder.accumulators,
         "has_dx": builder.d_x is not None,
         "products": products,
+        "sums": _sums(builder),
     }
+
+
+def _given(product: Node, p: Product) -> list[tuple[str, int, int, tuple[int, bool, int, int]]]:
+    """Of each part of a product's input (where it lies, the first number, how far apart, its term)."""
+    found, at = [], p.first
+    for term, arg in zip(product.attr[0], product.args):
+        found.append((*(("x", *_stretch(arg)) if arg.node.op == "x" else (p.base, at, 1)), term))
+        at += 0 if arg.node.op == "x" else term[3]
+    return found
 
 
 def _stretch(view: View) -> tuple[int, int]:

@@ -9,6 +9,9 @@
 #include <stdint.h>
 #include <string.h>
 
+#define INLINE static inline __attribute__((always_inline))
+#include "scalar.h"
+
 #if defined(__AVX512F__) && MEMNETS_BYTES == 64
 #include <immintrin.h>
 #if defined(__AVX512DQ__) && !defined(MEMNETS_DOUBLE)
@@ -17,11 +20,9 @@
 #endif
 
 #ifdef MEMNETS_DOUBLE
-typedef double real;
 typedef int64_t whole;
 typedef uint64_t bits;
 #define LANES (MEMNETS_BYTES / 8)
-#define R(x) x
 #define MANTISSA 52
 #define EXPONENT_BIAS 1023
 #define ROUND_TO_WHOLE 6755399441055744.0 /* 1.5 * 2^52: adding and subtracting it rounds */
@@ -31,13 +32,10 @@ typedef uint64_t bits;
 #define LN2_HIGH 0.693145751953125
 #define LN2_LOW 1.4286068203094172e-06
 #define SQRT_HALF_BITS 0x3fe6a09e667f3bcdULL
-#define C(name) name
 #else
-typedef float real;
 typedef int32_t whole;
 typedef uint32_t bits;
 #define LANES (MEMNETS_BYTES / 4)
-#define R(x) x##f
 #define MANTISSA 23
 #define EXPONENT_BIAS 127
 #define ROUND_TO_WHOLE 12582912.0f /* 1.5 * 2^23 */
@@ -47,16 +45,12 @@ typedef uint32_t bits;
 #define LN2_HIGH 0.693145751953125f
 #define LN2_LOW 1.4286068203094172e-06f
 #define SQRT_HALF_BITS 0x3f3504f3U
-#define C(name) name##f
 #endif
 
-typedef int64_t i64;
 typedef real vec __attribute__((vector_size(MEMNETS_BYTES), may_alias));
 typedef real loose __attribute__((vector_size(MEMNETS_BYTES), aligned(sizeof(real)), may_alias));
 typedef whole mask __attribute__((vector_size(MEMNETS_BYTES), may_alias));
 typedef bits raw __attribute__((vector_size(MEMNETS_BYTES), may_alias));
-
-#define INLINE static inline __attribute__((always_inline))
 
 INLINE i64 padded(i64 n) { return (n + LANES - 1) / LANES * LANES; }
 INLINE vec splat(real x) { return x - (vec){0}; }
@@ -90,8 +84,6 @@ INLINE void store_apart(real *p, vec x, i64 step, i64 n) {
     for (i64 i = 0; i < n; i++) p[i * step] = x[i];
 }
 
-/* Where a gather or scatter goes: a whole number within 0..n-1, whatever x is. */
-INLINE i64 s_place(real x, i64 n) { return x > R(0.0) ? (x < (real)n ? (i64)x : n - 1) : 0; }
 INLINE vec load_at(const real *p, vec index, i64 size, i64 step, i64 along, i64 n) {
     vec x = {0};
     for (i64 i = 0; i < n; i++) x[i] = p[i * along + s_place(index[i], size) * step];
@@ -279,13 +271,6 @@ INLINE vec v_expm1(vec x) {
         for (int i = 0; i < LANES; i++) x[i] = s_##name(x[i]);   \
         return x;                                                \
     }
-INLINE real s_sin(real x) { return C(sin)(x); }
-INLINE real s_cos(real x) { return C(cos)(x); }
-INLINE real s_erf(real x) { return C(erf)(x); }
-INLINE real s_floor(real x) { return C(floor)(x); }
-INLINE real s_ceil(real x) { return C(ceil)(x); }
-INLINE real s_round(real x) { return C(rint)(x); }
-INLINE real s_trunc(real x) { return C(trunc)(x); }
 EACH_LANE(sin)
 EACH_LANE(cos)
 EACH_LANE(erf)
@@ -293,26 +278,10 @@ EACH_LANE(floor)
 EACH_LANE(ceil)
 EACH_LANE(round)
 EACH_LANE(trunc)
-INLINE real s_pow(real x, real p) { return C(pow)(x, p); }
 INLINE vec v_pow(vec x, vec p) {
     for (int i = 0; i < LANES; i++) x[i] = s_pow(x[i], p[i]);
     return x;
 }
-
-INLINE real s_exp(real x) { return C(exp)(x); }
-INLINE real s_log(real x) { return C(log)(x); }
-INLINE real s_log1p(real x) { return C(log1p)(x); }
-INLINE real s_expm1(real x) { return C(expm1)(x); }
-INLINE real s_sqrt(real x) { return C(sqrt)(x); }
-INLINE real s_rsqrt(real x) { return R(1.0) / C(sqrt)(x); }
-INLINE real s_tanh(real x) { return C(tanh)(x); }
-INLINE real s_abs(real x) { return C(fabs)(x); }
-INLINE real s_sigmoid(real x) { return x < 0 ? s_exp(x) / (R(1.0) + s_exp(x)) : R(1.0) / (R(1.0) + s_exp(-x)); }
-INLINE real s_softplus(real x) { return x > R(20.0) ? x : x < 0 ? s_log1p(s_exp(x)) : x + s_log1p(s_exp(-x)); }
-INLINE real s_relu(real x) { return x <= 0 ? 0 : x; }
-INLINE real s_sign(real x) { return (real)((x > 0) - (x < 0)); }
-INLINE real s_maximum(real a, real b) { return a > b || a != a ? a : b; }
-INLINE real s_minimum(real a, real b) { return a < b || a != a ? a : b; }
 
 #ifdef __clang__
 #define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
