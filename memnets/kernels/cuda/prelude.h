@@ -3,5 +3,5 @@
 #define INLINE static __device__ __forceinline__
 #define INFINITY __int_as_float(0x7f800000)
 #define NAN __int_as_float(0x7fffffff)
-#define SHARED extern __shared__ alignas(16) unsigned char shared_bytes[]; real *const room = (real *)shared_bytes
+#define SHARED extern __shared__ __align__(16) unsigned char shared_bytes[]; real *const room = (real *)shared_bytes
 #endif

@@ -157,6 +157,7 @@ def _try(cell: Any, kernel: GeneratedKernel, tolerance: float) -> None:
     names, own = kernel.names(cell), dict(cell.named_parameters())
     drawn = {name: (0.3 * draw(*own[name].shape)).requires_grad_() for name in names if name in own}
     inputs = draw(3, 2, _width(cell)).requires_grad_()
+
     # Not the initial state itself: an unstable sort may order its equal numbers in any way.
     def moved(t: Tensor) -> Tensor:
         return t.detach() + 0.1 * torch.rand(t.shape, dtype=dtype, generator=generator).to(device)

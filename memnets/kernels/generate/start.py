@@ -29,7 +29,8 @@ class _Watch(TorchDispatchMode):
 
 def constant_start(cell: nn.Module) -> Any:
     """The state of one sequence before its first step; None where parameters, buffers or chance have a part in it."""
-    with torch.random.fork_rng(devices=[]), torch.no_grad(), _Watch() as watch:
+    devices = {parameter.device for parameter in cell.parameters() if parameter.device.type == "cuda"}
+    with torch.random.fork_rng(devices=devices), torch.no_grad(), _Watch() as watch:
         state: Any = cell.initial_state(1)  # pyright: ignore[reportCallIssue]
     constant = watch.constant and all(id(tensor) in watch.made for tensor in state_tensors(state))
     return map_state(lambda tensor: tensor.detach().contiguous(), state) if constant else None
