@@ -1,68 +1,24 @@
 """Generated kernels of cells that nobody foresaw, against the plain cell; and what cannot be generated."""
 
-import math
-
 import cells
 import pytest
 import torch
 import torch.nn.functional as F
+from agreement import agree, poisoned
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import nn
 
 from memnets import BackendUnavailableError, MemoryCell, Recurrent
-from memnets.base.state import map_state, state_tensors
+from memnets.base.state import map_state
 from memnets.kernels.generate import library
 from memnets.memories import DeltaMemory, DNCMemory, MANNMemory, NeuralStackMemory, NTMMemory, StackMemory, TapeMemory
-
-TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
 
 
 @pytest.fixture(autouse=True)
 def poison(monkeypatch):
     """Every buffer starts as NaN, so that a number read before it is written shows."""
-
-    def empty(like, *shape, spare=library.SPARE):
-        size = math.prod(shape)
-        return like.new_full((size + spare,), float("nan"))[:size].view(shape)
-
-    monkeypatch.setattr(library, "empty", empty)
-
-
-def results(module: Recurrent, inputs: Tensor, state, lengths) -> dict[str, Tensor]:
-    """Outputs, last state and the gradients of all that can have one, each weighted differently."""
-    inputs = inputs.clone().requires_grad_()
-    state = map_state(lambda t: t.clone().requires_grad_(), state)
-    output, last = module(inputs, state, lengths)
-    found = {"output": output, **{f"last {i}": t for i, t in enumerate(state_tensors(last))}}
-    generator = torch.Generator().manual_seed(5)
-    weights = [torch.randn(t.shape, generator=generator, dtype=t.dtype) for t in found.values()]
-    loss = sum((t * w).sum() for t, w in zip(found.values(), weights))
-    leaves = {"d inputs": inputs, **{f"d first {i}": t for i, t in enumerate(state_tensors(state))}}
-    leaves |= {f"d {name}": p for name, p in module.named_parameters()}
-    grads = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
-    found |= {n: torch.zeros_like(x) if g is None else g for (n, x), g in zip(leaves.items(), grads)}
-    return {name: tensor.detach() for name, tensor in found.items()}
-
-
-def agree(cell: nn.Module, batch=3, steps=6, lengths=None, dtype=torch.float64, seed=0, **options) -> None:
-    """The generated kernel gives what the plain cell gives, in everything."""
-    generator = torch.Generator().manual_seed(seed)
-    module = Recurrent(cell, **options).to(dtype)
-    inputs = torch.randn(batch, steps, cell.input_size, generator=generator, dtype=dtype)
-
-    def used(t: Tensor) -> Tensor:
-        return t + 0.1 * torch.rand(t.shape, generator=generator, dtype=dtype) / t[0].numel() ** 0.5
-
-    state = map_state(used, module.initial_state(batch))
-    found = []
-    for module.backend in ("reference", "fused"):
-        found.append(results(module, inputs, state, lengths))
-    for name, want in found[0].items():
-        got = found[1][name]
-        assert torch.isfinite(got).all(), name
-        apart = float((got - want).norm() / want.norm().clamp(min=1e-6 * want.numel() ** 0.5))
-        assert apart < TOLERANCE[dtype], f"{name} lies {apart:.1e} apart"
+    monkeypatch.setattr(library, "empty", poisoned)
 
 
 CELLS = {
