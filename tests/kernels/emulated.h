@@ -132,6 +132,7 @@ static void run(int blocks, int threads, int order, const std::function<void()> 
 #define blockIdx emulated::block
 
 static void __syncthreads() { emulated::barrier(); }
+static void __syncwarp() { emulated::warp_barrier(); }
 
 template <class Number> static Number of_lane(Number x, int lane) {
     using namespace emulated;

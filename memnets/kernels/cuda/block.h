@@ -42,39 +42,43 @@ struct alignas(16) Four {
     real x[4];
 };
 
+/* sum += in[k] * row k, for those of the rows FROM to TO that are the member's. */
+template <int FROM, int TO, int GROUP, int FOURS>
+INLINE void add_rows(int member, const Four *rows, const real *in, real *sum) {
+#pragma unroll 8
+    for (int k = FROM + member; k < TO; k += GROUP) {
+        const Four row = rows[k * FOURS];
+        const real by = in[k];
+#pragma unroll
+        for (int i = 0; i < 4; i++) sum[i] += row.x[i] * by;
+    }
+}
+
+INLINE constexpr int within(int n, int most) { return n < 0 ? 0 : n < most ? n : most; }
+
 /* out (OUTER) = start + bias + in (INNER) @ matrix + x (TAKEN) @ matrix; the packed matrix has a row for the bias, if
- * there is one, then those for `in`, then those for x, each of whole fours. */
-template <int INNER, int TAKEN, int OUTER, int BIAS, int GROUP>
-INLINE void multiply(int me, const real *matrix, const real *in, const real *x, const real *start, real *out) {
+ * there is one, then those for `in`, then those for x, each of whole fours. The first KEPT rows lie in `kept` too. */
+template <int INNER, int TAKEN, int OUTER, int BIAS, int GROUP, int KEPT>
+INLINE void multiply(int me, const real *kept, const real *matrix, const real *in, const real *x, const real *start,
+                     real *out) {
     constexpr int FOURS = (OUTER + 3) / 4, ACROSS = 32 / GROUP;
+    constexpr int OF_IN = within(KEPT - BIAS, INNER), OF_X = within(KEPT - BIAS - INNER, TAKEN);
     const int member = me % 32 / ACROSS;
     for (int base = me / 32 * ACROSS; base < FOURS; base += THREADS / 32 * ACROSS) {
         const int n = base + me % ACROSS;
         real sum[4] = {0, 0, 0, 0}, first[4] = {0, 0, 0, 0};
         if (n < FOURS) {
-            const Four *rows = (const Four *)matrix + n;
+            const Four *near = (const Four *)kept + n, *far = (const Four *)matrix + n;
             if (member == 0)
 #pragma unroll
                 for (int i = 0; i < 4; i++) {
-                    if (BIAS) first[i] = rows->x[i];
+                    if (BIAS) first[i] = (KEPT ? near : far)->x[i];
                     if (start && 4 * n + i < OUTER) first[i] += start[4 * n + i];
                 }
-            rows += BIAS * FOURS;
-#pragma unroll 8
-            for (int k = member; k < INNER; k += GROUP) {
-                const Four row = rows[k * FOURS];
-                const real by = in[k];
-#pragma unroll
-                for (int i = 0; i < 4; i++) sum[i] += row.x[i] * by;
-            }
-            rows += INNER * FOURS;
-#pragma unroll 4
-            for (int k = member; k < TAKEN; k += GROUP) {
-                const Four row = rows[k * FOURS];
-                const real by = x[k];
-#pragma unroll
-                for (int i = 0; i < 4; i++) sum[i] += row.x[i] * by;
-            }
+            add_rows<OF_IN, INNER, GROUP, FOURS>(member, far + BIAS * FOURS, in, sum);
+            add_rows<OF_X, TAKEN, GROUP, FOURS>(member, far + (BIAS + INNER) * FOURS, x, sum);
+            add_rows<0, OF_IN, GROUP, FOURS>(member, near + BIAS * FOURS, in, sum);
+            add_rows<0, OF_X, GROUP, FOURS>(member, near + (BIAS + INNER) * FOURS, x, sum);
         }
 #pragma unroll
         for (int i = 0; i < 4; i++) sum[i] = group_sum<GROUP, ACROSS>(sum[i] + first[i]);

@@ -34,7 +34,9 @@ class CUDA:
     def program(self, name: str, trace: Trace, dtype: torch.dtype, check: Callable[[Any], None]) -> Loaded:
         """See :meth:`memnets.kernels.generate.engine.Engine.program`."""
         kind, shared = device.architecture(self.index), device.shared_bytes(self.index)
-        key = hashlib.sha256(f"{_sources()} {nvrtc.version()} {kind} {shared} {getattr(source, 'THREADS_NOW', 0)} {name}".encode()).hexdigest()[:24]
+        key = hashlib.sha256(
+            f"{_sources()} {nvrtc.version()} {kind} {shared} {getattr(source, 'THREADS_NOW', 0)} {name}".encode()
+        ).hexdigest()[:24]
 
         def write(target: Path) -> Layout:
             threads = getattr(source, "THREADS_NOW", source.THREADS)

@@ -22,7 +22,8 @@ class Rooms:
         sizes: of all of them: (numbers of one step, how many steps).
         packed: of each product, where its matrix begins.
         packed_size: of all matrices together.
-        resident: of each product whose matrix is shared, where it begins there.
+        widths: numbers of a row of each.
+        resident: of each product how many rows of its matrix, the first ones, are shared, and where they begin.
     """
 
     name: str
@@ -31,9 +32,9 @@ class Rooms:
     apart: dict[str, int] = field(default_factory=dict)
     sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
     packed: list[int] = field(default_factory=list)
-    matrices: list[int] = field(default_factory=list)
+    widths: list[int] = field(default_factory=list)
     packed_size: int = 0
-    resident: dict[int, int] = field(default_factory=dict)
+    resident: list[tuple[int, int]] = field(default_factory=list)
     shared: int = 0
     scratch: int = 0
     starts: list[int] = field(default_factory=list)
@@ -66,12 +67,14 @@ class Rooms:
             own = self.place(room, "t") if known else "(real *)0"
             found[f"{name}(t)"] = GLOBAL[room].format(own) if room in GLOBAL and room not in self.at else own
         for k, first in enumerate(self.packed):
-            found[f"MATRIX_{k}"] = f"(room + {self.resident[k]})" if k in self.resident else f"(a.packed + {first})"
+            found[f"MATRIX_{k}"] = f"(a.packed + {first})"
+            found[f"KEPT_{k}"] = f"(room + {self.resident[k][0]})"
         for k, outer in enumerate(self.starts):
             found[f"START_{k}"] = f"(a.starts[{k}] + (t * (a.x_step / INPUTS) + b * (a.x_row / INPUTS)) * {outer})"
         copies = "".join(
-            f" copy(thread, room + {at}, a.packed + {self.packed[k]}, {self.matrices[k]});"
-            for k, at in self.resident.items()
+            f" copy(thread, room + {at}, a.packed + {self.packed[k]}, {rows * wide});"
+            for k, ((at, rows), wide) in enumerate(zip(self.resident, self.widths))
+            if rows
         )
         found["COPY_MATRICES"] = copies.strip() or "(void)0;"
         found["SCRATCH"] = str(self.scratch)
@@ -141,13 +144,15 @@ def rooms_of(name: str, builder: Builder, products: list[Product], limit: int) -
 
 
 def _place_matrices(rooms: Rooms, products: list[Product]) -> None:
-    for k, p in enumerate(products):
-        size = (bool(p.biases) + p.inner + p.taken) * _fours(p.outer)
+    """Their places side by side in global memory, and what of them fits where it is shared, small ones first."""
+    rows = [bool(p.biases) + p.inner + p.taken for p in products]
+    rooms.widths = [_fours(p.outer) for p in products]
+    rooms.starts = [p.outer for p in products if p.start >= 0]
+    rooms.resident = [(0, 0)] * len(products)
+    for n, wide in zip(rows, rooms.widths):
         rooms.packed.append(rooms.packed_size)
-        rooms.matrices.append(size)
-        rooms.packed_size += size
-        if p.start >= 0:
-            rooms.starts.append(p.outer)
-        if rooms.shared + size <= rooms.limit:
-            rooms.resident[k] = rooms.shared
-            rooms.shared += size
+        rooms.packed_size += n * wide
+    for k in sorted(range(len(products)), key=lambda k: rows[k] * rooms.widths[k]):
+        kept = min(rows[k], max(rooms.limit - rooms.shared, 0) // rooms.widths[k])
+        rooms.resident[k] = rooms.shared, kept
+        rooms.shared += kept * rooms.widths[k]

@@ -5,12 +5,14 @@ import math
 from pathlib import Path
 from typing import Any
 
+from ..generate.node import Node
 from ..generate.places import Buffer, dense
 from ..generate.program import Builder, Function, Program
+from ..generate.schedule import Nest
 from ..generate.tables import Product, layout_of, product_list
 from ..generate.trace import Trace
-from .nests import BlockPlan, BlockWriter, Text, group_of, warps_for
-from .order import Piece, levels, side_by_side, spans_of_nest, stretch
+from .nests import BlockPlan, BlockWriter, Layout, Mapping, Text, group_of, warps_for
+from .order import Piece, accesses_of, levels, side_by_side, stretch
 from .rooms import Rooms, rooms_of
 from .whole_rows import write_rows
 
@@ -136,17 +138,17 @@ def _pack_columns(p: Product, at: int, first: int, length: int, source: str, inn
     )
 
 
-def _product(name: str, k: int, p: Product, threads: int) -> Piece:
+def _product(name: str, k: int, p: Product, rooms: Rooms, threads: int) -> Piece:
     fours, terms = -(-p.outer // 4), p.inner + p.taken
     group = group_of(fours, terms, threads)
     start = f"START_{p.start}" if p.start >= 0 else "(const real *)0"
-    sizes = f"{p.inner}, {p.taken}, {p.outer}, {int(bool(p.biases))}, {group}"
+    sizes = f"{p.inner}, {p.taken}, {p.outer}, {int(bool(p.biases))}, {group}, {rooms.resident[k][1]}"
     given = f"{p.base} + {p.first}" if p.inner else "(const real *)0"
-    call = f"multiply<{sizes}>(me, MATRIX_{k}, {given}, x + {p.x}, {start}, {p.out_base} + {p.out});"
-    if name == "backward":
-        call = call.replace("x + 0", "(const real *)0")
-    reads = [stretch(p.base, p.first, p.inner)] if p.inner else []
-    return Piece(Text([call], min(threads, warps_for(fours, group))), reads, [stretch(p.out_base, p.out, p.outer)])
+    x = f"x + {p.x}" if p.taken else "(const real *)0"
+    call = f"multiply<{sizes}>(me, KEPT_{k}, MATRIX_{k}, {given}, {x}, {start}, {p.out_base} + {p.out});"
+    text = Text([call], min(threads, warps_for(fours, group)))
+    accesses = [stretch(p.base, p.first, p.inner)] if p.inner else []
+    return Piece([*accesses, stretch(p.out_base, p.out, p.outer, True)], lambda _: text)
 
 
 # ---- A step ----
@@ -161,22 +163,16 @@ def _step(
     counter: "itertools.count[int]",
     threads: int,
 ) -> list[str]:
-    plan = function.plan
-    searched = {n.args[0].node for n in builder.graph.nodes if n.op == "gather"}
     pieces, left = [], list(enumerate(products))
+    searched = {n.args[0].node for n in builder.graph.nodes if n.op == "gather"}
     if name == "forward" and builder.big.size:
         keep = Text(["if (a.keep) copy(me, a.big + ((i64)t * a.batch + b) * BIG, cur, BIG);"], threads)
-        pieces.append(Piece(keep, [stretch("cur", 0, builder.big.size)]))
+        pieces.append(Piece([stretch("cur", 0, builder.big.size)], lambda _: keep))
     last = max([*function.nests, *(p.phase for p in products)], default=0)
     for phase in range(last + 1):
         while left and left[0][1].phase <= phase:
-            pieces.append(_product(name, *left.pop(0), threads))
-        for nest in function.nests.get(phase, []):
-            if nest.statements[0].kind == "opaque":
-                text = write_rows(plan, nest.statements[0], threads)
-            else:
-                text = BlockWriter(plan, nest, counter, threads).write()
-            pieces.append(Piece(text, *spans_of_nest(plan, nest, searched)))
+            pieces.append(_product(name, *left.pop(0), rooms, threads))
+        pieces += [_piece(function, nest, searched, counter, threads) for nest in function.nests.get(phase, [])]
     copies = {"forward": ("nxt", "cur"), "backward": ("dnxt", "dcur")}[name]
     same = dict([copies]) if builder.in_place[name] else {}
     body: list[str] = []
@@ -192,6 +188,18 @@ def _step(
     )
     head = f"INLINE void {name}_step(const Args &a, int thread, real *room, real *mine, int b, int t, {given}) {{"
     return [head, parameters, text, "}"]
+
+
+def _piece(function: Function, nest: Nest, searched: set[Node], counter: "itertools.count[int]", threads: int) -> Piece:
+    plan, accesses = function.plan, accesses_of(function.plan, nest, searched)
+    if nest.statements[0].kind == "opaque":
+        return Piece(accesses, lambda _: write_rows(plan, nest.statements[0], threads))
+
+    def write(mapping: Mapping | None) -> Text:
+        assert mapping is not None
+        return BlockWriter(plan, nest, counter, threads).write(mapping)
+
+    return Piece(accesses, write, Layout(plan, nest, threads))
 
 
 # ---- States as users hold them ----
