@@ -1,6 +1,5 @@
-// CUDA's blocks on the CPU, for tests: the threads of a block take turns, each running until it meets a barrier or wants
-// a number of its warp. `order` says who goes first: a barrier that is missing makes results differ between orders.
-// With EMULATED_THREADS they are threads of the system, for ThreadSanitizer.
+// CUDA's blocks on the CPU, for tests: warps take turns, and the threads of a warp, each running as far as it comes before
+// the next. `order` says who goes first: a barrier that is missing makes results differ between orders.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,39 +27,6 @@ static Index grid;
 }  // namespace emulated
 #define gridDim emulated::grid
 
-#ifdef EMULATED_THREADS
-#include <pthread.h>
-
-#include <thread>
-
-namespace emulated {
-static thread_local Index thread, block;
-static thread_local unsigned shuffles;
-static unsigned &shuffles_so_far() { return shuffles; }
-static pthread_barrier_t all;
-static std::vector<pthread_barrier_t> in_warp;
-static void barrier() { pthread_barrier_wait(&all); }
-static void warp_barrier() { pthread_barrier_wait(&in_warp[thread.x / 32]); }
-static void run(int blocks, int threads, int, const std::function<void()> &kernel) {
-    in_warp.resize(threads / 32);
-    pthread_barrier_init(&all, 0, threads);
-    for (auto &one : in_warp) pthread_barrier_init(&one, 0, 32);
-    std::vector<std::thread> running;
-    for (int t = 0; t < threads; t++)
-        running.emplace_back([=] {
-            thread.x = t, shuffles = 0;
-            for (int b = 0; b < blocks; b++) {
-                block.x = b;
-                barrier();
-                if (t == 0) memset(shared.data(), 0xff, shared.size());
-                barrier();
-                kernel();
-            }
-        });
-    for (auto &one : running) one.join();
-}
-}  // namespace emulated
-#else
 #include <ucontext.h>
 
 namespace emulated {
@@ -75,7 +41,6 @@ static Index thread, block;
 static std::vector<Fiber> fibers;
 static ucontext_t scheduler;
 static const std::function<void()> *body;
-static unsigned &shuffles_so_far() { return fibers[thread.x].shuffles; }
 static void wait(Waits what) {
     const unsigned own = thread.x;
     fibers[own].waits = what;
@@ -92,6 +57,21 @@ static int count(int first, int threads, Waits what) {
     for (int t = first; t < first + threads; t++) n += fibers[t].waits == what;
     return n;
 }
+static void stop(const char *why) {
+    fprintf(stderr, "%s\n", why);
+    abort();
+}
+static void run_warp(int first, int order) { /* as far as it comes, before any other */
+    do {
+        for (int n = 0; n < 32; n++) {
+            thread.x = first + (order ? 31 - n : n);
+            if (fibers[thread.x].waits == NOT) swapcontext(&scheduler, &fibers[thread.x].context);
+        }
+        const int waiting = count(first, 32, WARP);
+        if (waiting && waiting < 32) stop("some threads of a warp wait for the others, which do not come");
+        for (int t = first; waiting && t < first + 32; t++) fibers[t].waits = NOT;
+    } while (count(first, 32, NOT));
+}
 static void run(int blocks, int threads, int order, const std::function<void()> &kernel) {
     body = &kernel;
     fibers.resize(threads);
@@ -104,30 +84,15 @@ static void run(int blocks, int threads, int order, const std::function<void()> 
             makecontext(&fiber.context, start, 0);
         }
         while (count(0, threads, DONE) < threads) {
-            for (int n = 0; n < threads; n++) {
-                thread.x = order ? threads - 1 - n : n;
-                if (fibers[thread.x].waits == NOT) swapcontext(&scheduler, &fibers[thread.x].context);
-            }
-            bool on = false;
-            for (int first = 0; first < threads; first += 32)
-                if (count(first, 32, WARP) == 32) {
-                    for (int t = first; t < first + 32; t++) fibers[t].waits = NOT;
-                    on = true;
-                }
-            if (!on && count(0, threads, BLOCK) == threads) {
-                for (auto &fiber : fibers) fiber.waits = NOT;
-                on = true;
-            }
-            if (!on && count(0, threads, DONE) < threads) {
-                fprintf(stderr, "threads of a block wait for each other: %d at a barrier, %d within a warp, %d done\n",
-                        count(0, threads, BLOCK), count(0, threads, WARP), count(0, threads, DONE));
-                abort();
-            }
+            for (int n = 0; n < threads; n += 32) run_warp(order ? threads - 32 - n : n, order);
+            const int waiting = count(0, threads, BLOCK);
+            if (waiting && waiting < threads) stop("some threads of a block wait at a barrier, and others have ended");
+            for (auto &fiber : fibers)
+                if (waiting) fiber.waits = NOT;
         }
     }
 }
 }  // namespace emulated
-#endif
 #define threadIdx emulated::thread
 #define blockIdx emulated::block
 
@@ -136,7 +101,7 @@ static void __syncwarp() { emulated::warp_barrier(); }
 
 template <class Number> static Number of_lane(Number x, int lane) {
     using namespace emulated;
-    const unsigned turn = shuffles_so_far()++ % 2;
+    const unsigned turn = fibers[thread.x].shuffles++ % 2;
     Warp &warp = warps[thread.x / 32];
     memcpy(&warp.numbers[turn][thread.x % 32], &x, sizeof x);
     warp_barrier();

@@ -51,25 +51,35 @@ def kernel_of(cell: nn.Module) -> GeneratedKernel | Refusal:
 def _make(cell: nn.Module) -> GeneratedKernel | Refusal:
     """In a thread of its own, which knows nothing of the caller's modes, autocast, or function transforms."""
     try:
+        device, dtype = _place(cell)
+        stream = torch.cuda.current_stream(device) if device.type == "cuda" else None
         with ThreadPoolExecutor(1) as pool:
-            return pool.submit(_build, cell).result()
+            return pool.submit(_build, cell, device, dtype, stream).result()
     except Refusal as refusal:
         return refusal
 
 
-def _build(cell: Any) -> GeneratedKernel:
+def _build(cell: Any, device: torch.device, dtype: torch.dtype, stream: Any) -> GeneratedKernel:
     _making.now = True  # of a thread that ends with this
-    device, dtype = _place(cell)
     engine = engine_of(device)
     number = engine.numbers.get(dtype)
     if number is None:
         known = ", ".join(str(kind).removeprefix("torch.") for kind in engine.numbers)
         raise Refusal(f"on {device.type} it computes in {known}, and parameters are {dtype}")
-    with torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):  # a user's seeded run must not notice
-        found = _trace(cell, device, dtype)
+    # A user's seeded run must not notice.
+    with torch.cuda.stream(stream), torch.random.fork_rng(devices=[device] if stream else []):
+        return _made(cell, engine, device, dtype, number)
+
+
+def _made(cell: Any, engine: Engine, device: torch.device, dtype: torch.dtype, number: torch.dtype) -> GeneratedKernel:
+    plain = cell
+    if device.type != "cpu" or dtype != number:  # elsewhere operators are other ones, some for many at once
+        plain = copy.deepcopy(cell).to("cpu", number)
+    found = _trace(plain, number)
     if any(0 in node.shape for node in found.graph.nodes):
         raise Refusal("a step has an array without numbers")
-    names = _names(cell, found)
+    names = _names(plain, found)
+    found = found._replace(given={slot: tensor.to(device) for slot, tensor in found.given.items()})
     listed = listing(found.graph, [found.output, *found.state])
     name = hashlib.sha256(f"{number} {found.shapes} {found.learnt} {found.input_shape} {listed}".encode()).hexdigest()
 
@@ -116,14 +126,14 @@ def _width(cell: Any) -> int:
     return cell.input_size + getattr(cell, "masks_size", 0)
 
 
-def _trace(cell: Any, device: torch.device, dtype: torch.dtype) -> Trace:
+def _trace(cell: Any, dtype: torch.dtype) -> Trace:
     state = detach_state(cell.initial_state(1))  # it may be learned
-    if any(t.dtype != dtype or t.device != device for t in state_tensors(state)):
-        raise Refusal(f"a tensor of the state is not {dtype} on {device}, as the parameters are")
+    if any(t.dtype != dtype or t.device.type != "cpu" for t in state_tensors(state)):
+        raise Refusal(f"a tensor of the state is not {dtype} on the device of the parameters, as they are")
     if getattr(cell, "growing", False):
         raise Refusal("the state grows from step to step")
     try:
-        return trace(cell, torch.linspace(-1, 1, _width(cell), dtype=dtype, device=device).unsqueeze(0), state)
+        return trace(cell, torch.linspace(-1, 1, _width(cell), dtype=dtype).unsqueeze(0), state)
     except UntraceableError as error:
         raise Refusal(str(error)) from error
     except Exception as error:
@@ -147,8 +157,9 @@ def _try(cell: Any, kernel: GeneratedKernel, tolerance: float) -> None:
     Samples that see each other, which a trace of one sample cannot show, come to light here.
     """
     device, dtype = _place(cell)
-    if dtype == torch.bfloat16:  # whose own rounding is coarser than what is looked for
-        dtype, cell = torch.float32, copy.deepcopy(cell).float()
+    if dtype != kernel.compiled.dtype:  # its own rounding is coarser than what is looked for
+        dtype = kernel.compiled.dtype
+        cell = copy.deepcopy(cell).to(dtype)
     generator = torch.Generator().manual_seed(0)
 
     def draw(*shape: int) -> Tensor:
@@ -164,7 +175,7 @@ def _try(cell: Any, kernel: GeneratedKernel, tolerance: float) -> None:
 
     start = map_state(moved, cell.initial_state(2))
     state, outputs = start, []
-    with torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):
+    with torch.random.fork_rng(devices=[]):
         for x in inputs:
             out, state = torch.func.functional_call(cell, drawn, (x, state))
             outputs.append(out)
