@@ -169,9 +169,11 @@ def _try(cell: Any, kernel: GeneratedKernel, tolerance: float) -> None:
     drawn = {name: (0.3 * draw(*own[name].shape)).requires_grad_() for name in names if name in own}
     inputs = draw(3, 2, _width(cell)).requires_grad_()
 
-    # Not the initial state itself: an unstable sort may order its equal numbers in any way.
+    # Not the initial state itself: an unstable sort may order its equal numbers in any way. Not far from it: weightings
+    # that sum to more than 1 lead to numbers that no step gives, such as the logarithm of a negative usage.
     def moved(t: Tensor) -> Tensor:
-        return t.detach() + 0.1 * torch.rand(t.shape, dtype=dtype, generator=generator).to(device)
+        away = 0.1 * torch.rand(t.shape, dtype=dtype, generator=generator) / max(t[0].numel(), 1)
+        return t.detach() + away.to(device)
 
     start = map_state(moved, cell.initial_state(2))
     state, outputs = start, []
