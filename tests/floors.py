@@ -7,7 +7,7 @@ import re
 import tomllib
 from pathlib import Path
 
-LATER = {"torch", "pyright", "ruff", "triton"}
+LATER = {"torch", "pyright", "ruff"}
 """What is not tested at its floor: torch and what comes with it, and tools that no user needs."""
 
 

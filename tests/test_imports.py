@@ -37,7 +37,7 @@ ONLY = {
     "rich": {"experiments", "training"},
     "ray": {"experiments"},
     "matplotlib": {"viz"},
-    "triton": {"kernels"},
+    "triton": set(),
     "memnets_tasks": set(),
 }
 """Which parts of memnets may import a heavy library, or the tasks."""
@@ -93,17 +93,6 @@ def test_every_public_name_of_the_tasks_is_there():
             assert name in dir(module)
     with pytest.raises(AttributeError, match="module 'memnets_tasks' has no attribute 'TextLine'"):
         memnets_tasks.TextLine  # noqa: B018
-
-
-def test_a_memory_runs_without_triton():
-    loaded = loaded_by(
-        "import sys; sys.modules['triton'] = None\n"
-        "from memnets import NTM; import torch; ntm = NTM(3, 5); ntm(torch.zeros(1, 1, 3)); ntm.backend_report()\n"
-        "from memnets.kernels.handwritten import unavailable\n"
-        "assert 'memnets[triton]' in unavailable(), unavailable()\n"
-        "del sys.modules['triton']"
-    )
-    assert not [name for name in loaded if name.startswith("triton")]
 
 
 def part_of(path: Path) -> str:

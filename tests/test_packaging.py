@@ -52,7 +52,7 @@ def test_a_plain_install_brings_three_libraries_and_the_extras_what_they_say(whe
 CORE = """
 import sys
 from memnets.base.extras import EXTRAS
-for name in set(EXTRAS) - {"filelock", "triton"}:  # which torch may look for
+for name in set(EXTRAS) - {"filelock"}:  # which torch may look for
     sys.modules[name] = None
 import torch, memnets, memnets_tasks
 from memnets import *

@@ -152,7 +152,7 @@ def sequence_door(model: Any, args: Args, random: np.random.Generator, seed: int
     elif way == 5:
         names = names[::-1] if random.random() < 0.5 else names[:-1]
     elif way == 6:
-        key = str(random.choice(["", "ntm", "triton-1-1-3", key[:-1]]))
+        key = str(random.choice(["", "ntm", "cuda-1-1-3", key[:-1]]))
     elif way == 7:
         options = {"detach_every": int(random.choice([-3, 0, 1])), "checkpoint_every": int(random.choice([-3, 0, 1]))}
     else:

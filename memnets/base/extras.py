@@ -21,7 +21,6 @@ EXTRAS = {
     "sklearn": "images",
     "torchmetrics": "images",
     "ray": "ray",
-    "triton": "triton",
 }
 """By the name that is imported."""
 

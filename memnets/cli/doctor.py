@@ -17,16 +17,13 @@ def run(options: argparse.Namespace) -> int:
 
     from .. import __version__
     from ..experiments.catalogue import config_folder, experiments
-    from ..kernels.handwritten import unavailable as cuda_missing
+    from ..kernels.cuda.engine import missing as cuda_missing
 
     rows = [
         ("memnets", __version__),
         ("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
     ]
-    rows += [
-        (name, _version(name))
-        for name in ("torch", "lightning", "jsonargparse", "wandb", "numpy", "matplotlib", "triton")
-    ]
+    rows += [(name, _version(name)) for name in ("torch", "lightning", "jsonargparse", "wandb", "numpy", "matplotlib")]
     rows.append(("threads", f"{torch.get_num_threads()} of {os.cpu_count()} cores"))
     devices = ["cpu"]
     devices += [f"cuda:{i} {torch.cuda.get_device_name(i)}" for i in range(torch.cuda.device_count())]

@@ -1,7 +1,7 @@
 """How a sequence is computed, and the choice between the ways.
 
 ``reference``: the cell in plain PyTorch, the truth, works everywhere. ``compiled``: ``torch.compile`` of one step.
-``fused``: the whole sequence in compiled code, forward and backward, generated from the cell.
+``fused``: the whole sequence in compiled code, forward and backward, generated from the cell: C, or CUDA on a GPU.
 """
 
 from .dispatch import (
@@ -9,7 +9,6 @@ from .dispatch import (
     BackendUnavailableError,
     check_name,
     choose,
-    engine_of,
     find,
     hooked,
     report,
@@ -23,7 +22,6 @@ __all__ = [
     "BackendUnavailableError",
     "check_name",
     "choose",
-    "engine_of",
     "find",
     "hooked",
     "report",

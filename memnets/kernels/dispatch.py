@@ -2,7 +2,6 @@
 
 import functools
 import logging
-import os
 import shutil
 import warnings
 import weakref
@@ -15,9 +14,8 @@ from torch import Tensor, nn
 from ..base.checks import first_parameter
 from ..base.errors import BackendUnavailableError
 from ..base.transforms import exporting, transformed
-from . import handwritten
-from .generate import cells
-from .kernel import Kernel, Refusal
+from .generate.cells import kernel_of
+from .kernel import Refusal
 
 BACKENDS = ("reference", "compiled", "fused")
 
@@ -90,19 +88,6 @@ def _only_traced(cell: nn.Module) -> bool:
     names = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
     hooks = [hook for module in cell.modules() for name in names for hook in getattr(module, name).values()]
     return all(getattr(hook, "expected", False) for hook in hooks)
-
-
-def engine_of(cell: Any) -> str:
-    """Where the cell's kernel comes from: "triton" on CUDA, "generated" anywhere else."""
-    if os.environ.get("MEMNETS_CUDA") != "triton":  # on this branch only, to time both
-        return "generated"
-    parameter = first_parameter(cell)
-    return "triton" if parameter is not None and parameter.device.type == "cuda" else "generated"
-
-
-def kernel_of(cell: Any) -> Kernel | Refusal:
-    """The cell's kernel, made at the first call, or why there is none."""
-    return handwritten.kernel_of(cell) if engine_of(cell) == "triton" else cells.kernel_of(cell)
 
 
 def find(cell: Any) -> tuple[str, ...]:

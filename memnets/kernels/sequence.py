@@ -56,9 +56,7 @@ def run_sequence(
         ends = torch.as_tensor(counts, device=inputs.device)
         over = torch.arange(len(inputs), device=inputs.device).unsqueeze(1) >= ends  # (T, B)
         inputs = inputs.masked_fill(over.unsqueeze(-1), 0)
-    between = (
-        torch.float32 if key.startswith(("cuda", "triton")) and dtype == torch.bfloat16 else dtype
-    )  # bfloat16 would round the weightings at each segment
+    between = torch.float32 if dtype == torch.bfloat16 else dtype  # that would round the weightings at each segment
     outputs, steps = [], len(inputs)
     starts = _starts(steps, detach_every, checkpoint_every) if detach_every or checkpoint_every else [0]
     for start, stop in zip(starts, [*starts[1:], steps]):

@@ -12,7 +12,7 @@
 #define __global__
 #define __device__
 #define __launch_bounds__(n)
-#define SHARED real *const room = (real *)emulated::shared.data()
+#define SHARED real *const room = (real *)emulated::shared
 
 namespace emulated {
 struct Index {
@@ -21,7 +21,8 @@ struct Index {
 struct Warp {
     unsigned long long numbers[2][32];
 };
-static std::vector<unsigned char> shared;
+static void *shared; /* of the size that was asked for, so that AddressSanitizer sees what lies behind it */
+static size_t shared_size;
 static std::vector<Warp> warps;
 static Index grid;
 }  // namespace emulated
@@ -36,6 +37,7 @@ struct Fiber {
     std::vector<char> stack;
     Waits waits;
     unsigned shuffles;
+    std::vector<std::function<void()>> fetches;
 };
 static Index thread, block;
 static std::vector<Fiber> fibers;
@@ -76,7 +78,7 @@ static void run(int blocks, int threads, int order, const std::function<void()> 
     body = &kernel;
     fibers.resize(threads);
     for (block.x = 0; (int)block.x < blocks; block.x++) {
-        memset(shared.data(), 0xff, shared.size());  // NaN
+        memset(shared, 0xff, shared_size);  // NaN
         for (auto &fiber : fibers) {
             fiber.stack.resize(1 << 17), fiber.waits = NOT, fiber.shuffles = 0;
             getcontext(&fiber.context);
@@ -116,10 +118,23 @@ template <class Number> static Number __shfl_up_sync(unsigned, Number x, int apa
     return of_lane(x, lane < apart ? lane : lane - apart);
 }
 
+// What is fetched arrives at the wait, and until then there is no number.
+template <class Number> static void fetch_one(Number *to, const Number *from) {
+    const Number number = *from;
+    memset(to, 0xff, sizeof number);
+    emulated::fibers[threadIdx.x].fetches.push_back([=] { *to = number; });
+}
+static void fetched() {
+    auto &fetches = emulated::fibers[threadIdx.x].fetches;
+    for (auto &arrives : fetches) arrives();
+    fetches.clear();
+}
+
 #define EMULATED_KERNELS                                                                                              \
     extern "C" void emulated_launch(const char *name, int blocks, int bytes, int order, const void *given) {          \
         const Args &a = *(const Args *)given;                                                                         \
-        emulated::shared.assign(bytes + 64, 0);                                                                       \
+        free(emulated::shared);                                                                                       \
+        emulated::shared = malloc(emulated::shared_size = bytes);                                                     \
         emulated::warps.resize(THREADS / 32);                                                                         \
         emulated::grid.x = blocks;                                                                                    \
         const struct {                                                                                                \

@@ -19,21 +19,9 @@ INLINE void copy(int thread, real *to, const real *from, int n) {
     for (int e = thread; e < n; e += THREADS) to[e] = from[e];
 }
 
-/* The same into shared memory, there once the thread has called fetched(), without waiting where the device can. */
+/* The same into shared memory, there once the thread has called fetched(). */
 INLINE void fetch(int thread, real *to, const real *from, int n) {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
-    for (int e = thread; e < n; e += THREADS)
-        asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"((unsigned)__cvta_generic_to_shared(to + e)),
-                     "l"(__cvta_generic_to_global(from + e)), "n"((int)sizeof(real)) : "memory");
-#else
-    copy(thread, to, from, n);
-#endif
-}
-
-INLINE void fetched() {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
-    asm volatile("cp.async.wait_all;" ::: "memory");
-#endif
+    for (int e = thread; e < n; e += THREADS) fetch_one(to + e, from + e);
 }
 
 /* ---- Products with packed matrices ---- */

@@ -34,13 +34,10 @@ class CUDA:
     def program(self, name: str, trace: Trace, dtype: torch.dtype, check: Callable[[Any], None]) -> Loaded:
         """See :meth:`memnets.kernels.generate.engine.Engine.program`."""
         kind, shared = device.architecture(self.index), device.shared_bytes(self.index)
-        key = hashlib.sha256(
-            f"{_sources()} {nvrtc.version()} {kind} {shared} {getattr(source, 'THREADS_NOW', 0)} {name}".encode()
-        ).hexdigest()[:24]
+        key = hashlib.sha256(f"{_sources()} {nvrtc.version()} {kind} {shared} {name}".encode()).hexdigest()[:24]
 
         def write(target: Path) -> Layout:
-            threads = getattr(source, "THREADS_NOW", source.THREADS)
-            made = source.build(trace, double=dtype == torch.float64, shared=shared, threads=threads)
+            made = source.build(trace, double=dtype == torch.float64, shared=shared)
             target.write_bytes(nvrtc.compile_to_cubin(made.source, kind)[0])
             return made.layout
 
