@@ -108,7 +108,9 @@ def main() -> None:
         # Frames of one stack in place of another's are not what the first sanitiser expects.
         sanitised = environment(FOLDER / "sanitised")
         sanitised["ASAN_OPTIONS"] += ":detect_stack_use_after_return=0"
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**sanitised, "EMULATED_OPTIONS": f"-g1 {SANITISERS}"})
+        os.execve(
+            sys.executable, [sys.executable, *sys.argv], {**sanitised, "EMULATED_OPTIONS": f"-O1 -g1 {SANITISERS}"}
+        )
     library.empty = poisoned
     for name in args.barriers:
         barriers, missed = missed_barriers(name)

@@ -201,6 +201,7 @@ def test_doctor(capsys, monkeypatch):
     )
     assert "mode disabled" in lines["W&B"]
     assert "chosen" in lines["backend reference"] or "available" in lines["backend reference"]
+    assert "available" in lines["fused on CUDA"] or "torch sees no CUDA device" in lines["fused on CUDA"]
 
 
 def test_a_class_of_ones_own_in_the_current_directory(tmp_path):

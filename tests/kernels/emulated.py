@@ -43,7 +43,7 @@ class Emulated:
         return program
 
     def launcher(self, text):
-        options = ["-std=c++17", "-O1", "-w", *shlex.split(os.environ.get("EMULATED_OPTIONS", ""))]
+        options = ["-std=c++17", "-O0", "-w", *shlex.split(os.environ.get("EMULATED_OPTIONS", ""))]
         name = hashlib.sha256((HEADER.read_text() + text + repr(options)).encode()).hexdigest()[:20]
         path = self.folder / f"{name}.so"
         if not path.exists():

@@ -5,12 +5,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 from agreement import agree, poisoned
+from emulated import Emulated
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
 from memnets import BackendUnavailableError, MemoryCell, Recurrent
 from memnets.base.state import map_state
+from memnets.kernels.generate import cells as generated
 from memnets.kernels.generate import library
 from memnets.memories import DeltaMemory, DNCMemory, MANNMemory, NeuralStackMemory, NTMMemory, StackMemory, TapeMemory
 
@@ -19,6 +21,13 @@ from memnets.memories import DeltaMemory, DNCMemory, MANNMemory, NeuralStackMemo
 def poison(monkeypatch):
     """Every buffer starts as NaN, so that a number read before it is written shows."""
     monkeypatch.setattr(library, "empty", poisoned)
+
+
+@pytest.fixture(params=["C", "CUDA"])
+def either(request, monkeypatch, tmp_path):
+    """In both languages, CUDA as the CPU runs it."""
+    if request.param == "CUDA":
+        monkeypatch.setattr(generated, "engine_of", lambda device: Emulated(tmp_path))
 
 
 CELLS = {
@@ -225,6 +234,7 @@ def test_operators(function):
     agree(Function(function), batch=2, steps=4)
 
 
+@pytest.mark.usefixtures("either")
 def test_nan_and_infinity_pass_as_in_the_plain_cell():
     module = Recurrent(Function(lambda x, h: torch.tanh(x) + torch.log(h.exp()) + torch.sigmoid(x * 3)))
     inputs = torch.zeros(1, 5, 3)
@@ -244,6 +254,7 @@ def apart(x, h):
     return torch.cat([f(part) for f, part in zip(functions, parts)] + [parts[8][:, :18] / parts[8][:, 18:]], dim=-1)
 
 
+@pytest.mark.usefixtures("either")
 def test_functions_are_exact_to_the_last_places_and_at_the_ends_of_their_range():
     torch.manual_seed(0)
     cell = Function(apart, 9 * 36 - 18)
@@ -295,6 +306,7 @@ def kinks(x, h):
     return sum(2**n * piece for n, piece in enumerate(pieces)) + 0 * h
 
 
+@pytest.mark.usefixtures("either")
 def test_gradients_of_what_is_no_number_are_those_of_the_plain_cell():
     module, found = Recurrent(Function(kinks)), []
     for module.backend in ("reference", "fused"):

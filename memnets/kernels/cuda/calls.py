@@ -9,7 +9,8 @@ from torch import Tensor
 
 from ..generate import library
 from ..generate.given import all_dense, checked, laid_out, output_gradient, room, state_gradient
-from ..generate.products import add_parameter_gradients, input_gradient, shares_of_inputs
+from ..generate.library import pointers
+from ..generate.products import input_gradient, parameter_gradients, shares_of_inputs
 from ..kernel import Gradients
 from .source import ARGUMENTS
 
@@ -60,24 +61,24 @@ def _lengths(lengths: Sequence[int] | None, like: Tensor) -> Tensor | None:
     return None if lengths is None else torch.tensor(lengths, dtype=torch.int64, device=like.device)
 
 
-def _launch(
-    program: Loaded, name: str, numbers: dict[str, int | Tensor | None], tables: Sequence[Sequence[Any]], like: Tensor
-) -> None:
+def _launch(program: Loaded, name: str, numbers: dict[str, int], tables: Sequence[Sequence[int]], like: Tensor) -> None:
     """Packs the matrices and runs the kernel of that name."""
     sizes, batch = program.layout[name], like.shape[1]
-    numbers |= {"steps": like.shape[0], "batch": batch, "x_step": like.stride(0), "x_row": like.stride(1), "x": like}
-    numbers["packed"] = library.empty(like, sizes["packed"], spare=0)
-    numbers["scratch"] = library.empty(like, batch * sizes["scratch"], spare=0)
-    flat = [numbers.get(argument) for argument in ARGUMENTS]
-    arguments = array("q", map(_plain, [*flat, *(value for table in tables for value in table)]))
+    packed = library.empty(like, sizes["packed"], spare=0)
+    scratch = library.empty(like, batch * sizes["scratch"], spare=0)
+    numbers |= {"steps": like.shape[0], "batch": batch, "x_step": like.stride(0), "x_row": like.stride(1)}
+    numbers |= {"x": like.data_ptr(), "packed": packed.data_ptr(), "scratch": scratch.data_ptr()}
+    arguments = array("q", [numbers.get(argument, 0) for argument in ARGUMENTS])
+    for table in tables:
+        arguments.extend(table)
     threads = program.layout["threads"]
     if sizes["packed"]:
         program.launch(f"memnets_pack_{name}", PACKING, threads, 0, arguments)
     program.launch(f"memnets_{name}", batch, threads, sizes["shared"] * program.dtype.itemsize, arguments)
 
 
-def _plain(value: int | Tensor | None) -> int:
-    return value.data_ptr() if isinstance(value, Tensor) else value or 0
+def _at(tensor: Tensor | None) -> int:
+    return 0 if tensor is None else tensor.data_ptr()
 
 
 def _tables(
@@ -85,12 +86,13 @@ def _tables(
     parameters: Sequence[Tensor],
     starts: Sequence[Tensor],
     first: Sequence[Tensor | None],
-    apart: Sequence[int],
+    apart: array,
     last: Sequence[Tensor | None],
-) -> list[Sequence[Any]]:
+) -> list[array]:
     """What follows the first arguments, with the sizes that the program's text gives them."""
-    none = [None] * (len(program.layout["products"]) + 1 - len(starts))
-    return [parameters or [None], [*starts, *none], first, apart, last]
+    none = array("q", [0] * (len(program.layout["products"]) + 1 - len(starts)))
+    given = pointers(parameters) or array("q", [0])
+    return [given, pointers(starts) + none, pointers(first), apart, pointers(last)]
 
 
 def forward(
@@ -123,9 +125,10 @@ def forward(
     last = [library.empty(inputs, batch, *s, spare=0) for s in layout["state_shapes"]]
     record, big = _kept_shapes(program, steps, batch, keep)
     kept = [room(inputs, ragged, *record), library.empty(inputs, *big)]
-    numbers: dict[str, int | Tensor | None] = {
-        **{"keep": int(keep), "out_step": shape[2], "out_row": steps * shape[2]},
-        **{"lengths": _lengths(lengths, inputs), "out": outputs, "records": kept[0], "big": kept[1]},
+    ends = _lengths(lengths, inputs)
+    numbers = {
+        **{"keep": int(keep), "out_step": shape[2], "out_row": steps * shape[2], "lengths": _at(ends)},
+        **{"out": outputs.data_ptr(), "records": kept[0].data_ptr(), "big": kept[1].data_ptr()},
     }
     _launch(program, "forward", numbers, _tables(program, parameters, starts, state, apart, last), inputs)
     return outputs.transpose(0, 1), last, kept
@@ -156,16 +159,14 @@ def backward(
     d_records = room(inputs, ragged, steps, batch, layout["d_record"])
     d_x = room(inputs, ragged, *inputs.shape) if layout["has_dx"] else None
     sums = library.empty(inputs, batch, layout["accumulators"])
-    numbers: dict[str, int | Tensor | None] = {
-        **{"keep": 1, "out_step": d_outputs.stride(0), "out_row": d_outputs.stride(1), "d_out": d_outputs},
-        **{"lengths": _lengths(lengths, inputs), "records": records, "big": big},
-        **{"d_x": d_x, "d_records": d_records, "sums": sums},
+    ends = _lengths(lengths, inputs)
+    numbers = {
+        **{"keep": 1, "out_step": d_outputs.stride(0), "out_row": d_outputs.stride(1), "lengths": _at(ends)},
+        **{"records": records.data_ptr(), "big": big.data_ptr(), "d_out": d_outputs.data_ptr(), "d_x": _at(d_x)},
+        **{"d_records": d_records.data_ptr(), "sums": sums.data_ptr()},
     }
     _launch(program, "backward", numbers, _tables(program, parameters, [], d_last, apart, d_state), inputs)
-    grads = [torch.zeros_like(p) if need else None for p, need in zip(parameters, needs[1 + len(shapes) :])]
-    add_parameter_gradients(layout, inputs, records, d_records, grads)
-    total = sums.sum(0)
-    for param, first, size in layout["sums"]:
-        if (grad := grads[param]) is not None:
-            grad += total[first : first + size].view(grad.shape)
+    total = sums[0] if batch == 1 else sums.sum(0)
+    wanted = needs[1 + len(shapes) :]
+    grads = parameter_gradients(layout, inputs, records, d_records, total, parameters, wanted)
     return Gradients(input_gradient(layout, inputs, parameters, d_records, d_x) if needs[0] else None, d_state, grads)

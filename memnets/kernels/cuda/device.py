@@ -88,11 +88,11 @@ class Module:
 
     def __call__(self, kernel: str, blocks: int, threads: int, shared: int, arguments: array) -> None:
         """See :class:`memnets.kernels.cuda.calls.Launcher`: on torch's current stream."""
-        stream = ctypes.c_void_p(torch.cuda.current_stream(self.index).cuda_stream)
+        stream = torch._C._cuda_getCurrentRawStream(self.index)  # pyright: ignore[reportAttributeAccessIssue]
         given = (ctypes.c_void_p * 1)(arguments.buffer_info()[0])
+        shape = blocks, 1, 1, threads, 1, 1
         with _Current(self.index):
-            shape = blocks, 1, 1, threads, 1, 1
-            _call("cuLaunchKernel", self.kernels[kernel], *shape, shared, stream, given, None)
+            _call("cuLaunchKernel", self.kernels[kernel], *shape, shared, ctypes.c_void_p(stream), given, None)
 
 
 class _Current:
@@ -102,7 +102,12 @@ class _Current:
         self.index = index
 
     def __enter__(self) -> None:
-        _call("cuCtxPushCurrent_v2", _context(self.index))
+        now, own = ctypes.c_void_p(), _context(self.index)
+        _call("cuCtxGetCurrent", ctypes.byref(now))
+        self.pushed = now.value != own.value
+        if self.pushed:
+            _call("cuCtxPushCurrent_v2", own)
 
     def __exit__(self, *_: object) -> None:
-        _call("cuCtxPopCurrent_v2", ctypes.byref(ctypes.c_void_p()))
+        if self.pushed:
+            _call("cuCtxPopCurrent_v2", ctypes.byref(ctypes.c_void_p()))

@@ -14,7 +14,9 @@ Layout = dict[str, Any]
 def _columns_of_weight(matrix: Tensor, turned: bool, start: int, length: int) -> Tensor:
     """The columns of a parameter that a term of a product takes, a view (out, length)."""
     matrix = matrix if matrix.dim() == 2 else matrix.view([n for n in matrix.shape if n != 1])
-    return matrix[:, start : start + length] if turned else matrix[start : start + length].t()
+    if length < matrix.shape[int(turned)]:
+        matrix = matrix.narrow(int(turned), start, length)
+    return matrix if turned else matrix.t()
 
 
 def _columns_of_rows(rows: Tensor, first: int, step: int, length: int) -> Tensor:
@@ -59,24 +61,68 @@ def input_gradient(
     return total
 
 
-def add_parameter_gradients(
-    layout: Layout, inputs: Tensor, records: Tensor, d_records: Tensor, grads: Sequence[Tensor | None]
-) -> None:
-    """Adds to the gradients of the parameters of products, where they are wanted, what all steps and samples give.
+def parameter_gradients(
+    layout: Layout,
+    inputs: Tensor,
+    records: Tensor,
+    d_records: Tensor,
+    sums: Tensor,
+    parameters: Sequence[Tensor],
+    needs: Sequence[bool],
+) -> list[Tensor | None]:
+    """Those of the parameters, where they are wanted; a matrix is written once where its products make all of it.
 
     Args:
         layout: of the program.
         inputs: ``(T, B, I)``.
         records: ``(T + 1, B, record)``.
         d_records: ``(T, B, d_record)``.
-        grads: one for each parameter.
+        sums: what the steps added up, over all samples.
+        parameters: all of them.
+        needs: for each, whether it is wanted.
     """
     rows = len(inputs) * inputs.shape[1]
     given = {"x": inputs.view(rows, -1), "rec": records[:-1].view(rows, -1), "next": records[1:].view(rows, -1)}
+    written, grads = _written_by_products(layout, parameters), _of_sums(layout, sums, parameters, needs)
+    d_rows = d_records.view(rows, -1).t()
     for product in layout["products"]:
-        d = d_records.view(rows, -1)[:, product["d"] : product["d"] + product["size"]]  # (T B, size)
+        d = d_rows[product["d"] : product["d"] + product["size"]]  # (size, T B)
         for base, first, step, (param, *columns) in product["given"]:
-            grad = grads[param]
-            if grad is not None:
-                numbers = _columns_of_rows(given[base], first, step, columns[-1])  # (T B, length)
-                _columns_of_weight(grad, *columns).addmm_(d.t(), numbers)
+            if not needs[param]:
+                continue
+            if (grad := grads[param]) is None:
+                make = torch.empty_like if written[param] else torch.zeros_like
+                grad = grads[param] = make(parameters[param])
+            numbers = _columns_of_rows(given[base], first, step, columns[-1])  # (T B, length)
+            _columns_of_weight(grad, *columns).addmm_(d, numbers, beta=0 if written[param] else 1)
+    return [torch.zeros_like(p) if need and g is None else g for p, g, need in zip(parameters, grads, needs)]
+
+
+def _written_by_products(layout: Layout, parameters: Sequence[Tensor]) -> list[bool]:
+    """Whether terms of products make each number of a parameter's gradient, once, and nothing else adds to it."""
+    if "written" not in layout:
+        counts = [torch.zeros(p.shape, dtype=torch.int8) for p in parameters]
+        for product in layout["products"]:
+            for *_, (param, *columns) in product["given"]:
+                part = _columns_of_weight(counts[param], *columns)
+                part += 1
+        for param, *_ in layout["sums"]:
+            counts[param] += 2
+        layout["written"] = [bool((c == 1).all()) for c in counts]
+    return layout["written"]
+
+
+def _of_sums(layout: Layout, sums: Tensor, parameters: Sequence[Tensor], needs: Sequence[bool]) -> list[Tensor | None]:
+    """What the steps added up for each parameter; where two have the same numbers, each has its own."""
+    grads: list[Tensor | None] = [None] * len(parameters)
+    taken = set()
+    for param, first, size in layout["sums"]:
+        if not needs[param]:
+            continue
+        part, known = sums[first : first + size].view(parameters[param].shape), grads[param]
+        if known is not None:
+            known += part
+        else:
+            grads[param] = part.clone() if first in taken else part
+            taken.add(first)
+    return grads
