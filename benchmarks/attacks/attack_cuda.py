@@ -19,9 +19,9 @@ from sanitised import SANITISERS, environment
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "kernels"))
-from agreement import assert_close, given, results
-from emulated import Emulated
-from families import families
+from agreement import assert_close, given, results  # pyright: ignore[reportMissingImports]
+from emulated import Emulated  # pyright: ignore[reportMissingImports]
+from families import families  # pyright: ignore[reportMissingImports]
 
 from memnets import Recurrent
 from memnets.kernels.cuda import source

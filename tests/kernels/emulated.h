@@ -131,6 +131,7 @@ static void fetched() {
 }
 
 #define EMULATED_KERNELS                                                                                              \
+    extern "C" size_t emulated_arguments() { return sizeof(Args) / 8; }                                               \
     extern "C" void emulated_launch(const char *name, int blocks, int bytes, int order, const void *given) {          \
         const Args &a = *(const Args *)given;                                                                         \
         free(emulated::shared);                                                                                       \

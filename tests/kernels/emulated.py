@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from memnets.kernels.cuda import calls, source
+from memnets.kernels.cuda import launch, source
 from memnets.kernels.generate.engine import with_shapes
 
 HEADER = Path(__file__).with_name("emulated.h")
@@ -29,7 +29,6 @@ class Emulated:
     prefix = "cuda-"
     numbers = {torch.float32: torch.float32, torch.float64: torch.float64, torch.bfloat16: torch.float32}
     tolerance = {torch.float32: 1e-3, torch.float64: 1e-6}
-    calls = calls
 
     def __init__(self, folder, threads=64, shared=100_000, order=0):
         self.folder, self.threads, self.shared, self.order = Path(folder), threads, shared, order
@@ -38,7 +37,7 @@ class Emulated:
     def program(self, name, trace, dtype, check):
         made = source.build(trace, double=dtype == torch.float64, shared=self.shared, threads=self.threads)
         text = f'#include "{HEADER}"\n{made.source}\nEMULATED_KERNELS\n'
-        program = calls.Loaded(self.launcher(text), with_shapes(made.layout), dtype, torch.device("cpu"))
+        program = launch.Loaded(self.launcher(text), with_shapes(made.layout), dtype, torch.device("cpu"))
         check(program)
         return program
 
@@ -54,10 +53,11 @@ class Emulated:
             made.replace(path)
         library = ctypes.CDLL(str(path))
 
-        def launch(kernel: str, blocks: int, threads: int, shared: int, arguments: array) -> None:
+        def start(kernel: str, blocks: int, threads: int, shared: int, arguments: array) -> None:
             assert threads == self.threads
             assert shared <= self.shared
+            assert len(arguments) == library.emulated_arguments()
             given = ctypes.c_void_p(arguments.buffer_info()[0])
             library.emulated_launch(kernel.encode(), blocks, shared, self.order, given)
 
-        return launch
+        return start

@@ -332,7 +332,7 @@ def test_report_and_choice():
     ("ntm", "reason"),
     [
         (NTM(3, 4, backend="fused").to(torch.bfloat16), "float32 or float64"),
-        (NTM(3, 4, backend="fused").to("meta"), "CPU only"),
+        (NTM(3, 4, backend="fused").to("meta"), "on the CPU and on CUDA"),
     ],
 )
 def test_asked_for_by_name_and_not_supported(ntm, reason):

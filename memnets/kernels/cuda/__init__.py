@@ -3,5 +3,5 @@
 A block of threads takes a sample through all steps. ``nests`` and ``whole_rows`` write a step's loops as CUDA,
 ``order`` puts barriers between what depends on each other, ``rooms`` says where a block keeps what it works on, and
 ``source`` puts the file together around ``forward.h`` and ``backward.h``. ``nvrtc`` compiles it, ``device`` loads and
-launches it, ``calls`` has the tensors that it needs, and ``engine`` is what the rest of the library asks.
+launches it, ``launch`` hands it its tensors, and ``engine`` is what the rest of the library asks.
 """

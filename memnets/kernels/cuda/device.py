@@ -87,7 +87,7 @@ class Module:
                 self.kernels[name] = kernel
 
     def __call__(self, kernel: str, blocks: int, threads: int, shared: int, arguments: array) -> None:
-        """See :class:`memnets.kernels.cuda.calls.Launcher`: on torch's current stream."""
+        """See :class:`memnets.kernels.cuda.launch.Launcher`: on torch's current stream."""
         stream = torch._C._cuda_getCurrentRawStream(self.index)  # pyright: ignore[reportAttributeAccessIssue]
         given = (ctypes.c_void_p * 1)(arguments.buffer_info()[0])
         shape = blocks, 1, 1, threads, 1, 1

@@ -13,8 +13,8 @@ from ..generate.cache import BuildError, Built, Layout
 from ..generate.engine import with_shapes
 from ..generate.trace import Trace
 from ..kernel import Refusal
-from . import calls, device, nvrtc, source
-from .calls import Loaded
+from . import device, nvrtc, source
+from .launch import Loaded
 
 HERE = Path(__file__).parent
 
@@ -26,7 +26,6 @@ class CUDA:
     numbers = {torch.float32: torch.float32, torch.bfloat16: torch.float32, torch.float64: torch.float64}
     tolerance = {torch.float32: 2e-2, torch.float64: 1e-6}
     """With room for TF32, where the plain cell is told to use it."""
-    calls = calls
 
     def __init__(self, index: int):
         self.index = index

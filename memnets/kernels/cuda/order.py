@@ -161,9 +161,8 @@ def _within_warps(its: Piece, theirs: Access, layout: Layout, mapping: Mapping, 
     assert its.mapping is not None
     assert theirs.over is not None
     assert access.over is not None
-    one, other = (
-        _warp_of_each(a.over, lay, m) for a, lay, m in ((theirs, its.layout, its.mapping), (access, layout, mapping))
-    )
+    one = _warp_of_each(theirs.over, its.layout, its.mapping)
+    other = _warp_of_each(access.over, layout, mapping)
     if one is None or other is None:
         return False
     _, here, there = np.intersect1d(one[0], other[0], assume_unique=True, return_indices=True)

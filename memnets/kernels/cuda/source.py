@@ -3,7 +3,6 @@
 import itertools
 import math
 from pathlib import Path
-from typing import Any
 
 from ..generate.node import Node
 from ..generate.places import Buffer, dense
@@ -240,10 +239,3 @@ def _indices(shape: tuple[int, ...]) -> str:
 
 def _at(shape: tuple[int, ...], buffer: Buffer) -> str:
     return " + ".join([*(f"i{a} * {st}" for a, st in zip(range(len(shape)), buffer.strides)), str(buffer.first)])
-
-
-def arguments_size(layout: dict[str, Any]) -> int:
-    """How many numbers of 8 bytes a kernel is handed."""
-    states = len(layout["state_shapes"])
-    tables = max(len(layout["parameter_shapes"]), 1) + len(layout["products"]) + 1 + 3 * states
-    return len(ARGUMENTS) + tables

@@ -64,8 +64,8 @@ def _build(cell: Any, device: torch.device, dtype: torch.dtype, stream: Any) -> 
     engine = engine_of(device)
     number = engine.numbers.get(dtype)
     if number is None:
-        known = ", ".join(str(kind).removeprefix("torch.") for kind in engine.numbers)
-        raise Refusal(f"on {device.type} it computes in {known}, and parameters are {dtype}")
+        known = str(dtype).removeprefix("torch."), " or ".join(str(d).removeprefix("torch.") for d in engine.numbers)
+        raise Refusal(f"parameters are {known[0]}, and on {device.type} it computes in {known[1]}")
     # A user's seeded run must not notice.
     with torch.cuda.stream(stream), torch.random.fork_rng(devices=[device] if stream else []):
         return _made(cell, engine, device, dtype, number)
@@ -84,12 +84,12 @@ def _made(cell: Any, engine: Engine, device: torch.device, dtype: torch.dtype, n
     name = hashlib.sha256(f"{number} {found.shapes} {found.learnt} {found.input_shape} {listed}".encode()).hexdigest()
 
     def check(program: Any) -> None:
-        _try(cell, GeneratedKernel(found, names, program, engine.calls, name), engine.tolerance[number])
+        _try(cell, GeneratedKernel(found, names, program, name), engine.tolerance[number])
 
     try:
         program = engine.program(name, found, number, check)
         key = engine.prefix + name
-        return GeneratedKernel(found, names, program, engine.calls, key, constant_start(cell))
+        return GeneratedKernel(found, names, program, key, constant_start(cell))
     except BuildError as error:
         raise Refusal(str(error), here=True) from error
 

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import torch
 
-from . import build, calls, library, source
+from . import build, library, source
 from .cache import BuildError, Built
 from .library import Compiled
 from .trace import Trace
@@ -18,13 +18,11 @@ class Engine(Protocol):
         prefix: of the keys of its kernels.
         numbers: for each dtype of parameters, that in which the program computes.
         tolerance: of a trial against the plain cell, by the program's dtype.
-        calls: a module whose ``forward``, ``backward`` and ``shapes`` call a program.
     """
 
     prefix: str
     numbers: dict[torch.dtype, torch.dtype]
     tolerance: dict[torch.dtype, float]
-    calls: Any
 
     def program(self, name: str, trace: Trace, dtype: torch.dtype, check: Callable[[Any], None]) -> Any:
         """The program of a step, from the cache or made now; ``check`` raises where one just made is wrong.
@@ -39,7 +37,6 @@ class _CPU:
     prefix = ""
     numbers = {torch.float32: torch.float32, torch.float64: torch.float64}
     tolerance = {torch.float32: 1e-3, torch.float64: 1e-6}
-    calls = calls
 
     def program(self, name: str, trace: Trace, dtype: torch.dtype, check: Callable[[Any], None]) -> Compiled:
         def make() -> tuple[str, dict[str, Any]]:

@@ -3,32 +3,15 @@
 import math
 from array import array
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
 from ..checks import check_count, check_ranked, check_sequence, check_tensor, is_plain
 from . import library
 
-
-class Made(Protocol):
-    """A program that can be called."""
-
-    @property
-    def layout(self) -> dict[str, Any]:
-        """What is known of it."""
-        ...
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Of its numbers."""
-        ...
-
-    @property
-    def device(self) -> torch.device:
-        """Where it runs."""
-        ...
+if TYPE_CHECKING:
+    from .calls import Program
 
 
 def room(like: Tensor, ragged: bool, *shape: int) -> Tensor:
@@ -40,7 +23,7 @@ def room(like: Tensor, ragged: bool, *shape: int) -> Tensor:
 
 
 def checked(
-    program: Made,
+    program: "Program",
     inputs: Tensor,
     state: Sequence[Tensor],
     parameters: Sequence[Tensor],
@@ -64,19 +47,21 @@ def checked(
     )
 
 
-def _dense(program: Made, name: str, tensor: Tensor, shape: Sequence[int]) -> Tensor:
+def _dense(program: "Program", name: str, tensor: Tensor, shape: Sequence[int]) -> Tensor:
     check_tensor(name, tensor, shape, program.dtype, program.device)
     return tensor.resolve_neg().contiguous()
 
 
-def all_dense(program: Made, name: str, tensors: Sequence[Tensor], shapes: Sequence[Sequence[int]]) -> list[Tensor]:
+def all_dense(
+    program: "Program", name: str, tensors: Sequence[Tensor], shapes: Sequence[Sequence[int]]
+) -> list[Tensor]:
     """Tensors of these shapes, checked, each one block of numbers."""
     check_count(name, tensors, len(shapes))
     dtype, device, pairs = program.dtype, program.device, enumerate(zip(tensors, shapes))
     return [t if is_plain(t, s, dtype, device) else _dense(program, f"{name}[{k}]", t, s) for k, (t, s) in pairs]
 
 
-def _starting(program: Made, state: Sequence[Tensor], batch: int) -> tuple[list[Tensor], array]:
+def _starting(program: "Program", state: Sequence[Tensor], batch: int) -> tuple[list[Tensor], array]:
     """States without gaps, and how far their samples lie apart in each: by 0 where all share those of one."""
     shapes, dtype, device = program.layout["state_shapes"], program.dtype, program.device
     check_count("state", state, len(shapes))
@@ -106,7 +91,7 @@ def laid_out(inputs: Tensor, keep: bool) -> tuple[Tensor, Tensor]:
     return inputs, inputs.view(-1, inputs.shape[2])
 
 
-def output_gradient(program: Made, d_outputs: Tensor, shape: tuple[int, ...]) -> Tensor:
+def output_gradient(program: "Program", d_outputs: Tensor, shape: tuple[int, ...]) -> Tensor:
     """That of the outputs ``(T, B, F)``, each step's numbers side by side."""
     if not is_plain(d_outputs, shape, program.dtype, program.device):
         check_tensor("the gradient of the outputs", d_outputs, shape, program.dtype, program.device)
@@ -116,7 +101,7 @@ def output_gradient(program: Made, d_outputs: Tensor, shape: tuple[int, ...]) ->
 
 
 def state_gradient(
-    program: Made, d_last: Sequence[Tensor | None], shapes: Sequence[tuple[int, ...]]
+    program: "Program", d_last: Sequence[Tensor | None], shapes: Sequence[tuple[int, ...]]
 ) -> list[Tensor | None]:
     """Those of the last state, None where they count as zero."""
     check_count("the gradient of the state", d_last, len(shapes))

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from ..checks import check_count
 from ..kernel import KERNELS, Gradients, Kernel, Run
+from . import calls
+from .calls import Program
 from .prologue import run_prologue
 from .trace import Trace
 
@@ -22,14 +24,12 @@ class GeneratedKernel(Kernel):
         trace: of the cell's step.
         names: for each tensor that the trace was given and that is the cell's own, its name there, by slot.
         compiled: the program.
-        calls: the module whose functions call the program.
         key: of the program.
         start: the cell's first state where it is a constant.
     """
 
-    def __init__(self, trace: Trace, names: dict[int, str], compiled: Any, calls: Any, key: str, start: Any = None):
-        self.compiled, self.calls = compiled, calls
-        self.start = start
+    def __init__(self, trace: Trace, names: dict[int, str], compiled: Program, key: str, start: Any = None):
+        self.compiled, self.start = compiled, start
         self.slots = names
         self.prologue = trace.prologue
         self.sources = trace.sources
@@ -59,12 +59,12 @@ class GeneratedKernel(Kernel):
     ) -> Run:
         """See :meth:`memnets.kernels.kernel.Kernel.forward`."""
         leaves, given = self._leaves(parameters), [cast(t, self.compiled.dtype) for t in (inputs, *state)]
-        outputs, last, kept = self.calls.forward(self.compiled, given[0], given[1:], leaves, lengths, keep)
+        outputs, last, kept = calls.forward(self.compiled, given[0], given[1:], leaves, lengths, keep)
         return Run(cast(outputs, inputs.dtype), [cast(t, s.dtype) for t, s in zip(last, state)], list(kept))
 
     def shapes(self, inputs: Tensor, state: Sequence[Tensor], parameters: Sequence[Tensor], keep: bool) -> Run:
         """See :meth:`memnets.kernels.kernel.Kernel.shapes`."""
-        return Run(*self.calls.shapes(self.compiled, inputs, state, keep))
+        return Run(*calls.shapes(self.compiled, inputs, state, keep))
 
     def backward(
         self,
@@ -91,7 +91,7 @@ class GeneratedKernel(Kernel):
         asked, dtype = [*needs[: 1 + len(state)], *leaf_needs], self.compiled.dtype
         x, d_out, *states = (cast(t, dtype) for t in (inputs, d_outputs, *state))
         d_states = [None if d is None else cast(d, dtype) for d in d_last]
-        found = self.calls.backward(self.compiled, x, states, leaves, lengths, kept, d_out, d_states, asked)
+        found = calls.backward(self.compiled, x, states, leaves, lengths, kept, d_out, d_states, asked)
         if self.prologue:
             d_parameters = _through_prologue(given, wanted, leaves, found.parameters)
         else:

@@ -1,13 +1,18 @@
-"""A generated program seen from Python: its structure of arguments, and tensors as pointers."""
+"""A generated program in C seen from Python: its structure of arguments, and tensors as pointers."""
 
 import ctypes
 import math
 from array import array
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
+
+from .tables import EVERY
+
+if TYPE_CHECKING:
+    from .calls import Backward, Forward
 
 _COUNTS = ("batch", "steps", "keep", "threads", "x_step", "x_row", "out_step", "out_row")
 _POINTERS = (
@@ -39,6 +44,54 @@ class Compiled(NamedTuple):
     dtype: torch.dtype
     device: torch.device
     rooms: list[tuple[int, int]]
+
+    @property
+    def every(self) -> int:
+        """How many steps apart the large parts of the state are kept."""
+        return EVERY
+
+    def forward(self, call: "Forward") -> None:
+        """See :class:`memnets.kernels.generate.calls.Program`."""
+        args, held = self._arguments(int(call.kept is not None), call)
+        if call.kept is not None:
+            args.records, args.big = call.kept.records.data_ptr(), call.kept.big.data_ptr()
+        args.out, args.out_step = call.out.data_ptr(), call.out.shape[2]
+        args.out_row = call.out.shape[1] * call.out.shape[2]
+        tables = pointers(call.starts), pointers(call.first), call.apart, pointers(call.last)
+        args.starts, args.first, args.first_rows, args.last = map(address, tables)
+        self.library.memnets_forward(args)
+        del held
+
+    def backward(self, call: "Backward") -> list[Tensor | None]:
+        """See :class:`memnets.kernels.generate.calls.Program`; the program adds to gradients itself."""
+        args, held = self._arguments(2, call)
+        sums = call.x.new_zeros(args.threads, self.layout["accumulators"])
+        grads = [torch.zeros_like(p) if need else None for p, need in zip(call.parameters, call.needs)]
+        tables = pointers(call.d_last), pointers(call.d_first), pointers(grads)
+        args.first, args.last, args.grads = map(address, tables)
+        args.records, args.big = call.kept.records.data_ptr(), call.kept.big.data_ptr()
+        args.out_step, args.out_row = call.d_out.stride()[:2]
+        args.d_out, args.d_records, args.sums = call.d_out.data_ptr(), call.d_records.data_ptr(), sums.data_ptr()
+        args.d_x = None if call.d_x is None else call.d_x.data_ptr()
+        self.library.memnets_backward(args)
+        del held
+        return grads
+
+    def _arguments(self, kind: int, call: "Forward | Backward") -> tuple[Args, list[Any]]:
+        """But for what differs between the calls, and what must outlive them; ``kind`` as in ``rooms``."""
+        x = call.x
+        steps, batch = x.shape[:2]
+        threads = max(1, min(torch.get_num_threads(), batch))
+        packed, scratch = self.rooms[kind]
+        room = empty(x, packed, spare=0), empty(x, scratch * threads, spare=0)
+        args = Args(batch, steps, int(kind > 0), threads, *x.stride()[:2], x=x.data_ptr())
+        args.packed, args.scratch = room[0].data_ptr(), room[1].data_ptr()
+        held = [pointers(call.parameters), *room]
+        args.params = address(held[0])
+        if call.lengths is not None:
+            held.append(array("q", call.lengths))
+            args.lengths = address(held[-1])
+        return args, held
 
 
 def load(path: str, layout: dict[str, Any], dtype: torch.dtype) -> Compiled:
