@@ -118,6 +118,16 @@ template <class Number> static Number __shfl_up_sync(unsigned, Number x, int apa
     return of_lane(x, lane < apart ? lane : lane - apart);
 }
 
+static unsigned __ballot_sync(unsigned, bool one) {
+    using namespace emulated;
+    const unsigned turn = fibers[thread.x].shuffles % 2;
+    of_lane((unsigned long long)one, 0);
+    unsigned all = 0;
+    for (int lane = 0; lane < 32; lane++) all |= (unsigned)warps[thread.x / 32].numbers[turn][lane] << lane;
+    return all;
+}
+static int __ffs(int x) { return __builtin_ffs(x); }
+
 // What is fetched arrives at the wait, and until then there is no number.
 template <class Number> static void fetch_one(Number *to, const Number *from) {
     const Number number = *from;

@@ -165,17 +165,17 @@ INLINE void sort(int me, int rows, int n, Take take, Put put) {
 }
 
 /* For each of n numbers: `first`, and what of `count` values goes there, added to it or, the last of them, in its place. */
-template <int GROUP, bool ADD, class First, class Has, class Take, class Put>
-INLINE void scatter(int me, int n, int count, First first, Has has, Take take, Put put) {
+template <int GROUP, bool ADD, class Has, class Within, class Take, class First, class Put>
+INLINE void scatter(int me, int n, int count, Has has, Within within, Take take, First first, Put put) {
     constexpr int ACROSS = 32 / GROUP;
     for (int base = me / 32 * ACROSS; base < n; base += THREADS / 32 * ACROSS) {
         const int r = base + me % ACROSS;
         real sum = 0;
         int last = -1;
-        if (r < n)
+        if (r < n && within(r, 0))
             for (int q = me % 32 / ACROSS; q < count; q += GROUP)
                 if (has(r, q)) {
-                    if (ADD) sum += take(r, q);
+                    if (ADD) sum += take(r, 0, q);
                     last = q;
                 }
         if (ADD) sum = group_sum<GROUP, ACROSS>(sum);
@@ -185,6 +185,26 @@ INLINE void scatter(int me, int n, int count, First first, Has has, Take take, P
                 const int other = __shfl_xor_sync(0xffffffffu, last, apart);
                 last = other > last ? other : last;
             }
-        if (r < n && me % 32 < ACROSS) put(r, ADD ? first(r) + sum : last < 0 ? first(r) : take(r, last));
+        if (r < n && me % 32 < ACROSS) put(r, 0, ADD ? first(r, 0) + sum : last < 0 ? first(r, 0) : take(r, 0, last));
     }
+}
+
+/* The same for n rows of `columns` numbers, all of a row's at the same place: a warp takes a row and searches once. */
+template <bool ADD, class Has, class Within, class Take, class First, class Put>
+INLINE void scatter_rows(int me, int n, int columns, int count, Has has, Within within, Take take, First first, Put put) {
+    const int lane = me % 32;
+    for (int r = me / 32; r < n; r += THREADS / 32)
+        for (int c = lane; c - lane < columns; c += 32) {
+            const bool inside = c < columns && within(r, c);
+            real sum = 0;
+            int last = -1;
+            for (int base = 0; base < count; base += 32) {
+                unsigned found = __ballot_sync(0xffffffffu, base + lane < count && has(r, base + lane));
+                for (; found && inside; found &= found - 1) {
+                    last = base + __ffs((int)found) - 1;
+                    if (ADD) sum += take(r, c, last);
+                }
+            }
+            if (c < columns) put(r, c, ADD ? first(r, c) + sum : last < 0 ? first(r, c) : take(r, c, last));
+        }
 }

@@ -56,7 +56,10 @@ def _sort(plan: Plan, node: Node, buffer: Buffer, threads: int) -> Text:
 
 
 def _scatter(plan: Plan, node: Node, buffer: Buffer, threads: int) -> Text:
-    """A thread, or a group, for each number of the result looks for what goes there, so that the order is the same."""
+    """A group of threads for each row of the result looks for what goes there, so that the order is the same.
+
+    A row's numbers have one place in the index, and so one search.
+    """
     mode, steps, (shape, offset, coef) = node.attr
     base, index, value = node.args
     axis = [s for s, k in enumerate(steps) if k]
@@ -72,28 +75,46 @@ def _scatter(plan: Plan, node: Node, buffer: Buffer, threads: int) -> Text:
         return _scatter_one_by_one(plan, node, buffer)
     searched = [j for j in range(len(shape)) if not any(row[j] for row in coef)]
     count, size = math.prod(shape[j] for j in searched), node.shape[axis[0]]
-    group = group_of(node.size, count, threads)
+    columns = [s for s, axes in mapped.items() if axes and not any(row[axes[0]] for row in index.coef)]
+    rows = [s for s in range(len(node.shape)) if s not in columns]
+    many = math.prod(node.shape[s] for s in rows)
+    each = node.size // many
+    group = group_of(many, count, threads)
     target = f"{buffer.base}[{at(whole(node, buffer), len(node.shape))}]"
-    outer = _decoded("r", range(len(node.shape)), node.shape)
-    finding, inside = [], ["true"]
-    for s in range(len(node.shape)):
-        if not mapped[s] and s != axis[0]:
-            inside.append(f"i{s} == {offset[s]}")
-        for j in mapped[s]:
-            finding.append(f"const int j{j} = {coef[s][j]} * (i{s} - {offset[s]}); (void)j{j};")
-            inside.append(f"j{j} >= 0 && j{j} < {shape[j]}")
-    sources = " ".join(f"const int i{j} = j{j}; (void)i{j};" for axes in mapped.values() for j in axes)
-    sources += " " + _decoded("q", searched, shape)
+
+    def found(axes: Sequence[int]) -> tuple[str, str]:
+        """The value's axes that belong to those of the result, and whether they lie within it."""
+        finding, inside = [], ["true"]
+        for s in axes:
+            if not mapped[s] and s != axis[0]:
+                inside.append(f"i{s} == {offset[s]}")
+            for j in mapped[s]:
+                finding.append(f"const int j{j} = {coef[s][j]} * (i{s} - {offset[s]}); (void)j{j};")
+                inside.append(f"j{j} >= 0 && j{j} < {shape[j]}")
+        return " ".join(finding), " && ".join(inside)
+
+    def sources(axes: Sequence[int]) -> str:
+        own = " ".join(f"const int i{j} = j{j}; (void)i{j};" for s in axes for j in mapped[s])
+        return f"{own} {_decoded('q', searched, shape)}"
+
+    row, column = _decoded("r", rows, node.shape), _decoded("c", columns, node.shape)
+    of_row, of_both = found(rows), found(range(len(node.shape)))
     has = (
-        f"[&](int r, int q) {{ {outer} {' '.join(finding)} const int at = i{axis[0]} - {offset[axis[0]]}; "
-        f"if (!({' && '.join(inside)})) return false; {{ {sources} "
+        f"[&](int r, int q) {{ {row} {of_row[0]} const int at = i{axis[0]} - {offset[axis[0]]}; "
+        f"if (!({of_row[1]})) return false; {{ {sources(rows)} "
         f"return (int)s_place({read(plan, index)}, {size}) == at; }} }}"
     )
-    take = f"[&](int r, int q) {{ (void)q; {outer} {' '.join(finding)} {{ {sources} return {read(plan, value)}; }} }}"
-    first = f"[&](int r) {{ (void)r; {outer} return {read(plan, base)}; }}"
-    put = f"[&](int r, real value) {{ {outer} {target} = value; }}"
-    call = f"scatter<{group}, {str(mode == 'add').lower()}>(me, {node.size}, {count}, {first}, {has}, {take}, {put});"
-    return Text([call], min(threads, warps_for(node.size, group)))
+    within = f"[&](int r, int c) {{ {row} {column} {of_both[0]} (void)r; (void)c; return {of_both[1]}; }}"
+    take = (
+        f"[&](int r, int c, int q) {{ (void)q; {row} {column} {of_both[0]} "
+        f"{{ {sources(range(len(node.shape)))} return {read(plan, value)}; }} }}"
+    )
+    first = f"[&](int r, int c) {{ (void)r; (void)c; {row} {column} return {read(plan, base)}; }}"
+    put = f"[&](int r, int c, real value) {{ {row} {column} {target} = value; }}"
+    add, calls = str(mode == "add").lower(), f"{has}, {within}, {take}, {first}, {put}"
+    if each > 1:
+        return Text([f"scatter_rows<{add}>(me, {many}, {each}, {count}, {calls});"], min(threads, WARP * many))
+    return Text([f"scatter<{group}, {add}>(me, {many}, {count}, {calls});"], min(threads, warps_for(many, group)))
 
 
 def _scatter_one_by_one(plan: Plan, node: Node, buffer: Buffer) -> Text:
