@@ -115,7 +115,7 @@ def _written_by_products(layout: Layout, parameters: Sequence[Tensor]) -> list[b
 def _of_sums(layout: Layout, sums: Tensor, parameters: Sequence[Tensor], needs: Sequence[bool]) -> list[Tensor | None]:
     """What the steps added up for each parameter; where two have the same numbers, each has its own."""
     grads: list[Tensor | None] = [None] * len(parameters)
-    taken = set()
+    taken: list[tuple[int, int]] = []
     for param, first, size in layout["sums"]:
         if not needs[param]:
             continue
@@ -123,6 +123,6 @@ def _of_sums(layout: Layout, sums: Tensor, parameters: Sequence[Tensor], needs: 
         if known is not None:
             known += part
         else:
-            grads[param] = part.clone() if first in taken else part
-            taken.add(first)
+            grads[param] = part.clone() if any(first < end and begin < first + size for begin, end in taken) else part
+            taken.append((first, first + size))
     return grads
