@@ -84,12 +84,12 @@ def _made(cell: Any, engine: Engine, device: torch.device, dtype: torch.dtype, n
     name = hashlib.sha256(f"{number} {found.shapes} {found.learnt} {found.input_shape} {listed}".encode()).hexdigest()
 
     def check(program: Any) -> None:
-        _try(cell, GeneratedKernel(found, names, program, name), engine.tolerance[number])
+        _try(cell, GeneratedKernel(found, names, program, dtype, name), engine.tolerance[number])
 
     try:
         program = engine.program(name, found, number, check)
         key = engine.prefix + name
-        return GeneratedKernel(found, names, program, key, constant_start(cell))
+        return GeneratedKernel(found, names, program, dtype, key, constant_start(cell))
     except BuildError as error:
         raise Refusal(str(error), here=True) from error
 

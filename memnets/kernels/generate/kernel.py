@@ -24,12 +24,15 @@ class GeneratedKernel(Kernel):
         trace: of the cell's step.
         names: for each tensor that the trace was given and that is the cell's own, its name there, by slot.
         compiled: the program.
+        own: the dtype of the cell's parameters, which the program may compute in a finer one.
         key: of the program.
         start: the cell's first state where it is a constant.
     """
 
-    def __init__(self, trace: Trace, names: dict[int, str], compiled: Program, key: str, start: Any = None):
-        self.compiled, self.start = compiled, start
+    def __init__(
+        self, trace: Trace, names: dict[int, str], compiled: Program, own: torch.dtype, key: str, start: Any = None
+    ):
+        self.compiled, self.own, self.start = compiled, own, start
         self.slots = names
         self.prologue = trace.prologue
         self.sources = trace.sources
@@ -45,9 +48,12 @@ class GeneratedKernel(Kernel):
     def _leaves(self, parameters: Sequence[Tensor]) -> list[Tensor]:
         """What the program's ``param`` leaves are."""
         check_count("parameters", parameters, len(self.slots))
-        env, dtype = {**self.constants, **dict(zip(self.slots, parameters))}, self.compiled.dtype
-        env = {slot: cast(t, dtype) if t.is_floating_point() else t for slot, t in env.items()}
-        return [cast(t, dtype) for t in run_prologue(self.prologue, self.sources, env)]
+        env = {**self.constants, **dict(zip(self.slots, map(self._finer, parameters)))}
+        return [cast(t, self.compiled.dtype) for t in run_prologue(self.prologue, self.sources, env)]
+
+    def _finer(self, tensor: Tensor) -> Tensor:
+        """It in the program's dtype, if it has the cell's; any other is refused where it is checked."""
+        return cast(tensor, self.compiled.dtype) if tensor.dtype is self.own else tensor
 
     def forward(
         self,
@@ -58,7 +64,7 @@ class GeneratedKernel(Kernel):
         keep: bool,
     ) -> Run:
         """See :meth:`memnets.kernels.kernel.Kernel.forward`."""
-        leaves, given = self._leaves(parameters), [cast(t, self.compiled.dtype) for t in (inputs, *state)]
+        leaves, given = self._leaves(parameters), [self._finer(t) for t in (inputs, *state)]
         outputs, last, kept = calls.forward(self.compiled, given[0], given[1:], leaves, lengths, keep)
         return Run(cast(outputs, inputs.dtype), [cast(t, s.dtype) for t, s in zip(last, state)], list(kept))
 
@@ -88,9 +94,9 @@ class GeneratedKernel(Kernel):
         else:
             leaves, by_slot = self._leaves(parameters), dict(zip(self.slots, wanted))
             leaf_needs = [by_slot.get(slot, False) for slot in self.sources]
-        asked, dtype = [*needs[: 1 + len(state)], *leaf_needs], self.compiled.dtype
-        x, d_out, *states = (cast(t, dtype) for t in (inputs, d_outputs, *state))
-        d_states = [None if d is None else cast(d, dtype) for d in d_last]
+        asked = [*needs[: 1 + len(state)], *leaf_needs]
+        x, d_out, *states = map(self._finer, (inputs, d_outputs, *state))
+        d_states = [None if d is None else self._finer(d) for d in d_last]
         found = calls.backward(self.compiled, x, states, leaves, lengths, kept, d_out, d_states, asked)
         if self.prologue:
             d_parameters = _through_prologue(given, wanted, leaves, found.parameters)
