@@ -18,7 +18,7 @@ def test_python():
         exec(code, names)
     assert names["model"].translate(["1"])
     loud, plain = (kind(2, 64) for kind in (names["LoudRNN"], memnets.RNN))
-    largest = [float(network.layer.weight_hh_l0.abs().max()) for network in (loud, plain)]
+    largest = [float(network.layer.weight_hh_l0.detach().abs().max()) for network in (loud, plain)]
     assert 3.5 < largest[0] / largest[1] < 4.5
 
 
