@@ -37,7 +37,7 @@ class CUDA:
 
         def write(target: Path) -> Layout:
             made = source.build(trace, double=dtype == torch.float64, shared=shared)
-            target.write_bytes(nvrtc.compile_to_cubin(made.source, kind)[0])
+            target.write_bytes(nvrtc.compile_to_cubin(made.source, kind))
             return made.layout
 
         built = cache.fetch(f"{key}.cubin", write, lambda built: check(self._loaded(built, dtype)))

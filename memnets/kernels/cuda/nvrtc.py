@@ -54,8 +54,8 @@ def _check(code: int, call: str) -> None:
         raise BuildError(f"{call} of NVIDIA's runtime compiler failed with error {code}")
 
 
-def compile_to_cubin(source: str, architecture: str, *options: str) -> tuple[bytes, str]:
-    """The machine code for an architecture such as "sm_90", and what the compiler said.
+def compile_to_cubin(source: str, architecture: str) -> bytes:
+    """The machine code for an architecture such as "sm_90".
 
     Raises:
         BuildError: there is no compiler, or it refuses the source.
@@ -64,13 +64,13 @@ def compile_to_cubin(source: str, architecture: str, *options: str) -> tuple[byt
     given = ctypes.byref(program), source.encode(), b"memnets.cu", 0, None, None
     _check(nvrtc.nvrtcCreateProgram(*given), "nvrtcCreateProgram")
     try:
-        flags = [f"--gpu-architecture={architecture}", "--std=c++17", *options]
+        flags = [f"--gpu-architecture={architecture}", "--std=c++17"]
         code = nvrtc.nvrtcCompileProgram(program, len(flags), (ctypes.c_char_p * len(flags))(*map(str.encode, flags)))
-        said = _read(program, "nvrtcGetProgramLogSize", "nvrtcGetProgramLog").rstrip(b"\0").decode(errors="replace")
         if code:
+            said = _read(program, "nvrtcGetProgramLogSize", "nvrtcGetProgramLog").rstrip(b"\0").decode(errors="replace")
             errors = [line.strip() for line in said.splitlines() if re.search(r"error", line)] or [said[-300:]]
             raise BuildError(f"NVIDIA's runtime compiler {version()} failed for {architecture}: {errors[0]}")
-        return _read(program, "nvrtcGetCUBINSize", "nvrtcGetCUBIN"), said
+        return _read(program, "nvrtcGetCUBINSize", "nvrtcGetCUBIN")
     finally:
         nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
 
